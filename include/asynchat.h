@@ -1,0 +1,14 @@
+/* libasynchat: Python's asynchat in C, on libevent's bufferevents. This header
+ * includes all the others. SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_H
+#define ASYNCHAT_H
+
+#include <asynchat/channel.h>
+#include <asynchat/connect.h>
+#include <asynchat/error.h>
+#include <asynchat/pair.h>
+#include <asynchat/producer.h>
+#include <asynchat/server.h>
+#include <asynchat/version.h>
+
+#endif

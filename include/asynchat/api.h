@@ -1,0 +1,35 @@
+/* What every public header needs: visibility, C linkage, and the types that are
+ * only named. SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_API_H
+#define ASYNCHAT_API_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define ASYNCHAT_API __attribute__((visibility("default")))
+#define ASYNCHAT_NODISCARD __attribute__((warn_unused_result))
+#else
+#define ASYNCHAT_API
+#define ASYNCHAT_NODISCARD
+#endif
+
+#ifdef __cplusplus
+#define ASYNCHAT_BEGIN_DECLS extern "C" {
+#define ASYNCHAT_END_DECLS }
+#else
+#define ASYNCHAT_BEGIN_DECLS
+#define ASYNCHAT_END_DECLS
+#endif
+
+/* libevent's */
+struct bufferevent;
+struct evbuffer;
+struct event_base;
+
+/* ours */
+struct asynchat_channel;
+struct asynchat_producer;
+struct asynchat_server;
+
+#endif

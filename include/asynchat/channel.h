@@ -1,0 +1,295 @@
+/* The channel: a connection whose input is split at terminators and whose
+ * output is a queue of producers.
+ *
+ *     static const struct asynchat_handler echo = {
+ *         .size = sizeof echo,
+ *         .handle_connect = start,           sets the first terminator
+ *         .collect_incoming_data = collect,  bytes of a message, as they come
+ *         .found_terminator = line,          the message is complete
+ *     };
+ *
+ * What everyone must know:
+ * - Callbacks run from the event loop only. No call runs one, so any call is
+ *   allowed inside any callback.
+ * - handle_connect comes first, handle_close exactly once and last; then the
+ *   library frees the channel.
+ * - asynchat_close() and asynchat_close_when_done() end a channel in order,
+ *   with handle_close. Where that is not wanted, asynchat_channel_free() ends
+ *   it at once, and no callback of it runs after that.
+ * - Answers pushed during one wake-up leave in one write at its end.
+ * - One thread for each event base: a channel is used from the thread that
+ *   runs its loop.
+ * - Sockets never raise SIGPIPE here. libevent's own writes and sendfile() can,
+ *   so the first channel over a bufferevent of yours and the first file sent
+ *   set SIGPIPE to SIG_IGN, if it is SIG_DFL then.
+ *
+ * The words are those of Python's asynchat and asyncore: collect_incoming_data,
+ * found_terminator, set_terminator, push, push_with_producer, close_when_done,
+ * discard_buffers, handle_connect, handle_error, handle_close.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_CHANNEL_H
+#define ASYNCHAT_CHANNEL_H
+
+#include <asynchat/api.h>
+
+ASYNCHAT_BEGIN_DECLS
+
+/* --- The handler --- */
+
+/* What a channel calls. Caller-owned and borrowed until the channel is gone, so
+ * usually a static const. `size` is sizeof the struct; every other field may be
+ * NULL, but not all. Fields are only ever appended.
+ *
+ * Messages are delivered in one of two ways: piece by piece with
+ * collect_incoming_data and found_terminator, or whole with message. Setting
+ * both is -EINVAL. */
+struct asynchat_handler {
+    size_t size;
+
+    /* Bytes of the message in progress: 1 to in_buffer_size of them, never any
+     * of the terminator. Lends `data` until it returns. (Python:
+     * collect_incoming_data) */
+    void (*collect_incoming_data)(struct asynchat_channel *ch, const void *data,
+                                  size_t len, void *arg);
+
+    /* The terminator was found, or the number of bytes reached: what was
+     * collected since the last call is one message; nothing collected is an
+     * empty message. The terminator is already consumed, so whatever is set
+     * here holds from the next byte. A number is 0 now: set the next
+     * terminator, or everything else is collected without end. (Python:
+     * found_terminator) */
+    void (*found_terminator)(struct asynchat_channel *ch, void *arg);
+
+    /* Instead of the two above: one whole message, contiguous, without a copy
+     * where it arrived in one piece. Lends `data` until it returns; never NULL.
+     * One longer than the message limit ends the channel with
+     * ASYNCHAT_ETOOLONG. With the terminator none, the end of file ends the
+     * message. */
+    void (*message)(struct asynchat_channel *ch, const void *data, size_t len,
+                    void *arg);
+
+    /* The connection is up: accepted, connected, or the channel made over one
+     * that was. Always the first callback of a channel that gets that far.
+     * (Python: handle_connect) */
+    void (*handle_connect)(struct asynchat_channel *ch, void *arg);
+
+    /* The peer sends no more. All it sent has been delivered, bytes held back
+     * included; `cut_off` is 1 when they are the beginning of a message that
+     * was not finished. What is queued, and what this callback pushes, is still
+     * sent; then the channel closes with ASYNCHAT_EOF. */
+    void (*handle_eof)(struct asynchat_channel *ch, int cut_off, void *arg);
+
+    /* The channel ends because of `error`; handle_close with the same code
+     * follows. After a message that is too long, or a producer that failed,
+     * what was queued before and what this callback pushes is still sent; after
+     * an error of the connection a push answers ASYNCHAT_ECLOSED. (Python:
+     * handle_error) */
+    void (*handle_error)(struct asynchat_channel *ch, int error, void *arg);
+
+    /* The channel has ended; exactly one call for each channel that was not
+     * freed, and the last. `status` is 0 when this side ended it, ASYNCHAT_EOF
+     * when the peer did, or the error. The channel and its addresses can still
+     * be asked; it is freed when this returns. (Python: handle_close) */
+    void (*handle_close)(struct asynchat_channel *ch, int status, void *arg);
+
+    /* The last byte of what had been queued was handed to the system. */
+    void (*handle_drained)(struct asynchat_channel *ch, void *arg);
+};
+
+/* --- Making and ending --- */
+
+/* For asynchat_channel_new: the bufferevent is still connecting, or shaking
+ * hands. handle_connect then waits for its BEV_EVENT_CONNECTED. */
+#define ASYNCHAT_CONNECTING 0x1u
+
+/* A channel over a bufferevent of yours: TLS, filter, pair, anything. `flags`
+ * is 0 or ASYNCHAT_CONNECTING. On success takes `bev`, whose callbacks, enabled
+ * events and buffers are the library's from now on, and gives the channel in
+ * *out; on failure `bev` stays yours and *out as it was. For a plain socket
+ * asynchat_channel_new_socket is faster. Errors: -EINVAL (NULL, unknown flag,
+ * bad handler), -ENOTSUP (a handler with fields this version does not know),
+ * -ENOMEM. Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new(
+    struct bufferevent *bev, unsigned flags,
+    const struct asynchat_handler *handler, void *arg,
+    struct asynchat_channel **out);
+
+/* A channel over a connected stream socket, which becomes non-blocking and
+ * close-on-exec. (Python: async_chat(sock)) On success takes `fd` and gives the
+ * channel in *out; on failure `fd` stays yours and *out as it was. Errors: as
+ * above, and those of fcntl(2). Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new_socket(
+    struct event_base *base, int fd, const struct asynchat_handler *handler,
+    void *arg, struct asynchat_channel **out);
+
+/* Ends the channel now: nothing more is delivered, output not yet sent is
+ * dropped. handle_close with status 0 follows from the loop, unless the channel
+ * has ended already; closing twice is allowed. (Python: close) Since 0.1. */
+ASYNCHAT_API void asynchat_close(struct asynchat_channel *ch);
+
+/* Ends the channel when all that is queued has been sent; messages are
+ * delivered until then. From now on a push answers ASYNCHAT_ECLOSED. A peer
+ * that does not read for the linger time is given up with -ETIMEDOUT. Returns
+ * 0, also when called twice, -EINVAL for NULL, or ASYNCHAT_ECLOSED. (Python:
+ * close_when_done) Since 0.1. */
+ASYNCHAT_API int asynchat_close_when_done(struct asynchat_channel *ch);
+
+/* Drops input that was not delivered and output that was not sent, release
+ * callbacks of producers included, and takes asynchat_close_when_done back. The
+ * terminator stays. On a bufferevent of yours, what the bufferevent was already
+ * given is still sent. (Python: discard_buffers) Since 0.1. */
+ASYNCHAT_API void asynchat_discard_buffers(struct asynchat_channel *ch);
+
+/* Ends and frees the channel: no callback of it runs any more, handle_close
+ * included. Inside one of its own callbacks its memory lives until that has
+ * returned. NULL is allowed. Since 0.1. */
+ASYNCHAT_API void asynchat_channel_free(struct asynchat_channel *ch);
+
+/* --- Terminators --- */
+
+/* The longest terminator, in bytes. */
+#define ASYNCHAT_TERMINATOR_MAX 1048576
+
+/* What ends a message. */
+enum asynchat_terminator {
+    ASYNCHAT_NONE,   /* nothing: everything is collected */
+    ASYNCHAT_LENGTH, /* a number of bytes */
+    ASYNCHAT_STRING  /* a byte string */
+};
+
+/* Messages end at these 1 to ASYNCHAT_TERMINATOR_MAX bytes; 0 bytes are the
+ * same as none. Copies. Holds from the next byte that was not delivered, also
+ * inside collect_incoming_data; bytes that were held back as the beginning of
+ * the terminator before are matched again, from the loop. A channel begins with
+ * none. Errors: -EINVAL, -ENOMEM. (Python: set_terminator with bytes) Since
+ * 0.1. */
+ASYNCHAT_API int asynchat_set_terminator(struct asynchat_channel *ch,
+                                         const void *bytes, size_t len);
+
+/* The message ends after `len` bytes, at most 2^63 - 1; 0 is the same as none.
+ * Errors: -EINVAL, -ENOMEM (bytes were held back). (Python: set_terminator with
+ * an int) Since 0.1. */
+ASYNCHAT_API int asynchat_set_terminator_length(struct asynchat_channel *ch,
+                                                uint64_t len);
+
+/* No terminator: everything is collected. Errors: -EINVAL, -ENOMEM (bytes were
+ * held back). (Python: set_terminator(None)) Since 0.1. */
+ASYNCHAT_API int asynchat_set_terminator_none(struct asynchat_channel *ch);
+
+/* The kind of terminator in force. *len, unless `len` is NULL: the length of
+ * the string, or the number of bytes still to come, which is 0 once they came.
+ * *bytes, unless `bytes` is NULL: the string, lent until the next terminator is
+ * set, or NULL. (Python: get_terminator) Since 0.1. */
+ASYNCHAT_API enum asynchat_terminator asynchat_get_terminator(
+    const struct asynchat_channel *ch, const void **bytes, uint64_t *len);
+
+/* --- Output --- */
+
+/* All of these append to one queue, which is sent in order. They answer 0,
+ * -EINVAL for NULL or an impossible length, -ENOMEM, or ASYNCHAT_ECLOSED when
+ * the channel has ended or was told to close when done. What is queued before
+ * the connection is up waits for it. */
+
+/* Queues `len` bytes. Copies. 0 bytes are allowed and do nothing. (Python:
+ * push) Since 0.1. */
+ASYNCHAT_API int asynchat_push(struct asynchat_channel *ch, const void *data,
+                               size_t len);
+
+/* Queues `len` bytes without a copy. Borrows `data` until release(data, len,
+ * arg) is called: sent, dropped, or refused. `release` may be NULL, for bytes
+ * that live for ever. Since 0.1. */
+ASYNCHAT_API int asynchat_push_reference(
+    struct asynchat_channel *ch, const void *data, size_t len,
+    void (*release)(const void *data, size_t len, void *arg), void *arg);
+
+/* Queues what an evbuffer holds, moved and not copied; the evbuffer stays
+ * yours, and is empty. On failure it is as it was. Since 0.1. */
+ASYNCHAT_API int asynchat_push_evbuffer(struct asynchat_channel *ch,
+                                        struct evbuffer *buffer);
+
+/* Queues a producer, which is asked for bytes when all before it went out.
+ * Takes `producer`: on failure it is freed. NULL is answered with -ENOMEM, so
+ * that calls nest: asynchat_push_producer(ch, asynchat_producer_file(fd, 0,
+ * size)); (Python: push_with_producer) Since 0.1. */
+ASYNCHAT_API int asynchat_push_producer(struct asynchat_channel *ch,
+                                        struct asynchat_producer *producer);
+
+/* A producer that answered ASYNCHAT_LATER has something now: it is asked again,
+ * from the loop. Does nothing when none waits. Since 0.1. */
+ASYNCHAT_API void asynchat_resume_producer(struct asynchat_channel *ch);
+
+/* --- Sizes and times --- */
+
+/* The largest buffer size, in bytes. */
+#define ASYNCHAT_BUFFER_SIZE_MAX 1073741824
+
+/* At most this many bytes for each read, and for each call of
+ * collect_incoming_data: 1 to ASYNCHAT_BUFFER_SIZE_MAX, 65536 unless set.
+ * Errors: -EINVAL. (Python: ac_in_buffer_size) Since 0.1. */
+ASYNCHAT_API int asynchat_set_in_buffer_size(struct asynchat_channel *ch,
+                                             size_t size);
+/* The size in force, in bytes. Since 0.1. */
+ASYNCHAT_API size_t
+asynchat_get_in_buffer_size(const struct asynchat_channel *ch);
+
+/* At most this many bytes for each write, and for each chunk asked of a
+ * producer: 1 to ASYNCHAT_BUFFER_SIZE_MAX, 65536 unless set. Errors: -EINVAL.
+ * (Python: ac_out_buffer_size) Since 0.1. */
+ASYNCHAT_API int asynchat_set_out_buffer_size(struct asynchat_channel *ch,
+                                              size_t size);
+/* The size in force, in bytes. Since 0.1. */
+ASYNCHAT_API size_t
+asynchat_get_out_buffer_size(const struct asynchat_channel *ch);
+
+/* The longest message that `message` may be given, in bytes: 1 or more, 1 MiB
+ * unless set. Over it handle_error is called with ASYNCHAT_ETOOLONG, and the
+ * channel ends. Errors: -EINVAL. Since 0.1. */
+ASYNCHAT_API int asynchat_set_message_limit(struct asynchat_channel *ch,
+                                            size_t limit);
+/* The limit in force, in bytes. Since 0.1. */
+ASYNCHAT_API size_t
+asynchat_get_message_limit(const struct asynchat_channel *ch);
+
+/* How long a channel that is closing waits for a peer that takes nothing, in
+ * milliseconds: 1 to 2^31 - 1, 30000 unless set. Errors: -EINVAL. Since 0.1. */
+ASYNCHAT_API int asynchat_set_linger(struct asynchat_channel *ch,
+                                     unsigned milliseconds);
+/* The time in force, in milliseconds. Since 0.1. */
+ASYNCHAT_API unsigned asynchat_get_linger(const struct asynchat_channel *ch);
+
+/* --- Asking --- */
+
+/* Of NULL, everything here and above that is asked for is 0, NULL or none. */
+
+/* Sets the pointer that callbacks get last. Borrows it; the library never
+ * looks. Since 0.1. */
+ASYNCHAT_API void asynchat_set_arg(struct asynchat_channel *ch, void *arg);
+/* The pointer that callbacks get last. Since 0.1. */
+ASYNCHAT_API void *asynchat_get_arg(const struct asynchat_channel *ch);
+
+/* The bufferevent below the channel, lent until the channel is gone. To look at
+ * and to tune; its callbacks, enabled events and buffers are the library's.
+ * Since 0.1. */
+ASYNCHAT_API struct bufferevent *asynchat_get_bufferevent(
+    const struct asynchat_channel *ch);
+/* The event base whose loop serves the channel. Since 0.1. */
+ASYNCHAT_API struct event_base *asynchat_get_base(
+    const struct asynchat_channel *ch);
+
+/* Room for any address as text, its NUL included. */
+#define ASYNCHAT_ADDRESS_SIZE 128
+
+/* Writes the peer's address, such as "192.0.2.1:25", "[2001:db8::1]:25",
+ * "unix:/run/x" or "unix:" for a socket without a name, NUL-terminated. Errors,
+ * with `text` as it was: -EINVAL, -ENOSPC (`size` is too small), -ENOTSOCK (the
+ * channel has no socket), or that of getpeername(2). Since 0.1. */
+ASYNCHAT_API int asynchat_peer_address(const struct asynchat_channel *ch,
+                                       char *text, size_t size);
+/* Writes this side's address; the same forms and errors. Since 0.1. */
+ASYNCHAT_API int asynchat_local_address(const struct asynchat_channel *ch,
+                                        char *text, size_t size);
+
+ASYNCHAT_END_DECLS
+
+#endif

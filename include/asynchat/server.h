@@ -1,0 +1,61 @@
+/* The server: a listening socket that makes a channel of each connection.
+ *
+ *     struct asynchat_server *server;
+ *     int error = asynchat_server_new(base, "127.0.0.1:8080", &handler, NULL,
+ *                                     NULL, &server);
+ *
+ * Each channel begins with the server's handler and arg, and with
+ * handle_connect, where it sets its terminator and, if it wants one, an arg of
+ * its own. When descriptors or memory run out, accepting pauses and is tried
+ * again; the connections there are go on.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_SERVER_H
+#define ASYNCHAT_SERVER_H
+
+#include <asynchat/channel.h>
+
+ASYNCHAT_BEGIN_DECLS
+
+/* Several servers may listen on one address, and share its connections
+ * (SO_REUSEPORT). */
+#define ASYNCHAT_REUSE_PORT 0x1u
+
+/* How to listen. `size` is sizeof the struct; a field left 0 has its default.
+ * Fields are only ever appended. */
+struct asynchat_server_options {
+    size_t size;
+    unsigned flags; /* ASYNCHAT_REUSE_PORT, or 0 */
+    int backlog; /* connections that may wait to be accepted; SOMAXCONN unless
+                    set */
+};
+
+/* Listens on `address`: "127.0.0.1:8080", "[::1]:8080", port 0 for any that is
+ * free, "unix:/run/x". Host names are not looked up. TCP connections are
+ * accepted with TCP_NODELAY, everything is close-on-exec. `options` may be NULL
+ * and is copied; `handler` is borrowed until the server and its channels are
+ * gone. Gives the server in *out. Errors, with *out as it was: -EINVAL (NULL,
+ * no such form of address, unknown flag, bad handler), -ENAMETOOLONG (a path
+ * too long), -ENOTSUP, -ENOMEM, and those of socket(2), bind(2), listen(2),
+ * such as -EADDRINUSE. Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
+    struct event_base *base, const char *address,
+    const struct asynchat_handler *handler, void *arg,
+    const struct asynchat_server_options *options,
+    struct asynchat_server **out);
+
+/* Stops listening. The channels it made live on. Allowed inside any callback;
+ * NULL is allowed. A Unix socket's path is removed. Since 0.1. */
+ASYNCHAT_API void asynchat_server_free(struct asynchat_server *server);
+
+/* Writes the address listened on as text, with the port the system chose: see
+ * asynchat_peer_address(). Since 0.1. */
+ASYNCHAT_API int asynchat_server_address(const struct asynchat_server *server,
+                                         char *text, size_t size);
+
+/* The port listened on, 0 for a Unix socket or NULL. Since 0.1. */
+ASYNCHAT_API int asynchat_server_port(const struct asynchat_server *server);
+
+ASYNCHAT_END_DECLS
+
+#endif
