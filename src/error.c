@@ -1,0 +1,30 @@
+/* The texts of error codes, and the version.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include <asynchat/error.h>
+#include <asynchat/version.h>
+
+#include <string.h>
+
+const char *asynchat_strerror(int error)
+{
+    switch (error) {
+    case 0:
+        return "success";
+    case ASYNCHAT_EOF:
+        return "the peer ended the connection";
+    case ASYNCHAT_ECLOSED:
+        return "the channel is closed";
+    case ASYNCHAT_ETOOLONG:
+        return "the message is too long";
+    case ASYNCHAT_ETRUNCATED:
+        return "the file is shorter than was to be sent";
+    default:
+        return error < 0 && error > ASYNCHAT_EOF ? strerror(-error)
+                                                 : "unknown error";
+    }
+}
+
+const char *asynchat_version(void)
+{
+    return ASYNCHAT_VERSION;
+}

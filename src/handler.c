@@ -1,0 +1,36 @@
+/* The table of callbacks that a program gives.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "handler.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "table.h"
+
+_Static_assert(sizeof(struct asynchat_handler) == 9 * sizeof(void *),
+               "asynchat_handler has padding");
+
+static bool delivers_pieces(const struct asynchat_handler *handler)
+{
+    return handler->collect_incoming_data || handler->found_terminator;
+}
+
+/* A table without any callback is one that was forgotten to be filled in. */
+static bool has_callback(const struct asynchat_handler *handler)
+{
+    return delivers_pieces(handler) || handler->message ||
+           handler->handle_connect || handler->handle_eof ||
+           handler->handle_error || handler->handle_close ||
+           handler->handle_drained;
+}
+
+int asynchat__handler_check(const struct asynchat_handler *handler)
+{
+    int error =
+        asynchat__table_check(handler, sizeof *handler, sizeof *handler);
+    if (error)
+        return error;
+    if (!has_callback(handler))
+        return -EINVAL;
+    return handler->message && delivers_pieces(handler) ? -EINVAL : 0;
+}

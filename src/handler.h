@@ -1,0 +1,11 @@
+/* The table of callbacks that a program gives.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_HANDLER_H
+#define ASYNCHAT_HANDLER_H
+
+#include <asynchat/channel.h>
+
+/* 0, or what is wrong with it: -EINVAL, -ENOTSUP. */
+int asynchat__handler_check(const struct asynchat_handler *handler);
+
+#endif

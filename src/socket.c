@@ -1,0 +1,54 @@
+/* Sockets as the library wants them: non-blocking, close-on-exec, without
+ * Nagle's algorithm.
+ *
+ * The one file with a choice by platform: where a socket cannot be made so in
+ * one call, it takes three.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "socket.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/util.h>
+
+#if defined(SOCK_NONBLOCK) && defined(SOCK_CLOEXEC)
+#define SOCKET_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
+#define socket_accept(fd) accept4(fd, NULL, NULL, SOCKET_FLAGS)
+#else
+#define SOCKET_FLAGS 0
+#define socket_accept(fd) accept(fd, NULL, NULL)
+#endif
+
+static int socket_ready(int fd)
+{
+    if (SOCKET_FLAGS || (evutil_make_socket_nonblocking(fd) == 0 &&
+                         evutil_make_socket_closeonexec(fd) == 0))
+        return fd;
+    int error = -errno;
+    close(fd);
+    return error;
+}
+
+int asynchat__socket_new(int family)
+{
+    int on = 1;
+    int fd = socket(family, SOCK_STREAM | SOCKET_FLAGS, 0);
+    if (fd < 0)
+        return -errno;
+    if (family != AF_UNIX)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return socket_ready(fd);
+}
+
+int asynchat__socket_accept(int fd)
+{
+    int connection;
+    do
+        connection = socket_accept(fd);
+    while (connection < 0 && (errno == EINTR || errno == ECONNABORTED));
+    return connection < 0 ? -errno : socket_ready(connection);
+}

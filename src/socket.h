@@ -1,0 +1,13 @@
+/* Sockets as the library wants them: non-blocking, close-on-exec, without
+ * Nagle's algorithm. SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_SOCKET_H
+#define ASYNCHAT_SOCKET_H
+
+/* A stream socket, or -errno. */
+int asynchat__socket_new(int family);
+
+/* Accepts a connection; -EAGAIN when there is none, or another -errno. What was
+ * set on a listening TCP socket holds for it, TCP_NODELAY too. */
+int asynchat__socket_accept(int fd);
+
+#endif

@@ -1,0 +1,18 @@
+/* How a caller's table, whose first field is its size, is checked.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "table.h"
+
+#include <errno.h>
+
+int asynchat__table_check(const void *table, size_t least, size_t known)
+{
+    if (!table)
+        return -EINVAL;
+    size_t size = *(const size_t *)table;
+    if (size < least)
+        return -EINVAL;
+    for (size_t i = known; i < size; i++)
+        if (((const unsigned char *)table)[i] != 0)
+            return -ENOTSUP;
+    return 0;
+}

@@ -1,0 +1,14 @@
+/* How a caller's table, whose first field is its size, is checked.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_TABLE_H
+#define ASYNCHAT_TABLE_H
+
+#include <stddef.h>
+
+/* Answers 0 for a table of `least` bytes or more, in which everything past the
+ * `known` ones is zero; -EINVAL for NULL and for a smaller one, which is what a
+ * forgotten size is; -ENOTSUP for one that asks for what this version does not
+ * know. */
+int asynchat__table_check(const void *table, size_t least, size_t known);
+
+#endif
