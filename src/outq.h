@@ -1,0 +1,49 @@
+/* The output queue: bytes and producers in the order they go out, and whether
+ * the channel closes after them. SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_OUTQ_H
+#define ASYNCHAT_OUTQ_H
+
+#include <stdbool.h>
+
+#include <asynchat/api.h>
+
+struct outq_entry {
+    struct outq_entry *next;
+    struct evbuffer *bytes;             /* either these */
+    struct asynchat_producer *producer; /* or this */
+    bool dropped; /* discarded while its producer was being asked */
+};
+
+struct outq {
+    struct outq_entry *first;
+    struct outq_entry **last; /* where the next entry goes */
+    struct outq_entry
+        *asking; /* the first one, while its producer is being asked */
+    bool ends;   /* the channel closes when the queue is empty */
+};
+
+void asynchat__outq_init(struct outq *q);
+
+/* Empties the queue, the end included, and gives what was in it. An entry that
+ * is being asked goes when asynchat__outq_asked() is called. */
+struct outq_entry *asynchat__outq_take(struct outq *q);
+
+/* Frees what was taken. Release callbacks run, which may push. */
+void asynchat__outq_free(struct outq_entry *entries);
+
+/* Where bytes go that are to be last in the queue; NULL for want of memory. */
+struct evbuffer *asynchat__outq_bytes(struct outq *q);
+
+/* Appends a producer. 0 or -ENOMEM; the producer is the queue's only when it is
+ * 0. */
+int asynchat__outq_producer(struct outq *q, struct asynchat_producer *producer);
+
+/* Removes the first entry and frees it. */
+void asynchat__outq_pop(struct outq *q);
+
+/* Around asking the first entry's producer, which may call anything. True: it
+ * is still in the queue. */
+void asynchat__outq_ask(struct outq *q);
+bool asynchat__outq_asked(struct outq *q);
+
+#endif
