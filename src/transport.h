@@ -1,0 +1,103 @@
+/* The transport: how bytes move between a bufferevent's evbuffers and the
+ * world.
+ *
+ * It knows neither terminators nor producers. What it has learned stands in its
+ * fields; whenever that changed, when input came or output went, and after
+ * asynchat__transport_wake(), it calls `ready`, from the loop. There are two:
+ *
+ * - socket: for plain sockets. The bufferevent's own events, on callbacks of
+ *   ours, do the work: one large recv into the input evbuffer, one sendmsg from
+ *   the output evbuffer, no event added or removed for it.
+ * - bufferevent: for any bufferevent that the user brings, by its callbacks.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_TRANSPORT_H
+#define ASYNCHAT_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct bufferevent;
+struct evbuffer;
+struct event;
+struct event_base;
+struct transport;
+
+struct transport_ops {
+    /* Turns reading on or off. 0 or -ENOMEM. */
+    int (*read)(struct transport *t, bool on);
+
+    /* Sends at most `most` bytes of the output, once. What went wrong is in the
+     * fields then. */
+    void (*send)(struct transport *t, size_t most);
+
+    /* Calls `ready` when more can be sent, or does so no longer. 0 or -ENOMEM.
+     */
+    int (*write)(struct transport *t, bool on);
+
+    /* Calls `ready` from the loop, soon. */
+    void (*wake)(struct transport *t);
+
+    /* The output is over: tells the peer. True when the peer is still sending,
+     * and would lose what it was sent if the connection were closed now. */
+    bool (*finish)(struct transport *t);
+
+    /* Ends the connection and frees the bufferevent. */
+    void (*close)(struct transport *t);
+
+    bool is_socket;
+};
+
+struct transport {
+    const struct transport_ops *ops;
+    struct bufferevent *bev;
+    void (*ready)(struct transport *t);
+    struct evbuffer *output; /* what is to be sent; nothing happens when it is
+                                added to */
+    struct event *waker;     /* bufferevent: libevent's own deferred callbacks
+                                are not taken back by freeing */
+    unsigned read_size;      /* at most so many bytes for each read */
+    int ended;  /* ASYNCHAT_EOF or an error: nothing is received any more */
+    int broken; /* an error: nothing can be sent any more */
+    bool connecting;
+    bool reading;
+    bool writing;
+    bool woken;
+    bool draining;
+    bool discard;  /* when that is over */
+    bool finished; /* the peer was told that the output is over */
+};
+
+/* Over a socket, connected or not, that is non-blocking. 0 or -ENOMEM; on
+ * success takes `fd`. */
+int asynchat__transport_socket(struct transport *t, struct event_base *base,
+                               int fd);
+
+/* Waits for the connection that connect(2) has begun, or has failed to with
+ * `error`, but not longer than `timeout` milliseconds unless that is 0. 0 or
+ * -ENOMEM. */
+int asynchat__transport_connect(struct transport *t, int error,
+                                unsigned timeout);
+
+/* Over a bufferevent of the user's. 0 or -ENOMEM; on success takes `bev`. */
+int asynchat__transport_bufferevent(struct transport *t,
+                                    struct bufferevent *bev, bool connecting);
+
+/* The descriptor that sendfile may write to, or -1. */
+int asynchat__transport_socket_fd(const struct transport *t);
+
+/* What was received and not yet drained. */
+struct evbuffer *asynchat__transport_input(const struct transport *t);
+
+/* Drains what was sent from the output; or all that is there, to drop it. Bytes
+ * that were pushed by reference are released then, by a callback that may push
+ * and discard: while `draining`, the output must not be added to, and what is
+ * dropped goes a little later. */
+void asynchat__transport_drain(struct transport *t, size_t sent);
+void asynchat__transport_discard(struct transport *t);
+
+/* How much of the output is not sent yet, what a bufferevent was given
+ * included. */
+size_t asynchat__transport_pending(const struct transport *t);
+
+#endif

@@ -1,0 +1,162 @@
+/* The bufferevent transport: any bufferevent that the user brings, by its
+ * callbacks. SPDX-License-Identifier: BSD-3-Clause */
+#include "transport.h"
+
+#include <errno.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+#include <asynchat/error.h>
+
+#include "sigpipe.h"
+
+/* Input came, or output went: the channel looks at both anyway. */
+static void transport_moved(struct bufferevent *bev, void *arg)
+{
+    struct transport *t = arg;
+    (void)bev;
+    t->ready(t);
+}
+
+/* errno can be 0 here, from TLS for one. */
+static int event_error(short what)
+{
+    if (what & BEV_EVENT_TIMEOUT)
+        return -ETIMEDOUT;
+    int error = EVUTIL_SOCKET_ERROR();
+    return error ? -error : -EIO;
+}
+
+/* An event without a direction, as a failed connect has, is about reading: that
+ * ends everything. One about writing leaves what can still be received. */
+static void transport_event(struct bufferevent *bev, short what, void *arg)
+{
+    struct transport *t = arg;
+    bool writing = what & BEV_EVENT_WRITING;
+    bool reading = (what & BEV_EVENT_READING) || !writing;
+    bool eof = what & BEV_EVENT_EOF;
+    int error = event_error(what);
+    (void)bev;
+    if (what & BEV_EVENT_CONNECTED) {
+        t->connecting = false;
+    } else {
+        if (reading)
+            t->ended = eof ? ASYNCHAT_EOF : error;
+        if (writing)
+            t->broken = eof ? -EPIPE : error;
+    }
+    t->ready(t);
+}
+
+static int transport_read(struct transport *t, bool on)
+{
+    if (t->reading == on)
+        return 0;
+    if ((on ? bufferevent_enable(t->bev, EV_READ)
+            : bufferevent_disable(t->bev, EV_READ)) < 0)
+        return -ENOMEM;
+    t->reading = on;
+    return 0;
+}
+
+static size_t transport_given(const struct transport *t)
+{
+    return evbuffer_get_length(bufferevent_get_output(t->bev));
+}
+
+/* Not more than one write is out of our hands at a time. */
+static void transport_send(struct transport *t, size_t most)
+{
+    struct evbuffer *given = bufferevent_get_output(t->bev);
+    if (transport_given(t) == 0 &&
+        evbuffer_remove_buffer(t->output, given, most) < 0)
+        t->broken = -ENOMEM;
+}
+
+static void transport_woken(evutil_socket_t fd, short what, void *arg)
+{
+    struct transport *t = arg;
+    (void)fd;
+    (void)what;
+    t->ready(t);
+}
+
+static void transport_wake(struct transport *t)
+{
+    event_active(t->waker, 0, 0);
+}
+
+/* Once it has sent all it was given, a bufferevent calls back by itself; or
+ * has, as a pair gives everything away at once. Then it is a timer's turn,
+ * which comes after everybody else's. */
+static int transport_write(struct transport *t, bool on)
+{
+    static const struct timeval at_once = {0, 0};
+    if (on && transport_given(t) == 0 && event_add(t->waker, &at_once) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+/* A pair tells its partner, a filter may add what ends its stream; to sockets
+ * and TLS it is nothing. */
+static bool transport_finish(struct transport *t)
+{
+    if (!t->finished)
+        bufferevent_flush(t->bev, EV_WRITE, BEV_FINISHED);
+    t->finished = true;
+    return false;
+}
+
+/* The other half of a pair, which is not told by libevent, nor freed with this
+ * one; NULL once it is gone, and for all that is no pair. */
+static struct bufferevent *transport_partner(const struct transport *t)
+{
+    return bufferevent_pair_get_partner(t->bev);
+}
+
+static void transport_close(struct transport *t)
+{
+    transport_finish(t);
+    if (transport_partner(t))
+        bufferevent_trigger_event(transport_partner(t),
+                                  BEV_EVENT_EOF | BEV_EVENT_WRITING,
+                                  BEV_TRIG_DEFER_CALLBACKS);
+    bufferevent_setcb(t->bev, NULL, NULL, NULL, NULL);
+    bufferevent_disable(t->bev, EV_READ | EV_WRITE);
+    bufferevent_free(t->bev);
+    event_free(t->waker);
+    evbuffer_free(t->output);
+}
+
+static const struct transport_ops bufferevent_ops = {
+    .read = transport_read,
+    .send = transport_send,
+    .write = transport_write,
+    .wake = transport_wake,
+    .finish = transport_finish,
+    .close = transport_close,
+};
+
+int asynchat__transport_bufferevent(struct transport *t,
+                                    struct bufferevent *bev, bool connecting)
+{
+    t->output = evbuffer_new();
+    t->waker = event_new(bufferevent_get_base(bev), -1, 0, transport_woken, t);
+    if (!t->output || !t->waker) {
+        if (t->output)
+            evbuffer_free(t->output);
+        if (t->waker)
+            event_free(t->waker);
+        return -ENOMEM;
+    }
+    asynchat__sigpipe_ignore();
+    t->ops = &bufferevent_ops;
+    t->bev = bev;
+    t->connecting = connecting;
+    bufferevent_setcb(bev, transport_moved, transport_moved, transport_event,
+                      t);
+    bufferevent_enable(bev, EV_WRITE);
+    return 0;
+}

@@ -1,0 +1,258 @@
+/* The socket transport: a bufferevent whose two events have callbacks of ours.
+ *
+ * The bufferevent itself stays disabled and never touches the socket. Its
+ * events are used, and not two of our own, since these would be a quarter of
+ * what an idle connection costs. They are public in
+ * event2/bufferevent_struct.h, and bufferevent_free() removes them whatever
+ * callback they have; their argument must be the bufferevent, which it finds
+ * again by it.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "transport.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_struct.h>
+#include <event2/event.h>
+
+#include <asynchat/error.h>
+
+/* A reservation that makes libevent allocate 64 KiB; one byte more, and it
+ * would be 128. */
+#define READ_MOST (65536 - 64)
+
+/* The pieces of one sendmsg. */
+#define SEND_PIECES 64
+
+static int socket_fd(const struct transport *t)
+{
+    return event_get_fd(&t->bev->ev_read);
+}
+
+static struct transport *socket_transport(const struct bufferevent *bev)
+{
+    return bev->cbarg;
+}
+
+static bool is_retriable(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+/* --- receiving --- */
+
+/* What recv answered: input, nothing yet, the end, or why there is no more. */
+static void socket_received(struct transport *t, ssize_t n, int error)
+{
+    if (n == 0)
+        t->ended = ASYNCHAT_EOF;
+    else if (n < 0 && !is_retriable(error))
+        t->ended = -error;
+}
+
+/* One recv for each wake-up: with level-triggered events the rest is told
+ * again, after everybody else had their turn. */
+static void socket_receive(struct transport *t)
+{
+    struct evbuffer *input = bufferevent_get_input(t->bev);
+    struct evbuffer_iovec space;
+    size_t most = t->read_size < READ_MOST ? t->read_size : READ_MOST;
+    if (evbuffer_reserve_space(input, (ev_ssize_t)most, &space, 1) < 1) {
+        t->ended = -ENOMEM;
+        return;
+    }
+    ssize_t n = recv(socket_fd(t), space.iov_base, most, 0);
+    socket_received(t, n, errno);
+    space.iov_len = n > 0 ? (size_t)n : 0;
+    evbuffer_commit_space(input, &space, 1);
+}
+
+/* Also called without EV_READ, by wake. */
+static void socket_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct transport *t = socket_transport(arg);
+    (void)fd;
+    t->woken = false;
+    if ((what & EV_READ) && !t->ended)
+        socket_receive(t);
+    t->ready(t);
+}
+
+static void socket_wake(struct transport *t)
+{
+    if (t->woken)
+        return;
+    t->woken = true;
+    event_active(&t->bev->ev_read, 0, 0);
+}
+
+static int socket_read(struct transport *t, bool on)
+{
+    if (t->reading == on)
+        return 0;
+    if (on && event_add(&t->bev->ev_read, NULL) < 0)
+        return -ENOMEM;
+    if (!on)
+        event_del(&t->bev->ev_read);
+    t->reading = on;
+    if (!on && t->woken) /* event_del took that back as well */
+        event_active(&t->bev->ev_read, 0, 0);
+    return 0;
+}
+
+/* --- sending --- */
+
+/* The pieces evbuffer_peek gives may hold more than was asked for. */
+static size_t pieces_limit(struct evbuffer_iovec *pieces, size_t count,
+                           size_t most)
+{
+    size_t used = 0;
+    while (used < count && most > 0) {
+        if (pieces[used].iov_len > most)
+            pieces[used].iov_len = most;
+        most -= pieces[used++].iov_len;
+    }
+    return used;
+}
+
+/* One sendmsg, for the same reason; what is left waits for the write event. */
+static void socket_send(struct transport *t, size_t most)
+{
+    struct evbuffer_iovec pieces[SEND_PIECES];
+    int count =
+        evbuffer_peek(t->output, (ev_ssize_t)most, NULL, pieces, SEND_PIECES);
+    if (count < 1)
+        return;
+    if (count > SEND_PIECES)
+        count = SEND_PIECES;
+    struct msghdr message = {.msg_iov = pieces,
+                             .msg_iovlen =
+                                 pieces_limit(pieces, (size_t)count, most)};
+    ssize_t n = sendmsg(socket_fd(t), &message, MSG_NOSIGNAL);
+    if (n >= 0)
+        asynchat__transport_drain(t, (size_t)n);
+    else if (!is_retriable(errno))
+        t->broken = -errno;
+}
+
+/* The write event is pending only while there is something to wait for: most
+ * connections never have it, and it costs two system calls. */
+static int socket_write(struct transport *t, bool on)
+{
+    if (t->writing == on)
+        return 0;
+    if (on && event_add(&t->bev->ev_write, NULL) < 0)
+        return -ENOMEM;
+    if (!on)
+        event_del(&t->bev->ev_write);
+    t->writing = on;
+    return 0;
+}
+
+/* --- connecting --- */
+
+static int socket_error(int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? -errno
+                                                                  : -error;
+}
+
+/* The event is removed, not just left to wait for output, so that the
+ * descriptor is new to epoll when reading begins: in a loop with both sides of
+ * a connection the one that was sent to comes first. */
+static void socket_connected(struct transport *t, bool timeout)
+{
+    event_remove_timer(&t->bev->ev_write);
+    event_del(&t->bev->ev_write);
+    t->writing = false;
+    t->ended = timeout ? -ETIMEDOUT : socket_error(socket_fd(t));
+    t->connecting = false;
+}
+
+/* An attempt to connect ends like this as well, in time or too late. */
+static void socket_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct transport *t = socket_transport(arg);
+    (void)fd;
+    if (t->connecting)
+        socket_connected(t, !(what & EV_WRITE));
+    t->ready(t);
+}
+
+int asynchat__transport_connect(struct transport *t, int error,
+                                unsigned timeout)
+{
+    struct timeval time = {.tv_sec = timeout / 1000,
+                           .tv_usec = (suseconds_t)(timeout % 1000) * 1000};
+    if (error != -EINPROGRESS) {
+        t->ended = error;
+        return 0;
+    }
+    t->connecting = true;
+    if (event_add(&t->bev->ev_write, timeout > 0 ? &time : NULL) < 0)
+        return -ENOMEM;
+    t->writing = true;
+    return 0;
+}
+
+/* --- ending --- */
+
+/* Closing a socket that has input unread resets the connection, and the peer
+ * may lose what it was sent. Then only this direction is shut down, for now. */
+static bool socket_finish(struct transport *t)
+{
+    char byte;
+    if (t->ended || recv(socket_fd(t), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 1)
+        return false;
+    return shutdown(socket_fd(t), SHUT_WR) == 0;
+}
+
+/* The descriptor is closed here and not by bufferevent_free(), which waits for
+ * the loop's next pass. */
+static void socket_close(struct transport *t)
+{
+    event_del(&t->bev->ev_read);
+    event_del(&t->bev->ev_write);
+    close(socket_fd(t));
+    bufferevent_free(t->bev);
+}
+
+static const struct transport_ops socket_ops = {
+    .read = socket_read,
+    .send = socket_send,
+    .write = socket_write,
+    .wake = socket_wake,
+    .finish = socket_finish,
+    .close = socket_close,
+    .is_socket = true,
+};
+
+/* The freezes of a socket bufferevent keep others from its evbuffers; here they
+ * would keep us. Without the flag, a file segment that somebody adds is memory,
+ * which sendmsg can send. */
+int asynchat__transport_socket(struct transport *t, struct event_base *base,
+                               int fd)
+{
+    struct bufferevent *bev = bufferevent_socket_new(base, fd, 0);
+    if (!bev)
+        return -ENOMEM;
+    t->ops = &socket_ops;
+    t->bev = bev;
+    t->output = bufferevent_get_output(bev);
+    bufferevent_disable(bev, EV_READ | EV_WRITE);
+    bufferevent_setcb(bev, NULL, NULL, NULL, t);
+    event_assign(&bev->ev_read, base, fd, EV_READ | EV_PERSIST | EV_FINALIZE,
+                 socket_readable, bev);
+    event_assign(&bev->ev_write, base, fd, EV_WRITE | EV_PERSIST | EV_FINALIZE,
+                 socket_writable, bev);
+    evbuffer_unfreeze(bufferevent_get_input(bev), 0);
+    evbuffer_unfreeze(t->output, 1);
+    evbuffer_clear_flags(t->output, EVBUFFER_FLAG_DRAINS_TO_FD);
+    return 0;
+}
