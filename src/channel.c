@@ -1,0 +1,436 @@
+/* The channel's life: made, woken by its transport, ended, freed.
+ *
+ * Only channel_ready() and channel_linger_over() are entered from the loop.
+ * Everything else is called from there, or by the program; what the program
+ * asks for in between is done at the end of the wake-up, or in one that is
+ * asked for.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "channel.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include <sys/socket.h>
+
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/util.h>
+
+#include <asynchat/error.h>
+
+#include "address.h"
+#include "handler.h"
+
+#define LINGER_TIME 30000
+
+/* --- ending --- */
+
+/* The peer's orderly end is a reason to close, and no error. */
+static bool is_error(int status)
+{
+    return status < 0 && status != ASYNCHAT_EOF;
+}
+
+/* Why the channel ends: the first error, or else the first reason. */
+static void channel_explain(struct asynchat_channel *ch, int status)
+{
+    if (is_error(ch->status) || ch->state == CHANNEL_FREED)
+        return;
+    if (ch->status == 0 || is_error(status))
+        ch->status = status;
+    if (is_error(status) && ch->handler->handle_error)
+        ch->handler->handle_error(ch, status, ch->arg);
+}
+
+/* The only way to ENDED. handle_close does not come from here, but at the end
+ * of the wake-up, so that whoever called this may still look at the channel. */
+void asynchat__channel_end(struct asynchat_channel *ch, int status)
+{
+    bool sent = ch->state == CHANNEL_LINGERING; /* what is said now, is late */
+    if (ch->state >= CHANNEL_ENDED)
+        return;
+    ch->state = CHANNEL_ENDED;
+    channel_explain(ch, sent ? ch->status : status);
+}
+
+/* handle_eof and handle_error may push: the queue is told to end after them, by
+ * asynchat__channel_out_run(). A program that has asked to close when done
+ * before is told 0 and not ASYNCHAT_EOF: it was first. */
+void asynchat__channel_stop(struct asynchat_channel *ch, int status,
+                            int cut_off)
+{
+    if (!channel_sends(ch)) {
+        asynchat__channel_end(ch, status);
+        return;
+    }
+    ch->state = CHANNEL_SENDING;
+    if (is_error(status) || !ch->out.queue.ends)
+        channel_explain(ch, status);
+    if (status == ASYNCHAT_EOF && ch->handler->handle_eof)
+        ch->handler->handle_eof(ch, cut_off, ch->arg);
+}
+
+/* A peer that has reset the connection may have sent much before that, which
+ * lies in the socket and still arrives, with the end behind it. Other errors,
+ * and bufferevents, give no such promise. */
+void asynchat__channel_broken(struct asynchat_channel *ch, int error)
+{
+    bool reset = error == -EPIPE || error == -ECONNRESET;
+    asynchat__channel_out_discard(ch);
+    if (ch->state == CHANNEL_OPEN && reset && !ch->transport.ended &&
+        ch->transport.ops->is_socket)
+        ch->state = CHANNEL_RECEIVING;
+    else
+        asynchat__channel_end(ch, error);
+}
+
+/* As in Python the channel closes at once, unless that would take from the peer
+ * what it was just sent. */
+void asynchat__channel_sent(struct asynchat_channel *ch)
+{
+    if (!ch->transport.ops->finish(&ch->transport)) {
+        asynchat__channel_end(ch, ch->status);
+        return;
+    }
+    ch->state = CHANNEL_LINGERING;
+    ch->transport.read_size = ASYNCHAT_BUFFER_SIZE_MAX; /* nobody looks at it */
+    asynchat__channel_linger(ch, true);
+}
+
+/* --- wake-ups --- */
+
+/* From here to channel_release() the channel's memory stays, whatever its
+ * callbacks do, and what they push is sent without another wake-up. */
+static void channel_hold(struct asynchat_channel *ch)
+{
+    ch->running = true;
+}
+
+/* Release callbacks may still call; they find the channel running, and freed.
+ */
+static void channel_destroy(struct asynchat_channel *ch)
+{
+    ch->running = true;
+    asynchat__channel_out_discard(ch);
+    ch->transport.ops->close(&ch->transport);
+    asynchat__channel_in_free(&ch->in);
+    if (ch->linger)
+        event_free(ch->linger);
+    free(ch);
+}
+
+/* The end of what channel_hold() began, and the one place where a channel goes
+ * away during a wake-up. */
+static void channel_release(struct asynchat_channel *ch)
+{
+    if (ch->state == CHANNEL_ENDED)
+        asynchat__channel_out_discard(ch); /* its release callbacks may free */
+    if (ch->state == CHANNEL_ENDED) {
+        ch->state = CHANNEL_FREED;
+        if (ch->handler->handle_close)
+            ch->handler->handle_close(ch, ch->status, ch->arg);
+    }
+    ch->running = false;
+    if (ch->state == CHANNEL_FREED)
+        channel_destroy(ch);
+}
+
+/* A peer may have come, said all it had to say, and gone. */
+static bool channel_is_up(const struct asynchat_channel *ch)
+{
+    return !ch->transport.connecting && !is_error(ch->transport.ended);
+}
+
+/* handle_connect is the first callback; what it sets holds for the first byte.
+ */
+static void channel_open(struct asynchat_channel *ch)
+{
+    ch->state = CHANNEL_OPEN;
+    if (ch->handler->handle_connect)
+        ch->handler->handle_connect(ch, ch->arg);
+}
+
+/* The transport receives no more, because of `status`. Called again at each
+ * wake-up after that: once SENDING, only an error is news. */
+static void channel_input_over(struct asynchat_channel *ch, int status)
+{
+    int cut_off = channel_delivers(ch) ? asynchat__channel_in_finish(ch) : 0;
+    if (ch->state == CHANNEL_OPEN && status == ASYNCHAT_EOF)
+        asynchat__channel_stop(ch, status, cut_off);
+    else if (ch->state == CHANNEL_RECEIVING)
+        asynchat__channel_end(ch, ch->transport.broken);
+    else if (ch->state != CHANNEL_SENDING || is_error(status))
+        asynchat__channel_end(ch, status);
+}
+
+/* Reads as long as there is somebody to read for, and nothing after the end,
+ * which an event would tell again and again. */
+static void channel_watch(struct asynchat_channel *ch)
+{
+    bool reading = channel_delivers(ch) || ch->state == CHANNEL_LINGERING;
+    if (ch->transport.ops->read(&ch->transport,
+                                reading && !ch->transport.ended) < 0)
+        asynchat__channel_end(ch, -ENOMEM);
+}
+
+/* One wake-up. Input comes first, so that the answers to all of it leave in one
+ * write. */
+static void channel_turn(struct asynchat_channel *ch)
+{
+    if (ch->state == CHANNEL_CONNECTING && channel_is_up(ch))
+        channel_open(ch);
+    asynchat__channel_in_run(ch);
+    if (ch->transport.ended)
+        channel_input_over(ch, ch->transport.ended);
+    asynchat__channel_out_run(ch);
+    channel_watch(ch);
+}
+
+/* What the transport calls. A bufferevent may do so in the middle of a wake-up.
+ */
+static void channel_ready(struct transport *t)
+{
+    struct asynchat_channel *ch = (struct asynchat_channel *)t;
+    if (ch->running) {
+        t->ops->wake(t);
+        return;
+    }
+    channel_hold(ch);
+    channel_turn(ch);
+    channel_release(ch);
+}
+
+/* Calls of the program end here: what they ask for is done from the loop. */
+void asynchat__channel_wake(struct asynchat_channel *ch)
+{
+    if (!ch->running)
+        ch->transport.ops->wake(&ch->transport);
+}
+
+/* --- lingering --- */
+
+/* The peer had its time. */
+static void channel_linger_over(evutil_socket_t fd, short what, void *arg)
+{
+    struct asynchat_channel *ch = arg;
+    (void)fd;
+    (void)what;
+    channel_hold(ch);
+    asynchat__channel_end(ch, -ETIMEDOUT);
+    channel_release(ch);
+}
+
+/* The timer is made when a channel has to wait for the first time; most never
+ * do. */
+void asynchat__channel_linger(struct asynchat_channel *ch, bool progress)
+{
+    struct timeval time = {.tv_sec = ch->linger_time / 1000,
+                           .tv_usec =
+                               (suseconds_t)(ch->linger_time % 1000) * 1000};
+    if (!ch->linger)
+        ch->linger =
+            evtimer_new(asynchat_get_base(ch), channel_linger_over, ch);
+    if (ch->linger && !progress && evtimer_pending(ch->linger, NULL))
+        return;
+    if (!ch->linger || evtimer_add(ch->linger, &time) < 0)
+        asynchat__channel_end(ch, -ENOMEM);
+}
+
+/* --- making --- */
+
+/* A channel without a transport yet: to be freed by free(). */
+static struct asynchat_channel *channel_make(
+    const struct asynchat_handler *handler, void *arg)
+{
+    struct asynchat_channel *ch = calloc(1, sizeof *ch);
+    if (!ch)
+        return NULL;
+    ch->handler = handler;
+    ch->arg = arg;
+    ch->linger_time = LINGER_TIME;
+    ch->transport.ready = channel_ready;
+    asynchat__channel_in_init(&ch->in);
+    asynchat__channel_out_init(&ch->out);
+    ch->transport.read_size = ch->in.piece;
+    return ch;
+}
+
+int asynchat__channel_socket(struct event_base *base, int fd,
+                             const struct asynchat_handler *handler, void *arg,
+                             struct asynchat_channel **out)
+{
+    struct asynchat_channel *ch = channel_make(handler, arg);
+    if (!ch)
+        return -ENOMEM;
+    int error = asynchat__transport_socket(&ch->transport, base, fd);
+    if (error)
+        free(ch);
+    else
+        *out = ch;
+    return error;
+}
+
+/* Reading begins at once, and not with the wake-up: in a loop with both sides
+ * of a connection, the one that accepts is then known to epoll before the other
+ * sends, and each is served before the other sends more. (That it may fail is
+ * seen by channel_watch(), which tries again.) */
+void asynchat__channel_start(struct asynchat_channel *ch)
+{
+    ch->transport.ops->read(&ch->transport, true);
+    asynchat__channel_wake(ch);
+}
+
+/* 0 for a stream socket. */
+static int socket_check(int fd)
+{
+    int type;
+    socklen_t len = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+        return -errno;
+    return type == SOCK_STREAM ? 0 : -EINVAL;
+}
+
+/* What can fail is done before the socket is taken. */
+int asynchat_channel_new_socket(struct event_base *base, int fd,
+                                const struct asynchat_handler *handler,
+                                void *arg, struct asynchat_channel **out)
+{
+    if (!base || !out)
+        return -EINVAL;
+    int error = asynchat__handler_check(handler);
+    if (!error)
+        error = socket_check(fd);
+    if (error)
+        return error;
+    if (evutil_make_socket_nonblocking(fd) < 0 ||
+        evutil_make_socket_closeonexec(fd) < 0)
+        return -errno;
+    error = asynchat__channel_socket(base, fd, handler, arg, out);
+    if (!error)
+        asynchat__channel_start(*out);
+    return error;
+}
+
+/* It has no state of its own to ask for: a bufferevent that is not said to be
+ * connecting is connected. */
+int asynchat_channel_new(struct bufferevent *bev, unsigned flags,
+                         const struct asynchat_handler *handler, void *arg,
+                         struct asynchat_channel **out)
+{
+    if (!bev || !out || (flags & ~ASYNCHAT_CONNECTING))
+        return -EINVAL;
+    int error = asynchat__handler_check(handler);
+    if (error)
+        return error;
+    struct asynchat_channel *ch = channel_make(handler, arg);
+    if (!ch)
+        return -ENOMEM;
+    error = asynchat__transport_bufferevent(&ch->transport, bev,
+                                            flags & ASYNCHAT_CONNECTING);
+    if (error) {
+        free(ch);
+        return error;
+    }
+    if (!(flags & ASYNCHAT_CONNECTING))
+        asynchat__channel_wake(ch);
+    *out = ch;
+    return 0;
+}
+
+/* --- ending, by the program --- */
+
+/* The status stays what it was: 0, or why the channel was ending already. */
+void asynchat_close(struct asynchat_channel *ch)
+{
+    if (!ch || ch->state >= CHANNEL_ENDED)
+        return;
+    asynchat__channel_end(ch, ch->status);
+    asynchat__channel_wake(ch);
+}
+
+void asynchat_discard_buffers(struct asynchat_channel *ch)
+{
+    if (!ch || ch->state >= CHANNEL_ENDED)
+        return;
+    bool running = ch->running;
+    ch->running = true; /* release callbacks may free the channel */
+    asynchat__channel_in_discard(ch);
+    asynchat__channel_out_discard(ch);
+    ch->running = running;
+    if (ch->state == CHANNEL_FREED && !running)
+        channel_destroy(ch);
+    else
+        asynchat__channel_wake(ch);
+}
+
+void asynchat_channel_free(struct asynchat_channel *ch)
+{
+    if (!ch)
+        return;
+    ch->state = CHANNEL_FREED;
+    if (!ch->running)
+        channel_destroy(ch);
+}
+
+/* --- asking --- */
+
+int asynchat_set_linger(struct asynchat_channel *ch, unsigned milliseconds)
+{
+    if (!ch || milliseconds == 0 || milliseconds > INT_MAX)
+        return -EINVAL;
+    ch->linger_time = milliseconds;
+    return 0;
+}
+
+unsigned asynchat_get_linger(const struct asynchat_channel *ch)
+{
+    return ch ? ch->linger_time : 0;
+}
+
+void asynchat_set_arg(struct asynchat_channel *ch, void *arg)
+{
+    if (ch)
+        ch->arg = arg;
+}
+
+void *asynchat_get_arg(const struct asynchat_channel *ch)
+{
+    return ch ? ch->arg : NULL;
+}
+
+struct bufferevent *asynchat_get_bufferevent(const struct asynchat_channel *ch)
+{
+    return ch ? ch->transport.bev : NULL;
+}
+
+struct event_base *asynchat_get_base(const struct asynchat_channel *ch)
+{
+    return ch ? bufferevent_get_base(ch->transport.bev) : NULL;
+}
+
+/* The socket is asked each time: nobody keeps 128 bytes for each connection. */
+static int channel_address(const struct asynchat_channel *ch,
+                           int (*name)(int, struct sockaddr *, socklen_t *),
+                           char *text, size_t size)
+{
+    struct address address;
+    if (!ch || !text)
+        return -EINVAL;
+    int fd = bufferevent_getfd(ch->transport.bev);
+    int error = fd < 0 ? -ENOTSOCK : asynchat__address_of(fd, name, &address);
+    return error ? error : asynchat__address_format(&address, text, size);
+}
+
+int asynchat_peer_address(const struct asynchat_channel *ch, char *text,
+                          size_t size)
+{
+    return channel_address(ch, getpeername, text, size);
+}
+
+int asynchat_local_address(const struct asynchat_channel *ch, char *text,
+                           size_t size)
+{
+    return channel_address(ch, getsockname, text, size);
+}

@@ -1,0 +1,142 @@
+/* The channel's parts, as its three files see them: channel (life), channel_in,
+ * channel_out. SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_SRC_CHANNEL_H
+#define ASYNCHAT_SRC_CHANNEL_H
+
+#include <asynchat/channel.h>
+
+#include "match.h"
+#include "outq.h"
+#include "transport.h"
+
+struct event;
+
+/* Changed in channel.c alone:
+ *
+ *                       +--------------------+
+ *                       |                    v
+ *   CONNECTING --> OPEN +--> SENDING --> LINGERING --> ENDED --> FREED
+ *                       |                                ^
+ *                       +--> RECEIVING ------------------+
+ *
+ * and from each of them straight to ENDED or FREED. */
+enum channel_state {
+    CHANNEL_CONNECTING, /* the connection is not up yet */
+    CHANNEL_OPEN,
+    CHANNEL_SENDING,   /* the input is over; what is queued is still sent */
+    CHANNEL_RECEIVING, /* the peer takes nothing more; what it had sent is still
+                          delivered */
+    CHANNEL_LINGERING, /* all is sent; what the peer still sends is dropped
+                          until it has seen our end */
+    CHANNEL_ENDED,     /* handle_close is due */
+    CHANNEL_FREED      /* no callback runs any more */
+};
+
+/* Input: from the evbuffer through the matcher to the handler. */
+struct channel_in {
+    struct match match;
+    uint8_t *message; /* for handler->message: the pieces of the message in
+                         progress */
+    size_t have;      /* so many bytes of it, */
+    size_t capacity;  /* of so many */
+    size_t limit;     /* at most so many */
+    uint32_t piece;   /* at most so many bytes for each read and each
+                         collect_incoming_data */
+    uint32_t
+        epoch; /* changes when bytes already looked at must be looked at anew */
+    bool anew; /* and the evbuffer's front is not what it was */
+    bool lent; /* a callback has a pointer into the evbuffer */
+    bool discarded; /* and called discard_buffers */
+    bool partial;   /* bytes of an unfinished message were delivered */
+};
+
+/* Output: from the queue into the evbuffer, and on. */
+struct channel_out {
+    struct outq queue;
+    uint32_t chunk; /* at most so many bytes for each write, and asked of a
+                       producer */
+    bool waiting;   /* the first producer answered ASYNCHAT_LATER */
+    bool busy;      /* handle_drained is due when all is sent */
+    size_t left;    /* what was in the evbuffer after the last wake-up */
+};
+
+struct asynchat_channel {
+    struct transport transport;
+    const struct asynchat_handler *handler;
+    void *arg;
+    struct channel_in in;
+    struct channel_out out;
+    struct event *linger; /* made when it is first needed */
+    unsigned linger_time; /* milliseconds */
+    int status;           /* for handle_close */
+    enum channel_state state;
+    bool running; /* inside a wake-up, at whose end what was pushed is sent */
+};
+
+/* --- channel --- */
+
+/* The one way in which a channel ends. The first status stays. */
+void asynchat__channel_end(struct asynchat_channel *ch, int status);
+
+/* The input is over, by its end or by an error that the peer can still be
+ * answered after: what is queued is sent, then the channel ends with `status`.
+ * Calls handle_eof or handle_error. */
+void asynchat__channel_stop(struct asynchat_channel *ch, int status,
+                            int cut_off);
+
+/* Nothing can be sent any more; what the peer had sent is still delivered. */
+void asynchat__channel_broken(struct asynchat_channel *ch, int error);
+
+/* All is sent: waits for the peer if it is still sending, or else ends. */
+void asynchat__channel_sent(struct asynchat_channel *ch);
+
+/* Has the loop look at the channel, unless it is just doing so. */
+void asynchat__channel_wake(struct asynchat_channel *ch);
+
+/* The channel is closing, and not all is sent: gives the peer the linger time
+ * to take it, anew if `progress`. */
+void asynchat__channel_linger(struct asynchat_channel *ch, bool progress);
+
+/* A channel over a socket that is non-blocking. It takes `fd` on success. */
+int asynchat__channel_socket(struct event_base *base, int fd,
+                             const struct asynchat_handler *handler, void *arg,
+                             struct asynchat_channel **out);
+
+/* Its connection is up: begins to read, and tells the program from the loop. */
+void asynchat__channel_start(struct asynchat_channel *ch);
+
+static inline bool channel_delivers(const struct asynchat_channel *ch)
+{
+    return ch->state == CHANNEL_OPEN || ch->state == CHANNEL_RECEIVING;
+}
+
+static inline bool channel_sends(const struct asynchat_channel *ch)
+{
+    return ch->state == CHANNEL_OPEN || ch->state == CHANNEL_SENDING;
+}
+
+/* --- channel_in --- */
+
+void asynchat__channel_in_init(struct channel_in *in);
+void asynchat__channel_in_free(struct channel_in *in);
+
+/* Delivers what the input evbuffer holds. */
+void asynchat__channel_in_run(struct asynchat_channel *ch);
+
+/* At the end of file: delivers what is held back. Answers whether a message was
+ * cut off. */
+int asynchat__channel_in_finish(struct asynchat_channel *ch);
+
+void asynchat__channel_in_discard(struct asynchat_channel *ch);
+
+/* --- channel_out --- */
+
+void asynchat__channel_out_init(struct channel_out *out);
+
+/* Fills the output evbuffer from the queue and sends from it. */
+void asynchat__channel_out_run(struct asynchat_channel *ch);
+
+void asynchat__channel_out_discard(struct asynchat_channel *ch);
+bool asynchat__channel_out_empty(const struct asynchat_channel *ch);
+
+#endif

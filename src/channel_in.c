@@ -1,0 +1,357 @@
+/* Input: walks the evbuffer piece by piece, gives each to the matcher, and
+ * calls the handler.
+ *
+ * A piece is drained once, when it is done with, and never pulled up or copied.
+ * Any callback may set a terminator, discard, close or free, so after each the
+ * state is read again.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/buffer.h>
+
+#include <asynchat/error.h>
+
+#define IN_BUFFER_SIZE 65536
+#define MESSAGE_LIMIT (1u << 20)
+#define MESSAGE_LEAST 256
+
+void asynchat__channel_in_init(struct channel_in *in)
+{
+    in->limit = MESSAGE_LIMIT;
+    in->piece = IN_BUFFER_SIZE;
+}
+
+void asynchat__channel_in_free(struct channel_in *in)
+{
+    asynchat__needle_release(in->match.needle);
+    free(in->message);
+}
+
+/* --- whole messages --- */
+
+/* Doubles, so that each byte is copied a bounded number of times, up to the
+ * limit and no further. */
+static bool in_grow(struct channel_in *in, size_t need)
+{
+    size_t capacity =
+        in->capacity < MESSAGE_LEAST ? MESSAGE_LEAST : in->capacity;
+    while (capacity < need)
+        capacity = capacity > SIZE_MAX / 2 ? need : capacity * 2;
+    if (capacity > in->limit)
+        capacity = in->limit;
+    uint8_t *message = realloc(in->message, capacity);
+    if (!message)
+        return false;
+    in->message = message;
+    in->capacity = capacity;
+    return true;
+}
+
+/* Adds to the message in progress: 0, ASYNCHAT_ETOOLONG, -ENOMEM. */
+static int in_keep(struct channel_in *in, const uint8_t *data, size_t len)
+{
+    if (len > in->limit || in->have > in->limit - len)
+        return ASYNCHAT_ETOOLONG;
+    if (in->have + len > in->capacity && !in_grow(in, in->have + len))
+        return -ENOMEM;
+    memcpy(in->message + in->have, data, len);
+    in->have += len;
+    return 0;
+}
+
+/* Between messages an idle connection keeps no memory for them. */
+static void in_forget(struct channel_in *in)
+{
+    free(in->message);
+    in->message = NULL;
+    in->have = 0;
+    in->capacity = 0;
+}
+
+/* The two ways to hand over a message: from where it arrived, or from where its
+ * pieces were kept. */
+static void in_message(struct asynchat_channel *ch, const void *data,
+                       size_t len)
+{
+    ch->handler->message(ch, data, len, ch->arg);
+}
+
+/* The message that was kept. Its memory stays until the wake-up ends, as the
+ * callback has it, but may call for it to be dropped. */
+static void in_kept_message(struct asynchat_channel *ch)
+{
+    size_t len = ch->in.have;
+    ch->in.have = 0;
+    in_message(ch, len > 0 ? (const void *)ch->in.message : "", len);
+}
+
+/* --- delivery --- */
+
+/* Bytes of the message in progress. */
+static void in_collect(struct asynchat_channel *ch, const uint8_t *data,
+                       size_t len)
+{
+    if (len == 0)
+        return;
+    ch->in.partial = true;
+    if (ch->handler->message) {
+        int error = in_keep(&ch->in, data, len);
+        if (error)
+            asynchat__channel_stop(ch, error, 0);
+    } else if (ch->handler->collect_incoming_data) {
+        ch->handler->collect_incoming_data(ch, data, len, ch->arg);
+    }
+}
+
+/* The message is complete. */
+static void in_found(struct asynchat_channel *ch)
+{
+    ch->in.partial = false;
+    if (ch->handler->message)
+        in_kept_message(ch);
+    else if (ch->handler->found_terminator)
+        ch->handler->found_terminator(ch, ch->arg);
+}
+
+/* Bytes that were held back are the message's after all. They are in no
+ * evbuffer any more, but they are the terminator's first ones. */
+static void in_release(struct asynchat_channel *ch, size_t len)
+{
+    if (len == 0)
+        return;
+    struct needle *needle = asynchat__needle_share(ch->in.match.needle);
+    ch->in.match.held -= (uint32_t)len;
+    in_collect(ch, asynchat__needle_bytes(needle), len);
+    asynchat__needle_release(needle);
+}
+
+/* The data of a step counts as delivered before it is: a terminator set
+ * meanwhile is not counted down. */
+static void in_count(struct match *m, const struct match_step *step)
+{
+    if (step->data > 0)
+        m->held = 0;
+    if (m->kind == ASYNCHAT_LENGTH && m->left > 0)
+        m->left -= step->data;
+}
+
+/* Whether a message lies in one piece, to be handed over as it is. */
+static bool in_contiguous(const struct asynchat_channel *ch,
+                          const struct match_step *step)
+{
+    return step->found && ch->handler->message && ch->in.have == 0 &&
+           step->data > 0 && step->data <= ch->in.limit;
+}
+
+/* Delivers what one step over a piece found. Answers how many bytes of the
+ * piece that were. */
+static size_t in_step(struct asynchat_channel *ch, const uint8_t *piece,
+                      size_t len)
+{
+    struct match_step step = asynchat__match_step(&ch->in.match, piece, len);
+    uint32_t epoch = ch->in.epoch;
+
+    in_release(ch, step.released);
+    if (epoch != ch->in.epoch || !channel_delivers(ch))
+        return 0;
+    in_count(&ch->in.match, &step);
+    if (in_contiguous(ch, &step)) {
+        ch->in.match.held = 0;
+        ch->in.partial = false;
+        in_message(ch, piece, step.data);
+        return step.used;
+    }
+    in_collect(ch, piece, step.data);
+    if (!channel_delivers(ch))
+        return step.data;
+    if (epoch == ch->in.epoch)
+        ch->in.match.held = step.held;
+    else if (step.used > step.data)
+        return step.data; /* what followed the data is to be matched with the
+                             new terminator */
+    if (step.found)
+        in_found(ch);
+    return step.used;
+}
+
+/* Steps through a piece, until it is done with or the evbuffer has changed
+ * before it. */
+static size_t in_piece(struct asynchat_channel *ch, const uint8_t *piece,
+                       size_t len)
+{
+    size_t done = 0;
+    ch->in.anew = false;
+    ch->in.lent = true;
+    while (done < len && !ch->in.anew && channel_delivers(ch))
+        done += in_step(ch, piece + done, len - done);
+    ch->in.lent = false;
+    return done;
+}
+
+/* The first contiguous bytes of the input, but not more than are wanted at a
+ * time. */
+static struct evbuffer_iovec in_first(const struct asynchat_channel *ch,
+                                      struct evbuffer *input)
+{
+    struct evbuffer_iovec piece;
+    evbuffer_peek(input, 1, NULL, &piece, 1);
+    if (piece.iov_len > ch->in.piece)
+        piece.iov_len = ch->in.piece;
+    return piece;
+}
+
+void asynchat__channel_in_run(struct asynchat_channel *ch)
+{
+    struct evbuffer *input = asynchat__transport_input(&ch->transport);
+    while (channel_delivers(ch) && evbuffer_get_length(input) > 0) {
+        struct evbuffer_iovec piece = in_first(ch, input);
+        size_t done = in_piece(ch, piece.iov_base, piece.iov_len);
+        bool discarded = ch->in.discarded;
+        ch->in.discarded = false;
+        evbuffer_drain(input, discarded ? evbuffer_get_length(input) : done);
+    }
+    if (ch->in.have == 0)
+        in_forget(&ch->in);
+    if (ch->state == CHANNEL_LINGERING)
+        evbuffer_drain(input, evbuffer_get_length(input));
+}
+
+/* No more can come to complete a terminator: what was held back is data. */
+int asynchat__channel_in_finish(struct asynchat_channel *ch)
+{
+    in_release(ch, ch->in.match.held);
+    if (!asynchat__match_ends(&ch->in.match)) {
+        ch->in.partial = false;
+        if (ch->in.have > 0 && channel_delivers(ch))
+            in_kept_message(ch);
+    }
+    return ch->in.partial;
+}
+
+/* While a callback has a pointer into the evbuffer, it is only marked. */
+void asynchat__channel_in_discard(struct asynchat_channel *ch)
+{
+    struct evbuffer *input = asynchat__transport_input(&ch->transport);
+    ch->in.match.held = 0;
+    ch->in.have = 0;
+    ch->in.partial = false;
+    ch->in.epoch++;
+    ch->in.anew = true;
+    ch->in.discarded = ch->in.lent;
+    if (!ch->in.lent)
+        evbuffer_drain(input, evbuffer_get_length(input));
+}
+
+/* --- terminators --- */
+
+/* What is held back, in an evbuffer; NULL for want of memory. */
+static struct evbuffer *in_held(const struct match *m)
+{
+    struct evbuffer *held = evbuffer_new();
+    if (held &&
+        evbuffer_add(held, asynchat__needle_bytes(m->needle), m->held) == 0)
+        return held;
+    if (held)
+        evbuffer_free(held);
+    return NULL;
+}
+
+/* Bytes held back go to the front of the input again. (Prepending a buffer
+ * cannot fail, and then have added a part of it, as evbuffer_prepend can.) */
+static int in_set_terminator(struct asynchat_channel *ch,
+                             enum asynchat_terminator kind, const void *bytes,
+                             uint64_t len)
+{
+    struct match *m = &ch->in.match;
+    struct evbuffer *held = m->held > 0 ? in_held(m) : NULL;
+    if (m->held > 0 && !held)
+        return -ENOMEM;
+    int error = asynchat__match_set(m, kind, bytes, len);
+    if (!error) {
+        ch->in.epoch++;
+        m->held = 0;
+    }
+    if (!held)
+        return error;
+    if (!error) {
+        evbuffer_prepend_buffer(asynchat__transport_input(&ch->transport),
+                                held);
+        ch->in.anew = true;
+        if (!ch->in.lent)
+            ch->transport.ops->wake(&ch->transport);
+    }
+    evbuffer_free(held);
+    return error;
+}
+
+int asynchat_set_terminator(struct asynchat_channel *ch, const void *bytes,
+                            size_t len)
+{
+    if (!ch || (!bytes && len > 0) || len > ASYNCHAT_TERMINATOR_MAX)
+        return -EINVAL;
+    return in_set_terminator(ch, ASYNCHAT_STRING, bytes, len);
+}
+
+int asynchat_set_terminator_length(struct asynchat_channel *ch, uint64_t len)
+{
+    if (!ch || len > INT64_MAX)
+        return -EINVAL;
+    return in_set_terminator(ch, ASYNCHAT_LENGTH, NULL, len);
+}
+
+int asynchat_set_terminator_none(struct asynchat_channel *ch)
+{
+    if (!ch)
+        return -EINVAL;
+    return in_set_terminator(ch, ASYNCHAT_NONE, NULL, 0);
+}
+
+enum asynchat_terminator asynchat_get_terminator(
+    const struct asynchat_channel *ch, const void **bytes, uint64_t *len)
+{
+    static const struct match none = {.kind = ASYNCHAT_NONE};
+    const struct match *m = ch ? &ch->in.match : &none;
+    if (bytes)
+        *bytes = m->kind == ASYNCHAT_STRING && m->left > 0
+                     ? asynchat__needle_bytes(m->needle)
+                     : NULL;
+    if (len)
+        *len = m->left;
+    return m->kind;
+}
+
+/* --- sizes --- */
+
+/* The transport reads no more than that, and an evbuffer that holds more is
+ * delivered in such pieces. */
+int asynchat_set_in_buffer_size(struct asynchat_channel *ch, size_t size)
+{
+    if (!ch || size == 0 || size > ASYNCHAT_BUFFER_SIZE_MAX)
+        return -EINVAL;
+    ch->in.piece = (uint32_t)size;
+    ch->transport.read_size = (unsigned)size;
+    return 0;
+}
+
+size_t asynchat_get_in_buffer_size(const struct asynchat_channel *ch)
+{
+    return ch ? ch->in.piece : 0;
+}
+
+int asynchat_set_message_limit(struct asynchat_channel *ch, size_t limit)
+{
+    if (!ch || limit == 0)
+        return -EINVAL;
+    ch->in.limit = limit;
+    return 0;
+}
+
+size_t asynchat_get_message_limit(const struct asynchat_channel *ch)
+{
+    return ch ? ch->in.limit : 0;
+}

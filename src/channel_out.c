@@ -1,0 +1,341 @@
+/* Output: fills the evbuffer from the queue, and has the transport send it.
+ *
+ * What is pushed during a wake-up is sent once, at its end. A producer is asked
+ * while less than half of what one write takes is waiting to be sent: small
+ * chunks share a write, and a slow peer has no more than that prepared for it.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <event2/buffer.h>
+
+#include <asynchat/error.h>
+
+#include "producer.h"
+
+#define OUT_BUFFER_SIZE 65536
+
+void asynchat__channel_out_init(struct channel_out *out)
+{
+    asynchat__outq_init(&out->queue);
+    out->chunk = OUT_BUFFER_SIZE;
+}
+
+/* What is on its way: out of the queue, and not with the system yet. */
+static size_t out_pending(const struct asynchat_channel *ch)
+{
+    return asynchat__transport_pending(&ch->transport);
+}
+
+bool asynchat__channel_out_empty(const struct asynchat_channel *ch)
+{
+    return !ch->out.queue.first && out_pending(ch) == 0;
+}
+
+/* Everything is out of the queue before the first release callback runs: what
+ * such a callback pushes stays. */
+void asynchat__channel_out_discard(struct asynchat_channel *ch)
+{
+    struct outq_entry *entries = asynchat__outq_take(&ch->out.queue);
+    ch->out.waiting = false;
+    ch->out.busy = false;
+    asynchat__transport_discard(&ch->transport);
+    asynchat__outq_free(entries);
+}
+
+/* --- from the queue to the evbuffer --- */
+
+static struct asynchat_producer *out_producer(const struct asynchat_channel *ch)
+{
+    return ch->out.queue.first->producer;
+}
+
+/* A producer that writes to the socket itself. */
+static bool out_is_sender(const struct asynchat_channel *ch)
+{
+    return ch->out.queue.first && !ch->out.waiting && out_producer(ch) &&
+           out_producer(ch)->send &&
+           asynchat__transport_socket_fd(&ch->transport) >= 0;
+}
+
+/* A producer failed: what it gave before is sent, and nothing after it. */
+static void out_failed(struct asynchat_channel *ch, int error)
+{
+    asynchat__outq_free(asynchat__outq_take(&ch->out.queue));
+    ch->out.waiting = false;
+    asynchat__channel_stop(ch, error, 0);
+}
+
+/* ASYNCHAT_MORE and ASYNCHAT_LATER leave the producer where it is: first. */
+static void out_answered(struct asynchat_channel *ch, int answer)
+{
+    if (answer == ASYNCHAT_DONE)
+        asynchat__outq_pop(&ch->out.queue);
+    else if (answer < 0)
+        out_failed(ch, answer);
+}
+
+/* asynchat_resume_producer() inside `more` comes before the answer that it is
+ * about. A producer that has itself discarded may still have gone on: as pushes
+ * go to the queue meanwhile, all that is in the evbuffer then is its own. */
+static void out_ask(struct asynchat_channel *ch)
+{
+    struct channel_out *out = &ch->out;
+    asynchat__outq_ask(&out->queue);
+    out->waiting = true;
+    int answer = asynchat__producer_more(out_producer(ch), ch,
+                                         ch->transport.output, out->chunk);
+    bool resumed = !out->waiting;
+    out->waiting = false;
+    if (!asynchat__outq_asked(&out->queue)) {
+        asynchat__transport_discard(&ch->transport);
+        return;
+    }
+    out->waiting = answer == ASYNCHAT_LATER && !resumed;
+    out_answered(ch, answer);
+}
+
+/* Bytes go over whole: they take no more memory there than here. */
+static int out_move(struct asynchat_channel *ch)
+{
+    struct evbuffer *bytes = ch->out.queue.first->bytes;
+    if (evbuffer_add_buffer(ch->transport.output, bytes) < 0)
+        return -ENOMEM;
+    asynchat__outq_pop(&ch->out.queue);
+    return 0;
+}
+
+/* Room for another chunk: see the top of this file. A producer that gives a lot
+ * is asked once, one that gives little until half a write has come together. */
+static bool out_has_room(const struct asynchat_channel *ch)
+{
+    return channel_sends(ch) && ch->out.queue.first && !ch->out.waiting &&
+           out_pending(ch) < (ch->out.chunk + 1) / 2;
+}
+
+/* From the queue, in its order, as far as there is room. A callback may end the
+ * channel or empty the queue, so each turn looks again. */
+static void out_fill(struct asynchat_channel *ch)
+{
+    while (out_has_room(ch) && !out_is_sender(ch)) {
+        if (out_producer(ch))
+            out_ask(ch);
+        else if (out_move(ch) < 0)
+            asynchat__channel_end(ch, -ENOMEM);
+    }
+}
+
+/* --- from the evbuffer to the peer --- */
+
+/* The first producer's own turn to write, when all before it is out. */
+static size_t out_send_producer(struct asynchat_channel *ch)
+{
+    size_t sent;
+    struct asynchat_producer *producer = out_producer(ch);
+    int answer = producer->send(producer->arg,
+                                asynchat__transport_socket_fd(&ch->transport),
+                                ch->out.chunk, &sent);
+    if (answer == -EPIPE || answer == -ECONNRESET)
+        ch->transport.broken = answer;
+    else if (answer == -ENOTSUP)
+        producer->send = NULL; /* it is asked for bytes, at the next wake-up */
+    else if (answer != -EAGAIN)
+        out_answered(ch, answer);
+    return sent;
+}
+
+/* One write, or one each of the evbuffer and of the producer behind it. True:
+ * the peer took something. */
+static bool out_send(struct asynchat_channel *ch)
+{
+    size_t pending = out_pending(ch);
+    if (pending > 0)
+        ch->transport.ops->send(&ch->transport, ch->out.chunk);
+    bool progress = out_pending(ch) < pending;
+    if (!ch->transport.broken && out_pending(ch) == 0 && out_is_sender(ch))
+        progress = out_send_producer(ch) > 0 || progress;
+    return progress;
+}
+
+/* Whether the channel ends when the queue is sent. */
+static bool out_ends(const struct asynchat_channel *ch)
+{
+    return ch->out.queue.ends || ch->state == CHANNEL_SENDING;
+}
+
+/* All is sent: the channel ends, or the program hears that it may go on. */
+static void out_done(struct asynchat_channel *ch)
+{
+    bool busy = ch->out.busy;
+    ch->out.busy = false;
+    if (out_ends(ch))
+        asynchat__channel_sent(ch);
+    else if (busy && ch->handler->handle_drained)
+        ch->handler->handle_drained(ch, ch->arg);
+}
+
+/* Has the transport call again when it is able to send, if there is something
+ * that only waits for that. */
+static void out_watch(struct asynchat_channel *ch)
+{
+    bool ready =
+        out_pending(ch) > 0 || (ch->out.queue.first && !ch->out.waiting);
+    if (ch->transport.ops->write(&ch->transport, ready && channel_sends(ch)) <
+        0)
+        asynchat__channel_end(ch, -ENOMEM);
+}
+
+/* Fills and sends. True: the peer took something. */
+static bool out_move_on(struct asynchat_channel *ch)
+{
+    bool progress = out_pending(ch) < ch->out.left; /* a bufferevent's own */
+    if (channel_sends(ch))
+        out_fill(ch);
+    if (channel_sends(ch) && !ch->transport.broken)
+        progress = out_send(ch) || progress;
+    return progress;
+}
+
+void asynchat__channel_out_run(struct asynchat_channel *ch)
+{
+    bool progress = out_move_on(ch);
+    if (channel_sends(ch) && asynchat__channel_out_empty(ch))
+        out_done(ch);
+    else if (channel_sends(ch) && ch->transport.broken)
+        asynchat__channel_broken(ch, ch->transport.broken);
+    if (channel_sends(ch) && out_ends(ch)) {
+        ch->out.queue.ends = true; /* handle_eof, handle_error have pushed */
+        asynchat__channel_linger(ch, progress);
+    }
+    ch->out.left = out_pending(ch);
+    if (ch->state != CHANNEL_CONNECTING)
+        out_watch(ch);
+}
+
+/* --- pushing --- */
+
+/* 0 while what is pushed will be sent. */
+static int out_refused(const struct asynchat_channel *ch)
+{
+    bool open = ch->state == CHANNEL_CONNECTING || channel_sends(ch);
+    return open && !ch->out.queue.ends ? 0 : ASYNCHAT_ECLOSED;
+}
+
+/* Where bytes go that are to be sent last; NULL for want of memory. Every push
+ * but that of a producer ends here. */
+static struct evbuffer *out_target(struct asynchat_channel *ch)
+{
+    if (ch->out.queue.first || ch->transport.draining)
+        return asynchat__outq_bytes(&ch->out.queue);
+    return ch->transport.output;
+}
+
+/* Pushed during a wake-up, it is sent at its end. From outside, another one is
+ * asked for, in which all pushes until then go out together. */
+static int out_pushed(struct asynchat_channel *ch)
+{
+    ch->out.busy = true;
+    asynchat__channel_wake(ch);
+    return 0;
+}
+
+int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
+{
+    if (!ch || (!data && len > 0) || len > PTRDIFF_MAX)
+        return -EINVAL;
+    if (out_refused(ch) || len == 0)
+        return out_refused(ch);
+    struct evbuffer *target = out_target(ch);
+    if (!target || evbuffer_add(target, data, len) < 0)
+        return -ENOMEM;
+    return out_pushed(ch);
+}
+
+static int out_push_reference(struct asynchat_channel *ch, const void *data,
+                              size_t len, evbuffer_ref_cleanup_cb release,
+                              void *arg)
+{
+    if (!ch || (!data && len > 0) || len > PTRDIFF_MAX)
+        return -EINVAL;
+    if (out_refused(ch))
+        return ASYNCHAT_ECLOSED;
+    struct evbuffer *target = out_target(ch);
+    if (!target || evbuffer_add_reference(target, data, len, release, arg) < 0)
+        return -ENOMEM;
+    return out_pushed(ch);
+}
+
+/* The release callback is called for every outcome, here for those in which
+ * libevent never got the bytes. */
+int asynchat_push_reference(
+    struct asynchat_channel *ch, const void *data, size_t len,
+    void (*release)(const void *data, size_t len, void *arg), void *arg)
+{
+    int error = len > 0 ? out_push_reference(ch, data, len, release, arg)
+                        : asynchat_push(ch, data, len);
+    if (release && (error || len == 0))
+        release(data, len, arg);
+    return error;
+}
+
+int asynchat_push_evbuffer(struct asynchat_channel *ch, struct evbuffer *buffer)
+{
+    if (!ch || !buffer)
+        return -EINVAL;
+    if (out_refused(ch) || evbuffer_get_length(buffer) == 0)
+        return out_refused(ch);
+    struct evbuffer *target = out_target(ch);
+    if (!target)
+        return -ENOMEM;
+    if (evbuffer_add_buffer(target, buffer) < 0)
+        return -EINVAL;
+    return out_pushed(ch);
+}
+
+int asynchat_push_producer(struct asynchat_channel *ch,
+                           struct asynchat_producer *producer)
+{
+    int error = !producer ? -ENOMEM : !ch ? -EINVAL : out_refused(ch);
+    if (!error)
+        error = asynchat__outq_producer(&ch->out.queue, producer);
+    if (error) {
+        asynchat_producer_free(producer);
+        return error;
+    }
+    return out_pushed(ch);
+}
+
+void asynchat_resume_producer(struct asynchat_channel *ch)
+{
+    if (!ch || !ch->out.waiting)
+        return;
+    ch->out.waiting = false;
+    asynchat__channel_wake(ch);
+}
+
+int asynchat_close_when_done(struct asynchat_channel *ch)
+{
+    if (!ch)
+        return -EINVAL;
+    if (ch->state != CHANNEL_CONNECTING && !channel_sends(ch))
+        return ASYNCHAT_ECLOSED;
+    ch->out.queue.ends = true;
+    asynchat__channel_wake(ch);
+    return 0;
+}
+
+int asynchat_set_out_buffer_size(struct asynchat_channel *ch, size_t size)
+{
+    if (!ch || size == 0 || size > ASYNCHAT_BUFFER_SIZE_MAX)
+        return -EINVAL;
+    ch->out.chunk = (uint32_t)size;
+    return 0;
+}
+
+size_t asynchat_get_out_buffer_size(const struct asynchat_channel *ch)
+{
+    return ch ? ch->out.chunk : 0;
+}
