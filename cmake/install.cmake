@@ -1,0 +1,32 @@
+# What `cmake --install` puts where. Component runtime is what a program needs to run, dev what it needs to be built.
+include(CMakePackageConfigHelpers)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/asynchat)
+
+install(TARGETS asynchat asynchat_static EXPORT asynchatTargets
+    LIBRARY COMPONENT runtime NAMELINK_COMPONENT dev
+    ARCHIVE COMPONENT dev)
+install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
+
+# For CMake: find_package(asynchat).
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/asynchatConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(EXPORT asynchatTargets NAMESPACE asynchat:: DESTINATION ${package_dir} COMPONENT dev)
+install(FILES
+    cmake/asynchatConfig.cmake
+    cmake/libevent.cmake
+    ${PROJECT_BINARY_DIR}/asynchatConfigVersion.cmake
+    DESTINATION ${package_dir} COMPONENT dev)
+
+# For pkg-config. Written while installing, because `cmake --install --prefix` may name another prefix than the build did.
+# The two folders stay relative to it, unless they were given as absolute paths.
+set(libdir "\\\${prefix}")
+set(includedir "\\\${prefix}")
+cmake_path(APPEND libdir "${CMAKE_INSTALL_LIBDIR}")
+cmake_path(APPEND includedir "${CMAKE_INSTALL_INCLUDEDIR}")
+install(CODE "
+    set(libdir \"${libdir}\")
+    set(includedir \"${includedir}\")
+    set(PROJECT_DESCRIPTION \"${PROJECT_DESCRIPTION}\")
+    set(PROJECT_VERSION \"${PROJECT_VERSION}\")
+    configure_file(\"${PROJECT_SOURCE_DIR}/asynchat.pc.in\" \"${PROJECT_BINARY_DIR}/asynchat.pc\" @ONLY)"
+    COMPONENT dev)
+install(FILES ${PROJECT_BINARY_DIR}/asynchat.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
