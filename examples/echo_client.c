@@ -1,0 +1,139 @@
+/* A client of echo_server: echo_client HOST PORT < message
+ *
+ * HOST is a numeric address. Sends "ECHO n", a newline and the message, whose n
+ * bytes a producer gives, and prints what comes back. Exits with 0 if that is
+ * the message.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include <asynchat.h>
+
+#define CONNECT_TIMEOUT 5000 /* milliseconds */
+
+struct client {
+    char *message;
+    size_t len;
+    size_t received; /* so much of it came back */
+    int status;      /* how the connection ended: 0 is by us */
+};
+
+/* --- the conversation --- */
+
+static int send_all(struct asynchat_channel *ch, const struct client *c)
+{
+    char command[32];
+    int len = snprintf(command, sizeof command, "ECHO %zu\n", c->len);
+    int error = asynchat_push(ch, command, (size_t)len);
+    if (!error)
+        error = asynchat_push_producer(
+            ch, asynchat_producer_simple(c->message, c->len, 0));
+    if (!error)
+        error = asynchat_set_terminator_length(ch, c->len);
+    if (!error && c->len == 0) /* nothing comes back, then */
+        error = asynchat_close_when_done(ch);
+    return error;
+}
+
+static void connected(struct asynchat_channel *ch, void *arg)
+{
+    int error = send_all(ch, arg);
+    if (error) {
+        fprintf(stderr, "echo_client: %s\n", asynchat_strerror(error));
+        asynchat_close(ch);
+    }
+}
+
+static void collect(struct asynchat_channel *ch, const void *data, size_t len,
+                    void *arg)
+{
+    struct client *c = arg;
+    fwrite(data, 1, len, stdout); /* main() asks whether that went well */
+    if (len <= c->len - c->received &&
+        memcmp(data, c->message + c->received, len) == 0)
+        c->received += len;
+    else
+        asynchat_close(ch);
+}
+
+static void found(struct asynchat_channel *ch, void *arg)
+{
+    (void)arg;
+    asynchat_close(ch);
+}
+
+static void closed(struct asynchat_channel *ch, int status, void *arg)
+{
+    struct client *c = arg;
+    (void)ch;
+    c->status = status;
+}
+
+static const struct asynchat_handler handler = {
+    .size = sizeof handler,
+    .handle_connect = connected,
+    .collect_incoming_data = collect,
+    .found_terminator = found,
+    .handle_close = closed,
+};
+
+/* --- before and after --- */
+
+/* All of standard input. 0, or -1. */
+static int read_message(struct client *c)
+{
+    size_t n;
+    do {
+        char *more = realloc(c->message, c->len + BUFSIZ);
+        if (!more)
+            return -1;
+        c->message = more;
+        n = fread(c->message + c->len, 1, BUFSIZ, stdin);
+        c->len += n;
+    } while (n > 0);
+    return ferror(stdin) ? -1 : 0;
+}
+
+/* What went wrong, or NULL. */
+static const char *run(struct client *c, const char *host, const char *port)
+{
+    char address[ASYNCHAT_ADDRESS_SIZE];
+    struct asynchat_channel *ch;
+    snprintf(address, sizeof address, strchr(host, ':') ? "[%s]:%s" : "%s:%s",
+             host, port);
+    struct event_base *base = event_base_new();
+    if (!base)
+        return "no event base";
+    int error =
+        asynchat_connect(base, address, CONNECT_TIMEOUT, &handler, c, &ch);
+    if (!error) {
+        event_base_dispatch(base); /* until the channel has closed */
+        error = c->status;
+    }
+    event_base_free(base);
+    if (error)
+        return asynchat_strerror(error);
+    return c->received == c->len ? NULL : "what came back is not the message";
+}
+
+int main(int argc, char **argv)
+{
+    struct client client = {.message = NULL};
+    if (argc != 3) {
+        fprintf(stderr, "usage: echo_client HOST PORT < message\n");
+        return 1;
+    }
+    const char *problem = "standard input cannot be read";
+    if (read_message(&client) == 0)
+        problem = run(&client, argv[1], argv[2]);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        problem = "standard output cannot be written";
+    if (problem)
+        fprintf(stderr, "echo_client: %s\n", problem);
+    free(client.message);
+    return problem ? 1 : 0;
+}

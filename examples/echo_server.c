@@ -1,0 +1,212 @@
+/* A server of echoes for many clients: echo_server PORT
+ *
+ * A client sends a command, "ECHO 5", ended by a newline, then so many bytes,
+ * which come back, then the next command. The server listens on 127.0.0.1, on
+ * any free port if PORT is 0, until SIGINT or SIGTERM.
+ *
+ * Its handler takes whole messages: a line, then a number of bytes. What comes
+ * next is what the terminator says, so a connection needs no state of its own;
+ * it is only kept in a list, to be freed at the end.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include <event2/event.h>
+
+#include <asynchat.h>
+
+#define LINE_LIMIT 64
+#define MESSAGE_LIMIT (1 << 20)
+
+struct connection {
+    LIST_ENTRY(connection) others;
+    struct asynchat_channel *ch;
+};
+
+static LIST_HEAD(, connection) connections;
+
+static void check(int error, const char *what)
+{
+    if (error) {
+        fprintf(stderr, "echo_server: %s: %s\n", what,
+                asynchat_strerror(error));
+        exit(1);
+    }
+}
+
+/* --- the conversation --- */
+
+/* A connection that memory is short for is closed; the others go on. To one
+ * that was refused nothing more can be pushed, though its lines are still
+ * delivered until the refusal is sent. */
+static void check_channel(struct asynchat_channel *ch, int error)
+{
+    if (error && error != ASYNCHAT_ECLOSED)
+        asynchat_close(ch);
+}
+
+static void expect_line(struct asynchat_channel *ch)
+{
+    check_channel(ch, asynchat_set_terminator(ch, "\n", 1));
+    check_channel(ch, asynchat_set_message_limit(ch, LINE_LIMIT));
+}
+
+static void expect_message(struct asynchat_channel *ch, size_t len)
+{
+    check_channel(ch, asynchat_set_terminator_length(ch, len));
+    check_channel(ch, asynchat_set_message_limit(ch, MESSAGE_LIMIT));
+}
+
+static void refuse(struct asynchat_channel *ch, const char *answer)
+{
+    check_channel(ch, asynchat_push(ch, answer, strlen(answer)));
+    check_channel(ch, asynchat_close_when_done(ch));
+}
+
+/* Whether the line is "ECHO n", and what n is. The message limit has seen to it
+ * that `len` is at most LINE_LIMIT. */
+static int parse(const void *data, size_t len, unsigned long *n)
+{
+    char line[LINE_LIMIT + 1], *end;
+    memcpy(line, data, len);
+    if (len > 0 && line[len - 1] == '\r')
+        len--;
+    line[len] = '\0';
+    if (strncmp(line, "ECHO ", 5) != 0 || !isdigit((unsigned char)line[5]))
+        return 0;
+    *n = strtoul(line + 5, &end, 10);
+    return end == line + len;
+}
+
+static void got_line(struct asynchat_channel *ch, const void *data, size_t len)
+{
+    unsigned long n;
+    if (!parse(data, len, &n))
+        refuse(ch, "bad command: not ECHO and a number\n");
+    else if (n > MESSAGE_LIMIT)
+        refuse(ch, "bad command: more than 1048576 bytes\n");
+    else if (n > 0) /* 0 would mean everything; here it is no message */
+        expect_message(ch, n);
+}
+
+static void got_message(struct asynchat_channel *ch, const void *data,
+                        size_t len)
+{
+    check_channel(ch, asynchat_push(ch, data, len));
+    expect_line(ch);
+}
+
+/* --- the callbacks --- */
+
+static void connected(struct asynchat_channel *ch, void *arg)
+{
+    struct connection *connection = malloc(sizeof *connection);
+    (void)arg;
+    if (!connection) {
+        asynchat_channel_free(ch);
+        return;
+    }
+    connection->ch = ch;
+    LIST_INSERT_HEAD(&connections, connection, others);
+    asynchat_set_arg(ch, connection);
+    expect_line(ch);
+}
+
+static void message(struct asynchat_channel *ch, const void *data, size_t len,
+                    void *arg)
+{
+    (void)arg;
+    if (asynchat_get_terminator(ch, NULL, NULL) == ASYNCHAT_STRING)
+        got_line(ch, data, len);
+    else
+        got_message(ch, data, len);
+}
+
+/* After a line that is too long the channel closes by itself. */
+static void failed(struct asynchat_channel *ch, int error, void *arg)
+{
+    (void)arg;
+    if (error == ASYNCHAT_ETOOLONG)
+        refuse(ch, "bad command: more than 64 bytes\n");
+}
+
+static void closed(struct asynchat_channel *ch, int status, void *arg)
+{
+    struct connection *connection = arg;
+    (void)ch;
+    (void)status;
+    LIST_REMOVE(connection, others);
+    free(connection);
+}
+
+static const struct asynchat_handler handler = {
+    .size = sizeof handler,
+    .handle_connect = connected,
+    .message = message,
+    .handle_error = failed,
+    .handle_close = closed,
+};
+
+/* --- from start to stop --- */
+
+static void stop(evutil_socket_t number, short what, void *base)
+{
+    (void)number;
+    (void)what;
+    event_base_loopbreak(base);
+}
+
+static struct event *stop_at(struct event_base *base, int number)
+{
+    struct event *event = evsignal_new(base, number, stop, base);
+    if (!event || event_add(event, NULL) < 0)
+        check(-ENOMEM, "signal");
+    return event;
+}
+
+static void free_connections(void)
+{
+    while (!LIST_EMPTY(&connections)) {
+        struct connection *first = LIST_FIRST(&connections);
+        LIST_REMOVE(first, others);
+        asynchat_channel_free(first->ch); /* without handle_close */
+        free(first);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: echo_server PORT\n");
+        return 1;
+    }
+    struct event_base *base = event_base_new();
+    if (!base)
+        check(-ENOMEM, "event_base_new");
+
+    char address[ASYNCHAT_ADDRESS_SIZE];
+    struct asynchat_server *server;
+    snprintf(address, sizeof address, "127.0.0.1:%s", argv[1]);
+    check(asynchat_server_new(base, address, &handler, NULL, NULL, &server),
+          address);
+    check(asynchat_server_address(server, address, sizeof address), "address");
+    struct event *interrupt = stop_at(base, SIGINT);
+    struct event *terminate = stop_at(base, SIGTERM);
+    printf("listening on %s\n", address);
+    fflush(stdout);
+
+    event_base_dispatch(base);
+
+    asynchat_server_free(server);
+    free_connections();
+    event_free(interrupt);
+    event_free(terminate);
+    event_base_free(base);
+    return 0;
+}
