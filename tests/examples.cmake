@@ -1,0 +1,6 @@
+# The examples, run as a user would. Those that talk to CPython's asynchat need a Python that has it.
+find_package(Python3 COMPONENTS Interpreter)
+if(TARGET echo_server AND Python3_Interpreter_FOUND)
+    add_test(NAME examples COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/test_examples.py
+        $<TARGET_FILE_DIR:echo_server> "$<$<BOOL:${ASYNCHAT_PYTHON}>:${ASYNCHAT_PYTHON}>")
+endif()

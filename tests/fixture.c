@@ -1,0 +1,464 @@
+/* One channel under test, over each kind of connection.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "fixture.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+/* --- recording --- */
+
+static void log_text(struct fixture *f, const char *text)
+{
+    size_t len = strlen(text);
+    if (f->log_len + len + 1 > sizeof f->log)
+        fail_msg("the record is full");
+    memcpy(f->log + f->log_len, text, len + 1);
+    f->log_len += len;
+}
+
+static void log_bytes(struct fixture *f, const unsigned char *bytes, size_t len)
+{
+    char text[8];
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] == '\r')
+            strcpy(text, "\\r");
+        else if (bytes[i] == '\n')
+            strcpy(text, "\\n");
+        else if (isprint(bytes[i]))
+            snprintf(text, sizeof text, "%c", bytes[i]);
+        else
+            snprintf(text, sizeof text, "\\x%02x", bytes[i]);
+        log_text(f, text);
+    }
+}
+
+static void log_event(struct fixture *f, const char *event)
+{
+    if (f->log_len > 0)
+        log_text(f, " ");
+    log_text(f, event);
+    f->in_data = false;
+}
+
+static const char *status_name(int status)
+{
+    static char text[16];
+    switch (status) {
+    case ASYNCHAT_EOF:
+        return "EOF";
+    case ASYNCHAT_ETOOLONG:
+        return "ETOOLONG";
+    case ASYNCHAT_ETRUNCATED:
+        return "ETRUNCATED";
+    case -ECONNRESET:
+        return "ECONNRESET";
+    case -EPIPE:
+        return "EPIPE";
+    case -ETIMEDOUT:
+        return "ETIMEDOUT";
+    case -ENOMEM:
+        return "ENOMEM";
+    default:
+        snprintf(text, sizeof text, "%d", status);
+        return text;
+    }
+}
+
+static void log_status(struct fixture *f, const char *event, int status)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s(%s)", event, status_name(status));
+    log_event(f, text);
+}
+
+static void call(hook hook, struct fixture *f)
+{
+    if (hook)
+        hook(f);
+}
+
+/* --- the channel's callbacks --- */
+
+static void record_connect(struct asynchat_channel *ch, void *arg)
+{
+    struct fixture *f = arg;
+    f->ch = ch;
+    log_event(f, "connect");
+    call(f->on_connect, f);
+}
+
+static void record_data(struct asynchat_channel *ch, const void *data,
+                        size_t len, void *arg)
+{
+    struct fixture *f = arg;
+    (void)ch;
+    if (f->in_data && f->log_len > 0)
+        f->log_len--; /* joins: over the closing parenthesis */
+    else
+        log_event(f, "data(");
+    log_bytes(f, data, len);
+    log_text(f, ")");
+    f->in_data = true;
+    f->data = data;
+    f->data_len = len;
+    if (len > f->data_max)
+        f->data_max = len;
+    call(f->on_data, f);
+}
+
+static void record_found(struct asynchat_channel *ch, void *arg)
+{
+    (void)ch;
+    log_event(arg, "found");
+    call(((struct fixture *)arg)->on_found, arg);
+}
+
+static void record_message(struct asynchat_channel *ch, const void *data,
+                           size_t len, void *arg)
+{
+    struct fixture *f = arg;
+    (void)ch;
+    log_event(f, "message(");
+    log_bytes(f, data, len);
+    log_text(f, ")");
+    f->data = data;
+    f->data_len = len;
+    call(f->on_message, f);
+}
+
+static void record_eof(struct asynchat_channel *ch, int cut_off, void *arg)
+{
+    (void)ch;
+    log_event(arg, cut_off ? "eof(cut off)" : "eof");
+    call(((struct fixture *)arg)->on_eof, arg);
+}
+
+static void record_error(struct asynchat_channel *ch, int error, void *arg)
+{
+    (void)ch;
+    log_status(arg, "error", error);
+    call(((struct fixture *)arg)->on_error, arg);
+}
+
+static void record_close(struct asynchat_channel *ch, int status, void *arg)
+{
+    struct fixture *f = arg;
+    assert_ptr_equal(f->ch, ch);
+    f->status = status;
+    log_status(f, "closed", status);
+    call(f->on_close, f);
+    f->ch = NULL;
+}
+
+static void record_drained(struct asynchat_channel *ch, void *arg)
+{
+    struct fixture *f = arg;
+    (void)ch;
+    if (f->on_drained)
+        f->on_drained(f);
+}
+
+const struct asynchat_handler recorder = {
+    .size = sizeof recorder,
+    .collect_incoming_data = record_data,
+    .found_terminator = record_found,
+    .handle_connect = record_connect,
+    .handle_eof = record_eof,
+    .handle_error = record_error,
+    .handle_close = record_close,
+    .handle_drained = record_drained,
+};
+
+const struct asynchat_handler whole_recorder = {
+    .size = sizeof whole_recorder,
+    .message = record_message,
+    .handle_connect = record_connect,
+    .handle_eof = record_eof,
+    .handle_error = record_error,
+    .handle_close = record_close,
+    .handle_drained = record_drained,
+};
+
+/* --- the far end --- */
+
+static void got(struct fixture *f, const void *data, size_t len)
+{
+    if (f->got_len + len >= f->got_room) {
+        f->got_room = 2 * (f->got_len + len + 1);
+        f->got = realloc(f->got, f->got_room);
+        assert_non_null(f->got);
+    }
+    memcpy(f->got + f->got_len, data, len);
+    f->got_len += len;
+    f->got[f->got_len] = '\0';
+}
+
+static void far_data(struct asynchat_channel *ch, const void *data, size_t len,
+                     void *arg)
+{
+    (void)ch;
+    got(arg, data, len);
+}
+
+static void far_eof(struct asynchat_channel *ch, int cut_off, void *arg)
+{
+    (void)ch;
+    (void)cut_off;
+    ((struct fixture *)arg)->got_eof = true;
+}
+
+static void far_close(struct asynchat_channel *ch, int status, void *arg)
+{
+    (void)ch;
+    (void)status;
+    ((struct fixture *)arg)->far = NULL;
+}
+
+static const struct asynchat_handler far_handler = {
+    .size = sizeof far_handler,
+    .collect_incoming_data = far_data,
+    .handle_eof = far_eof,
+    .handle_close = far_close,
+};
+
+static bool far_read(struct fixture *f)
+{
+    char data[65536];
+    if (f->peer < 0 || f->got_eof)
+        return false;
+    ssize_t n = recv(f->peer, data, sizeof data, MSG_DONTWAIT);
+    if (n > 0)
+        got(f, data, (size_t)n);
+    else if (n == 0 || errno != EAGAIN)
+        f->got_eof = true;
+    return n >= 0;
+}
+
+void feed(struct fixture *f, const void *data, size_t len)
+{
+    const char *at = data;
+    if (f->far) {
+        assert_int_equal(asynchat_push(f->far, data, len), 0);
+        return;
+    }
+    while (len > 0) {
+        ssize_t n = send(f->peer, at, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno != EAGAIN)
+            fail_msg("send: %s", strerror(errno));
+        if (n < 0)
+            settle(f);
+        else
+            at += n, len -= (size_t)n;
+    }
+}
+
+void feed_string(struct fixture *f, const char *text)
+{
+    feed(f, text, strlen(text));
+}
+
+void feed_eof(struct fixture *f)
+{
+    if (f->far)
+        assert_int_equal(asynchat_close_when_done(f->far), 0);
+    else
+        assert_int_equal(shutdown(f->peer, SHUT_WR), 0);
+}
+
+void feed_reset(struct fixture *f)
+{
+    struct linger none = {.l_onoff = 1};
+    if (f->far) {
+        asynchat_close(f->far);
+        return;
+    }
+    setsockopt(f->peer, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    close(f->peer);
+    f->peer = -1;
+}
+
+/* --- the loop --- */
+
+void settle_closed(struct fixture *f)
+{
+    time_t end = time(NULL) + 5;
+    while (f->ch && time(NULL) <= end)
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+    assert_null(f->ch);
+}
+
+void settle(struct fixture *f)
+{
+    int quiet = 0;
+    while (quiet < 4) {
+        size_t before = f->log_len + f->got_len;
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+        bool read = far_read(f);
+        quiet = read || f->log_len + f->got_len != before ? 0 : quiet + 1;
+    }
+}
+
+/* --- asserting --- */
+
+void expect(struct fixture *f, const char *events)
+{
+    assert_string_equal(f->log, events);
+    f->log_len = 0;
+    f->log[0] = '\0';
+    f->in_data = false;
+}
+
+void expect_got(struct fixture *f, const char *text)
+{
+    assert_string_equal(f->got ? (char *)f->got : "", text);
+}
+
+void set_crlf(struct fixture *f)
+{
+    assert_int_equal(asynchat_set_terminator(f->ch, "\r\n", 2), 0);
+}
+
+/* --- opening --- */
+
+void make_socketpair(int fds[2])
+{
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds),
+                     0);
+}
+
+static void open_pair(struct fixture *f, const struct asynchat_handler *handler)
+{
+    struct asynchat_channel *pair[2];
+    const struct asynchat_handler *handlers[2] = {handler, &far_handler};
+    void *args[2] = {f, f};
+    assert_int_equal(asynchat_pair_new(f->base, handlers, args, pair), 0);
+    f->ch = pair[0];
+    f->far = pair[1];
+}
+
+static void open_socketpair(struct fixture *f,
+                            const struct asynchat_handler *handler)
+{
+    int fds[2];
+    make_socketpair(fds);
+    assert_int_equal(
+        asynchat_channel_new_socket(f->base, fds[0], handler, f, &f->ch), 0);
+    f->peer = fds[1];
+}
+
+static void open_bufferevent(struct fixture *f,
+                             const struct asynchat_handler *handler)
+{
+    int fds[2];
+    make_socketpair(fds);
+    assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+    struct bufferevent *bev =
+        bufferevent_socket_new(f->base, fds[0], BEV_OPT_CLOSE_ON_FREE);
+    assert_non_null(bev);
+    assert_int_equal(asynchat_channel_new(bev, 0, handler, f, &f->ch), 0);
+    f->peer = fds[1];
+}
+
+static void open_tcp(struct fixture *f, const struct asynchat_handler *handler)
+{
+    assert_int_equal(asynchat_server_new(f->base, "127.0.0.1:0", handler, f,
+                                         NULL, &f->server),
+                     0);
+    struct sockaddr_in to = {
+        .sin_family = AF_INET,
+        .sin_port = htons((uint16_t)asynchat_server_port(f->server)),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    f->peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(f->peer >= 0);
+    assert_int_equal(connect(f->peer, (struct sockaddr *)&to, sizeof to), 0);
+}
+
+struct fixture *start_with(void **state, const struct asynchat_handler *handler)
+{
+    static void (*const opens[OVER_KINDS])(struct fixture *,
+                                           const struct asynchat_handler *) = {
+        open_pair, open_socketpair, open_tcp, open_bufferevent};
+    struct fixture *f = *state;
+    opens[f->over](f, handler);
+    settle(f);
+    return f;
+}
+
+static struct fixture *start_quietly(void **state,
+                                     const struct asynchat_handler *handler)
+{
+    struct fixture *f = start_with(state, handler);
+    expect(f, "connect");
+    assert_non_null(f->ch);
+    return f;
+}
+
+struct fixture *start(void **state)
+{
+    return start_quietly(state, &recorder);
+}
+
+struct fixture *start_whole(void **state)
+{
+    return start_quietly(state, &whole_recorder);
+}
+
+/* --- around each test --- */
+
+int count_descriptors(void)
+{
+    int count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    if (!dir)
+        return 0;
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+int fixture_setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    if (!f)
+        return -1;
+    f->over = (enum over)(intptr_t)*state;
+    f->descriptors = count_descriptors();
+    f->peer = -1;
+    f->base = event_base_new();
+    *state = f;
+    return f->base ? 0 : -1;
+}
+
+int fixture_teardown(void **state)
+{
+    struct fixture *f = *state;
+    asynchat_channel_free(f->ch);
+    asynchat_channel_free(f->far);
+    asynchat_server_free(f->server);
+    if (f->peer >= 0)
+        close(f->peer);
+    /* A bufferevent with a deferred callback is freed after that. */
+    event_base_loop(f->base, EVLOOP_NONBLOCK);
+    event_base_free(f->base);
+    int left = count_descriptors() - f->descriptors;
+    if (left)
+        print_error("%d descriptors were left open\n", left);
+    free(f->got);
+    free(f);
+    return left;
+}

@@ -1,0 +1,111 @@
+/* One channel under test, over each kind of connection, and the far end of it.
+ *
+ * What the channel's callbacks say is recorded as one string, such as
+ * "connect data(ab) found eof closed(EOF)"; runs of data are joined, since how
+ * bytes are split between calls depends on the connection. A test may hook any
+ * callback. Teardown checks that no descriptor was left open.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef FIXTURE_H
+#define FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <asynchat.h>
+
+enum over {
+    OVER_PAIR,        /* asynchat_pair_new */
+    OVER_SOCKETPAIR,  /* asynchat_channel_new_socket */
+    OVER_TCP,         /* asynchat_server_new, and a plain client */
+    OVER_BUFFEREVENT, /* asynchat_channel_new, over a socket bufferevent */
+    OVER_KINDS
+};
+
+struct fixture;
+typedef void (*hook)(struct fixture *f);
+
+struct fixture {
+    enum over over;
+    struct event_base *base;
+    int descriptors;
+
+    struct asynchat_channel *ch; /* NULL once it has closed */
+    struct asynchat_server *server;
+    int status; /* of handle_close */
+
+    int peer;                     /* the far end: a descriptor, */
+    struct asynchat_channel *far; /* or over a pair a channel */
+    unsigned char *got;           /* what it received */
+    size_t got_len, got_room;
+    bool got_eof;
+
+    char log[1 << 20];
+    size_t log_len;
+    bool in_data;
+    size_t data_len; /* the last piece collected, */
+    size_t data_max; /* and the longest */
+
+    hook on_connect, on_data, on_found, on_message, on_eof, on_error, on_close,
+        on_drained;
+    const void *data; /* for on_data and on_message: what came */
+    int count;        /* a test's own */
+    void *own;
+};
+
+/* A row of a test table for every kind of connection, or for one. */
+#define OVER(kind, test)                                                       \
+    {                                                                          \
+#test " over " #kind, test, fixture_setup, fixture_teardown,           \
+            (void *)(intptr_t)OVER_##kind                                      \
+    }
+#define OVER_ALL(test)                                                         \
+    OVER(PAIR, test), OVER(SOCKETPAIR, test), OVER(TCP, test),                 \
+        OVER(BUFFEREVENT, test)
+#define OVER_SOCKETS(test) OVER(SOCKETPAIR, test), OVER(TCP, test)
+
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+
+/* The handlers that record: messages in pieces, or whole. */
+extern const struct asynchat_handler recorder, whole_recorder;
+
+/* Opens the connection, which then stands, and of which nothing is recorded. */
+struct fixture *start(void **state);
+struct fixture *start_whole(void **state);
+
+/* Opens it with any handler, whatever comes of that. */
+struct fixture *start_with(void **state,
+                           const struct asynchat_handler *handler);
+
+/* Runs the loop until nothing happens any more. */
+void settle(struct fixture *f);
+/* Runs the loop until the channel has closed, at most 5 seconds; the far end
+ * does not read. */
+void settle_closed(struct fixture *f);
+
+/* The far end sends; ends its output; goes away, with a reset on sockets. */
+void feed(struct fixture *f, const void *data, size_t len);
+void feed_string(struct fixture *f, const char *text);
+void feed_eof(struct fixture *f);
+void feed_reset(struct fixture *f);
+
+/* What was recorded since the last call, or what the far end received. */
+void expect(struct fixture *f, const char *events);
+void expect_got(struct fixture *f, const char *text);
+
+/* The terminator "\r\n". */
+void set_crlf(struct fixture *f);
+/* Runs a row table. */
+#define RUN(tests) cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL)
+
+int count_descriptors(void);
+/* Two connected sockets, the first as the library wants it. */
+void make_socketpair(int fds[2]);
+
+#endif

@@ -1,0 +1,169 @@
+/* Work is linear in bytes and in lines, for every chunking and for hostile
+ * input: four times the input takes four times the basic blocks, counted
+ * exactly. SPDX-License-Identifier: BSD-3-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include <cmocka.h>
+
+#include <asynchat.h>
+
+/* Called at each basic block of the library. */
+void __sanitizer_cov_trace_pc(void);
+
+static unsigned long long blocks;
+
+void __sanitizer_cov_trace_pc(void)
+{
+    blocks++;
+}
+
+static size_t collected, found;
+
+static void collect(struct asynchat_channel *ch, const void *data, size_t len,
+                    void *arg)
+{
+    (void)ch;
+    (void)data;
+    (void)arg;
+    collected += len;
+}
+
+static void count_found(struct asynchat_channel *ch, void *arg)
+{
+    (void)ch;
+    (void)arg;
+    found++;
+}
+
+static const struct asynchat_handler counter = {
+    .size = sizeof counter,
+    .collect_incoming_data = collect,
+    .found_terminator = count_found,
+};
+
+static void count_message(struct asynchat_channel *ch, const void *data,
+                          size_t len, void *arg)
+{
+    (void)ch;
+    (void)data;
+    (void)arg;
+    collected += len;
+    found++;
+}
+
+static const struct asynchat_handler whole_counter = {
+    .size = sizeof whole_counter,
+    .message = count_message,
+};
+
+struct stream {
+    const struct asynchat_handler *handler;
+    const char *terminator;
+    const char *pattern; /* repeated to make the stream */
+    size_t piece;        /* bytes fed at a time; 0: all at once */
+};
+
+static char *repeat(const char *pattern, size_t len)
+{
+    char *data = malloc(len);
+    size_t n = strlen(pattern);
+    assert_non_null(data);
+    for (size_t i = 0; i < len; i++)
+        data[i] = pattern[i % n];
+    return data;
+}
+
+/* The blocks it takes to deliver `len` bytes of a stream. */
+static unsigned long long cost(const struct stream *s, size_t len)
+{
+    struct event_base *base = event_base_new();
+    const struct asynchat_handler *handlers[2] = {s->handler, &counter};
+    struct asynchat_channel *pair[2];
+    char *data = repeat(s->pattern, len);
+    size_t piece = s->piece ? s->piece : len;
+    assert_int_equal(asynchat_pair_new(base, handlers, NULL, pair), 0);
+    asynchat_set_in_buffer_size(pair[0], ASYNCHAT_BUFFER_SIZE_MAX);
+    asynchat_set_out_buffer_size(pair[1], ASYNCHAT_BUFFER_SIZE_MAX);
+    asynchat_set_message_limit(pair[0], SIZE_MAX);
+    asynchat_set_terminator(pair[0], s->terminator, strlen(s->terminator));
+    event_base_loop(base, EVLOOP_NONBLOCK);
+
+    blocks = collected = found = 0;
+    for (size_t at = 0; at < len; at += piece) {
+        asynchat_push(pair[1], data + at, len - at < piece ? len - at : piece);
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    }
+    unsigned long long result = blocks;
+    asynchat_channel_free(pair[0]);
+    asynchat_channel_free(pair[1]);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    event_base_free(base);
+    free(data);
+    return result;
+}
+
+static void expect_linear(const struct stream *s, size_t len)
+{
+    unsigned long long one = cost(s, len), four = cost(s, 4 * len);
+    print_message("%4.1f blocks/byte, four times the input: %.4f  (%s)\n",
+                  (double)one / (double)len, (double)four / (double)one,
+                  s->pattern[0] == '\r' ? "CR" : s->pattern);
+    assert_true(one > 0);
+    assert_true(four * 100 <= one * 410);
+    assert_true(collected > 0 || found > 0);
+}
+
+static const char boundary[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab";
+
+static void many_short_lines_in_one_read(void **state)
+{
+    (void)state;
+    expect_linear(&(struct stream){&counter, "\n", "x\n", 0}, 1 << 20);
+    expect_linear(&(struct stream){&counter, "\r\n", "\r\n", 0}, 1 << 20);
+    expect_linear(&(struct stream){&whole_counter, "\n", "x\n", 0}, 1 << 20);
+}
+
+static void the_beginning_of_the_terminator_again_and_again(void **state)
+{
+    (void)state;
+    expect_linear(&(struct stream){&counter, "\r\n", "\r", 0}, 1 << 18);
+    expect_linear(&(struct stream){&counter, boundary, "a", 0}, 1 << 18);
+    expect_linear(&(struct stream){&counter, "\r\n", "\n", 0}, 1 << 18);
+    expect_linear(&(struct stream){&counter, boundary, "aaaaaaaac", 0},
+                  1 << 18);
+}
+
+static void byte_by_byte(void **state)
+{
+    (void)state;
+    expect_linear(&(struct stream){&counter, "\r\n", "\r", 1}, 1 << 13);
+    expect_linear(&(struct stream){&counter, boundary, "a", 1}, 1 << 13);
+    expect_linear(&(struct stream){&counter, "\r\n", "x", 1}, 1 << 13);
+    expect_linear(&(struct stream){&whole_counter, "\r\n", "abc\r\n", 1},
+                  1 << 13);
+}
+
+static void a_long_message_in_pieces(void **state)
+{
+    (void)state;
+    expect_linear(&(struct stream){&counter, "\r\n", "x", 1000}, 1 << 20);
+    expect_linear(&(struct stream){&counter, boundary, "a", 7}, 1 << 15);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(many_short_lines_in_one_read),
+        cmocka_unit_test(the_beginning_of_the_terminator_again_and_again),
+        cmocka_unit_test(byte_by_byte),
+        cmocka_unit_test(a_long_message_in_pieces),
+    };
+    return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);
+}

@@ -1,0 +1,10 @@
+# The tests of what is installed, and of the order of the layers. A sanitizer adds nothing to them: they are plain.
+add_test(NAME layers COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/check_layers)
+set_tests_properties(layers PROPERTIES LABELS plain)
+if(ASYNCHAT_INSTALL AND NOT ASYNCHAT_SANITIZE)
+    add_test(NAME consumer COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/consumer/run ${PROJECT_BINARY_DIR})
+    add_test(NAME readme COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/readme ${PROJECT_BINARY_DIR})
+    set_tests_properties(consumer readme PROPERTIES LABELS plain)
+    # Both install, for which CMake writes into the build folder.
+    set_tests_properties(consumer readme PROPERTIES RESOURCE_LOCK install)
+endif()

@@ -1,0 +1,327 @@
+/* Addresses: read, written, and asked of a channel.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "fixture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+
+#include "address.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* --- reading and writing --- */
+
+static void expect_address(const char *text, const char *written)
+{
+    struct address address;
+    char again[ASYNCHAT_ADDRESS_SIZE];
+    if (asynchat__address_parse(&address, text) != 0)
+        fail_msg("\"%s\" is refused", text);
+    assert_int_equal(asynchat__address_format(&address, again, sizeof again),
+                     0);
+    assert_string_equal(again, written);
+}
+
+static void an_address_is_written_as_it_was_read(void **state)
+{
+    static const char *const same[] = {
+        "127.0.0.1:8080",
+        "0.0.0.0:0",
+        "255.255.255.255:65535",
+        "[::1]:80",
+        "[::]:0",
+        "[2001:db8::1]:65535",
+        "[::ffff:1.2.3.4]:25",
+        "unix:/run/x",
+        "unix:relative",
+        "unix:unix:",
+        "unix:127.0.0.1:1",
+        "unix:[::1]:80",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(same); i++)
+        expect_address(same[i], same[i]);
+}
+
+static void an_address_is_written_in_its_shortest_form(void **state)
+{
+    (void)state;
+    expect_address("[2001:DB8:0:0:0:0:0:1]:25", "[2001:db8::1]:25");
+    expect_address("127.0.0.1:080", "127.0.0.1:80");
+    expect_address("127.0.0.1:00000000000000000000000080", "127.0.0.1:80");
+}
+
+static void a_scope_is_read_and_written(void **state)
+{
+    struct address address;
+    (void)state;
+    expect_address("[fe80::1%lo]:80", "[fe80::1%lo]:80");
+    assert_int_equal(asynchat__address_parse(&address, "[fe80::1%]:80"),
+                     -EINVAL);
+    assert_int_equal(asynchat__address_parse(&address, "[fe80::1%nosuch]:80"),
+                     -EINVAL);
+}
+
+static void text_that_is_no_address_is_refused(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        ":",
+        "80",
+        ":80",
+        "unix:",
+        "unix",
+        "UNIX:/run/x",
+        "1.2.3.4",
+        "1.2.3.4:",
+        "1.2.3.4:65536",
+        "1.2.3.4:4294967376",
+        "1.2.3.4:18446744073709551696",
+        "1.2.3.4:99999999999999999999999",
+        "1.2.3.4:80x",
+        "1.2.3.4:x80",
+        "1.2.3.4: 80",
+        "1.2.3.4:80 ",
+        "1.2.3.4:+80",
+        "1.2.3.4:-1",
+        "1.2.3.4:0x50",
+        "1.2.3.4:http",
+        "1.2.3.4:80:90",
+        " 1.2.3.4:80",
+        "1.2.3.4 :80",
+        "1.2.3:80",
+        "1.2.3.4.5:80",
+        "256.0.0.1:80",
+        "1.2.3.04:80",
+        "16909060:80",
+        "+1.2.3.4:80",
+        "1. 2.3.4:80",
+        "1.2.3.4294967300:80",
+        "localhost:80",
+        "example.com:80",
+        "*:80",
+        "::1",
+        "::1:80",
+        "::1]:80",
+        "[::1",
+        "[::1]",
+        "[::1]:",
+        "[::1:80",
+        "[::1]80",
+        "[::1]x:80",
+        "[::1]:80:90",
+        "[[::1]]:80",
+        "[]:80",
+        "[:80",
+        "[1.2.3.4]:80",
+        "[::g]:80",
+        "[0x1::1]:80",
+        "[::ffff:1.2.3.+4]:80",
+        "[1:2:3:4:5:6:7:8:9]:80",
+        "[localhost]:80",
+    };
+    struct address address;
+    int taken = 0;
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        if (asynchat__address_parse(&address, bad[i]) == -EINVAL)
+            continue;
+        print_error("\"%s\" is taken\n", bad[i]);
+        taken++;
+    }
+    assert_int_equal(taken, 0);
+}
+
+static void text_without_end_is_refused(void **state)
+{
+    struct address address;
+    char text[5000];
+    (void)state;
+    memset(text, '1', sizeof text);
+    text[sizeof text - 1] = '\0';
+    assert_int_equal(asynchat__address_parse(&address, text), -EINVAL);
+    memcpy(text + sizeof text - 4, ":80", 4);
+    assert_int_equal(asynchat__address_parse(&address, text), -EINVAL);
+    text[0] = '[';
+    assert_int_equal(asynchat__address_parse(&address, text), -EINVAL);
+}
+
+static void a_path_is_as_long_as_the_system_allows(void **state)
+{
+    struct address address;
+    char text[256];
+    size_t most = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
+    (void)state;
+    memset(text, 'x', sizeof text);
+    memcpy(text, "unix:", 5);
+    text[5 + most] = '\0';
+    expect_address(text, text); /* fits ASYNCHAT_ADDRESS_SIZE, too */
+    memcpy(text + 5 + most, "x", 2);
+    assert_int_equal(asynchat__address_parse(&address, text), -ENAMETOOLONG);
+}
+
+/* --- asking a channel --- */
+
+static void listen_on(struct fixture *f, const char *address)
+{
+    assert_int_equal(
+        asynchat_server_new(f->base, address, &recorder, f, NULL, &f->server),
+        0);
+}
+
+/* The server's address and the client's own, and their length. */
+static void expect_addresses(const struct asynchat_channel *ch,
+                             const char *peer, const char *local)
+{
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    assert_int_equal(asynchat_peer_address(ch, text, sizeof text), 0);
+    assert_string_equal(text, peer);
+    assert_int_equal(asynchat_local_address(ch, text, sizeof text), 0);
+    assert_string_equal(text, local);
+}
+
+static const struct asynchat_handler far = {
+    .size = sizeof far,
+    .collect_incoming_data =
+        (void (*)(struct asynchat_channel *, const void *, size_t,
+                  void *))abort, /* nothing is sent here */
+};
+
+/* Both ends of a connection, each of which is the other's peer. */
+static void each_end_knows_both(struct fixture *f, const char *listening)
+{
+    char server[ASYNCHAT_ADDRESS_SIZE], client[ASYNCHAT_ADDRESS_SIZE];
+    listen_on(f, listening);
+    assert_int_equal(asynchat_server_address(f->server, server, sizeof server),
+                     0);
+    assert_int_equal(asynchat_connect(f->base, server, 0, &far, NULL, &f->far),
+                     0);
+    settle(f);
+    assert_non_null(f->ch);
+    assert_int_equal(asynchat_local_address(f->far, client, sizeof client), 0);
+    assert_string_not_equal(server, client);
+    expect_addresses(f->ch, client, server);
+    expect_addresses(f->far, server, client);
+}
+
+static void addresses_over_ipv4(void **state)
+{
+    struct fixture *f = *state;
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    each_end_knows_both(f, "127.0.0.1:0");
+    asynchat_local_address(f->ch, text, sizeof text);
+    assert_int_equal(atoi(strchr(text, ':') + 1),
+                     asynchat_server_port(f->server));
+}
+
+static void addresses_over_ipv6(void **state)
+{
+    struct fixture *f = *state;
+    struct asynchat_server *probe;
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    int error =
+        asynchat_server_new(f->base, "[::1]:0", &far, NULL, NULL, &probe);
+    if (error) {
+        print_message("no ::1 here: %s\n", asynchat_strerror(error));
+        skip();
+    }
+    asynchat_server_free(probe);
+    each_end_knows_both(f, "[::1]:0");
+    asynchat_local_address(f->ch, text, sizeof text);
+    assert_int_equal(strncmp(text, "[::1]:", 6), 0);
+}
+
+static void addresses_over_a_unix_socket(void **state)
+{
+    struct fixture *f = *state;
+    char path[64];
+    snprintf(path, sizeof path, "unix:/tmp/asynchat-%d", (int)getpid());
+    each_end_knows_both(f, path);
+    expect_addresses(f->ch, "unix:", path); /* the client has no name */
+}
+
+static void a_socketpair_has_no_names(void **state)
+{
+    struct fixture *f = start(state);
+    expect_addresses(f->ch, "unix:", "unix:");
+}
+
+static void a_pair_has_no_socket(void **state)
+{
+    struct fixture *f = start(state);
+    char text[ASYNCHAT_ADDRESS_SIZE] = "as it was";
+    assert_int_equal(asynchat_peer_address(f->ch, text, sizeof text),
+                     -ENOTSOCK);
+    assert_int_equal(asynchat_local_address(f->ch, text, sizeof text),
+                     -ENOTSOCK);
+    assert_string_equal(text, "as it was");
+}
+
+static void a_connection_that_is_not_up_has_no_peer(void **state)
+{
+    struct fixture *f = *state;
+    struct asynchat_channel *ch;
+    char text[ASYNCHAT_ADDRESS_SIZE] = "as it was";
+    assert_int_equal(
+        asynchat_connect(f->base, "unix:/nowhere", 0, &far, NULL, &ch), 0);
+    assert_int_equal(asynchat_peer_address(ch, text, sizeof text), -ENOTCONN);
+    assert_string_equal(text, "as it was");
+    asynchat_channel_free(ch);
+}
+
+static void a_text_too_small_stays_as_it_was(void **state)
+{
+    struct fixture *f = start(state);
+    char whole[ASYNCHAT_ADDRESS_SIZE], text[ASYNCHAT_ADDRESS_SIZE];
+    assert_int_equal(asynchat_local_address(f->ch, whole, sizeof whole), 0);
+    memset(text, 'x', sizeof text);
+    for (size_t size = 0; size <= strlen(whole); size++) {
+        assert_int_equal(asynchat_local_address(f->ch, text, size), -ENOSPC);
+        assert_int_equal(
+            asynchat_peer_address(f->ch, text, size < 10 ? size : 10), -ENOSPC);
+        assert_int_equal(asynchat_server_address(f->server, text, size),
+                         -ENOSPC);
+    }
+    for (size_t i = 0; i < sizeof text; i++)
+        assert_int_equal(text[i], 'x');
+    assert_int_equal(asynchat_local_address(f->ch, text, strlen(whole) + 1), 0);
+    assert_string_equal(text, whole);
+}
+
+static void NULL_is_refused(void **state)
+{
+    struct fixture *f = start(state);
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    assert_int_equal(asynchat_peer_address(NULL, text, sizeof text), -EINVAL);
+    assert_int_equal(asynchat_peer_address(f->ch, NULL, 1), -EINVAL);
+    assert_int_equal(asynchat_local_address(NULL, text, sizeof text), -EINVAL);
+    assert_int_equal(asynchat_local_address(f->ch, NULL, 1), -EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_address_is_written_as_it_was_read),
+        cmocka_unit_test(an_address_is_written_in_its_shortest_form),
+        cmocka_unit_test(a_scope_is_read_and_written),
+        cmocka_unit_test(text_that_is_no_address_is_refused),
+        cmocka_unit_test(text_without_end_is_refused),
+        cmocka_unit_test(a_path_is_as_long_as_the_system_allows),
+        OVER(TCP, addresses_over_ipv4),
+        OVER(TCP, addresses_over_ipv6),
+        OVER(TCP, addresses_over_a_unix_socket),
+        OVER(SOCKETPAIR, a_socketpair_has_no_names),
+        OVER(BUFFEREVENT, a_socketpair_has_no_names),
+        OVER(PAIR, a_pair_has_no_socket),
+        OVER(TCP, a_connection_that_is_not_up_has_no_peer),
+        OVER(TCP, a_text_too_small_stays_as_it_was),
+        OVER_ALL(NULL_is_refused),
+    };
+    return RUN(tests);
+}

@@ -1,0 +1,502 @@
+/* The life of a channel: making, ending, freeing, asking; any call in any
+ * callback.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+/* --- any call in any callback --- */
+
+static void do_close(struct fixture *f)
+{
+    asynchat_close(f->ch);
+    asynchat_close(f->ch);
+}
+
+static void do_close_when_done(struct fixture *f)
+{
+    asynchat_close_when_done(f->ch);
+}
+
+static void do_free(struct fixture *f)
+{
+    asynchat_channel_free(f->ch);
+    f->ch = NULL;
+}
+
+static void do_discard(struct fixture *f)
+{
+    asynchat_discard_buffers(f->ch);
+}
+
+static void do_push(struct fixture *f)
+{
+    asynchat_push(f->ch, "pushed", 6);
+    asynchat_push_producer(f->ch, asynchat_producer_simple("more", 4, 1));
+    asynchat_resume_producer(f->ch);
+}
+
+static void do_set_terminator(struct fixture *f)
+{
+    assert_int_equal(asynchat_set_terminator(f->ch, ";", 1), 0);
+    assert_int_equal(asynchat_set_terminator_length(f->ch, 3), 0);
+    assert_int_equal(asynchat_set_terminator_none(f->ch), 0);
+    assert_int_equal(asynchat_set_terminator(f->ch, "two", 3), 0);
+}
+
+static void do_everything(struct fixture *f)
+{
+    do_push(f);
+    do_discard(f);
+    do_set_terminator(f);
+    do_push(f);
+    do_close_when_done(f);
+    do_close(f);
+}
+
+/* Freed first, and then still used, as the callback is not over. */
+static void do_free_and_the_rest(struct fixture *f)
+{
+    struct asynchat_channel *ch = f->ch;
+    do_free(f);
+    f->ch = ch;
+    do_everything(f);
+    do_free(f);
+}
+
+static const hook actions[] = {
+    do_close, do_close_when_done, do_free,       do_discard,
+    do_push,  do_set_terminator,  do_everything, do_free_and_the_rest,
+};
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static size_t offsets[] = {
+    offsetof(struct fixture, on_connect), offsetof(struct fixture, on_data),
+    offsetof(struct fixture, on_found),   offsetof(struct fixture, on_message),
+    offsetof(struct fixture, on_eof),     offsetof(struct fixture, on_error),
+    offsetof(struct fixture, on_close),   offsetof(struct fixture, on_drained),
+};
+
+static int closes(const char *log)
+{
+    int count = 0;
+    for (const char *at = log; (at = strstr(at, "closed(")); at++)
+        count++;
+    return count;
+}
+
+/* Acts once only: the same action again and again may have no end. */
+static hook action;
+
+static void act_once(struct fixture *f)
+{
+    if (f->count++ == 0)
+        action(f);
+}
+
+static void converse(struct fixture *f)
+{
+    if (f->ch)
+        asynchat_push(f->ch, "hello", 5);
+    settle(f);
+    if (f->ch && !f->got_eof)
+        feed_string(f, "one\r\ntwo\r\nthree");
+    settle(f);
+    if (f->ch && (f->far || f->peer >= 0))
+        feed_eof(f);
+    settle(f);
+}
+
+static void run_action(void **state, const struct asynchat_handler *handler,
+                       size_t offset, hook what)
+{
+    struct fixture *f = *state;
+    action = what;
+    *(hook *)((char *)f + offset) = act_once;
+    start_with(state, handler);
+    if (f->ch)
+        set_crlf(f);
+    converse(f);
+    bool freed = what == do_free || what == do_free_and_the_rest;
+    const char *closed = strstr(f->log, "closed(");
+    assert_int_equal(closes(f->log), closed ? 1 : 0);
+    if (closed) /* and it was the last */
+        assert_null(strchr(closed, ' '));
+    assert_true(closed || (freed && f->count > 0) || f->ch);
+}
+
+static void any_call_in_any_callback(void **state)
+{
+    intptr_t over = ((struct fixture *)*state)->over;
+    for (size_t i = 0; i < COUNT(offsets); i++)
+        for (size_t j = 0; j < COUNT(actions); j++)
+            for (int whole = 0; whole < 2; whole++) {
+                run_action(state, whole ? &whole_recorder : &recorder,
+                           offsets[i], actions[j]);
+                assert_int_equal(fixture_teardown(state), 0);
+                *state = (void *)over;
+                assert_int_equal(fixture_setup(state), 0);
+            }
+}
+
+/* --- ending --- */
+
+static void close_is_told_once_from_the_loop(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_close(f->ch);
+    asynchat_close(f->ch);
+    expect(f, "");
+    settle(f);
+    expect(f, "closed(0)");
+    assert_true(f->got_eof);
+}
+
+static void free_tells_nothing(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_push(f->ch, "dropped", 7);
+    do_free(f);
+    settle(f);
+    expect(f, "");
+    expect_got(f, "");
+    assert_true(f->got_eof);
+}
+
+static void free_after_close_tells_nothing(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_close(f->ch);
+    do_free(f);
+    settle(f);
+    expect(f, "");
+}
+
+static void NULL_is_allowed_where_there_is_nothing_to_do(void **state)
+{
+    (void)state;
+    asynchat_close(NULL);
+    asynchat_discard_buffers(NULL);
+    asynchat_channel_free(NULL);
+    asynchat_set_arg(NULL, state);
+    asynchat_resume_producer(NULL);
+}
+
+static void asked_of_NULL_everything_is_nothing(void **state)
+{
+    const void *bytes = state;
+    uint64_t len = 1;
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    assert_int_equal(asynchat_get_terminator(NULL, &bytes, &len),
+                     ASYNCHAT_NONE);
+    assert_null(bytes);
+    assert_int_equal(len, 0);
+    assert_int_equal(asynchat_get_in_buffer_size(NULL), 0);
+    assert_int_equal(asynchat_get_out_buffer_size(NULL), 0);
+    assert_int_equal(asynchat_get_message_limit(NULL), 0);
+    assert_int_equal(asynchat_get_linger(NULL), 0);
+    assert_null(asynchat_get_arg(NULL));
+    assert_null(asynchat_get_base(NULL));
+    assert_null(asynchat_get_bufferevent(NULL));
+    assert_int_equal(asynchat_peer_address(NULL, text, sizeof text), -EINVAL);
+    assert_int_equal(asynchat_local_address(NULL, text, sizeof text), -EINVAL);
+}
+
+static void release_that_calls(const void *data, size_t len, void *arg)
+{
+    struct fixture *f = arg;
+    (void)data;
+    (void)len;
+    f->count++;
+    assert_int_equal(asynchat_push(f->ch, "x", 1), ASYNCHAT_ECLOSED);
+    asynchat_discard_buffers(f->ch);
+    asynchat_close(f->ch);
+    asynchat_channel_free(f->ch);
+}
+
+static void release_callbacks_may_call_while_the_channel_is_freed(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_push_reference(f->ch, "x", 1, release_that_calls, f);
+    asynchat_push_producer(f->ch, asynchat_producer_simple("x", 1, 1));
+    asynchat_push_reference(f->ch, "x", 1, release_that_calls, f);
+    do_free(f);
+    settle(f);
+    assert_int_equal(f->count, 2);
+}
+
+static void a_channel_can_be_freed_before_the_loop_saw_it(void **state)
+{
+    struct fixture *f = *state;
+    int fds[2];
+    struct asynchat_channel *ch;
+    static const struct asynchat_handler handler = {
+        .size = sizeof handler,
+        .handle_close = (void (*)(struct asynchat_channel *, int, void *))abort,
+    };
+    make_socketpair(fds);
+    assert_int_equal(
+        asynchat_channel_new_socket(f->base, fds[0], &handler, NULL, &ch), 0);
+    asynchat_channel_free(ch);
+    event_base_loop(f->base, EVLOOP_NONBLOCK);
+    close(fds[1]);
+}
+
+/* --- making --- */
+
+static void ignore(struct asynchat_channel *ch, void *arg)
+{
+    (void)ch;
+    (void)arg;
+}
+
+static void ignore_message(struct asynchat_channel *ch, const void *data,
+                           size_t len, void *arg)
+{
+    (void)ch;
+    (void)data;
+    (void)len;
+    (void)arg;
+}
+
+static int try_handler(struct fixture *f,
+                       const struct asynchat_handler *handler)
+{
+    int fds[2];
+    struct asynchat_channel *none = (void *)f, *ch = none;
+    make_socketpair(fds);
+    int error =
+        asynchat_channel_new_socket(f->base, fds[0], handler, NULL, &ch);
+    if (error) {
+        assert_ptr_equal(ch, none);
+        assert_int_equal(close(fds[0]), 0); /* it is still the caller's */
+    } else {
+        asynchat_channel_free(ch);
+    }
+    close(fds[1]);
+    return error;
+}
+
+static void bad_handlers_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct asynchat_handler good = {sizeof good, .found_terminator = ignore};
+    struct asynchat_handler without_size = {.found_terminator = ignore};
+    struct asynchat_handler small = {sizeof small - 1,
+                                     .found_terminator = ignore};
+    struct asynchat_handler empty = {.size = sizeof empty};
+    struct asynchat_handler both = {sizeof both, .found_terminator = ignore,
+                                    .message = ignore_message};
+    assert_int_equal(try_handler(f, &good), 0);
+    assert_int_equal(try_handler(f, NULL), -EINVAL);
+    assert_int_equal(try_handler(f, &without_size), -EINVAL);
+    assert_int_equal(try_handler(f, &small), -EINVAL);
+    assert_int_equal(try_handler(f, &empty), -EINVAL);
+    assert_int_equal(try_handler(f, &both), -EINVAL);
+}
+
+static void a_handler_of_a_later_version_is_taken_if_it_asks_nothing_new(
+    void **state)
+{
+    struct fixture *f = *state;
+    struct {
+        struct asynchat_handler known;
+        void *later;
+    } handler = {{sizeof handler, .found_terminator = ignore}, NULL};
+    assert_int_equal(try_handler(f, &handler.known), 0);
+    handler.later = f;
+    assert_int_equal(try_handler(f, &handler.known), -ENOTSUP);
+}
+
+static void bad_sockets_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct asynchat_handler handler = {sizeof handler,
+                                       .found_terminator = ignore};
+    struct asynchat_channel *ch;
+    int file = open("/dev/null", O_RDONLY);
+    int datagram = socket(AF_UNIX, SOCK_DGRAM, 0);
+    assert_int_equal(
+        asynchat_channel_new_socket(f->base, -1, &handler, NULL, &ch), -EBADF);
+    assert_int_equal(
+        asynchat_channel_new_socket(f->base, file, &handler, NULL, &ch),
+        -ENOTSOCK);
+    assert_int_equal(
+        asynchat_channel_new_socket(f->base, datagram, &handler, NULL, &ch),
+        -EINVAL);
+    assert_int_equal(
+        asynchat_channel_new_socket(NULL, datagram, &handler, NULL, &ch),
+        -EINVAL);
+    assert_int_equal(
+        asynchat_channel_new_socket(f->base, datagram, &handler, NULL, NULL),
+        -EINVAL);
+    close(file);
+    close(datagram);
+}
+
+static void bad_bufferevents_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct asynchat_handler handler = {sizeof handler,
+                                       .found_terminator = ignore};
+    struct asynchat_channel *ch;
+    struct bufferevent *bev = bufferevent_socket_new(f->base, -1, 0);
+    assert_int_equal(asynchat_channel_new(NULL, 0, &handler, NULL, &ch),
+                     -EINVAL);
+    assert_int_equal(asynchat_channel_new(bev, 0, &handler, NULL, NULL),
+                     -EINVAL);
+    assert_int_equal(asynchat_channel_new(bev, 0, NULL, NULL, &ch), -EINVAL);
+    for (unsigned bit = 1; bit < 32; bit++)
+        assert_int_equal(
+            asynchat_channel_new(bev, 1u << bit, &handler, NULL, &ch), -EINVAL);
+    bufferevent_free(bev);
+}
+
+static void a_socket_given_is_nonblocking_and_close_on_exec(void **state)
+{
+    struct fixture *f = start(state);
+    int fd = bufferevent_getfd(asynchat_get_bufferevent(f->ch));
+    assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+}
+
+/* A bufferevent that is not connected yet. */
+static void a_connecting_bufferevent_is_waited_for(void **state)
+{
+    struct fixture *f = start(state);
+    const struct asynchat_handler handler = {sizeof handler,
+                                             .handle_connect = ignore};
+    struct asynchat_channel *ch;
+    struct bufferevent *pair[2];
+    assert_int_equal(bufferevent_pair_new(f->base, 0, pair), 0);
+    assert_int_equal(
+        asynchat_channel_new(pair[0], ASYNCHAT_CONNECTING, &handler, f, &ch),
+        0);
+    assert_int_equal(asynchat_push(ch, "early", 5), 0);
+    bufferevent_enable(pair[1], EV_READ);
+    settle(f);
+    assert_int_equal(evbuffer_get_length(bufferevent_get_input(pair[1])), 0);
+    bufferevent_trigger_event(pair[0], BEV_EVENT_CONNECTED, 0);
+    settle(f);
+    assert_int_equal(evbuffer_get_length(bufferevent_get_input(pair[1])), 5);
+    asynchat_channel_free(ch);
+    bufferevent_free(pair[1]);
+}
+
+/* --- bufferevents that call back at once --- */
+
+static enum bufferevent_filter_result pass(struct evbuffer *from,
+                                           struct evbuffer *to, ev_ssize_t most,
+                                           enum bufferevent_flush_mode mode,
+                                           void *arg)
+{
+    (void)most;
+    (void)mode;
+    (void)arg;
+    if (evbuffer_get_length(from) == 0)
+        return BEV_NEED_MORE;
+    evbuffer_add_buffer(to, from);
+    return BEV_OK;
+}
+
+static void push_line(struct fixture *f)
+{
+    asynchat_push(f->ch, "line\r\n", 6);
+}
+
+static void a_filter_that_calls_back_at_once_works(void **state)
+{
+    struct fixture *f = start(state);
+    int fds[2];
+    make_socketpair(fds);
+    assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+    asynchat_channel_free(f->ch);
+    close(f->peer);
+    f->peer = fds[1];
+    f->got_eof = false;
+
+    struct bufferevent *below =
+        bufferevent_socket_new(f->base, fds[0], BEV_OPT_CLOSE_ON_FREE);
+    struct bufferevent *filter = bufferevent_filter_new(
+        below, pass, pass, BEV_OPT_CLOSE_ON_FREE, NULL, NULL);
+    assert_int_equal(asynchat_channel_new(filter, 0, &recorder, f, &f->ch), 0);
+    settle(f);
+    set_crlf(f);
+    f->on_found = push_line;
+    feed_string(f, "one\r\ntwo\r\n");
+    settle(f);
+    asynchat_push(f->ch, "outside\r\n", 9);
+    settle(f);
+    expect(f, "connect data(one) found data(two) found");
+    expect_got(f, "line\r\nline\r\noutside\r\n");
+    feed_eof(f);
+    settle(f);
+    expect(f, "eof closed(EOF)");
+}
+
+/* --- asking --- */
+
+static void arg_bufferevent_and_base_can_be_asked(void **state)
+{
+    struct fixture *f = start(state);
+    assert_ptr_equal(asynchat_get_arg(f->ch), f);
+    asynchat_set_arg(f->ch, state);
+    assert_ptr_equal(asynchat_get_arg(f->ch), state);
+    asynchat_set_arg(f->ch, f);
+    assert_ptr_equal(asynchat_get_base(f->ch), f->base);
+    assert_ptr_equal(bufferevent_get_base(asynchat_get_bufferevent(f->ch)),
+                     f->base);
+}
+
+static void ask_all(struct fixture *f)
+{
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    assert_int_equal(asynchat_peer_address(f->ch, text, sizeof text), 0);
+    assert_int_equal(strncmp(text, "127.0.0.1:", 10), 0);
+    assert_ptr_equal(asynchat_get_base(f->ch), f->base);
+    f->count++;
+}
+
+static void the_channel_can_still_be_asked_in_handle_close(void **state)
+{
+    struct fixture *f = start(state);
+    f->on_close = ask_all;
+    asynchat_close(f->ch);
+    settle(f);
+    assert_int_equal(f->count, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OVER_ALL(any_call_in_any_callback),
+        OVER_ALL(close_is_told_once_from_the_loop),
+        OVER_ALL(free_tells_nothing),
+        OVER_ALL(free_after_close_tells_nothing),
+        OVER(PAIR, NULL_is_allowed_where_there_is_nothing_to_do),
+        OVER(PAIR, asked_of_NULL_everything_is_nothing),
+        OVER_ALL(release_callbacks_may_call_while_the_channel_is_freed),
+        OVER(PAIR, a_channel_can_be_freed_before_the_loop_saw_it),
+        OVER(PAIR, bad_handlers_are_refused),
+        OVER(PAIR,
+             a_handler_of_a_later_version_is_taken_if_it_asks_nothing_new),
+        OVER(PAIR, bad_sockets_are_refused),
+        OVER(PAIR, bad_bufferevents_are_refused),
+        OVER_SOCKETS(a_socket_given_is_nonblocking_and_close_on_exec),
+        OVER(PAIR, a_connecting_bufferevent_is_waited_for),
+        OVER(SOCKETPAIR, a_filter_that_calls_back_at_once_works),
+        OVER_ALL(arg_bufferevent_and_base_can_be_asked),
+        OVER(TCP, the_channel_can_still_be_asked_in_handle_close),
+    };
+    return RUN(tests);
+}

@@ -1,0 +1,671 @@
+/* Terminators, messages, limits: what arrives.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "fixture.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void set_string(struct fixture *f, const char *text)
+{
+    assert_int_equal(asynchat_set_terminator(f->ch, text, strlen(text)), 0);
+}
+
+static void set_length(struct fixture *f, uint64_t len)
+{
+    assert_int_equal(asynchat_set_terminator_length(f->ch, len), 0);
+}
+
+static void set_none(struct fixture *f)
+{
+    assert_int_equal(asynchat_set_terminator_none(f->ch), 0);
+}
+
+/* --- terminators --- */
+
+static void lines_end_at_the_terminator(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    feed_string(f, "one\r\ntwo\r\nthr");
+    settle(f);
+    expect(f, "data(one) found data(two) found data(thr)");
+    feed_string(f, "ee\r\n");
+    settle(f);
+    expect(f, "data(ee) found");
+}
+
+static void empty_line_calls_found_terminator_only(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    feed_string(f, "\r\n\r\na\r\n");
+    settle(f);
+    expect(f, "found found data(a) found");
+}
+
+static void only_the_beginning_of_a_terminator_is_held_back(void **state)
+{
+    struct fixture *f = start(state);
+    set_string(f, "abcd");
+    feed_string(f, "xxabc");
+    settle(f);
+    expect(f, "data(xx)");
+    feed_string(f, "d");
+    settle(f);
+    expect(f, "found");
+    feed_string(f, "abc");
+    settle(f);
+    expect(f, "");
+    feed_string(f, "x");
+    settle(f);
+    expect(f, "data(abcx)");
+}
+
+static void terminators_may_overlap_themselves(void **state)
+{
+    struct fixture *f = start(state);
+    set_string(f, "aaab");
+    feed_string(f, "aaa");
+    settle(f);
+    expect(f, "");
+    feed_string(f, "aab");
+    settle(f);
+    expect(f, "data(aa) found");
+}
+
+static void a_terminator_of_1_MiB_is_found(void **state)
+{
+    struct fixture *f = start(state);
+    size_t len = ASYNCHAT_TERMINATOR_MAX;
+    char *bytes = malloc(len);
+    assert_non_null(bytes);
+    memset(bytes, 'a', len);
+    bytes[len - 1] = 'b';
+    assert_int_equal(asynchat_set_terminator(f->ch, bytes, len), 0);
+    feed(f, "aa", 2);
+    feed(f, bytes, len);
+    feed(f, "x", 1);
+    settle(f);
+    expect(f, "data(aa) found data(x)");
+    free(bytes);
+}
+
+static void a_number_counts_down(void **state)
+{
+    struct fixture *f = start(state);
+    uint64_t left;
+    set_length(f, 5);
+    feed_string(f, "abc");
+    settle(f);
+    expect(f, "data(abc)");
+    assert_int_equal(asynchat_get_terminator(f->ch, NULL, &left),
+                     ASYNCHAT_LENGTH);
+    assert_int_equal(left, 2);
+    feed_string(f, "defgh");
+    settle(f);
+    expect(f, "data(de) found data(fgh)"); /* 0 now: everything is collected */
+    asynchat_get_terminator(f->ch, NULL, &left);
+    assert_int_equal(left, 0);
+}
+
+static void a_number_of_2_to_63_counts_down(void **state)
+{
+    struct fixture *f = start(state);
+    uint64_t left;
+    set_length(f, INT64_MAX);
+    feed_string(f, "abc");
+    settle(f);
+    expect(f, "data(abc)");
+    asynchat_get_terminator(f->ch, NULL, &left);
+    assert_true(left == (uint64_t)INT64_MAX - 3);
+}
+
+static void none_number_0_and_the_empty_string_collect_all(void **state)
+{
+    struct fixture *f = start(state);
+    feed_string(f, "a\r\n");
+    settle(f);
+    expect(f, "data(a\\r\\n)");
+    set_length(f, 0);
+    feed_string(f, "b\r\n");
+    settle(f);
+    expect(f, "data(b\\r\\n)");
+    set_string(f, "");
+    feed_string(f, "c\r\n");
+    settle(f);
+    expect(f, "data(c\\r\\n)");
+}
+
+static void the_terminator_in_force_can_be_asked(void **state)
+{
+    struct fixture *f = start(state);
+    const void *bytes = f;
+    uint64_t len = 7;
+    assert_int_equal(asynchat_get_terminator(f->ch, &bytes, &len),
+                     ASYNCHAT_NONE);
+    assert_null(bytes);
+    assert_int_equal(len, 0);
+    set_crlf(f);
+    assert_int_equal(asynchat_get_terminator(f->ch, &bytes, &len),
+                     ASYNCHAT_STRING);
+    assert_int_equal(len, 2);
+    assert_memory_equal(bytes, "\r\n", 2);
+    set_length(f, 9);
+    assert_int_equal(asynchat_get_terminator(f->ch, &bytes, &len),
+                     ASYNCHAT_LENGTH);
+    assert_null(bytes);
+    assert_int_equal(len, 9);
+    set_string(f, "");
+    assert_int_equal(asynchat_get_terminator(f->ch, NULL, NULL),
+                     ASYNCHAT_STRING);
+}
+
+/* --- changed in mid-stream --- */
+
+static void number_then_line(struct fixture *f)
+{
+    if (f->count++ % 2 == 0)
+        set_length(f, 3);
+    else
+        set_crlf(f);
+}
+
+static void found_terminator_may_change_it_inside_one_read(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = number_then_line;
+    feed_string(f, "head\r\n\r\nxtail\r\nabc");
+    settle(f);
+    expect(f, "data(head) found data(\\r\\nx) found data(tail) found data(abc) "
+              "found");
+}
+
+static void set_semicolon_once(struct fixture *f)
+{
+    if (f->count++ == 0)
+        set_string(f, ";");
+}
+
+static void set_in_collect_it_holds_from_the_next_byte(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_data = set_semicolon_once;
+    feed_string(f, "one\r\ntwo;three");
+    settle(f);
+    expect(f, "data(one\\r\\ntwo) found data(three)");
+}
+
+static void set_2_once(struct fixture *f)
+{
+    if (f->count++ == 0)
+        set_length(f, 2);
+}
+
+static void set_in_collect_a_number_is_not_counted_down(void **state)
+{
+    struct fixture *f = start(state);
+    uint64_t left;
+    set_length(f, 100);
+    f->on_data = set_2_once;
+    feed_string(f, "abc");
+    settle(f);
+    asynchat_get_terminator(f->ch, NULL, &left);
+    assert_int_equal(left, 2);
+    feed_string(f, "defg");
+    settle(f);
+    expect(f, "data(abcde) found data(fg)");
+}
+
+static void set_in_the_last_collect_of_a_number_the_message_is_found(
+    void **state)
+{
+    struct fixture *f = start(state);
+    set_length(f, 3);
+    f->on_data = set_2_once;
+    feed_string(f, "abcdefg");
+    settle(f);
+    expect(f, "data(abc) found data(de) found data(fg)");
+}
+
+static void set_in_collect_of_bytes_held_back_the_rest_is_matched_anew(
+    void **state)
+{
+    struct fixture *f = start(state);
+    set_string(f, "aab");
+    feed_string(f, "aa");
+    settle(f);
+    f->on_data = set_semicolon_once;
+    feed_string(f, "a;x"); /* gives one byte back, and holds the other */
+    settle(f);
+    expect(f, "data(aaa) found data(x)");
+}
+
+static void set_from_outside_bytes_held_back_are_matched_again(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    feed_string(f, "ab\r");
+    settle(f);
+    expect(f, "data(ab)");
+    set_string(f, "\r");
+    expect(f, ""); /* no call runs a callback */
+    settle(f);
+    expect(f, "found");
+}
+
+static void set_from_outside_to_none_bytes_held_back_are_delivered(void **state)
+{
+    struct fixture *f = start(state);
+    set_string(f, "abcdef");
+    feed_string(f, "abcde");
+    settle(f);
+    set_length(f, 2);
+    set_none(f);
+    settle(f);
+    expect(f, "data(abcde)");
+}
+
+static void the_terminator_may_be_set_from_itself(void **state)
+{
+    struct fixture *f = start(state);
+    const void *bytes;
+    set_string(f, "xyz");
+    asynchat_get_terminator(f->ch, &bytes, NULL);
+    assert_int_equal(asynchat_set_terminator(f->ch, (const char *)bytes + 1, 2),
+                     0);
+    feed_string(f, "x;yz;");
+    settle(f);
+    expect(f, "data(x;) found data(;)");
+}
+
+static void set_to_the_data(struct fixture *f)
+{
+    char before[4] = "";
+    if (f->count++ > 0)
+        return;
+    memcpy(before, f->data, f->data_len);
+    assert_int_equal(asynchat_set_terminator(f->ch, "....", 4), 0);
+    assert_memory_equal(f->data, before, f->data_len); /* it is lent */
+    assert_int_equal(asynchat_set_terminator(f->ch, f->data, f->data_len), 0);
+    assert_memory_equal(f->data, before, f->data_len);
+}
+
+static void bytes_held_back_stay_lent_while_a_terminator_is_set(void **state)
+{
+    struct fixture *f = start(state);
+    set_string(f, "abcx");
+    feed_string(f, "abc");
+    settle(f);
+    f->on_data = set_to_the_data;
+    feed_string(f, "d1abc2");
+    settle(f);
+    expect(f, "data(abcd1) found data(2)");
+}
+
+/* --- the end of file --- */
+
+static void a_message_cut_off_is_told_at_eof(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    feed_string(f, "one\r\nab\r");
+    feed_eof(f);
+    settle(f);
+    expect(f, "data(one) found data(ab\\r) eof(cut off) closed(EOF)");
+}
+
+static void a_whole_message_before_eof_is_not_cut_off(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    feed_string(f, "one\r\n");
+    feed_eof(f);
+    settle(f);
+    expect(f, "data(one) found eof closed(EOF)");
+}
+
+static void without_a_terminator_nothing_is_cut_off(void **state)
+{
+    struct fixture *f = start(state);
+    feed_string(f, "one");
+    feed_eof(f);
+    settle(f);
+    expect(f, "data(one) eof closed(EOF)");
+}
+
+static void eof_in_the_middle_of_a_number_is_cut_off(void **state)
+{
+    struct fixture *f = start(state);
+    set_length(f, 5);
+    feed_string(f, "abc");
+    feed_eof(f);
+    settle(f);
+    expect(f, "data(abc) eof(cut off) closed(EOF)");
+}
+
+static void count_bytes(struct fixture *f)
+{
+    f->count += (int)f->data_len;
+    f->log_len = 0;
+}
+
+static void all_that_was_sent_is_delivered_before_the_end(void **state)
+{
+    struct fixture *f = start(state);
+    char data[1000] = "";
+    f->on_data = count_bytes;
+    for (int i = 0; i < 1000; i++)
+        feed(f, data, sizeof data);
+    feed_eof(f);
+    settle(f);
+    assert_int_equal(f->count, 1000000);
+    assert_int_equal(f->status, ASYNCHAT_EOF);
+}
+
+/* --- sizes --- */
+
+static void in_buffer_size_bounds_every_piece(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 7), 0);
+    assert_int_equal(asynchat_get_in_buffer_size(f->ch), 7);
+    feed_string(f, "abcdefghijklmnopqrstuvwxyz");
+    settle(f);
+    expect(f, "data(abcdefghijklmnopqrstuvwxyz)");
+    assert_int_equal(f->data_max, 7);
+}
+
+static void bad_arguments_change_nothing(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    assert_int_equal(asynchat_set_terminator(NULL, "x", 1), -EINVAL);
+    assert_int_equal(asynchat_set_terminator(f->ch, NULL, 1), -EINVAL);
+    assert_int_equal(
+        asynchat_set_terminator(f->ch, "x", ASYNCHAT_TERMINATOR_MAX + 1),
+        -EINVAL);
+    assert_int_equal(asynchat_set_terminator(f->ch, "x", SIZE_MAX), -EINVAL);
+    assert_int_equal(asynchat_set_terminator_length(NULL, 1), -EINVAL);
+    assert_int_equal(asynchat_set_terminator_length(f->ch, (uint64_t)-1),
+                     -EINVAL);
+    assert_int_equal(
+        asynchat_set_terminator_length(f->ch, (uint64_t)INT64_MAX + 1),
+        -EINVAL);
+    assert_int_equal(asynchat_set_terminator_none(NULL), -EINVAL);
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 0), -EINVAL);
+    assert_int_equal(
+        asynchat_set_in_buffer_size(f->ch, ASYNCHAT_BUFFER_SIZE_MAX + 1ul),
+        -EINVAL);
+    assert_int_equal(asynchat_set_in_buffer_size(NULL, 1), -EINVAL);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 0), -EINVAL);
+    assert_int_equal(asynchat_set_message_limit(NULL, 1), -EINVAL);
+    feed_string(f, "a\r\nb");
+    settle(f);
+    expect(f, "data(a) found data(b)");
+}
+
+/* --- discarding and closing inside callbacks --- */
+
+static void discard(struct fixture *f)
+{
+    asynchat_discard_buffers(f->ch);
+}
+
+static void discard_in_found_drops_the_rest_of_the_read(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = discard;
+    feed_string(f, "one\r\ntwo\r\n");
+    settle(f);
+    expect(f, "data(one) found");
+    f->on_found = NULL;
+    feed_string(f, "three\r\n");
+    settle(f);
+    expect(f, "data(three) found");
+}
+
+static void discard_in_collect_drops_the_rest_of_the_read(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_data = discard;
+    feed_string(f, "one\r\ntwo\r\n");
+    settle(f);
+    expect(f, "data(one)");
+}
+
+static void discard_drops_what_is_held_back_and_keeps_the_terminator(
+    void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    feed_string(f, "ab\r");
+    settle(f);
+    discard(f);
+    feed_string(f, "\nc\r\n");
+    settle(f);
+    expect(f, "data(ab\\nc) found");
+}
+
+static void close_channel(struct fixture *f)
+{
+    asynchat_close(f->ch);
+}
+
+static void nothing_is_delivered_after_close(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = close_channel;
+    feed_string(f, "one\r\ntwo\r\n");
+    settle(f);
+    expect(f, "data(one) found closed(0)");
+}
+
+static void nothing_is_delivered_after_close_in_collect(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_data = close_channel;
+    feed_string(f, "one\r\ntwo\r\n");
+    settle(f);
+    expect(f, "data(one) closed(0)");
+}
+
+/* --- whole messages --- */
+
+static void a_message_comes_whole(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    feed_string(f, "one\r\n\r\nth");
+    settle(f);
+    expect(f, "message(one) message()");
+    feed_string(f, "r");
+    settle(f);
+    feed_string(f, "ee\r");
+    settle(f);
+    expect(f, "");
+    feed_string(f, "\n");
+    settle(f);
+    expect(f, "message(three)");
+}
+
+static void a_message_by_number_comes_whole(void **state)
+{
+    struct fixture *f = start_whole(state);
+    f->on_message = number_then_line;
+    set_length(f, 4);
+    feed_string(f, "ab");
+    settle(f);
+    expect(f, "");
+    feed_string(f, "cdxyzline\r\n");
+    settle(f);
+    expect(f, "message(abcd) message(xyz) message(line)");
+}
+
+static void bytes_given_back_are_in_the_message(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    feed_string(f, "a\r");
+    settle(f);
+    feed_string(f, "\rb\r");
+    settle(f);
+    feed_string(f, "\n");
+    settle(f);
+    expect(f, "message(a\\r\\rb)");
+}
+
+static void without_a_terminator_the_end_of_file_ends_the_message(void **state)
+{
+    struct fixture *f = start_whole(state);
+    feed_string(f, "one\r\n");
+    settle(f);
+    feed_string(f, "two");
+    feed_eof(f);
+    settle(f);
+    expect(f, "message(one\\r\\ntwo) eof closed(EOF)");
+}
+
+static void an_unfinished_message_is_not_delivered(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    feed_string(f, "one");
+    feed_eof(f);
+    settle(f);
+    expect(f, "eof(cut off) closed(EOF)");
+}
+
+static void push_sorry(struct fixture *f)
+{
+    assert_int_equal(asynchat_push(f->ch, "sorry", 5), 0);
+}
+
+static void a_message_over_the_limit_ends_the_channel(void **state)
+{
+    struct fixture *f = start_whole(state);
+    assert_int_equal(asynchat_get_message_limit(f->ch), 1048576);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 4), 0);
+    set_crlf(f);
+    f->on_error = push_sorry;
+    feed_string(f, "four\r\nfiver\r\nx\r\n");
+    settle(f);
+    if (f->peer >= 0) /* what was sent after the limit must be gone first */
+        feed_eof(f);
+    settle_closed(f);
+    expect(f, "message(four) error(ETOOLONG) closed(ETOOLONG)");
+    settle(f);
+    expect_got(f, "sorry"); /* the answer still goes out */
+}
+
+static void the_limit_does_not_depend_on_how_bytes_are_cut(void **state)
+{
+    struct fixture *f = start_whole(state);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 4), 0);
+    set_crlf(f);
+    for (const char *at = "four\r\nfive"; *at; at++) {
+        feed(f, at, 1);
+        settle(f);
+    }
+    expect(f, "message(four)");
+    feed_string(f, "r");
+    feed_eof(f);
+    settle_closed(f);
+    expect(f, "error(ETOOLONG) closed(ETOOLONG)");
+}
+
+static void a_message_of_1_MiB_is_the_longest_unless_set(void **state)
+{
+    struct fixture *f = start_whole(state);
+    char *data = calloc(1, 1 << 20);
+    assert_int_equal(asynchat_set_terminator_length(f->ch, (1 << 20) + 1), 0);
+    feed(f, data, 1 << 20);
+    settle(f);
+    expect(f, "");
+    feed(f, data, 1);
+    feed_eof(f);
+    settle_closed(f);
+    expect(f, "error(ETOOLONG) closed(ETOOLONG)");
+    free(data);
+}
+
+static void discard_and_look(struct fixture *f)
+{
+    asynchat_discard_buffers(f->ch);
+    assert_memory_equal(f->data, "one", 3);
+}
+
+static void discard_in_message_keeps_the_data_lent(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    f->on_message = discard_and_look;
+    feed_string(f, "on");
+    settle(f);
+    feed_string(f, "e\r\ntwo\r\n");
+    settle(f);
+    expect(f, "message(one)");
+}
+
+static void nothing_is_delivered_after_close_in_message(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    f->on_message = close_channel;
+    feed_string(f, "one\r\ntwo\r\n");
+    settle(f);
+    expect(f, "message(one) closed(0)");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OVER_ALL(lines_end_at_the_terminator),
+        OVER_ALL(empty_line_calls_found_terminator_only),
+        OVER_ALL(only_the_beginning_of_a_terminator_is_held_back),
+        OVER_ALL(terminators_may_overlap_themselves),
+        OVER_ALL(a_terminator_of_1_MiB_is_found),
+        OVER_ALL(a_number_counts_down),
+        OVER_ALL(a_number_of_2_to_63_counts_down),
+        OVER_ALL(none_number_0_and_the_empty_string_collect_all),
+        OVER(PAIR, the_terminator_in_force_can_be_asked),
+        OVER_ALL(found_terminator_may_change_it_inside_one_read),
+        OVER_ALL(set_in_collect_it_holds_from_the_next_byte),
+        OVER_ALL(set_in_collect_a_number_is_not_counted_down),
+        OVER_ALL(set_in_the_last_collect_of_a_number_the_message_is_found),
+        OVER_ALL(set_in_collect_of_bytes_held_back_the_rest_is_matched_anew),
+        OVER_ALL(set_from_outside_bytes_held_back_are_matched_again),
+        OVER_ALL(set_from_outside_to_none_bytes_held_back_are_delivered),
+        OVER_ALL(the_terminator_may_be_set_from_itself),
+        OVER_ALL(bytes_held_back_stay_lent_while_a_terminator_is_set),
+        OVER_ALL(a_message_cut_off_is_told_at_eof),
+        OVER_ALL(a_whole_message_before_eof_is_not_cut_off),
+        OVER_ALL(without_a_terminator_nothing_is_cut_off),
+        OVER_ALL(eof_in_the_middle_of_a_number_is_cut_off),
+        OVER_ALL(all_that_was_sent_is_delivered_before_the_end),
+        OVER_ALL(in_buffer_size_bounds_every_piece),
+        OVER(PAIR, bad_arguments_change_nothing),
+        OVER_ALL(discard_in_found_drops_the_rest_of_the_read),
+        OVER_ALL(discard_in_collect_drops_the_rest_of_the_read),
+        OVER_ALL(discard_drops_what_is_held_back_and_keeps_the_terminator),
+        OVER_ALL(nothing_is_delivered_after_close),
+        OVER_ALL(nothing_is_delivered_after_close_in_collect),
+        OVER_ALL(a_message_comes_whole),
+        OVER_ALL(a_message_by_number_comes_whole),
+        OVER_ALL(bytes_given_back_are_in_the_message),
+        OVER_ALL(without_a_terminator_the_end_of_file_ends_the_message),
+        OVER_ALL(an_unfinished_message_is_not_delivered),
+        OVER_ALL(a_message_over_the_limit_ends_the_channel),
+        OVER_ALL(the_limit_does_not_depend_on_how_bytes_are_cut),
+        OVER_ALL(a_message_of_1_MiB_is_the_longest_unless_set),
+        OVER_ALL(discard_in_message_keeps_the_data_lent),
+        OVER_ALL(nothing_is_delivered_after_close_in_message),
+    };
+    return RUN(tests);
+}

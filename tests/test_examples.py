@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+"""The examples, run as a user would: against each other, nc, and CPython's asynchat.
+
+usage: test_examples.py FOLDER [PYTHON]    FOLDER has the programs; PYTHON is one that has asynchat
+"""
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FOLDER = os.path.abspath(sys.argv[1])
+PYTHON = sys.argv[2] if len(sys.argv) > 2 else ""
+TIMEOUT = 20  # seconds; reached only when something hangs
+MIB = bytes(range(256)) * 4096
+BIG = MIB[::-1]
+
+
+class Skipped(Exception):
+    pass
+
+
+def program(name):
+    return os.path.join(FOLDER, name)
+
+
+def run(arguments, message=b""):
+    """What a program made of its input: its output, its error output, its status."""
+    done = subprocess.run(arguments, input=message, capture_output=True, timeout=TIMEOUT)
+    return done.stdout, done.stderr.decode(), done.returncode
+
+
+def expect(got, wanted):
+    if got != wanted:
+        raise AssertionError(f"{got!r:.300} instead of {wanted!r:.300}")
+
+
+@contextlib.contextmanager
+def started(arguments):
+    process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextlib.contextmanager
+def echo_server(end=signal.SIGTERM):
+    """Its port. At the end it must go cleanly, whatever is still connected."""
+    with started([program("echo_server"), "0"]) as process:
+        line = process.stdout.readline().decode()
+        port = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+)\n", line)
+        if not port:
+            raise AssertionError(f"echo_server says {line!r}")
+        yield int(port[1])
+        process.send_signal(end)
+        output, errors = process.communicate(timeout=TIMEOUT)
+        expect((output, errors.decode(), process.returncode), (b"", "", 0))
+
+
+@contextlib.contextmanager
+def asynchat_server(host):
+    if not PYTHON:
+        raise Skipped("no Python with asynchat")
+    with started([PYTHON, HERE + "/echo_asynchat.py", "server", host]) as process:
+        yield int(process.stdout.readline())
+
+
+@contextlib.contextmanager
+def answering(answer):
+    """A server that answers its one client with `answer`, and closes."""
+    def serve():
+        peer, _ = listener.accept()
+        with peer:
+            peer.recv(65536)
+            peer.sendall(answer)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+def talk(port, data):
+    """All that the server sends back for `data` and the end of file."""
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT) as peer:
+        peer.sendall(data)
+        peer.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: peer.recv(65536), b""))
+
+
+def client(port, message, host="127.0.0.1"):
+    return run([program("echo_client"), host, str(port)], message)
+
+
+# --- echo ---
+
+def echo_prints_the_transcript():
+    with open(HERE + "/data/transcript.txt", "rb") as file:
+        transcript = file.read()
+    output, errors, status = run([program("echo")])
+    expect((re.sub(rb"(?<=127\.0\.0\.1', )\d+", b"PORT", output, count=1), errors, status), (transcript, "", 0))
+
+
+# --- echo_server and echo_client ---
+
+def messages_of_every_size_come_back():
+    with echo_server() as port:
+        for message in (b"", b"x", b"hello\n", MIB, BIG):
+            expect(client(port, message), (message, "", 0))
+
+
+def several_clients_at_once():
+    with echo_server() as port, socket.create_connection(("127.0.0.1", port)) as idle:
+        idle.sendall(b"ECHO 10\nhalf")
+        with ThreadPoolExecutor(8) as pool:
+            messages = [b"%d" % i * 20000 for i in range(8)]
+            results = pool.map(lambda message: client(port, message), messages)
+            expect(list(results), [(message, "", 0) for message in messages])
+        idle.sendall(b"..done")
+        expect(idle.recv(100), b"half..done")
+
+
+def a_client_whose_server_is_not_there():
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        expect(client(nobody.getsockname()[1], b"x"), (b"", "echo_client: Connection refused\n", 1))
+
+
+def a_client_whose_server_answers_something_else():
+    with answering(b"hullo") as port:
+        expect(client(port, b"hello"), (b"hullo", "echo_client: what came back is not the message\n", 1))
+    with answering(b"hell") as port:
+        expect(client(port, b"hello"), (b"hell", "echo_client: the peer ended the connection\n", 1))
+    with answering(b"hello, too much") as port:
+        expect(client(port, b"hello"), (b"hello", "", 0))
+    with answering(b"x") as port:
+        expect(client(port, b"")[2], 0)
+
+
+def a_client_with_a_message_too_long_is_told():
+    with echo_server() as port:
+        output, errors, status = client(port, MIB + b"x")
+        expect((output, status), (b"bad command: more than 1048576 bytes\n", 1))
+
+
+def arguments_are_checked():
+    for arguments in ([], ["1"], ["1", "2", "3"]):
+        expect(run([program("echo_client"), *arguments]), (b"", "usage: echo_client HOST PORT < message\n", 1))
+    for host in ("localhost", "1.2.3", "::g", ""):
+        expect(client(80, b"", host), (b"", "echo_client: Invalid argument\n", 1))
+    expect(run([program("echo_server")]), (b"", "usage: echo_server PORT\n", 1))
+    expect(run([program("echo_server"), "65536"]), (b"", "echo_server: 127.0.0.1:65536: Invalid argument\n", 1))
+    with echo_server() as port:
+        expect(run([program("echo_server"), str(port)]),
+               (b"", f"echo_server: 127.0.0.1:{port}: Address already in use\n", 1))
+
+
+# --- echo_server and others ---
+
+def commands_follow_each_other():
+    with echo_server() as port:
+        expect(talk(port, b"ECHO 2\nhiECHO 0\nECHO 3\r\n\n\r\nECHO 00000000001\r\nx"), b"hi\n\r\nx")
+        expect(talk(port, b"ECHO 5\nhel"), b"")
+        expect(talk(port, b""), b"")
+        expect(talk(port, b"ECHO " + b"0" * 58 + b"1\nx"), b"x")
+
+
+def a_bad_command_is_answered_and_ends_the_connection():
+    bad, much, long = (b"bad command: " + text + b"\n" for text in
+                       (b"not ECHO and a number", b"more than 1048576 bytes", b"more than 64 bytes"))
+    answers = {
+        b"": bad, b"\r": bad, b"ECHO": bad, b"ECHO ": bad, b"ECHO x": bad, b"ECHO 5x": bad, b"ECHO 5 ": bad,
+        b"ECHO -1": bad, b"ECHO +1": bad, b"ECHO  1": bad, b"echo 1": bad, b"ECHO 1\0": bad, b"ECHO 1\r\r": bad,
+        b"\xff\xfe": bad, b"x" * 64: bad, b"x" * 65: long, b"ECHO " + b"0" * 60: long, b"x" * 1000000: long,
+        b"ECHO 1048577": much, b"ECHO 18446744073709551617": much, b"ECHO " + b"9" * 50: much,
+    }
+    with echo_server() as port:
+        for command, answer in answers.items():
+            expect(talk(port, b"ECHO 2\nhi" + command + b"\nECHO 1\nx"), b"hi" + answer)
+
+
+def nc_gets_its_echo():
+    if not shutil.which("nc") or "-N" not in run(["nc", "-h"])[1]:
+        raise Skipped("no nc of OpenBSD's")
+    with echo_server() as port:
+        expect(run(["nc", "-N", "127.0.0.1", str(port)], b"ECHO 5\nhello"), (b"hello", "", 0))
+        expect(run(["nc", "-N", "127.0.0.1", str(port)], b"ECHO 1048576\r\n" + MIB), (MIB, "", 0))
+
+
+def it_ends_at_SIGINT_as_well():
+    with echo_server(signal.SIGINT) as port:
+        expect(talk(port, b"ECHO 2\nhi"), b"hi")
+
+
+def it_ends_while_clients_are_connected():
+    with contextlib.ExitStack() as peers:
+        with echo_server() as port:
+            for data in (b"", b"ECHO", b"ECHO 5\nhe", b"ECHO 1048576\n" + MIB + b"ECHO 1"):
+                peer = peers.enter_context(socket.create_connection(("127.0.0.1", port), TIMEOUT))
+                peer.sendall(data)
+            peer.recv(1)
+
+
+# --- CPython's asynchat on the other side ---
+
+def an_asynchat_client_gets_its_echo():
+    if not PYTHON:
+        raise Skipped("no Python with asynchat")
+    with echo_server() as port:
+        for message in (b"", b"x", MIB):
+            command = [PYTHON, HERE + "/echo_asynchat.py", "client", "127.0.0.1", str(port)]
+            expect(run(command, message), (message, "", 0))
+
+
+def an_asynchat_server_serves_the_client():
+    with asynchat_server("127.0.0.1") as port:
+        for message in (b"", b"x", MIB):
+            expect(client(port, message), (message, "", 0))
+
+
+def an_asynchat_server_serves_the_client_over_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        raise Skipped("no ::1")
+    with asynchat_server("::1") as port:
+        expect(client(port, b"hello\n", "::1"), (b"hello\n", "", 0))
+
+
+# --- all of them ---
+
+def outcome(check):
+    """None, or the line to print, and whether it was only skipped."""
+    try:
+        check()
+    except Skipped as reason:
+        return f"skipped: {check.__name__}: {reason}", True
+    except Exception as problem:  # a failure is a line, and the others go on
+        return f"failed: {check.__name__}: {type(problem).__name__}: {problem}", False
+    return None
+
+
+CHECKS = [
+    an_asynchat_client_gets_its_echo,
+    an_asynchat_server_serves_the_client,
+    an_asynchat_server_serves_the_client_over_ipv6,
+    messages_of_every_size_come_back,
+    several_clients_at_once,
+    a_client_whose_server_is_not_there,
+    a_client_whose_server_answers_something_else,
+    a_client_with_a_message_too_long_is_told,
+    arguments_are_checked,
+    commands_follow_each_other,
+    a_bad_command_is_answered_and_ends_the_connection,
+    nc_gets_its_echo,
+    it_ends_at_SIGINT_as_well,
+    it_ends_while_clients_are_connected,
+] + 100 * [echo_prints_the_transcript]
+
+with ThreadPoolExecutor(4) as pool:
+    outcomes = [line for line in pool.map(outcome, CHECKS) if line]
+for line, _ in outcomes:
+    print(line)
+skipped = sum(only for _, only in outcomes)
+failed = len(outcomes) - skipped
+print(f"examples: {len(CHECKS)} checks, {failed} failed, {skipped} skipped")
+sys.exit(1 if failed else 0)

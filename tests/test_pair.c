@@ -1,0 +1,261 @@
+/* Two channels connected in memory.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "fixture.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+
+/* The fixture's channel over a pair is the first, and f->far the second. */
+
+static void push(struct asynchat_channel *ch, const char *text)
+{
+    assert_int_equal(asynchat_push(ch, text, strlen(text)), 0);
+}
+
+static void each_hears_what_the_other_sends(void **state)
+{
+    struct fixture *f = start(state);
+    push(f->ch, "there");
+    push(f->far, "back");
+    expect(f, "");
+    settle(f);
+    expect(f, "data(back)");
+    expect_got(f, "there");
+}
+
+static const struct asynchat_handler quiet = {
+    .size = sizeof quiet,
+    .handle_close = (void (*)(struct asynchat_channel *, int, void *))abort,
+};
+
+static void what_is_pushed_before_the_loop_runs_arrives(void **state)
+{
+    struct fixture *f = *state;
+    struct asynchat_channel *pair[2];
+    const struct asynchat_handler *handlers[2] = {&recorder, &quiet};
+    void *args[2] = {f, NULL};
+    assert_int_equal(asynchat_pair_new(f->base, handlers, args, pair), 0);
+    push(pair[1], "early");
+    expect(f, "");
+    settle(f);
+    expect(f, "connect data(early)");
+    asynchat_channel_free(pair[1]);
+}
+
+static void much_arrives_whole(void **state)
+{
+    struct fixture *f = start(state);
+    size_t len = 8 << 20;
+    char *data = malloc(len);
+    assert_non_null(data);
+    for (size_t i = 0; i < len; i++)
+        data[i] = (char)(i % 251);
+    assert_int_equal(asynchat_push(f->ch, data, len), 0);
+    assert_int_equal(asynchat_close_when_done(f->ch), 0);
+    settle(f);
+    assert_int_equal(f->got_len, len);
+    assert_memory_equal(f->got, data, len);
+    assert_true(f->got_eof);
+    expect(f, "closed(0)");
+    free(data);
+}
+
+static void answer_ball(struct fixture *f)
+{
+    if (++f->count < 1000) {
+        push(f->ch, "ball\n");
+        push(f->far, "ball\r\n");
+    }
+}
+
+static void they_can_talk_without_end(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = answer_ball;
+    push(f->far, "ball\r\n");
+    settle(f);
+    assert_int_equal(f->count, 1000);
+    assert_int_equal(f->got_len, 999 * strlen("ball\n"));
+}
+
+/* --- ends --- */
+
+static void when_one_closes_the_other_hears_it(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_close(f->far);
+    settle(f);
+    expect(f, "eof closed(EOF)");
+    assert_null(f->far);
+}
+
+static void when_one_is_freed_the_other_hears_it(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_channel_free(f->far);
+    f->far = NULL;
+    settle(f);
+    expect(f, "eof closed(EOF)");
+}
+
+static void what_cannot_be_sent_any_more_is_an_error(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_channel_free(f->far);
+    f->far = NULL;
+    push(f->ch, "lost");
+    settle(f);
+    expect(f, "eof error(EPIPE) closed(EPIPE)");
+}
+
+static void what_was_sent_comes_before_the_end(void **state)
+{
+    struct fixture *f = start(state);
+    push(f->far, "last words");
+    assert_int_equal(asynchat_close_when_done(f->far), 0);
+    settle(f);
+    expect(f, "data(last words) eof closed(EOF)");
+}
+
+static void both_may_close_at_once(void **state)
+{
+    struct fixture *f = start(state);
+    push(f->ch, "dropped");
+    asynchat_close(f->ch);
+    asynchat_close(f->far);
+    settle(f);
+    expect(f, "closed(0)");
+    assert_null(f->far);
+}
+
+static void both_may_be_freed_at_once(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_channel_free(f->ch);
+    asynchat_channel_free(f->far);
+    f->ch = f->far = NULL;
+    settle(f);
+    expect(f, "");
+}
+
+static void free_far(struct fixture *f)
+{
+    asynchat_channel_free(f->far);
+    f->far = NULL;
+}
+
+static void one_may_be_freed_in_the_other_s_callback(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = free_far;
+    push(f->far, "one\r\ntwo");
+    settle(f);
+    expect(f, "data(one) found data(two) eof(cut off) closed(EOF)");
+}
+
+static void free_both(struct fixture *f)
+{
+    free_far(f);
+    asynchat_channel_free(f->ch);
+    f->ch = NULL;
+}
+
+static void both_may_be_freed_in_one_s_callback(void **state)
+{
+    struct fixture *f = start(state);
+    f->on_data = free_both;
+    push(f->far, "one");
+    settle(f);
+    expect(f, "data(one)");
+}
+
+/* --- making --- */
+
+static void without_args_both_get_NULL(void **state)
+{
+    struct fixture *f = *state;
+    struct asynchat_channel *pair[2];
+    const struct asynchat_handler *handlers[2] = {&recorder, &recorder};
+    assert_int_equal(asynchat_pair_new(f->base, handlers, NULL, pair), 0);
+    assert_null(asynchat_get_arg(pair[0]));
+    assert_null(asynchat_get_arg(pair[1]));
+    asynchat_channel_free(pair[0]);
+    asynchat_channel_free(pair[1]);
+}
+
+static void each_has_its_handler_and_arg(void **state)
+{
+    struct fixture *f = *state;
+    struct asynchat_channel *pair[2];
+    const struct asynchat_handler *handlers[2] = {&recorder, &quiet};
+    void *args[2] = {f, state};
+    assert_int_equal(asynchat_pair_new(f->base, handlers, args, pair), 0);
+    assert_ptr_equal(asynchat_get_arg(pair[0]), f);
+    assert_ptr_equal(asynchat_get_arg(pair[1]), state);
+    assert_ptr_equal(asynchat_get_base(pair[0]), f->base);
+    assert_ptr_equal(asynchat_get_base(pair[1]), f->base);
+    settle(f);
+    expect(f, "connect");
+    asynchat_channel_free(pair[1]);
+}
+
+static int refusal(struct event_base *base,
+                   const struct asynchat_handler *const *handlers)
+{
+    struct asynchat_channel *none = (void *)&base, *pair[2] = {none, none};
+    int error = asynchat_pair_new(base, handlers, NULL, pair);
+    assert_ptr_equal(pair[0], none);
+    assert_ptr_equal(pair[1], none);
+    return error;
+}
+
+static void bad_arguments_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct {
+        struct asynchat_handler known;
+        void *later;
+    } later = {.known = recorder, .later = f};
+    const struct asynchat_handler empty = {.size = sizeof empty};
+    const struct asynchat_handler *good[2] = {&recorder, &recorder};
+    const struct asynchat_handler *handlers[2];
+    assert_int_equal(refusal(NULL, good), -EINVAL);
+    assert_int_equal(refusal(f->base, NULL), -EINVAL);
+    assert_int_equal(asynchat_pair_new(f->base, good, NULL, NULL), -EINVAL);
+    later.known.size = sizeof later;
+    for (int i = 0; i < 2; i++) {
+        handlers[0] = handlers[1] = &recorder;
+        handlers[i] = NULL;
+        assert_int_equal(refusal(f->base, handlers), -EINVAL);
+        handlers[i] = &empty;
+        assert_int_equal(refusal(f->base, handlers), -EINVAL);
+        handlers[i] = &later.known;
+        assert_int_equal(refusal(f->base, handlers), -ENOTSUP);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OVER(PAIR, each_hears_what_the_other_sends),
+        OVER(PAIR, what_is_pushed_before_the_loop_runs_arrives),
+        OVER(PAIR, much_arrives_whole),
+        OVER(PAIR, they_can_talk_without_end),
+        OVER(PAIR, when_one_closes_the_other_hears_it),
+        OVER(PAIR, when_one_is_freed_the_other_hears_it),
+        OVER(PAIR, what_cannot_be_sent_any_more_is_an_error),
+        OVER(PAIR, what_was_sent_comes_before_the_end),
+        OVER(PAIR, both_may_close_at_once),
+        OVER(PAIR, both_may_be_freed_at_once),
+        OVER(PAIR, one_may_be_freed_in_the_other_s_callback),
+        OVER(PAIR, both_may_be_freed_in_one_s_callback),
+        OVER(PAIR, without_args_both_get_NULL),
+        OVER(PAIR, each_has_its_handler_and_arg),
+        OVER(PAIR, bad_arguments_are_refused),
+    };
+    return RUN(tests);
+}
