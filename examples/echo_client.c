@@ -5,6 +5,7 @@
  * the message.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ struct client {
     char *message;
     size_t len;
     size_t received; /* so much of it came back */
-    int status;      /* how the connection ended: 0 is by us */
+    int error;       /* why not all of it did */
 };
 
 /* --- the conversation --- */
@@ -41,11 +42,10 @@ static int send_all(struct asynchat_channel *ch, const struct client *c)
 
 static void connected(struct asynchat_channel *ch, void *arg)
 {
-    int error = send_all(ch, arg);
-    if (error) {
-        fprintf(stderr, "echo_client: %s\n", asynchat_strerror(error));
+    struct client *c = arg;
+    c->error = send_all(ch, c);
+    if (c->error)
         asynchat_close(ch);
-    }
 }
 
 static void collect(struct asynchat_channel *ch, const void *data, size_t len,
@@ -70,7 +70,8 @@ static void closed(struct asynchat_channel *ch, int status, void *arg)
 {
     struct client *c = arg;
     (void)ch;
-    c->status = status;
+    if (status)
+        c->error = status;
 }
 
 static const struct asynchat_handler handler = {
@@ -110,10 +111,8 @@ static const char *run(struct client *c, const char *host, const char *port)
         return "no event base";
     int error =
         asynchat_connect(base, address, CONNECT_TIMEOUT, &handler, c, &ch);
-    if (!error) {
-        event_base_dispatch(base); /* until the channel has closed */
-        error = c->status;
-    }
+    if (!error) /* the loop ends when the channel has closed */
+        error = event_base_dispatch(base) < 0 ? -EIO : c->error;
     event_base_free(base);
     if (error)
         return asynchat_strerror(error);

@@ -128,11 +128,10 @@ static void message(struct asynchat_channel *ch, const void *data, size_t len,
         got_message(ch, data, len);
 }
 
-/* After a line that is too long the channel closes by itself. */
 static void failed(struct asynchat_channel *ch, int error, void *arg)
 {
     (void)arg;
-    if (error == ASYNCHAT_ETOOLONG)
+    if (error == ASYNCHAT_ETOOLONG) /* by the message limit */
         refuse(ch, "bad command: more than 64 bytes\n");
 }
 
@@ -198,15 +197,15 @@ int main(int argc, char **argv)
     check(asynchat_server_address(server, address, sizeof address), "address");
     struct event *interrupt = stop_at(base, SIGINT);
     struct event *terminate = stop_at(base, SIGTERM);
-    printf("listening on %s\n", address);
-    fflush(stdout);
+    if (printf("listening on %s\n", address) < 0 || fflush(stdout) != 0)
+        check(-errno, "standard output");
 
-    event_base_dispatch(base);
+    int ran = event_base_dispatch(base);
 
     asynchat_server_free(server);
     free_connections();
     event_free(interrupt);
     event_free(terminate);
     event_base_free(base);
-    return 0;
+    return ran < 0 ? 1 : 0;
 }

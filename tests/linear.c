@@ -125,16 +125,16 @@ static const char boundary[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab";
 static void many_short_lines_in_one_read(void **state)
 {
     (void)state;
-    expect_linear(&(struct stream){&counter, "\n", "x\n", 0}, 1 << 20);
-    expect_linear(&(struct stream){&counter, "\r\n", "\r\n", 0}, 1 << 20);
-    expect_linear(&(struct stream){&whole_counter, "\n", "x\n", 0}, 1 << 20);
+    expect_linear(&(struct stream){&counter, "\n", "x\n", 0}, 1 << 18);
+    expect_linear(&(struct stream){&counter, "\r\n", "\r\n", 0}, 1 << 18);
+    expect_linear(&(struct stream){&whole_counter, "\n", "x\n", 0}, 1 << 18);
 }
 
 static void the_beginning_of_the_terminator_again_and_again(void **state)
 {
     (void)state;
-    expect_linear(&(struct stream){&counter, "\r\n", "\r", 0}, 1 << 18);
-    expect_linear(&(struct stream){&counter, boundary, "a", 0}, 1 << 18);
+    expect_linear(&(struct stream){&counter, "\r\n", "\r", 0}, 1 << 16);
+    expect_linear(&(struct stream){&counter, boundary, "a", 0}, 1 << 16);
     expect_linear(&(struct stream){&counter, "\r\n", "\n", 0}, 1 << 18);
     expect_linear(&(struct stream){&counter, boundary, "aaaaaaaac", 0},
                   1 << 18);

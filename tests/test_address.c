@@ -10,7 +10,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-
 #include "address.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])

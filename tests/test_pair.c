@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 /* The fixture's channel over a pair is the first, and f->far the second. */
 
 static void push(struct asynchat_channel *ch, const char *text)

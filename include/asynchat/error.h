@@ -27,9 +27,9 @@ enum {
         -10004 /* a file ended before the length it was to be sent with */
 };
 
-/* The text of an error code, without a full stop; never NULL, "unknown error"
- * for a code that is none. Lends until the same thread's next call. Any thread.
- * Since 0.1. */
+/* The text of an error code, without a full stop; never NULL, also for a code
+ * that is none. Lends until the same thread's next call. Any thread. Since 0.1.
+ */
 ASYNCHAT_API const char *asynchat_strerror(int error);
 
 ASYNCHAT_END_DECLS
