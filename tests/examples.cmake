@@ -3,4 +3,7 @@ find_package(Python3 COMPONENTS Interpreter)
 if(TARGET echo_server AND Python3_Interpreter_FOUND)
     add_test(NAME examples COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/test_examples.py
         $<TARGET_FILE_DIR:echo_server> "$<$<BOOL:${ASYNCHAT_PYTHON}>:${ASYNCHAT_PYTHON}>")
+    if(ASYNCHAT_SANITIZE)
+        set_tests_properties(examples PROPERTIES ENVIRONMENT ECHO_RUNS=10)
+    endif()
 endif()
