@@ -35,19 +35,20 @@ enum channel_state {
 /* Input: from the evbuffer through the matcher to the handler. */
 struct channel_in {
     struct match match;
-    uint8_t *message; /* for handler->message: the pieces of the message in
+    uint8_t *message;    /* for handler->message: the pieces of the message in
                          progress */
-    size_t have;      /* so many bytes of it, */
-    size_t capacity;  /* of so many */
-    size_t limit;     /* at most so many */
-    uint32_t piece;   /* at most so many bytes for each read and each
+    size_t have;         /* so many bytes of it, */
+    size_t capacity;     /* of so many */
+    size_t limit;        /* at most so many */
+    uint32_t piece;      /* at most so many bytes for each read and each
                          collect_incoming_data */
-    uint32_t
-        epoch; /* changes when bytes already looked at must be looked at anew */
-    bool anew; /* and the evbuffer's front is not what it was */
-    bool lent; /* a callback has a pointer into the evbuffer */
-    bool discarded; /* and called discard_buffers */
-    bool partial;   /* bytes of an unfinished message were delivered */
+    const uint8_t *back; /* bytes that were held back, being delivered, */
+    size_t back_len;     /* and those held back still */
+    uint32_t epoch;      /* changes when what was looked at is to be again */
+    bool anew;           /* the front of the evbuffer is not what it was */
+    bool lent;           /* a callback has a pointer into the evbuffer */
+    bool discarded;      /* and called discard_buffers */
+    bool partial;        /* bytes of an unfinished message were delivered */
 };
 
 /* Output: from the queue into the evbuffer, and on. */

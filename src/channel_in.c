@@ -118,15 +118,29 @@ static void in_found(struct asynchat_channel *ch)
         ch->handler->found_terminator(ch, ch->arg);
 }
 
-/* Bytes that were held back are the message's after all. They are in no
- * evbuffer any more, but they are the terminator's first ones. */
+/* Bytes that were held back are the message's after all. They are in no evbuffer
+ * any more, but they are the terminator's first ones. `back` is what a new
+ * terminator would have to match again: those not delivered yet, and those still
+ * held back behind them. */
 static void in_release(struct asynchat_channel *ch, size_t len)
 {
     if (len == 0)
         return;
-    struct needle *needle = asynchat__needle_share(ch->in.match.needle);
-    ch->in.match.held -= (uint32_t)len;
-    in_collect(ch, asynchat__needle_bytes(needle), len);
+    struct channel_in *in = &ch->in;
+    struct needle *needle = asynchat__needle_share(in->match.needle);
+    uint32_t epoch = in->epoch;
+    in->back = asynchat__needle_bytes(needle);
+    in->back_len = in->match.held;
+    in->match.held -= (uint32_t)len;
+    while (len > 0 && epoch == in->epoch && channel_delivers(ch)) {
+        size_t part = len < in->piece ? len : in->piece;
+        const uint8_t *data = in->back;
+        len -= part;
+        in->back += part;
+        in->back_len -= part;
+        in_collect(ch, data, part);
+    }
+    in->back = NULL;
     asynchat__needle_release(needle);
 }
 
@@ -221,10 +235,14 @@ void asynchat__channel_in_run(struct asynchat_channel *ch)
         evbuffer_drain(input, evbuffer_get_length(input));
 }
 
-/* No more can come to complete a terminator: what was held back is data. */
+/* No more can come to complete a terminator: what was held back is data; or, if a
+ * callback sets another terminator now, is to be matched with that. */
 int asynchat__channel_in_finish(struct asynchat_channel *ch)
 {
-    in_release(ch, ch->in.match.held);
+    while (ch->in.match.held > 0 && channel_delivers(ch)) {
+        in_release(ch, ch->in.match.held);
+        asynchat__channel_in_run(ch);
+    }
     if (!asynchat__match_ends(&ch->in.match)) {
         ch->in.partial = false;
         if (ch->in.have > 0 && channel_delivers(ch))
@@ -238,6 +256,7 @@ void asynchat__channel_in_discard(struct asynchat_channel *ch)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
     ch->in.match.held = 0;
+    ch->in.back = NULL;
     ch->in.have = 0;
     ch->in.partial = false;
     ch->in.epoch++;
@@ -249,12 +268,15 @@ void asynchat__channel_in_discard(struct asynchat_channel *ch)
 
 /* --- terminators --- */
 
-/* What is held back, in an evbuffer; NULL for want of memory. */
-static struct evbuffer *in_held(const struct match *m)
+/* What is held back, or is just being given back, in an evbuffer; NULL for want
+ * of memory. */
+static struct evbuffer *in_held(const struct channel_in *in)
 {
     struct evbuffer *held = evbuffer_new();
-    if (held &&
-        evbuffer_add(held, asynchat__needle_bytes(m->needle), m->held) == 0)
+    const uint8_t *bytes =
+        in->back ? in->back : asynchat__needle_bytes(in->match.needle);
+    size_t len = in->back ? in->back_len : in->match.held;
+    if (held && evbuffer_add(held, bytes, len) == 0)
         return held;
     if (held)
         evbuffer_free(held);
@@ -268,12 +290,14 @@ static int in_set_terminator(struct asynchat_channel *ch,
                              uint64_t len)
 {
     struct match *m = &ch->in.match;
-    struct evbuffer *held = m->held > 0 ? in_held(m) : NULL;
-    if (m->held > 0 && !held)
+    bool holds = m->held > 0 || (ch->in.back && ch->in.back_len > 0);
+    struct evbuffer *held = holds ? in_held(&ch->in) : NULL;
+    if (holds && !held)
         return -ENOMEM;
     int error = asynchat__match_set(m, kind, bytes, len);
     if (!error) {
         ch->in.epoch++;
+        ch->in.back = NULL;
         m->held = 0;
     }
     if (!held)

@@ -367,6 +367,11 @@ static void all_that_was_sent_is_delivered_before_the_end(void **state)
 
 /* --- sizes --- */
 
+static void discard(struct fixture *f)
+{
+    asynchat_discard_buffers(f->ch);
+}
+
 static void in_buffer_size_bounds_every_piece(void **state)
 {
     struct fixture *f = start(state);
@@ -376,6 +381,69 @@ static void in_buffer_size_bounds_every_piece(void **state)
     settle(f);
     expect(f, "data(abcdefghijklmnopqrstuvwxyz)");
     assert_int_equal(f->data_max, 7);
+}
+
+static void in_buffer_size_bounds_bytes_held_back(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_set_in_buffer_size(f->ch, 3);
+    set_string(f, "abcdefghij");
+    feed_string(f, "abcdefghi");
+    settle(f);
+    expect(f, "");
+    feed_string(f, "x");
+    settle(f);
+    expect(f, "data(abcdefghix)");
+    assert_int_equal(f->data_max, 3);
+}
+
+/* Twice: what the first put back, the second must not put back again. */
+static void set_f_once(struct fixture *f)
+{
+    if (f->count++ == 0) {
+        set_string(f, "x");
+        set_string(f, "f");
+    }
+}
+
+static void set_between_two_pieces_held_back_the_rest_is_matched_anew(
+    void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_set_in_buffer_size(f->ch, 3);
+    set_string(f, "abcdefghij");
+    feed_string(f, "abcdefghi");
+    settle(f);
+    f->on_data = set_f_once;
+    feed_string(f, "x");
+    settle(f);
+    expect(f, "data(abcde) found data(ghix)");
+}
+
+static void set_between_two_pieces_held_back_at_eof_too(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_set_in_buffer_size(f->ch, 3);
+    set_string(f, "abcdefghij");
+    feed_string(f, "abcdefghi");
+    settle(f);
+    f->on_data = set_f_once;
+    feed_eof(f);
+    settle(f);
+    expect(f, "data(abcde) found data(ghi) eof(cut off) closed(EOF)");
+}
+
+static void discard_between_two_pieces_held_back_drops_the_rest(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_set_in_buffer_size(f->ch, 3);
+    set_string(f, "abcdefghij");
+    feed_string(f, "abcdefghi");
+    settle(f);
+    f->on_data = discard;
+    feed_string(f, "x");
+    settle(f);
+    expect(f, "data(abc)");
 }
 
 static void bad_arguments_change_nothing(void **state)
@@ -408,11 +476,6 @@ static void bad_arguments_change_nothing(void **state)
 }
 
 /* --- discarding and closing inside callbacks --- */
-
-static void discard(struct fixture *f)
-{
-    asynchat_discard_buffers(f->ch);
-}
 
 static void discard_in_found_drops_the_rest_of_the_read(void **state)
 {
@@ -650,6 +713,10 @@ int main(void)
         OVER_ALL(eof_in_the_middle_of_a_number_is_cut_off),
         OVER_ALL(all_that_was_sent_is_delivered_before_the_end),
         OVER_ALL(in_buffer_size_bounds_every_piece),
+        OVER_ALL(in_buffer_size_bounds_bytes_held_back),
+        OVER_ALL(set_between_two_pieces_held_back_the_rest_is_matched_anew),
+        OVER_ALL(set_between_two_pieces_held_back_at_eof_too),
+        OVER_ALL(discard_between_two_pieces_held_back_drops_the_rest),
         OVER(PAIR, bad_arguments_change_nothing),
         OVER_ALL(discard_in_found_drops_the_rest_of_the_read),
         OVER_ALL(discard_in_collect_drops_the_rest_of_the_read),
