@@ -1,7 +1,7 @@
-/* Input: walks the evbuffer piece by piece, gives each to the matcher, and
- * calls the handler.
+/* Input: gives what was received to the matcher, piece by piece, and calls the
+ * handler. What has to stay is in the evbuffer; a piece of it is drained once,
+ * when it is done with, and never pulled up or copied.
  *
- * A piece is drained once, when it is done with, and never pulled up or copied.
  * Any callback may set a terminator, discard, close or free, so after each the
  * state is read again.
  *
@@ -15,6 +15,8 @@
 #include <event2/buffer.h>
 
 #include <asynchat/error.h>
+
+#include "loop.h"
 
 #define IN_BUFFER_SIZE 65536
 #define MESSAGE_LIMIT (1u << 20)
@@ -118,10 +120,10 @@ static void in_found(struct asynchat_channel *ch)
         ch->handler->found_terminator(ch, ch->arg);
 }
 
-/* Bytes that were held back are the message's after all. They are in no evbuffer
- * any more, but they are the terminator's first ones. `back` is what a new
- * terminator would have to match again: those not delivered yet, and those still
- * held back behind them. */
+/* Bytes that were held back are the message's after all. They are in no
+ * evbuffer any more, but they are the terminator's first ones. `back` is what a
+ * new terminator would have to match again: those not delivered yet, and those
+ * still held back behind them. */
 static void in_release(struct asynchat_channel *ch, size_t len)
 {
     if (len == 0)
@@ -219,15 +221,50 @@ static struct evbuffer_iovec in_first(const struct asynchat_channel *ch,
     return piece;
 }
 
+/* Whether discard_buffers was called while a callback had a pointer into what
+ * was to be discarded; and does it now. */
+static bool in_discarded(struct asynchat_channel *ch, struct evbuffer *input)
+{
+    if (!ch->in.discarded)
+        return false;
+    ch->in.discarded = false;
+    ch->transport.received = 0;
+    evbuffer_drain(input, evbuffer_get_length(input));
+    return true;
+}
+
+/* What was just received is delivered from where it lies. It goes to the
+ * evbuffer only behind what is there already, or if a callback put something
+ * there. */
+static void in_run_received(struct asynchat_channel *ch, struct evbuffer *input)
+{
+    const uint8_t *at = ch->transport.loop->received;
+    bool anew = evbuffer_get_length(input) > 0;
+    while (ch->transport.received > 0 && !anew && channel_delivers(ch)) {
+        size_t left = ch->transport.received;
+        size_t done =
+            in_piece(ch, at, left < ch->in.piece ? left : ch->in.piece);
+        if (in_discarded(ch, input))
+            return;
+        at += done;
+        ch->transport.received = left - done;
+        anew = ch->in.anew;
+    }
+    if (anew && evbuffer_add(input, at, ch->transport.received) < 0)
+        ch->transport.ended = -ENOMEM;
+    ch->transport.received = 0;
+}
+
 void asynchat__channel_in_run(struct asynchat_channel *ch)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
+    if (ch->transport.received > 0)
+        in_run_received(ch, input);
     while (channel_delivers(ch) && evbuffer_get_length(input) > 0) {
         struct evbuffer_iovec piece = in_first(ch, input);
         size_t done = in_piece(ch, piece.iov_base, piece.iov_len);
-        bool discarded = ch->in.discarded;
-        ch->in.discarded = false;
-        evbuffer_drain(input, discarded ? evbuffer_get_length(input) : done);
+        if (!in_discarded(ch, input))
+            evbuffer_drain(input, done);
     }
     if (ch->in.have == 0)
         in_forget(&ch->in);
@@ -235,8 +272,8 @@ void asynchat__channel_in_run(struct asynchat_channel *ch)
         evbuffer_drain(input, evbuffer_get_length(input));
 }
 
-/* No more can come to complete a terminator: what was held back is data; or, if a
- * callback sets another terminator now, is to be matched with that. */
+/* No more can come to complete a terminator: what was held back is data; or, if
+ * a callback sets another terminator now, is to be matched with that. */
 int asynchat__channel_in_finish(struct asynchat_channel *ch)
 {
     while (ch->in.match.held > 0 && channel_delivers(ch)) {
@@ -261,9 +298,9 @@ void asynchat__channel_in_discard(struct asynchat_channel *ch)
     ch->in.partial = false;
     ch->in.epoch++;
     ch->in.anew = true;
-    ch->in.discarded = ch->in.lent;
+    ch->in.discarded = true;
     if (!ch->in.lent)
-        evbuffer_drain(input, evbuffer_get_length(input));
+        in_discarded(ch, input);
 }
 
 /* --- terminators --- */

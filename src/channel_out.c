@@ -210,6 +210,7 @@ void asynchat__channel_out_run(struct asynchat_channel *ch)
         ch->out.queue.ends = true; /* handle_eof, handle_error have pushed */
         asynchat__channel_linger(ch, progress);
     }
+    asynchat__transport_settle(&ch->transport);
     ch->out.left = out_pending(ch);
     if (ch->state != CHANNEL_CONNECTING)
         out_watch(ch);
@@ -249,8 +250,12 @@ int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
     if (out_refused(ch) || len == 0)
         return out_refused(ch);
     struct evbuffer *target = out_target(ch);
-    if (!target || evbuffer_add(target, data, len) < 0)
+    if (target == ch->transport.output) {
+        if (asynchat__transport_push(&ch->transport, data, len) < 0)
+            return -ENOMEM;
+    } else if (!target || evbuffer_add(target, data, len) < 0) {
         return -ENOMEM;
+    }
     return out_pushed(ch);
 }
 

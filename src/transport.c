@@ -2,12 +2,39 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "transport.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+
+#include "loop.h"
 
 struct evbuffer *asynchat__transport_input(const struct transport *t)
 {
     return bufferevent_get_input(t->bev);
+}
+
+/* Most pushes are small, and gone when the wake-up ends: they never see an
+ * evbuffer. */
+int asynchat__transport_push(struct transport *t, const void *data, size_t len)
+{
+    if (t->pushing && len <= LOOP_BUFFER - t->pushed &&
+        evbuffer_get_length(t->output) == 0) {
+        memcpy(t->loop->pushed + t->pushed, data, len);
+        t->pushed += len;
+        return 0;
+    }
+    return evbuffer_add(t->output, data, len) < 0 ? -ENOMEM : 0;
+}
+
+void asynchat__transport_settle(struct transport *t)
+{
+    if (t->pushed > 0 &&
+        evbuffer_prepend(t->output, t->loop->pushed, t->pushed) < 0)
+        t->broken = -ENOMEM;
+    t->pushed = 0;
+    t->pushing = false;
 }
 
 void asynchat__transport_drain(struct transport *t, size_t sent)
@@ -23,6 +50,7 @@ void asynchat__transport_drain(struct transport *t, size_t sent)
 
 void asynchat__transport_discard(struct transport *t)
 {
+    t->pushed = 0;
     if (t->draining)
         t->discard = true;
     else
@@ -31,7 +59,7 @@ void asynchat__transport_discard(struct transport *t)
 
 size_t asynchat__transport_pending(const struct transport *t)
 {
-    size_t pending = evbuffer_get_length(t->output);
+    size_t pending = t->pushed + evbuffer_get_length(t->output);
     if (!t->ops->is_socket)
         pending += evbuffer_get_length(bufferevent_get_output(t->bev));
     return pending;

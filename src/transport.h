@@ -6,8 +6,10 @@
  * asynchat__transport_wake(), it calls `ready`, from the loop. There are two:
  *
  * - socket: for plain sockets. The bufferevent's own events, on callbacks of
- *   ours, do the work: one large recv into the input evbuffer, one sendmsg from
- *   the output evbuffer, no event added or removed for it.
+ *   ours, do the work: one large recv and one send for each wake-up, in buffers
+ *   that all channels of a loop share, and no event added or removed for it. The
+ *   evbuffers hold what has to stay: input that could not be delivered at once,
+ *   output that the socket did not take.
  * - bufferevent: for any bufferevent that the user brings, by its callbacks.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -21,6 +23,7 @@ struct bufferevent;
 struct evbuffer;
 struct event;
 struct event_base;
+struct loop;
 struct transport;
 
 struct transport_ops {
@@ -54,9 +57,14 @@ struct transport {
     void (*ready)(struct transport *t);
     struct evbuffer *output; /* what is to be sent; nothing happens when it is
                                 added to */
-    struct event *waker;     /* bufferevent: libevent's own deferred callbacks
+    struct loop *loop;       /* socket */
+    size_t received;         /* socket: so many bytes in loop->received, of this
+                                wake-up, come after those of the input */
+    size_t pushed;       /* and so many in loop->pushed go before the output */
+    bool pushing;        /* as long as small pushes may go there */
+    struct event *waker; /* bufferevent: libevent's own deferred callbacks
                                 are not taken back by freeing */
-    unsigned read_size;      /* at most so many bytes for each read */
+    unsigned read_size;  /* at most so many bytes for each read */
     int ended;  /* ASYNCHAT_EOF or an error: nothing is received any more */
     int broken; /* an error: nothing can be sent any more */
     bool connecting;
@@ -88,6 +96,12 @@ int asynchat__transport_socket_fd(const struct transport *t);
 
 /* What was received and not yet drained. */
 struct evbuffer *asynchat__transport_input(const struct transport *t);
+
+/* Appends bytes to the output. 0 or -ENOMEM. */
+int asynchat__transport_push(struct transport *t, const void *data, size_t len);
+
+/* At the end of a wake-up: what was pushed and not sent goes to the output. */
+void asynchat__transport_settle(struct transport *t);
 
 /* Drains what was sent from the output; or all that is there, to drop it. Bytes
  * that were pushed by reference are released then, by a callback that may push

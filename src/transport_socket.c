@@ -21,9 +21,7 @@
 
 #include <asynchat/error.h>
 
-/* A reservation that makes libevent allocate 64 KiB; one byte more, and it
- * would be 128. */
-#define READ_MOST (65536 - 64)
+#include "loop.h"
 
 /* The pieces of one sendmsg. */
 #define SEND_PIECES 64
@@ -45,7 +43,7 @@ static bool is_retriable(int error)
 
 /* --- receiving --- */
 
-/* What recv answered: input, nothing yet, the end, or why there is no more. */
+/* recv had no bytes: there are none yet, or no more, and this is why. */
 static void socket_received(struct transport *t, ssize_t n, int error)
 {
     if (n == 0)
@@ -58,17 +56,19 @@ static void socket_received(struct transport *t, ssize_t n, int error)
  * again, after everybody else had their turn. */
 static void socket_receive(struct transport *t)
 {
-    struct evbuffer *input = bufferevent_get_input(t->bev);
-    struct evbuffer_iovec space;
-    size_t most = t->read_size < READ_MOST ? t->read_size : READ_MOST;
-    if (evbuffer_reserve_space(input, (ev_ssize_t)most, &space, 1) < 1) {
-        t->ended = -ENOMEM;
-        return;
-    }
-    ssize_t n = recv(socket_fd(t), space.iov_base, most, 0);
-    socket_received(t, n, errno);
-    space.iov_len = n > 0 ? (size_t)n : 0;
-    evbuffer_commit_space(input, &space, 1);
+    size_t most = t->read_size < LOOP_BUFFER ? t->read_size : LOOP_BUFFER;
+    ssize_t n = recv(socket_fd(t), t->loop->received, most, 0);
+    if (n > 0)
+        t->received = (size_t)n;
+    else
+        socket_received(t, n, errno);
+}
+
+/* A wake-up, which has the loop's buffers to itself. */
+static void socket_ready(struct transport *t)
+{
+    t->pushing = true;
+    t->ready(t);
 }
 
 /* Also called without EV_READ, by wake. */
@@ -79,7 +79,7 @@ static void socket_readable(evutil_socket_t fd, short what, void *arg)
     t->woken = false;
     if ((what & EV_READ) && !t->ended)
         socket_receive(t);
-    t->ready(t);
+    socket_ready(t);
 }
 
 static void socket_wake(struct transport *t)
@@ -106,7 +106,7 @@ static int socket_read(struct transport *t, bool on)
 
 /* --- sending --- */
 
-/* The pieces evbuffer_peek gives may hold more than was asked for. */
+/* Cuts pieces off where there are `most` bytes. Answers how many are left. */
 static size_t pieces_limit(struct evbuffer_iovec *pieces, size_t count,
                            size_t most)
 {
@@ -119,24 +119,48 @@ static size_t pieces_limit(struct evbuffer_iovec *pieces, size_t count,
     return used;
 }
 
-/* One sendmsg, for the same reason; what is left waits for the write event. */
-static void socket_send(struct transport *t, size_t most)
+static ssize_t socket_sendmsg(struct transport *t, size_t most)
 {
     struct evbuffer_iovec pieces[SEND_PIECES];
-    int count =
-        evbuffer_peek(t->output, (ev_ssize_t)most, NULL, pieces, SEND_PIECES);
-    if (count < 1)
-        return;
+    int count = 0;
+    if (t->pushed > 0)
+        pieces[count++] = (struct evbuffer_iovec){t->loop->pushed, t->pushed};
+    count += evbuffer_peek(t->output, (ev_ssize_t)most, NULL, pieces + count,
+                           SEND_PIECES - count);
     if (count > SEND_PIECES)
         count = SEND_PIECES;
-    struct msghdr message = {.msg_iov = pieces,
-                             .msg_iovlen =
-                                 pieces_limit(pieces, (size_t)count, most)};
-    ssize_t n = sendmsg(socket_fd(t), &message, MSG_NOSIGNAL);
-    if (n >= 0)
-        asynchat__transport_drain(t, (size_t)n);
-    else if (!is_retriable(errno))
+    struct msghdr message = {.msg_iov = pieces};
+    message.msg_iovlen = pieces_limit(pieces, (size_t)count, most);
+    return sendmsg(socket_fd(t), &message, MSG_NOSIGNAL);
+}
+
+static ssize_t socket_send_pushed(struct transport *t, size_t most)
+{
+    size_t len = t->pushed < most ? t->pushed : most;
+    return send(socket_fd(t), t->loop->pushed, len, MSG_NOSIGNAL);
+}
+
+/* What was pushed in this wake-up goes first; what of it is left now, stays. */
+static void socket_sent(struct transport *t, size_t n)
+{
+    size_t pushed = n < t->pushed ? n : t->pushed;
+    size_t left = t->pushed - pushed;
+    t->pushed = 0;
+    if (n > pushed)
+        asynchat__transport_drain(t, n - pushed);
+    else if (left > 0 &&
+             evbuffer_prepend(t->output, t->loop->pushed + pushed, left) < 0)
+        t->broken = -ENOMEM;
+}
+
+/* One write, for the same reason; what is left waits for the write event. */
+static void socket_send(struct transport *t, size_t most)
+{
+    bool small = evbuffer_get_length(t->output) == 0;
+    ssize_t n = small ? socket_send_pushed(t, most) : socket_sendmsg(t, most);
+    if (n < 0 && !is_retriable(errno))
         t->broken = -errno;
+    socket_sent(t, n > 0 ? (size_t)n : 0);
 }
 
 /* The write event is pending only while there is something to wait for: most
@@ -182,7 +206,7 @@ static void socket_writable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     if (t->connecting)
         socket_connected(t, !(what & EV_WRITE));
-    t->ready(t);
+    socket_ready(t);
 }
 
 int asynchat__transport_connect(struct transport *t, int error,
@@ -221,6 +245,7 @@ static void socket_close(struct transport *t)
     event_del(&t->bev->ev_write);
     close(socket_fd(t));
     bufferevent_free(t->bev);
+    asynchat__loop_release(t->loop);
 }
 
 static const struct transport_ops socket_ops = {
@@ -239,9 +264,14 @@ static const struct transport_ops socket_ops = {
 int asynchat__transport_socket(struct transport *t, struct event_base *base,
                                int fd)
 {
-    struct bufferevent *bev = bufferevent_socket_new(base, fd, 0);
-    if (!bev)
+    t->loop = asynchat__loop_share(base);
+    if (!t->loop)
         return -ENOMEM;
+    struct bufferevent *bev = bufferevent_socket_new(base, fd, 0);
+    if (!bev) {
+        asynchat__loop_release(t->loop);
+        return -ENOMEM;
+    }
     t->ops = &socket_ops;
     t->bev = bev;
     t->output = bufferevent_get_output(bev);

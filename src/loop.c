@@ -1,0 +1,60 @@
+/* What the channels of one event base share.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "loop.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+/* As many as a program has event bases: a few. The lock is for programs that
+ * have them in several threads; it is taken once for each connection. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct loop *loops;
+
+static struct loop *loop_find(const struct event_base *base)
+{
+    struct loop *loop = loops;
+    while (loop && loop->base != base)
+        loop = loop->next;
+    return loop;
+}
+
+static struct loop *loop_new(struct event_base *base)
+{
+    struct loop *loop = malloc(sizeof *loop);
+    if (!loop)
+        return NULL;
+    loop->base = base;
+    loop->shares = 0;
+    loop->next = loops;
+    loops = loop;
+    return loop;
+}
+
+static void loop_free(struct loop *loop)
+{
+    struct loop **at = &loops;
+    while (*at != loop)
+        at = &(*at)->next;
+    *at = loop->next;
+    free(loop);
+}
+
+struct loop *asynchat__loop_share(struct event_base *base)
+{
+    pthread_mutex_lock(&lock);
+    struct loop *loop = loop_find(base);
+    if (!loop)
+        loop = loop_new(base);
+    if (loop)
+        loop->shares++;
+    pthread_mutex_unlock(&lock);
+    return loop;
+}
+
+void asynchat__loop_release(struct loop *loop)
+{
+    pthread_mutex_lock(&lock);
+    if (--loop->shares == 0)
+        loop_free(loop);
+    pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,31 @@
+/* What the channels of one event base share: the buffers that a wake-up works in.
+ *
+ * One channel at a time is awake in a loop, so what was just received and what is
+ * about to be sent need not lie in evbuffers of each. They go there only when
+ * they have to stay; idle connections keep no buffers.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_LOOP_H
+#define ASYNCHAT_LOOP_H
+
+#include <stdint.h>
+
+#define LOOP_BUFFER 65536
+
+struct event_base;
+
+struct loop {
+    struct event_base *base;
+    struct loop *next;
+    unsigned shares;
+    uint8_t received[LOOP_BUFFER];
+    uint8_t pushed[LOOP_BUFFER];
+};
+
+/* The base's one, shared; NULL for want of memory. Any thread. */
+struct loop *asynchat__loop_share(struct event_base *base);
+
+/* The last to let go of it frees it. Any thread. */
+void asynchat__loop_release(struct loop *loop);
+
+#endif
