@@ -1,7 +1,8 @@
-/* What the channels of one event base share: the buffers that a wake-up works in.
+/* What the channels of one event base share: the buffers that a wake-up works
+ * in.
  *
- * One channel at a time is awake in a loop, so what was just received and what is
- * about to be sent need not lie in evbuffers of each. They go there only when
+ * One channel at a time is awake in a loop, so what was just received and what
+ * is about to be sent need not lie in evbuffers of each. They go there only when
  * they have to stay; idle connections keep no buffers.
  *
  * SPDX-License-Identifier: BSD-3-Clause */

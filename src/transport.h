@@ -6,10 +6,10 @@
  * asynchat__transport_wake(), it calls `ready`, from the loop. There are two:
  *
  * - socket: for plain sockets. The bufferevent's own events, on callbacks of
- *   ours, do the work: one large recv and one send for each wake-up, in buffers
- *   that all channels of a loop share, and no event added or removed for it. The
- *   evbuffers hold what has to stay: input that could not be delivered at once,
- *   output that the socket did not take.
+ *   ours, do the work: one large recv and one send for each wake-up, in
+ *   buffers that all channels of a loop share, and no event added or removed
+ *   for it. The evbuffers hold what has to stay: input that could not be
+ *   delivered at once, output that the socket did not take.
  * - bufferevent: for any bufferevent that the user brings, by its callbacks.
  *
  * SPDX-License-Identifier: BSD-3-Clause */

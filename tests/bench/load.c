@@ -3,9 +3,10 @@
  *
  * usage: load PORT PID CONNECTIONS IN_FLIGHT SIZE MESSAGES
  *
- * Each connection keeps IN_FLIGHT lines of SIZE bytes ("\r\n" included) on their
- * way and sends another one for each that is answered. Every answer is compared.
- * Prints: CPU nanoseconds of process PID per message, messages per second.
+ * Each connection keeps IN_FLIGHT lines of SIZE bytes ("\r\n" included) on
+ * their way and sends another one for each that is answered. Every answer is
+ * compared. Prints: CPU nanoseconds of process PID per message, messages per
+ * second.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <arpa/inet.h>

@@ -17,7 +17,7 @@ struct connection {
     int fd;
     size_t out_len, out_at; /* what the socket did not take yet */
     char *out;
-    char held;  /* a '\r' at the end of the last read */
+    char held; /* a '\r' at the end of the last read */
 };
 
 static char input[BUFFER];
@@ -61,7 +61,8 @@ static int flush(struct connection *c, const char *data, size_t len)
 
 static void writable(struct connection *c)
 {
-    ssize_t n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at, MSG_NOSIGNAL);
+    ssize_t n =
+        send(c->fd, c->out + c->out_at, c->out_len - c->out_at, MSG_NOSIGNAL);
     if (n < 0 && errno != EAGAIN) {
         end(c);
         return;
@@ -138,7 +139,8 @@ int main(int argc, char **argv)
                              .sin_port = htons((uint16_t)atoi(argv[argc - 1])),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listening, (struct sockaddr *)&at, sizeof at) < 0 || listen(listening, 4096) < 0) {
+    if (bind(listening, (struct sockaddr *)&at, sizeof at) < 0 ||
+        listen(listening, 4096) < 0) {
         perror("epoll");
         return 1;
     }
