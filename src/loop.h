@@ -2,8 +2,8 @@
  * in.
  *
  * One channel at a time is awake in a loop, so what was just received and what
- * is about to be sent need not lie in evbuffers of each. They go there only when
- * they have to stay; idle connections keep no buffers.
+ * is about to be sent need not lie in evbuffers of each. They go there only
+ * when they have to stay; idle connections keep no buffers.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_LOOP_H

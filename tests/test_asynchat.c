@@ -3,8 +3,8 @@
  * select and with poll.
  *
  * - echo_server: what comes before "QUIT\n" is sent back in pieces of 1, 2 or 3
- *   bytes, which is our out_buffer_size, and read so, by in_buffer_size; then it
- *   closes.
+ *   bytes, which is our out_buffer_size, and read so, by in_buffer_size; then
+ *   it closes.
  * - echo_client: found_terminator moves `buffer` to the end of `contents`.
  * - push of an int or a str is a TypeError there; here the wrong thing to push
  *   is NULL.

@@ -128,9 +128,9 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new_socket(
  * has ended already; closing twice is allowed. (Python: close) Since 0.1. */
 ASYNCHAT_API void asynchat_close(struct asynchat_channel *ch);
 
-/* Ends the channel when all that is queued has been sent. Messages are delivered
- * until then, as in Python; a push that answers one of them is refused with
- * ASYNCHAT_ECLOSED, which is no reason to close. A peer that does not read for
+/* Ends the channel when all that is queued has been sent. Messages are
+ * delivered until then, as in Python; a push that answers one of them is refused
+ * with ASYNCHAT_ECLOSED, which is no reason to close. A peer that does not read for
  * the linger time is given up with -ETIMEDOUT. Returns 0, also when called
  * twice, -EINVAL for NULL, or ASYNCHAT_ECLOSED. (Python: close_when_done) Since
  * 0.1. */

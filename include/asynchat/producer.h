@@ -74,9 +74,9 @@ asynchat_producer_simple(const void *data, size_t len, size_t buffer_size);
 /* A producer of `len` bytes of a file from `offset`, by sendfile(2) on plain
  * sockets and by pread(2) elsewhere; the file's own position does not move.
  * Takes `fd`. A file that ends too early is ASYNCHAT_ETRUNCATED (one cut short
- * while sendfile is at it may arrive with zeros behind the cut); one that cannot
- * be read at an offset, such as a pipe, is the error of pread(2). Gives NULL for
- * want of memory. (medusa: file_producer) Since 0.1. */
+ * while sendfile is at it may arrive with zeros behind the cut); one that
+ * cannot be read at an offset, such as a pipe, is the error of pread(2). Gives
+ * NULL for want of memory. (medusa: file_producer) Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_producer *
 asynchat_producer_file(int fd, uint64_t offset, uint64_t len);
 
