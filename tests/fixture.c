@@ -331,6 +331,18 @@ void set_crlf(struct fixture *f)
     assert_int_equal(asynchat_set_terminator(f->ch, "\r\n", 2), 0);
 }
 
+char *big(size_t len)
+{
+    char *data = malloc(len + 1);
+    size_t have = len < 23 ? len : 23;
+    assert_non_null(data);
+    memcpy(data, "abcdefghijklmnopqrstuvw", have);
+    for (; have < len; have *= 2)
+        memcpy(data + have, data, have < len - have ? have : len - have);
+    data[len] = '\0';
+    return data;
+}
+
 /* --- opening --- */
 
 void make_socketpair(int fds[2])

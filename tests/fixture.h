@@ -104,6 +104,9 @@ void set_crlf(struct fixture *f);
 /* Runs a row table. */
 #define RUN(tests) cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL)
 
+/* So many bytes of a pattern, NUL-terminated, to be freed. */
+char *big(size_t len);
+
 int count_descriptors(void);
 /* Two connected sockets, the first as the library wants it. */
 void make_socketpair(int fds[2]);

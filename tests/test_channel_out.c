@@ -242,20 +242,10 @@ static void a_frozen_evbuffer_is_refused_and_unchanged(void **state)
 
 /* --- much of it --- */
 
-static char *big(size_t len)
-{
-    char *data = malloc(len + 1);
-    assert_non_null(data);
-    for (size_t i = 0; i < len; i++)
-        data[i] = (char)('a' + i % 23);
-    data[len] = '\0';
-    return data;
-}
-
 static void what_the_socket_does_not_take_is_sent_later(void **state)
 {
     struct fixture *f = start(state);
-    size_t len = 8 << 20;
+    size_t len = 3 << 20;
     char *data = big(len);
     assert_int_equal(asynchat_push(f->ch, data, len / 2), 0);
     assert_int_equal(asynchat_push_reference(f->ch, data + len / 2,

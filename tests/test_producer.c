@@ -107,16 +107,6 @@ static int teardown(void **state)
     return wrong;
 }
 
-static char *big(size_t len)
-{
-    char *data = malloc(len + 1);
-    assert_non_null(data);
-    for (size_t i = 0; i < len; i++)
-        data[i] = (char)('a' + i % 23);
-    data[len] = '\0';
-    return data;
-}
-
 static struct asynchat_producer *simple(const char *text)
 {
     return asynchat_producer_simple(text, strlen(text), 0);

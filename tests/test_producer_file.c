@@ -22,15 +22,6 @@ static int make_file(const void *data, size_t len)
     return fd;
 }
 
-static char *big(size_t len)
-{
-    char *data = malloc(len);
-    assert_non_null(data);
-    for (size_t i = 0; i < len; i++)
-        data[i] = (char)('a' + i % 23);
-    return data;
-}
-
 static void push(struct fixture *f, const char *text)
 {
     assert_int_equal(asynchat_push(f->ch, text, strlen(text)), 0);
