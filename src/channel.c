@@ -73,17 +73,20 @@ void asynchat__channel_stop(struct asynchat_channel *ch, int status,
 }
 
 /* A peer that has reset the connection may have sent much before that, which
- * lies in the socket and still arrives, with the end behind it. Other errors,
- * and bufferevents, give no such promise. */
+ * lies in the socket and still arrives, with the end behind it. Other errors, and
+ * bufferevents, give no such promise; nor does a peer that only refuses to read,
+ * so it has no more than the linger time. */
 void asynchat__channel_broken(struct asynchat_channel *ch, int error)
 {
     bool reset = error == -EPIPE || error == -ECONNRESET;
     asynchat__channel_out_discard(ch);
-    if (ch->state == CHANNEL_OPEN && reset && !ch->transport.ended &&
-        ch->transport.ops->is_socket)
-        ch->state = CHANNEL_RECEIVING;
-    else
+    if (ch->state != CHANNEL_OPEN || !reset || ch->transport.ended ||
+        !ch->transport.ops->is_socket) {
         asynchat__channel_end(ch, error);
+        return;
+    }
+    ch->state = CHANNEL_RECEIVING;
+    asynchat__channel_linger(ch, true);
 }
 
 /* As in Python the channel closes at once, unless that would take from the peer
@@ -140,7 +143,7 @@ static void channel_release(struct asynchat_channel *ch)
 /* A peer may have come, said all it had to say, and gone. */
 static bool channel_is_up(const struct asynchat_channel *ch)
 {
-    return !ch->transport.connecting && !is_error(ch->transport.ended);
+    return !ch->transport.connecting && !ch->transport.failed;
 }
 
 /* handle_connect is the first callback; what it sets holds for the first byte.
@@ -211,14 +214,20 @@ void asynchat__channel_wake(struct asynchat_channel *ch)
 
 /* --- lingering --- */
 
-/* The peer had its time. */
+/* The peer had its time; unless it is slow, and the system has got rid of some of
+ * what it took from us long ago. */
 static void channel_linger_over(evutil_socket_t fd, short what, void *arg)
 {
     struct asynchat_channel *ch = arg;
     (void)fd;
     (void)what;
+    if (asynchat__transport_unsent(&ch->transport) < ch->unsent) {
+        asynchat__channel_linger(ch, true);
+        return;
+    }
     channel_hold(ch);
-    asynchat__channel_end(ch, -ETIMEDOUT);
+    asynchat__channel_end(
+        ch, ch->state == CHANNEL_RECEIVING ? ch->transport.broken : -ETIMEDOUT);
     channel_release(ch);
 }
 
@@ -234,8 +243,15 @@ void asynchat__channel_linger(struct asynchat_channel *ch, bool progress)
             evtimer_new(asynchat_get_base(ch), channel_linger_over, ch);
     if (ch->linger && !progress && evtimer_pending(ch->linger, NULL))
         return;
+    ch->unsent = asynchat__transport_unsent(&ch->transport);
     if (!ch->linger || evtimer_add(ch->linger, &time) < 0)
         asynchat__channel_end(ch, -ENOMEM);
+}
+
+void asynchat__channel_linger_stop(struct asynchat_channel *ch)
+{
+    if (ch->linger)
+        event_del(ch->linger);
 }
 
 /* --- making --- */
@@ -356,6 +372,8 @@ void asynchat_discard_buffers(struct asynchat_channel *ch)
         return;
     bool running = ch->running;
     ch->running = true; /* release callbacks may free the channel */
+    if (ch->state == CHANNEL_OPEN)
+        asynchat__channel_linger_stop(ch);
     asynchat__channel_in_discard(ch);
     asynchat__channel_out_discard(ch);
     ch->running = running;

@@ -69,6 +69,7 @@ struct asynchat_channel {
     struct channel_out out;
     struct event *linger; /* made when it is first needed */
     unsigned linger_time; /* milliseconds */
+    int unsent;           /* with the system when `linger` began */
     int status;           /* for handle_close */
     enum channel_state state;
     bool running; /* inside a wake-up, at whose end what was pushed is sent */
@@ -97,6 +98,9 @@ void asynchat__channel_wake(struct asynchat_channel *ch);
 /* The channel is closing, and not all is sent: gives the peer the linger time
  * to take it, anew if `progress`. */
 void asynchat__channel_linger(struct asynchat_channel *ch, bool progress);
+
+/* It is not, or no longer, the peer that the channel waits for. */
+void asynchat__channel_linger_stop(struct asynchat_channel *ch);
 
 /* A channel over a socket that is non-blocking. It takes `fd` on success. */
 int asynchat__channel_socket(struct event_base *base, int fd,

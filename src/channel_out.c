@@ -78,10 +78,13 @@ static void out_answered(struct asynchat_channel *ch, int answer)
         out_failed(ch, answer);
 }
 
-/* asynchat_resume_producer() inside `more` comes before the answer that it is
+/* Asks the first producer. False: it wants to be asked later.
+ *
+ * asynchat_resume_producer() inside `more` comes before the answer that it is
  * about. A producer that has itself discarded may still have gone on: as pushes
- * go to the queue meanwhile, all that is in the evbuffer then is its own. */
-static void out_ask(struct asynchat_channel *ch)
+ * go to the queue meanwhile, all that is in the evbuffer then is its own, and
+ * goes before its release callback can push. */
+static bool out_ask(struct asynchat_channel *ch)
 {
     struct channel_out *out = &ch->out;
     asynchat__outq_ask(&out->queue);
@@ -90,22 +93,26 @@ static void out_ask(struct asynchat_channel *ch)
                                          ch->transport.output, out->chunk);
     bool resumed = !out->waiting;
     out->waiting = false;
-    if (!asynchat__outq_asked(&out->queue)) {
+    if (out->queue.first->dropped)
         asynchat__transport_discard(&ch->transport);
-        return;
+    if (asynchat__outq_asked(&out->queue)) {
+        out->waiting = answer == ASYNCHAT_LATER && !resumed;
+        out_answered(ch, answer);
     }
-    out->waiting = answer == ASYNCHAT_LATER && !resumed;
-    out_answered(ch, answer);
+    return answer != ASYNCHAT_LATER;
 }
 
-/* Bytes go over whole: they take no more memory there than here. */
-static int out_move(struct asynchat_channel *ch)
+/* Bytes go over whole: they take no more memory there than here. False: there was
+ * none. */
+static bool out_move(struct asynchat_channel *ch)
 {
     struct evbuffer *bytes = ch->out.queue.first->bytes;
-    if (evbuffer_add_buffer(ch->transport.output, bytes) < 0)
-        return -ENOMEM;
+    if (evbuffer_add_buffer(ch->transport.output, bytes) < 0) {
+        asynchat__channel_end(ch, -ENOMEM);
+        return false;
+    }
     asynchat__outq_pop(&ch->out.queue);
-    return 0;
+    return true;
 }
 
 /* Room for another chunk: see the top of this file. A producer that gives a lot
@@ -120,12 +127,9 @@ static bool out_has_room(const struct asynchat_channel *ch)
  * channel or empty the queue, so each turn looks again. */
 static void out_fill(struct asynchat_channel *ch)
 {
-    while (out_has_room(ch) && !out_is_sender(ch)) {
-        if (out_producer(ch))
-            out_ask(ch);
-        else if (out_move(ch) < 0)
-            asynchat__channel_end(ch, -ENOMEM);
-    }
+    bool more = true;
+    while (more && out_has_room(ch) && !out_is_sender(ch))
+        more = out_producer(ch) ? out_ask(ch) : out_move(ch);
 }
 
 /* --- from the evbuffer to the peer --- */
@@ -171,10 +175,19 @@ static void out_done(struct asynchat_channel *ch)
 {
     bool busy = ch->out.busy;
     ch->out.busy = false;
-    if (out_ends(ch))
-        asynchat__channel_sent(ch);
-    else if (busy && ch->handler->handle_drained)
+    if (busy && !out_ends(ch) && ch->handler->handle_drained)
         ch->handler->handle_drained(ch, ch->arg);
+    if (channel_sends(ch) && out_ends(ch) && asynchat__channel_out_empty(ch))
+        asynchat__channel_sent(ch);
+}
+
+/* The peer has its time; not for a producer of ours that lets it wait. */
+static void out_linger(struct asynchat_channel *ch, bool progress)
+{
+    if (out_pending(ch) == 0 && ch->out.waiting)
+        asynchat__channel_linger_stop(ch);
+    else
+        asynchat__channel_linger(ch, progress);
 }
 
 /* Has the transport call again when it is able to send, if there is something
@@ -208,7 +221,7 @@ void asynchat__channel_out_run(struct asynchat_channel *ch)
         asynchat__channel_broken(ch, ch->transport.broken);
     if (channel_sends(ch) && out_ends(ch)) {
         ch->out.queue.ends = true; /* handle_eof, handle_error have pushed */
-        asynchat__channel_linger(ch, progress);
+        out_linger(ch, progress);
     }
     asynchat__transport_settle(&ch->transport);
     ch->out.left = out_pending(ch);

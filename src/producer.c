@@ -27,7 +27,8 @@ int asynchat__producer_more(const struct asynchat_producer *producer,
     int answer = producer->ops->more(ch, out, room, producer->arg);
     if (answer > ASYNCHAT_LATER)
         return -EINVAL;
-    if (answer == ASYNCHAT_MORE && evbuffer_get_length(out) == before)
+    if (answer == ASYNCHAT_MORE && !producer->trusted &&
+        evbuffer_get_length(out) == before)
         return ASYNCHAT_DONE;
     return answer;
 }
@@ -63,8 +64,10 @@ struct asynchat_producer *asynchat__producer_make(
     const struct asynchat_producer_ops *ops, void *state)
 {
     struct asynchat_producer *producer;
-    if (asynchat_producer_new(ops, state, &producer) == 0)
+    if (asynchat_producer_new(ops, state, &producer) == 0) {
+        producer->trusted = true;
         return producer;
+    }
     ops->release(state);
     return NULL;
 }
@@ -133,24 +136,21 @@ struct concat {
     struct asynchat_producer *parts[];
 };
 
-/* One chunk of one part at a time, as if it stood in the queue by itself; a
- * part that ends without giving anything is passed over. A part that fails,
+/* One part is asked in each call, as if it stood in the queue by itself: it may
+ * discard everything, and then the next one must not be asked. A part that fails,
  * fails the whole; a part that waits is the one that is asked again. */
 static int concat_more(struct asynchat_channel *ch, struct evbuffer *out,
                        size_t room, void *arg)
 {
     struct concat *concat = arg;
-    size_t before = evbuffer_get_length(out);
-    while (concat->at < concat->count) {
-        int answer =
-            asynchat__producer_more(concat->parts[concat->at], ch, out, room);
-        if (answer != ASYNCHAT_DONE)
-            return answer;
-        asynchat_producer_free(concat->parts[concat->at++]);
-        if (evbuffer_get_length(out) > before && concat->at < concat->count)
-            return ASYNCHAT_MORE;
-    }
-    return ASYNCHAT_DONE;
+    if (concat->at == concat->count)
+        return ASYNCHAT_DONE;
+    int answer =
+        asynchat__producer_more(concat->parts[concat->at], ch, out, room);
+    if (answer != ASYNCHAT_DONE)
+        return answer;
+    asynchat_producer_free(concat->parts[concat->at++]);
+    return concat->at < concat->count ? ASYNCHAT_MORE : ASYNCHAT_DONE;
 }
 
 /* The parts before `at` are freed already. */

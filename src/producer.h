@@ -3,11 +3,14 @@
 #ifndef ASYNCHAT_SRC_PRODUCER_H
 #define ASYNCHAT_SRC_PRODUCER_H
 
+#include <stdbool.h>
+
 #include <asynchat/producer.h>
 
 struct asynchat_producer {
     const struct asynchat_producer_ops *ops;
     void *arg;
+    bool trusted; /* more of nothing is not the end */
 
     /* Set where a producer can move its bytes to a plain socket itself: at most
      * `room` of them, counted in *sent, which is set in any case. Answers as

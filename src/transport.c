@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -63,6 +64,13 @@ size_t asynchat__transport_pending(const struct transport *t)
     if (!t->ops->is_socket)
         pending += evbuffer_get_length(bufferevent_get_output(t->bev));
     return pending;
+}
+
+int asynchat__transport_unsent(const struct transport *t)
+{
+    int unsent = 0;
+    int fd = bufferevent_getfd(t->bev);
+    return fd >= 0 && ioctl(fd, TIOCOUTQ, &unsent) == 0 ? unsent : 0;
 }
 
 int asynchat__transport_socket_fd(const struct transport *t)

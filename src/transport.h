@@ -68,6 +68,7 @@ struct transport {
     int ended;  /* ASYNCHAT_EOF or an error: nothing is received any more */
     int broken; /* an error: nothing can be sent any more */
     bool connecting;
+    bool failed; /* to connect */
     bool reading;
     bool writing;
     bool woken;
@@ -109,6 +110,9 @@ void asynchat__transport_settle(struct transport *t);
  * dropped goes a little later. */
 void asynchat__transport_drain(struct transport *t, size_t sent);
 void asynchat__transport_discard(struct transport *t);
+
+/* How much the system has taken and the peer has not, as far as that is known. */
+int asynchat__transport_unsent(const struct transport *t);
 
 /* How much of the output is not sent yet, what a bufferevent was given
  * included. */

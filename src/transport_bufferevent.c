@@ -35,7 +35,7 @@ static void transport_event(struct bufferevent *bev, short what, void *arg)
 {
     struct transport *t = arg;
     bool writing = what & BEV_EVENT_WRITING;
-    bool reading = (what & BEV_EVENT_READING) || !writing;
+    bool reading = (what & BEV_EVENT_READING) || !writing || t->connecting;
     bool eof = what & BEV_EVENT_EOF;
     int error = event_error(what);
     (void)bev;

@@ -196,6 +196,7 @@ static void socket_connected(struct transport *t, bool timeout)
     event_del(&t->bev->ev_write);
     t->writing = false;
     t->ended = timeout ? -ETIMEDOUT : socket_error(socket_fd(t));
+    t->failed = t->ended != 0;
     t->connecting = false;
 }
 
@@ -216,6 +217,7 @@ int asynchat__transport_connect(struct transport *t, int error,
                            .tv_usec = (suseconds_t)(timeout % 1000) * 1000};
     if (error != -EINPROGRESS) {
         t->ended = error;
+        t->failed = error != 0;
         return 0;
     }
     t->connecting = true;

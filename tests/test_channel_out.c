@@ -432,6 +432,73 @@ static void a_peer_that_never_closes_is_not_waited_for_long(void **state)
     expect(f, "data(m) closed(0)");
 }
 
+static void close_in_drained(struct fixture *f)
+{
+    asynchat_close_when_done(f->ch);
+}
+
+static void close_when_done_in_drained_closes(void **state)
+{
+    struct fixture *f = start(state);
+    f->on_drained = close_in_drained;
+    push(f, "last");
+    settle(f);
+    expect(f, "closed(0)");
+    expect_got(f, "last");
+}
+
+static void discard_takes_the_linger_time_back(void **state)
+{
+    struct fixture *f = start(state);
+    char *data = big(8 << 20);
+    assert_int_equal(asynchat_set_linger(f->ch, 30), 0);
+    asynchat_push(f->ch, data, 8 << 20);
+    asynchat_close_when_done(f->ch);
+    event_base_loop(f->base, EVLOOP_NONBLOCK);
+    asynchat_discard_buffers(f->ch);
+    struct timeval longer = {.tv_usec = 60 * 1000};
+    event_base_loopexit(f->base, &longer);
+    event_base_dispatch(f->base);
+    expect(f, "");
+    assert_non_null(f->ch);
+    free(data);
+}
+
+/* A Unix socket's peer may refuse to read and go on sending: the error of the
+ * write is told, if not at once. */
+static void a_peer_that_refuses_to_read_is_not_listened_to_for_ever(
+    void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_set_linger(f->ch, 30), 0);
+    assert_int_equal(shutdown(f->peer, SHUT_RD), 0);
+    push(f, "x");
+    settle_closed(f);
+    expect(f, "error(EPIPE) closed(EPIPE)");
+}
+
+/* It takes a while until a socket that is slowly read can be written to. */
+static void a_peer_that_reads_slowly_is_waited_for(void **state)
+{
+    struct fixture *f = start(state);
+    size_t len = 8 << 20;
+    char *data = big(len), piece[20000];
+    assert_int_equal(asynchat_set_linger(f->ch, 60), 0);
+    asynchat_push(f->ch, data, len);
+    asynchat_close_when_done(f->ch);
+    for (int i = 0; i < 12; i++) {
+        struct timeval while_ = {.tv_usec = 20 * 1000};
+        event_base_loopexit(f->base, &while_);
+        event_base_dispatch(f->base);
+        for (int j = 0; j < 10; j++)
+            f->count += (int)recv(f->peer, piece, sizeof piece, MSG_DONTWAIT);
+    }
+    assert_true(f->count > 0);
+    expect(f, "");
+    assert_non_null(f->ch);
+    free(data);
+}
+
 /* --- the end of file --- */
 
 static void what_is_queued_at_eof_is_still_sent(void **state)
@@ -592,6 +659,11 @@ int main(void)
         OVER_SOCKETS(input_unread_at_the_end_does_not_reset_the_answer),
         OVER_SOCKETS(a_peer_that_never_reads_is_given_up),
         OVER(BUFFEREVENT, a_peer_that_never_reads_is_given_up),
+        OVER_ALL(close_when_done_in_drained_closes),
+        OVER_SOCKETS(discard_takes_the_linger_time_back),
+        OVER(SOCKETPAIR,
+             a_peer_that_refuses_to_read_is_not_listened_to_for_ever),
+        OVER(TCP, a_peer_that_reads_slowly_is_waited_for),
         OVER_SOCKETS(a_peer_that_never_closes_is_not_waited_for_long),
         OVER_SOCKETS(what_is_queued_at_eof_is_still_sent),
         OVER(BUFFEREVENT, what_is_queued_at_eof_is_still_sent),
