@@ -44,11 +44,13 @@ struct channel_in {
                          collect_incoming_data */
     const uint8_t *back; /* bytes that were held back, being delivered, */
     size_t back_len;     /* and those held back still */
-    uint32_t epoch;      /* changes when what was looked at is to be again */
-    bool anew;           /* the front of the evbuffer is not what it was */
-    bool lent;           /* a callback has a pointer into the evbuffer */
-    bool discarded;      /* and called discard_buffers */
-    bool partial;        /* bytes of an unfinished message were delivered */
+    struct evbuffer *aside; /* put back while the input is being drained */
+    uint32_t epoch;         /* changes when what was looked at is to be again */
+    bool anew;              /* the front of the evbuffer is not what it was */
+    bool draining;          /* the input */
+    bool lent;              /* a callback has a pointer into the evbuffer */
+    bool discarded;         /* and called discard_buffers */
+    bool partial;           /* bytes of an unfinished message were delivered */
 };
 
 /* Output: from the queue into the evbuffer, and on. */

@@ -31,6 +31,8 @@ void asynchat__channel_in_init(struct channel_in *in)
 void asynchat__channel_in_free(struct channel_in *in)
 {
     asynchat__needle_release(in->match.needle);
+    if (in->aside)
+        evbuffer_free(in->aside);
     free(in->message);
 }
 
@@ -203,34 +205,45 @@ static size_t in_piece(struct asynchat_channel *ch, const uint8_t *piece,
     size_t done = 0;
     ch->in.anew = false;
     ch->in.lent = true;
-    while (done < len && !ch->in.anew && channel_delivers(ch))
-        done += in_step(ch, piece + done, len - done);
+    while (done < len && !ch->in.anew && channel_delivers(ch)) {
+        size_t left = len - done;
+        done += in_step(ch, piece + done,
+                        left < ch->in.piece ? left : ch->in.piece);
+    }
     ch->in.lent = false;
     return done;
 }
 
-/* The first contiguous bytes of the input, but not more than are wanted at a
- * time. */
-static struct evbuffer_iovec in_first(const struct asynchat_channel *ch,
-                                      struct evbuffer *input)
+/* References that came over a pair are released by this, and the callbacks may
+ * call anything: whatever changes the evbuffer waits until it is done. */
+static void in_drain(struct asynchat_channel *ch, size_t len)
 {
-    struct evbuffer_iovec piece;
-    evbuffer_peek(input, 1, NULL, &piece, 1);
-    if (piece.iov_len > ch->in.piece)
-        piece.iov_len = ch->in.piece;
-    return piece;
+    struct evbuffer *input = asynchat__transport_input(&ch->transport);
+    struct evbuffer *aside;
+    ch->in.draining = true;
+    evbuffer_drain(input, len);
+    ch->in.draining = false;
+    aside = ch->in.aside;
+    if (aside) {
+        ch->in.aside = NULL;
+        evbuffer_prepend_buffer(input, aside);
+        evbuffer_free(aside);
+    }
 }
 
-/* Whether discard_buffers was called while a callback had a pointer into what
- * was to be discarded; and does it now. */
-static bool in_discarded(struct asynchat_channel *ch, struct evbuffer *input)
+/* Whether discard_buffers was called while the input could not be touched; and
+ * does it now. */
+static bool in_discarded(struct asynchat_channel *ch)
 {
-    if (!ch->in.discarded)
-        return false;
-    ch->in.discarded = false;
-    ch->transport.received = 0;
-    evbuffer_drain(input, evbuffer_get_length(input));
-    return true;
+    struct evbuffer *input = asynchat__transport_input(&ch->transport);
+    bool discarded = false;
+    while (ch->in.discarded) {
+        discarded = true;
+        ch->in.discarded = false;
+        ch->transport.received = 0;
+        in_drain(ch, evbuffer_get_length(input));
+    }
+    return discarded;
 }
 
 /* What was just received is delivered from where it lies. It goes to the
@@ -242,9 +255,8 @@ static void in_run_received(struct asynchat_channel *ch, struct evbuffer *input)
     bool anew = evbuffer_get_length(input) > 0;
     while (ch->transport.received > 0 && !anew && channel_delivers(ch)) {
         size_t left = ch->transport.received;
-        size_t done =
-            in_piece(ch, at, left < ch->in.piece ? left : ch->in.piece);
-        if (in_discarded(ch, input))
+        size_t done = in_piece(ch, at, left);
+        if (in_discarded(ch))
             return;
         at += done;
         ch->transport.received = left - done;
@@ -255,21 +267,28 @@ static void in_run_received(struct asynchat_channel *ch, struct evbuffer *input)
     ch->transport.received = 0;
 }
 
+static void in_run_evbuffer(struct asynchat_channel *ch, struct evbuffer *input)
+{
+    struct evbuffer_iovec piece;
+    while (channel_delivers(ch) && evbuffer_get_length(input) > 0) {
+        evbuffer_peek(input, 1, NULL, &piece, 1);
+        size_t done = in_piece(ch, piece.iov_base, piece.iov_len);
+        if (!in_discarded(ch))
+            in_drain(ch, done);
+        in_discarded(ch);
+    }
+}
+
 void asynchat__channel_in_run(struct asynchat_channel *ch)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
     if (ch->transport.received > 0)
         in_run_received(ch, input);
-    while (channel_delivers(ch) && evbuffer_get_length(input) > 0) {
-        struct evbuffer_iovec piece = in_first(ch, input);
-        size_t done = in_piece(ch, piece.iov_base, piece.iov_len);
-        if (!in_discarded(ch, input))
-            evbuffer_drain(input, done);
-    }
+    in_run_evbuffer(ch, input);
     if (ch->in.have == 0)
         in_forget(&ch->in);
     if (ch->state == CHANNEL_LINGERING)
-        evbuffer_drain(input, evbuffer_get_length(input));
+        in_drain(ch, evbuffer_get_length(input));
 }
 
 /* No more can come to complete a terminator: what was held back is data; or, if
@@ -291,7 +310,6 @@ int asynchat__channel_in_finish(struct asynchat_channel *ch)
 /* While a callback has a pointer into the evbuffer, it is only marked. */
 void asynchat__channel_in_discard(struct asynchat_channel *ch)
 {
-    struct evbuffer *input = asynchat__transport_input(&ch->transport);
     ch->in.match.held = 0;
     ch->in.back = NULL;
     ch->in.have = 0;
@@ -299,8 +317,11 @@ void asynchat__channel_in_discard(struct asynchat_channel *ch)
     ch->in.epoch++;
     ch->in.anew = true;
     ch->in.discarded = true;
-    if (!ch->in.lent)
-        in_discarded(ch, input);
+    if (ch->in.aside)
+        evbuffer_free(ch->in.aside);
+    ch->in.aside = NULL;
+    if (!ch->in.lent && !ch->in.draining)
+        in_discarded(ch);
 }
 
 /* --- terminators --- */
@@ -320,8 +341,22 @@ static struct evbuffer *in_held(const struct channel_in *in)
     return NULL;
 }
 
-/* Bytes held back go to the front of the input again. (Prepending a buffer
- * cannot fail, and then have added a part of it, as evbuffer_prepend can.) */
+/* To the front of the input, to be matched again. (Prepending a buffer cannot
+ * fail, and then have added a part of it, as evbuffer_prepend can.) */
+static void in_put_back(struct asynchat_channel *ch, struct evbuffer *held)
+{
+    ch->in.anew = true;
+    if (!ch->in.lent)
+        ch->transport.ops->wake(&ch->transport);
+    if (ch->in.draining) {
+        ch->in.aside = held;
+        return;
+    }
+    evbuffer_prepend_buffer(asynchat__transport_input(&ch->transport), held);
+    evbuffer_free(held);
+}
+
+/* Bytes held back under the old terminator are looked at under the new one. */
 static int in_set_terminator(struct asynchat_channel *ch,
                              enum asynchat_terminator kind, const void *bytes,
                              uint64_t len)
@@ -337,16 +372,10 @@ static int in_set_terminator(struct asynchat_channel *ch,
         ch->in.back = NULL;
         m->held = 0;
     }
-    if (!held)
-        return error;
-    if (!error) {
-        evbuffer_prepend_buffer(asynchat__transport_input(&ch->transport),
-                                held);
-        ch->in.anew = true;
-        if (!ch->in.lent)
-            ch->transport.ops->wake(&ch->transport);
-    }
-    evbuffer_free(held);
+    if (held && error)
+        evbuffer_free(held);
+    else if (held)
+        in_put_back(ch, held);
     return error;
 }
 

@@ -383,6 +383,23 @@ static void in_buffer_size_bounds_every_piece(void **state)
     assert_int_equal(f->data_max, 7);
 }
 
+static void set_size_4(struct fixture *f)
+{
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 4), 0);
+    f->data_max = 0;
+}
+
+static void in_buffer_size_holds_from_the_next_piece(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = set_size_4;
+    feed_string(f, "one\r\nabcdefghij");
+    settle(f);
+    expect(f, "data(one) found data(abcdefghij)");
+    assert_int_equal(f->data_max, 4);
+}
+
 static void in_buffer_size_bounds_bytes_held_back(void **state)
 {
     struct fixture *f = start(state);
@@ -713,6 +730,7 @@ int main(void)
         OVER_ALL(eof_in_the_middle_of_a_number_is_cut_off),
         OVER_ALL(all_that_was_sent_is_delivered_before_the_end),
         OVER_ALL(in_buffer_size_bounds_every_piece),
+        OVER_ALL(in_buffer_size_holds_from_the_next_piece),
         OVER_ALL(in_buffer_size_bounds_bytes_held_back),
         OVER_ALL(set_between_two_pieces_held_back_the_rest_is_matched_anew),
         OVER_ALL(set_between_two_pieces_held_back_at_eof_too),

@@ -237,6 +237,65 @@ static void bad_arguments_are_refused(void **state)
     }
 }
 
+/* --- references travel to the other side, and are released in its input --- */
+
+static void discard_the_other(const void *data, size_t len, void *arg)
+{
+    struct fixture *f = arg;
+    (void)data;
+    (void)len;
+    f->count++;
+    asynchat_discard_buffers(f->ch);
+}
+
+static void release_may_discard_the_other_s_input(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_push_reference(f->far, "one", 3, discard_the_other, f);
+    asynchat_push_reference(f->far, "two", 3, discard_the_other, f);
+    settle(f);
+    expect(f, "data(one)");
+    assert_int_equal(f->count, 2);
+    feed_string(f, "three");
+    settle(f);
+    expect(f, "data(three)");
+}
+
+static void set_none_of_the_other(const void *data, size_t len, void *arg)
+{
+    struct fixture *f = arg;
+    (void)data;
+    (void)len;
+    assert_int_equal(asynchat_set_terminator_none(f->ch), 0);
+}
+
+static void release_may_set_the_other_s_terminator(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    asynchat_push_reference(f->far, "abc\r", 4, set_none_of_the_other, f);
+    settle(f);
+    expect(f, "data(abc\\r)");
+}
+
+static void free_the_other(const void *data, size_t len, void *arg)
+{
+    struct fixture *f = arg;
+    (void)data;
+    (void)len;
+    asynchat_channel_free(f->ch);
+    f->ch = NULL;
+}
+
+static void release_may_free_the_other(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_push_reference(f->far, "abc", 3, free_the_other, f);
+    settle(f);
+    expect(f, "data(abc)");
+    assert_null(f->ch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +313,9 @@ int main(void)
         OVER(PAIR, both_may_be_freed_in_one_s_callback),
         OVER(PAIR, without_args_both_get_NULL),
         OVER(PAIR, each_has_its_handler_and_arg),
+        OVER(PAIR, release_may_discard_the_other_s_input),
+        OVER(PAIR, release_may_set_the_other_s_terminator),
+        OVER(PAIR, release_may_free_the_other),
         OVER(PAIR, bad_arguments_are_refused),
     };
     return RUN(tests);
