@@ -93,13 +93,14 @@ void asynchat__channel_broken(struct asynchat_channel *ch, int error)
  * what it was just sent. */
 void asynchat__channel_sent(struct asynchat_channel *ch)
 {
-    if (!ch->transport.ops->finish(&ch->transport)) {
+    bool lost = ch->transport.ops->finish(&ch->transport);
+    if (!lost) {
         asynchat__channel_end(ch, ch->status);
-        return;
+    } else if (ch->state != CHANNEL_LINGERING) {
+        ch->state = CHANNEL_LINGERING;
+        ch->transport.read_size = ASYNCHAT_BUFFER_SIZE_MAX; /* it is dropped */
+        asynchat__channel_linger(ch, true);
     }
-    ch->state = CHANNEL_LINGERING;
-    ch->transport.read_size = ASYNCHAT_BUFFER_SIZE_MAX; /* nobody looks at it */
-    asynchat__channel_linger(ch, true);
 }
 
 /* --- wake-ups --- */
@@ -188,6 +189,8 @@ static void channel_turn(struct asynchat_channel *ch)
     if (ch->transport.ended)
         channel_input_over(ch, ch->transport.ended);
     asynchat__channel_out_run(ch);
+    if (ch->state == CHANNEL_LINGERING)
+        asynchat__channel_sent(ch);
     channel_watch(ch);
 }
 

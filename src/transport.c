@@ -62,7 +62,7 @@ size_t asynchat__transport_pending(const struct transport *t)
 {
     size_t pending = t->pushed + evbuffer_get_length(t->output);
     if (!t->ops->is_socket)
-        pending += evbuffer_get_length(bufferevent_get_output(t->bev));
+        pending += asynchat__transport_given(t);
     return pending;
 }
 

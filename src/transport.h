@@ -41,8 +41,8 @@ struct transport_ops {
     /* Calls `ready` from the loop, soon. */
     void (*wake)(struct transport *t);
 
-    /* The output is over: tells the peer. True when the peer is still sending,
-     * and would lose what it was sent if the connection were closed now. */
+    /* The output is over: tells the peer. True as long as the peer would lose
+     * what it was sent if the connection were closed. */
     bool (*finish)(struct transport *t);
 
     /* Ends the connection and frees the bufferevent. */
@@ -113,6 +113,9 @@ void asynchat__transport_discard(struct transport *t);
 
 /* How much the system has taken and the peer has not, as far as that is known. */
 int asynchat__transport_unsent(const struct transport *t);
+
+/* How much a bufferevent was given and has not sent. */
+size_t asynchat__transport_given(const struct transport *t);
 
 /* How much of the output is not sent yet, what a bufferevent was given
  * included. */

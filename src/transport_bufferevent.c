@@ -61,16 +61,22 @@ static int transport_read(struct transport *t, bool on)
     return 0;
 }
 
-static size_t transport_given(const struct transport *t)
+/* A filter passes everything on at once; it is on its way until the last
+ * bufferevent below has sent it. */
+size_t asynchat__transport_given(const struct transport *t)
 {
-    return evbuffer_get_length(bufferevent_get_output(t->bev));
+    size_t given = 0;
+    struct bufferevent *bev = t->bev;
+    for (; bev; bev = bufferevent_get_underlying(bev))
+        given += evbuffer_get_length(bufferevent_get_output(bev));
+    return given;
 }
 
 /* Not more than one write is out of our hands at a time. */
 static void transport_send(struct transport *t, size_t most)
 {
     struct evbuffer *given = bufferevent_get_output(t->bev);
-    if (transport_given(t) == 0 &&
+    if (asynchat__transport_given(t) == 0 &&
         evbuffer_remove_buffer(t->output, given, most) < 0)
         t->broken = -ENOMEM;
 }
@@ -94,19 +100,49 @@ static void transport_wake(struct transport *t)
 static int transport_write(struct transport *t, bool on)
 {
     static const struct timeval at_once = {0, 0};
-    if (on && transport_given(t) == 0 && event_add(t->waker, &at_once) < 0)
+    if (on && asynchat__transport_given(t) == 0 &&
+        event_add(t->waker, &at_once) < 0)
         return -ENOMEM;
     return 0;
 }
 
-/* A pair tells its partner, a filter may add what ends its stream; to sockets
- * and TLS it is nothing. */
+/* A pair tells its partner, a filter may add what ends its stream and is yet to
+ * be sent; to sockets and TLS it is nothing. */
 static bool transport_finish(struct transport *t)
 {
     if (!t->finished)
         bufferevent_flush(t->bev, EV_WRITE, BEV_FINISHED);
     t->finished = true;
-    return false;
+    return asynchat__transport_given(t) > 0;
+}
+
+/* Below a filter bytes leave without its being told. */
+static void transport_below_sent(struct evbuffer *output,
+                                 const struct evbuffer_cb_info *info, void *arg)
+{
+    struct transport *t = arg;
+    (void)output;
+    if (info->n_deleted > 0)
+        event_active(t->waker, 0, 0);
+}
+
+static bool transport_watch_below(struct transport *t, struct bufferevent *bev)
+{
+    struct bufferevent *below = bev;
+    while ((below = bufferevent_get_underlying(below)))
+        if (!evbuffer_add_cb(bufferevent_get_output(below),
+                             transport_below_sent, t))
+            return false;
+    return true;
+}
+
+static void transport_unwatch_below(struct transport *t,
+                                    struct bufferevent *bev)
+{
+    struct bufferevent *below = bev;
+    while ((below = bufferevent_get_underlying(below)))
+        evbuffer_remove_cb(bufferevent_get_output(below), transport_below_sent,
+                           t);
 }
 
 /* The other half of a pair, which is not told by libevent, nor freed with this
@@ -123,6 +159,7 @@ static void transport_close(struct transport *t)
         bufferevent_trigger_event(transport_partner(t),
                                   BEV_EVENT_EOF | BEV_EVENT_WRITING,
                                   BEV_TRIG_DEFER_CALLBACKS);
+    transport_unwatch_below(t, t->bev);
     bufferevent_setcb(t->bev, NULL, NULL, NULL, NULL);
     bufferevent_disable(t->bev, EV_READ | EV_WRITE);
     bufferevent_free(t->bev);
@@ -144,7 +181,8 @@ int asynchat__transport_bufferevent(struct transport *t,
 {
     t->output = evbuffer_new();
     t->waker = event_new(bufferevent_get_base(bev), -1, 0, transport_woken, t);
-    if (!t->output || !t->waker) {
+    if (!t->output || !t->waker || !transport_watch_below(t, bev)) {
+        transport_unwatch_below(t, bev);
         if (t->output)
             evbuffer_free(t->output);
         if (t->waker)

@@ -234,9 +234,12 @@ int asynchat__transport_connect(struct transport *t, int error,
 static bool socket_finish(struct transport *t)
 {
     char byte;
-    if (t->ended || recv(socket_fd(t), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 1)
+    if (t->ended || t->finished)
+        return !t->ended;
+    if (recv(socket_fd(t), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 1)
         return false;
-    return shutdown(socket_fd(t), SHUT_WR) == 0;
+    t->finished = shutdown(socket_fd(t), SHUT_WR) == 0;
+    return t->finished;
 }
 
 /* The descriptor is closed here and not by bufferevent_free(), which waits for

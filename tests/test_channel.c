@@ -414,7 +414,8 @@ static void push_line(struct fixture *f)
     asynchat_push(f->ch, "line\r\n", 6);
 }
 
-static void a_filter_that_calls_back_at_once_works(void **state)
+/* In place of the channel there is, one over a filter over a socket. */
+static struct fixture *start_over_filter(void **state)
 {
     struct fixture *f = start(state);
     int fds[2];
@@ -431,17 +432,38 @@ static void a_filter_that_calls_back_at_once_works(void **state)
         below, pass, pass, BEV_OPT_CLOSE_ON_FREE, NULL, NULL);
     assert_int_equal(asynchat_channel_new(filter, 0, &recorder, f, &f->ch), 0);
     settle(f);
+    expect(f, "connect");
+    return f;
+}
+
+static void a_filter_that_calls_back_at_once_works(void **state)
+{
+    struct fixture *f = start_over_filter(state);
     set_crlf(f);
     f->on_found = push_line;
     feed_string(f, "one\r\ntwo\r\n");
     settle(f);
     asynchat_push(f->ch, "outside\r\n", 9);
     settle(f);
-    expect(f, "connect data(one) found data(two) found");
+    expect(f, "data(one) found data(two) found");
     expect_got(f, "line\r\nline\r\noutside\r\n");
     feed_eof(f);
     settle(f);
     expect(f, "eof closed(EOF)");
+}
+
+static void what_a_filter_passed_on_is_sent_before_the_close(void **state)
+{
+    struct fixture *f = start_over_filter(state);
+    size_t len = 3 << 20;
+    char *data = big(len);
+    assert_int_equal(asynchat_push(f->ch, data, len), 0);
+    assert_int_equal(asynchat_close_when_done(f->ch), 0);
+    settle(f);
+    expect(f, "closed(0)");
+    assert_int_equal(f->got_len, len);
+    assert_memory_equal(f->got, data, len);
+    free(data);
 }
 
 /* --- asking --- */
@@ -495,6 +517,7 @@ int main(void)
         OVER_SOCKETS(a_socket_given_is_nonblocking_and_close_on_exec),
         OVER(PAIR, a_connecting_bufferevent_is_waited_for),
         OVER(SOCKETPAIR, a_filter_that_calls_back_at_once_works),
+        OVER(SOCKETPAIR, what_a_filter_passed_on_is_sent_before_the_close),
         OVER_ALL(arg_bufferevent_and_base_can_be_asked),
         OVER(TCP, the_channel_can_still_be_asked_in_handle_close),
     };
