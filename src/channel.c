@@ -73,9 +73,9 @@ void asynchat__channel_stop(struct asynchat_channel *ch, int status,
 }
 
 /* A peer that has reset the connection may have sent much before that, which
- * lies in the socket and still arrives, with the end behind it. Other errors, and
- * bufferevents, give no such promise; nor does a peer that only refuses to read,
- * so it has no more than the linger time. */
+ * lies in the socket and still arrives, with the end behind it. Other errors,
+ * and bufferevents, give no such promise; nor does a peer that only refuses to
+ * read, so it has no more than the linger time. */
 void asynchat__channel_broken(struct asynchat_channel *ch, int error)
 {
     bool reset = error == -EPIPE || error == -ECONNRESET;
@@ -217,8 +217,8 @@ void asynchat__channel_wake(struct asynchat_channel *ch)
 
 /* --- lingering --- */
 
-/* The peer had its time; unless it is slow, and the system has got rid of some of
- * what it took from us long ago. */
+/* The peer had its time; unless it is slow, and the system has got rid of some
+ * of what it took from us long ago. */
 static void channel_linger_over(evutil_socket_t fd, short what, void *arg)
 {
     struct asynchat_channel *ch = arg;

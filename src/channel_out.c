@@ -102,8 +102,8 @@ static bool out_ask(struct asynchat_channel *ch)
     return answer != ASYNCHAT_LATER;
 }
 
-/* Bytes go over whole: they take no more memory there than here. False: there was
- * none. */
+/* Bytes go over whole: they take no more memory there than here. False: there
+ * was none. */
 static bool out_move(struct asynchat_channel *ch)
 {
     struct evbuffer *bytes = ch->out.queue.first->bytes;

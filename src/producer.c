@@ -137,8 +137,8 @@ struct concat {
 };
 
 /* One part is asked in each call, as if it stood in the queue by itself: it may
- * discard everything, and then the next one must not be asked. A part that fails,
- * fails the whole; a part that waits is the one that is asked again. */
+ * discard everything, and then the next one must not be asked. A part that
+ * fails, fails the whole; a part that waits is the one that is asked again. */
 static int concat_more(struct asynchat_channel *ch, struct evbuffer *out,
                        size_t room, void *arg)
 {

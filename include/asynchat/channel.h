@@ -9,19 +9,28 @@
  *     };
  *
  * What everyone must know:
- * - Callbacks run from the event loop only. No call runs one, so any call is
- *   allowed inside any callback.
+ * - The callbacks of a handler run from the event loop only. No call runs one,
+ *   so any call is allowed inside any callback.
+ * - What says that bytes or a producer are no longer needed, `release`, runs
+ *   as soon as that is so: also inside the call that drops or refuses them,
+ *   and for a channel freed inside its own callback when that has returned.
+ *   Over a bufferevent of yours it may run after handle_close.
  * - handle_connect comes first, handle_close exactly once and last; then the
  *   library frees the channel.
  * - asynchat_close() and asynchat_close_when_done() end a channel in order,
  *   with handle_close. Where that is not wanted, asynchat_channel_free() ends
  *   it at once, and no callback of it runs after that.
- * - Answers pushed during one wake-up leave in one write at its end.
+ * - What handle_connect has made for a channel is freed in handle_close, and
+ *   by whoever calls asynchat_channel_free().
+ * - Answers pushed during one wake-up leave in one write at its end. The queue
+ *   has no limit of its own: what is pushed for a peer that does not read,
+ *   stays in memory until it does, or the channel ends.
+ * - The loop ends by itself when the last channel and server are gone.
  * - One thread for each event base: a channel is used from the thread that
  *   runs its loop.
- * - Sockets never raise SIGPIPE here. libevent's own writes and sendfile() can,
- *   so the first channel over a bufferevent of yours and the first file sent
- *   set SIGPIPE to SIG_IGN, if it is SIG_DFL then.
+ * - Sockets never raise SIGPIPE here. libevent's own writes and sendfile()
+ *   can, so the first channel over a bufferevent of yours and the first file
+ *   sent set SIGPIPE to SIG_IGN, if it is SIG_DFL then.
  *
  * The words are those of Python's asynchat and asyncore: collect_incoming_data,
  * found_terminator, set_terminator, push, push_with_producer, close_when_done,
@@ -89,8 +98,10 @@ struct asynchat_handler {
 
     /* The channel has ended; exactly one call for each channel that was not
      * freed, and the last. `status` is 0 when this side ended it, ASYNCHAT_EOF
-     * when the peer did, or the error. The channel and its addresses can still
-     * be asked; it is freed when this returns. (Python: handle_close) */
+     * when the peer did, or the error. The channel can still be asked; its
+     * addresses as far as the system still knows them, which after a reset is
+     * this side's only. It is freed when this returns. (Python:
+     * handle_close) */
     void (*handle_close)(struct asynchat_channel *ch, int status, void *arg);
 
     /* The last byte of what had been queued was handed to the system. */
@@ -107,9 +118,10 @@ struct asynchat_handler {
  * is 0 or ASYNCHAT_CONNECTING. On success takes `bev`, whose callbacks, enabled
  * events and buffers are the library's from now on, and gives the channel in
  * *out; on failure `bev` stays yours and *out as it was. For a plain socket
- * asynchat_channel_new_socket is faster. Errors: -EINVAL (NULL, unknown flag,
- * bad handler), -ENOTSUP (a handler with fields this version does not know),
- * -ENOMEM. Since 0.1. */
+ * asynchat_channel_new_socket is faster, and safer: over a bufferevent input
+ * that is unread at the close makes the system reset the connection. Errors:
+ * -EINVAL (NULL, unknown flag, bad handler), -ENOTSUP (a handler with fields
+ * this version does not know), -ENOMEM. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new(
     struct bufferevent *bev, unsigned flags,
     const struct asynchat_handler *handler, void *arg,
@@ -129,11 +141,11 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new_socket(
 ASYNCHAT_API void asynchat_close(struct asynchat_channel *ch);
 
 /* Ends the channel when all that is queued has been sent. Messages are
- * delivered until then, as in Python; a push that answers one of them is refused
- * with ASYNCHAT_ECLOSED, which is no reason to close. A peer that does not read for
- * the linger time is given up with -ETIMEDOUT. Returns 0, also when called
- * twice, -EINVAL for NULL, or ASYNCHAT_ECLOSED. (Python: close_when_done) Since
- * 0.1. */
+ * delivered until then, as in Python; a push that answers one of them is
+ * refused with ASYNCHAT_ECLOSED, which is no reason to close. A peer that does
+ * not read for the linger time is given up with -ETIMEDOUT. Returns 0, also
+ * when called twice, -EINVAL for NULL, or ASYNCHAT_ECLOSED. (Python:
+ * close_when_done) Since 0.1. */
 ASYNCHAT_API int asynchat_close_when_done(struct asynchat_channel *ch);
 
 /* Drops input that was not delivered and output that was not sent, release
@@ -243,9 +255,9 @@ ASYNCHAT_API int asynchat_set_out_buffer_size(struct asynchat_channel *ch,
 ASYNCHAT_API size_t
 asynchat_get_out_buffer_size(const struct asynchat_channel *ch);
 
-/* The longest message that `message` may be given, in bytes: 1 or more, 1 MiB
- * unless set. Over it handle_error is called with ASYNCHAT_ETOOLONG, and the
- * channel ends. Errors: -EINVAL. Since 0.1. */
+/* The longest message that `message` may be given, in bytes, the terminator not
+ * counted: 1 or more, 1 MiB unless set. Over it handle_error is called with
+ * ASYNCHAT_ETOOLONG, and the channel ends. Errors: -EINVAL. Since 0.1. */
 ASYNCHAT_API int asynchat_set_message_limit(struct asynchat_channel *ch,
                                             size_t limit);
 /* The limit in force, in bytes. Since 0.1. */
@@ -253,7 +265,8 @@ ASYNCHAT_API size_t
 asynchat_get_message_limit(const struct asynchat_channel *ch);
 
 /* How long a channel that is closing waits for a peer that takes nothing, in
- * milliseconds: 1 to 2^31 - 1, 30000 unless set. Errors: -EINVAL. Since 0.1. */
+ * milliseconds: 1 to 2^31 - 1, 30000 unless set. Each byte that the peer takes
+ * begins it anew, as far as the system tells. Errors: -EINVAL. Since 0.1. */
 ASYNCHAT_API int asynchat_set_linger(struct asynchat_channel *ch,
                                      unsigned milliseconds);
 /* The time in force, in milliseconds. Since 0.1. */
@@ -269,9 +282,10 @@ ASYNCHAT_API void asynchat_set_arg(struct asynchat_channel *ch, void *arg);
 /* The pointer that callbacks get last. Since 0.1. */
 ASYNCHAT_API void *asynchat_get_arg(const struct asynchat_channel *ch);
 
-/* The bufferevent below the channel, lent until the channel is gone. To look at
- * and to tune; its callbacks, enabled events and buffers are the library's.
- * Since 0.1. */
+/* The bufferevent below the channel, lent until the channel is gone: for its
+ * descriptor, its priority, its TLS. Its callbacks, enabled events, timeouts
+ * and buffers are the library's; over a socket that the library made it is
+ * disabled, and what else is set has no effect. Since 0.1. */
 ASYNCHAT_API struct bufferevent *asynchat_get_bufferevent(
     const struct asynchat_channel *ch);
 /* The event base whose loop serves the channel. Since 0.1. */
