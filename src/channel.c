@@ -1,6 +1,7 @@
 /* The channel's life: made, woken by its transport, ended, freed.
  *
- * Only channel_ready() and channel_linger_over() are entered from the loop.
+ * Only channel_ready() here, and linger_over() for the time a peer has, are
+ * entered from the loop.
  * Everything else is called from there, or by the program; what the program
  * asks for in between is done at the end of the wake-up, or in one that is
  * asked for.
@@ -9,7 +10,6 @@
 #include "channel.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 
 #include <sys/socket.h>
@@ -22,8 +22,6 @@
 
 #include "address.h"
 #include "handler.h"
-
-#define LINGER_TIME 30000
 
 /* --- ending --- */
 
@@ -105,9 +103,9 @@ void asynchat__channel_sent(struct asynchat_channel *ch)
 
 /* --- wake-ups --- */
 
-/* From here to channel_release() the channel's memory stays, whatever its
- * callbacks do, and what they push is sent without another wake-up. */
-static void channel_hold(struct asynchat_channel *ch)
+/* From here to asynchat__channel_release() the channel's memory stays, whatever
+ * its callbacks do, and what they push is sent without another wake-up. */
+void asynchat__channel_hold(struct asynchat_channel *ch)
 {
     ch->running = true;
 }
@@ -120,14 +118,13 @@ static void channel_destroy(struct asynchat_channel *ch)
     asynchat__channel_out_discard(ch);
     ch->transport.ops->close(&ch->transport);
     asynchat__channel_in_free(&ch->in);
-    if (ch->linger)
-        event_free(ch->linger);
+    asynchat__channel_linger_free(ch);
     free(ch);
 }
 
-/* The end of what channel_hold() began, and the one place where a channel goes
- * away during a wake-up. */
-static void channel_release(struct asynchat_channel *ch)
+/* The end of what asynchat__channel_hold() began, and the one place where a
+ * channel goes away during a wake-up. */
+void asynchat__channel_release(struct asynchat_channel *ch)
 {
     if (ch->state == CHANNEL_ENDED)
         asynchat__channel_out_discard(ch); /* its release callbacks may free */
@@ -203,9 +200,9 @@ static void channel_ready(struct transport *t)
         t->ops->wake(t);
         return;
     }
-    channel_hold(ch);
+    asynchat__channel_hold(ch);
     channel_turn(ch);
-    channel_release(ch);
+    asynchat__channel_release(ch);
 }
 
 /* Calls of the program end here: what they ask for is done from the loop. */
@@ -213,48 +210,6 @@ void asynchat__channel_wake(struct asynchat_channel *ch)
 {
     if (!ch->running)
         ch->transport.ops->wake(&ch->transport);
-}
-
-/* --- lingering --- */
-
-/* The peer had its time; unless it is slow, and the system has got rid of some
- * of what it took from us long ago. */
-static void channel_linger_over(evutil_socket_t fd, short what, void *arg)
-{
-    struct asynchat_channel *ch = arg;
-    (void)fd;
-    (void)what;
-    if (asynchat__transport_unsent(&ch->transport) < ch->unsent) {
-        asynchat__channel_linger(ch, true);
-        return;
-    }
-    channel_hold(ch);
-    asynchat__channel_end(
-        ch, ch->state == CHANNEL_RECEIVING ? ch->transport.broken : -ETIMEDOUT);
-    channel_release(ch);
-}
-
-/* The timer is made when a channel has to wait for the first time; most never
- * do. */
-void asynchat__channel_linger(struct asynchat_channel *ch, bool progress)
-{
-    struct timeval time = {.tv_sec = ch->linger_time / 1000,
-                           .tv_usec =
-                               (suseconds_t)(ch->linger_time % 1000) * 1000};
-    if (!ch->linger)
-        ch->linger =
-            evtimer_new(asynchat_get_base(ch), channel_linger_over, ch);
-    if (ch->linger && !progress && evtimer_pending(ch->linger, NULL))
-        return;
-    ch->unsent = asynchat__transport_unsent(&ch->transport);
-    if (!ch->linger || evtimer_add(ch->linger, &time) < 0)
-        asynchat__channel_end(ch, -ENOMEM);
-}
-
-void asynchat__channel_linger_stop(struct asynchat_channel *ch)
-{
-    if (ch->linger)
-        event_del(ch->linger);
 }
 
 /* --- making --- */
@@ -268,7 +223,7 @@ static struct asynchat_channel *channel_make(
         return NULL;
     ch->handler = handler;
     ch->arg = arg;
-    ch->linger_time = LINGER_TIME;
+    asynchat__channel_linger_init(ch);
     ch->transport.ready = channel_ready;
     asynchat__channel_in_init(&ch->in);
     asynchat__channel_out_init(&ch->out);
@@ -396,19 +351,6 @@ void asynchat_channel_free(struct asynchat_channel *ch)
 }
 
 /* --- asking --- */
-
-int asynchat_set_linger(struct asynchat_channel *ch, unsigned milliseconds)
-{
-    if (!ch || milliseconds == 0 || milliseconds > INT_MAX)
-        return -EINVAL;
-    ch->linger_time = milliseconds;
-    return 0;
-}
-
-unsigned asynchat_get_linger(const struct asynchat_channel *ch)
-{
-    return ch ? ch->linger_time : 0;
-}
 
 void asynchat_set_arg(struct asynchat_channel *ch, void *arg)
 {

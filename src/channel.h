@@ -97,12 +97,11 @@ void asynchat__channel_sent(struct asynchat_channel *ch);
 /* Has the loop look at the channel, unless it is just doing so. */
 void asynchat__channel_wake(struct asynchat_channel *ch);
 
-/* The channel is closing, and not all is sent: gives the peer the linger time
- * to take it, anew if `progress`. */
-void asynchat__channel_linger(struct asynchat_channel *ch, bool progress);
-
-/* It is not, or no longer, the peer that the channel waits for. */
-void asynchat__channel_linger_stop(struct asynchat_channel *ch);
+/* Around what the loop enters. From one to the other the channel's memory stays,
+ * whatever its callbacks do; then it is told that it has closed, and freed, if it
+ * has come to that. */
+void asynchat__channel_hold(struct asynchat_channel *ch);
+void asynchat__channel_release(struct asynchat_channel *ch);
 
 /* A channel over a socket that is non-blocking. It takes `fd` on success. */
 int asynchat__channel_socket(struct event_base *base, int fd,
@@ -121,6 +120,18 @@ static inline bool channel_sends(const struct asynchat_channel *ch)
 {
     return ch->state == CHANNEL_OPEN || ch->state == CHANNEL_SENDING;
 }
+
+/* --- channel_linger --- */
+
+void asynchat__channel_linger_init(struct asynchat_channel *ch);
+void asynchat__channel_linger_free(struct asynchat_channel *ch);
+
+/* The channel is closing, and not all is sent: gives the peer the linger time
+ * to take it, anew if `progress`. */
+void asynchat__channel_linger(struct asynchat_channel *ch, bool progress);
+
+/* It is not, or no longer, the peer that the channel waits for. */
+void asynchat__channel_linger_stop(struct asynchat_channel *ch);
 
 /* --- channel_in --- */
 

@@ -1,0 +1,102 @@
+/* Setting the terminator: from outside, or in a callback in the middle of the
+ * input.
+ *
+ * Bytes that are held back were matched with the old one and are in no evbuffer
+ * any more. They go back to its front, where the new one finds them.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "channel.h"
+
+#include <errno.h>
+
+#include <event2/buffer.h>
+
+/* What is held back, or is just being given back, in an evbuffer; NULL for want
+ * of memory. */
+static struct evbuffer *terminator_held(const struct channel_in *in)
+{
+    struct evbuffer *held = evbuffer_new();
+    const uint8_t *bytes =
+        in->back ? in->back : asynchat__needle_bytes(in->match.needle);
+    size_t len = in->back ? in->back_len : in->match.held;
+    if (held && evbuffer_add(held, bytes, len) == 0)
+        return held;
+    if (held)
+        evbuffer_free(held);
+    return NULL;
+}
+
+/* To the front of the input, to be matched again. (Prepending a buffer cannot
+ * fail, and then have added a part of it, as evbuffer_prepend can.) */
+static void terminator_put_back(struct asynchat_channel *ch,
+                                struct evbuffer *held)
+{
+    ch->in.anew = true;
+    if (!ch->in.lent)
+        ch->transport.ops->wake(&ch->transport);
+    if (ch->in.draining) {
+        ch->in.aside = held;
+        return;
+    }
+    evbuffer_prepend_buffer(asynchat__transport_input(&ch->transport), held);
+    evbuffer_free(held);
+}
+
+/* Bytes held back under the old terminator are looked at under the new one. */
+static int terminator_set(struct asynchat_channel *ch,
+                          enum asynchat_terminator kind, const void *bytes,
+                          uint64_t len)
+{
+    struct match *m = &ch->in.match;
+    bool holds = m->held > 0 || (ch->in.back && ch->in.back_len > 0);
+    struct evbuffer *held = holds ? terminator_held(&ch->in) : NULL;
+    if (holds && !held)
+        return -ENOMEM;
+    int error = asynchat__match_set(m, kind, bytes, len);
+    if (!error) {
+        ch->in.epoch++;
+        ch->in.back = NULL;
+        m->held = 0;
+    }
+    if (held && error)
+        evbuffer_free(held);
+    else if (held)
+        terminator_put_back(ch, held);
+    return error;
+}
+
+int asynchat_set_terminator(struct asynchat_channel *ch, const void *bytes,
+                            size_t len)
+{
+    if (!ch || (!bytes && len > 0) || len > ASYNCHAT_TERMINATOR_MAX)
+        return -EINVAL;
+    return terminator_set(ch, ASYNCHAT_STRING, bytes, len);
+}
+
+int asynchat_set_terminator_length(struct asynchat_channel *ch, uint64_t len)
+{
+    if (!ch || len > INT64_MAX)
+        return -EINVAL;
+    return terminator_set(ch, ASYNCHAT_LENGTH, NULL, len);
+}
+
+int asynchat_set_terminator_none(struct asynchat_channel *ch)
+{
+    if (!ch)
+        return -EINVAL;
+    return terminator_set(ch, ASYNCHAT_NONE, NULL, 0);
+}
+
+enum asynchat_terminator asynchat_get_terminator(
+    const struct asynchat_channel *ch, const void **bytes, uint64_t *len)
+{
+    static const struct match none = {.kind = ASYNCHAT_NONE};
+    const struct match *m = ch ? &ch->in.match : &none;
+    if (bytes)
+        *bytes = m->kind == ASYNCHAT_STRING && m->left > 0
+                     ? asynchat__needle_bytes(m->needle)
+                     : NULL;
+    if (len)
+        *len = m->left;
+    return m->kind;
+}
