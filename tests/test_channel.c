@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -393,6 +394,43 @@ static void a_connecting_bufferevent_is_waited_for(void **state)
     bufferevent_free(pair[1]);
 }
 
+static void a_connecting_bufferevent_that_times_out_says_so(void **state)
+{
+    struct fixture *f = *state;
+    struct bufferevent *pair[2];
+    assert_int_equal(bufferevent_pair_new(f->base, 0, pair), 0);
+    assert_int_equal(asynchat_channel_new(pair[0], ASYNCHAT_CONNECTING,
+                                          &recorder, f, &f->ch),
+                     0);
+    bufferevent_trigger_event(pair[0], BEV_EVENT_TIMEOUT | BEV_EVENT_WRITING,
+                              0);
+    settle(f);
+    expect(f, "error(ETIMEDOUT) closed(ETIMEDOUT)");
+    bufferevent_free(pair[1]);
+}
+
+/* The connection was up, even if it is not any more. */
+static void reset_before_the_loop_saw_it_it_begins_with_connect(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listening, (struct sockaddr *)&at, len), 0);
+    assert_int_equal(listen(listening, 1), 0);
+    getsockname(listening, (struct sockaddr *)&at, &len);
+    f->peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(f->peer, (struct sockaddr *)&at, len), 0);
+    int fd = accept(listening, NULL, NULL);
+    feed_reset(f);
+    assert_int_equal(
+        asynchat_channel_new_socket(f->base, fd, &recorder, f, &f->ch), 0);
+    settle(f);
+    expect(f, "connect error(ECONNRESET) closed(ECONNRESET)");
+    close(listening);
+}
+
 /* --- bufferevents that call back at once --- */
 
 static enum bufferevent_filter_result pass(struct evbuffer *from,
@@ -516,6 +554,8 @@ int main(void)
         OVER(PAIR, bad_bufferevents_are_refused),
         OVER_SOCKETS(a_socket_given_is_nonblocking_and_close_on_exec),
         OVER(PAIR, a_connecting_bufferevent_is_waited_for),
+        OVER(PAIR, a_connecting_bufferevent_that_times_out_says_so),
+        OVER(TCP, reset_before_the_loop_saw_it_it_begins_with_connect),
         OVER(SOCKETPAIR, a_filter_that_calls_back_at_once_works),
         OVER(SOCKETPAIR, what_a_filter_passed_on_is_sent_before_the_close),
         OVER_ALL(arg_bufferevent_and_base_can_be_asked),
