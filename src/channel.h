@@ -71,7 +71,7 @@ struct asynchat_channel {
     struct channel_out out;
     struct event *linger; /* made when it is first needed */
     unsigned linger_time; /* milliseconds */
-    int unsent;           /* with the system when `linger` began */
+    size_t unsent;        /* when `linger` began */
     int status;           /* for handle_close */
     enum channel_state state;
     bool running; /* inside a wake-up, at whose end what was pushed is sent */

@@ -66,11 +66,13 @@ size_t asynchat__transport_pending(const struct transport *t)
     return pending;
 }
 
-int asynchat__transport_unsent(const struct transport *t)
+size_t asynchat__transport_unsent(const struct transport *t)
 {
     int unsent = 0;
     int fd = bufferevent_getfd(t->bev);
-    return fd >= 0 && ioctl(fd, TIOCOUTQ, &unsent) == 0 ? unsent : 0;
+    if (fd >= 0 && ioctl(fd, TIOCOUTQ, &unsent) < 0)
+        unsent = 0;
+    return (size_t)unsent + asynchat__transport_pending(t);
 }
 
 int asynchat__transport_socket_fd(const struct transport *t)

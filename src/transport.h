@@ -111,9 +111,9 @@ void asynchat__transport_settle(struct transport *t);
 void asynchat__transport_drain(struct transport *t, size_t sent);
 void asynchat__transport_discard(struct transport *t);
 
-/* How much the system has taken and the peer has not, as far as that is known.
- */
-int asynchat__transport_unsent(const struct transport *t);
+/* How much the peer has not taken: what is pending, and what only the system has
+ * taken, as far as that is known. */
+size_t asynchat__transport_unsent(const struct transport *t);
 
 /* How much a bufferevent was given and has not sent. */
 size_t asynchat__transport_given(const struct transport *t);
