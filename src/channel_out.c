@@ -212,18 +212,29 @@ static bool out_move_on(struct asynchat_channel *ch)
     return progress;
 }
 
+/* A peer that takes nothing more is no loss as long as there is nothing for it;
+ * bytes that there was no memory for are gone. */
+static bool out_is_broken(const struct asynchat_channel *ch)
+{
+    int error = ch->transport.broken;
+    bool lost = error == -ENOMEM || !asynchat__channel_out_empty(ch);
+    return channel_sends(ch) && error && lost;
+}
+
 void asynchat__channel_out_run(struct asynchat_channel *ch)
 {
     bool progress = out_move_on(ch);
-    if (channel_sends(ch) && asynchat__channel_out_empty(ch))
-        out_done(ch);
-    else if (channel_sends(ch) && ch->transport.broken)
+    if (out_is_broken(ch))
         asynchat__channel_broken(ch, ch->transport.broken);
+    else if (channel_sends(ch) && asynchat__channel_out_empty(ch))
+        out_done(ch);
     if (channel_sends(ch) && out_ends(ch)) {
         ch->out.queue.ends = true; /* handle_eof, handle_error have pushed */
         out_linger(ch, progress);
     }
     asynchat__transport_settle(&ch->transport);
+    if (out_is_broken(ch))
+        asynchat__channel_broken(ch, ch->transport.broken);
     ch->out.left = out_pending(ch);
     if (ch->state != CHANNEL_CONNECTING)
         out_watch(ch);
