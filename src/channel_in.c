@@ -133,7 +133,7 @@ static void in_release(struct asynchat_channel *ch, size_t len)
     struct channel_in *in = &ch->in;
     struct needle *needle = asynchat__needle_share(in->match.needle);
     uint32_t epoch = in->epoch;
-    in->back = asynchat__needle_bytes(needle);
+    in->back = needle_bytes(needle);
     in->back_len = in->match.held;
     in->match.held -= (uint32_t)len;
     while (len > 0 && epoch == in->epoch && channel_delivers(ch)) {
@@ -150,51 +150,62 @@ static void in_release(struct asynchat_channel *ch, size_t len)
 
 /* The data of a step counts as delivered before it is: a terminator set
  * meanwhile is not counted down. */
-static void in_count(struct match *m, const struct match_step *step)
+static void in_count(struct match *m, size_t data)
 {
-    if (step->data > 0)
+    if (data > 0)
         m->held = 0;
     if (m->kind == ASYNCHAT_LENGTH && m->left > 0)
-        m->left -= step->data;
+        m->left -= data;
 }
 
 /* Whether a message lies in one piece, to be handed over as it is. */
-static bool in_contiguous(const struct asynchat_channel *ch,
-                          const struct match_step *step)
+static bool in_contiguous(const struct asynchat_channel *ch, size_t data)
 {
-    return step->found && ch->handler->message && ch->in.have == 0 &&
-           step->data > 0 && step->data <= ch->in.limit;
+    return ch->handler->message && ch->in.have == 0 && data > 0 &&
+           data <= ch->in.limit;
 }
 
-/* Delivers what one step over a piece found. Answers how many bytes of the
- * piece that were. */
+/* Delivers the `data` bytes of a step, and that the message is complete if it is
+ * `found`. Answers how many bytes of the piece are dealt with: what followed the
+ * data is to be matched again if there is a new terminator. */
+static size_t in_deliver(struct asynchat_channel *ch, const uint8_t *piece,
+                         size_t data, struct match_step step, bool found)
+{
+    uint32_t epoch = ch->in.epoch;
+    in_count(&ch->in.match, data);
+    if (found && in_contiguous(ch, data)) {
+        ch->in.match.held = 0;
+        ch->in.partial = false;
+        in_message(ch, piece, data);
+        return step.used;
+    }
+    in_collect(ch, piece, data);
+    if (!channel_delivers(ch))
+        return data;
+    if (epoch == ch->in.epoch)
+        ch->in.match.held = found ? 0 : (uint32_t)step.matched;
+    else if (step.used > data)
+        return data;
+    if (found)
+        in_found(ch);
+    return step.used;
+}
+
+/* One step over a piece, from the bytes that were held back before it on.
+ * Answers how many bytes of the piece are dealt with. */
 static size_t in_step(struct asynchat_channel *ch, const uint8_t *piece,
                       size_t len)
 {
-    struct match_step step = asynchat__match_step(&ch->in.match, piece, len);
-    uint32_t epoch = ch->in.epoch;
-
-    in_release(ch, step.released);
-    if (epoch != ch->in.epoch || !channel_delivers(ch))
-        return 0;
-    in_count(&ch->in.match, &step);
-    if (in_contiguous(ch, &step)) {
-        ch->in.match.held = 0;
-        ch->in.partial = false;
-        in_message(ch, piece, step.data);
-        return step.used;
+    const struct match *m = &ch->in.match;
+    struct match_step step = asynchat__match_step(m, piece, len);
+    bool found = match_found(m, step);
+    if (m->held > 0) {
+        uint32_t epoch = ch->in.epoch;
+        in_release(ch, match_released(m, step));
+        if (epoch != ch->in.epoch || !channel_delivers(ch))
+            return 0;
     }
-    in_collect(ch, piece, step.data);
-    if (!channel_delivers(ch))
-        return step.data;
-    if (epoch == ch->in.epoch)
-        ch->in.match.held = step.held;
-    else if (step.used > step.data)
-        return step.data; /* what followed the data is to be matched with the
-                             new terminator */
-    if (step.found)
-        in_found(ch);
-    return step.used;
+    return in_deliver(ch, piece, match_data(step), step, found);
 }
 
 /* Steps through a piece, until it is done with or the evbuffer has changed
@@ -299,7 +310,7 @@ int asynchat__channel_in_finish(struct asynchat_channel *ch)
         in_release(ch, ch->in.match.held);
         asynchat__channel_in_run(ch);
     }
-    if (!asynchat__match_ends(&ch->in.match)) {
+    if (!match_ends(&ch->in.match)) {
         ch->in.partial = false;
         if (ch->in.have > 0 && channel_delivers(ch))
             in_kept_message(ch);

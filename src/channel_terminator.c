@@ -16,8 +16,7 @@
 static struct evbuffer *terminator_held(const struct channel_in *in)
 {
     struct evbuffer *held = evbuffer_new();
-    const uint8_t *bytes =
-        in->back ? in->back : asynchat__needle_bytes(in->match.needle);
+    const uint8_t *bytes = in->back ? in->back : needle_bytes(in->match.needle);
     size_t len = in->back ? in->back_len : in->match.held;
     if (held && evbuffer_add(held, bytes, len) == 0)
         return held;
@@ -94,7 +93,7 @@ enum asynchat_terminator asynchat_get_terminator(
     const struct match *m = ch ? &ch->in.match : &none;
     if (bytes)
         *bytes = m->kind == ASYNCHAT_STRING && m->left > 0
-                     ? asynchat__needle_bytes(m->needle)
+                     ? needle_bytes(m->needle)
                      : NULL;
     if (len)
         *len = m->left;

@@ -22,11 +22,6 @@ static uint8_t *needle_storage(struct needle *needle)
     return (uint8_t *)(needle->border + needle->capacity);
 }
 
-const uint8_t *asynchat__needle_bytes(const struct needle *needle)
-{
-    return (const uint8_t *)(needle->border + needle->capacity);
-}
-
 struct needle *asynchat__needle_share(struct needle *needle)
 {
     needle->shares++;
@@ -76,6 +71,7 @@ static void needle_fill(struct needle *needle, const void *bytes, size_t len)
         if (storage[k] == storage[prefix])
             prefix++;
     }
+    asynchat__search_set(&needle->search, storage, len);
 }
 
 /* Most programs set the same few terminators again and again; what is set
@@ -83,7 +79,7 @@ static void needle_fill(struct needle *needle, const void *bytes, size_t len)
 static int match_set_needle(struct match *m, const void *bytes, size_t len)
 {
     if (m->needle && m->needle->len == len &&
-        memcmp(asynchat__needle_bytes(m->needle), bytes, len) == 0)
+        memcmp(needle_bytes(m->needle), bytes, len) == 0)
         return 0;
     struct needle *needle = m->needle;
     if (!needle_reusable(needle, len)) {
@@ -111,69 +107,108 @@ int asynchat__match_set(struct match *m, enum asynchat_terminator kind,
     return 0;
 }
 
-bool asynchat__match_ends(const struct match *m)
-{
-    return m->left > 0;
-}
-
 /* --- the search --- */
+
+/* A match falls back so often before it is doubted. */
+#define PATIENCE 32
 
 static struct match_step length_step(const struct match *m, size_t len)
 {
-    size_t data = len < m->left ? len : (size_t)m->left;
-    return (struct match_step){
-        .data = data, .used = data, .found = data == m->left};
+    size_t used = len < m->left ? len : (size_t)m->left;
+    return (struct match_step){.used = used};
 }
 
-/* What lies before the match that ends at piece + used, and of which `matched`
- * bytes are there, is data. */
-static struct match_step string_result(const struct match *m, size_t used,
-                                       uint32_t matched)
+/* Takes one byte: how much has matched after it. Only bytes taken make a match
+ * longer, and each turn of the loop makes it shorter: for all bytes together it
+ * has no more turns than there are bytes. */
+static inline uint32_t needle_take(const struct needle *needle,
+                                   const uint8_t *bytes, uint32_t matched,
+                                   uint8_t byte)
 {
-    size_t before = m->held + used - matched;
-    size_t released = before < m->held ? before : m->held;
-    bool found = matched == m->needle->len;
-    return (struct match_step){
-        .released = released,
-        .data = before - released,
-        .used = used,
-        .held = found ? 0 : matched,
-        .found = found,
-    };
-}
-
-/* Each turn of the loop takes a byte, or shortens the match, which only bytes
- * taken have made longer: at most two turns for each byte. Where nothing has
- * matched, memchr goes on to the first byte that could begin a match; in a run
- * of such bytes it is not called, as the loop itself is faster then. */
-static struct match_step string_step(const struct match *m,
-                                     const uint8_t *piece, size_t len)
-{
-    const struct needle *needle = m->needle;
-    const uint8_t *bytes = asynchat__needle_bytes(needle);
-    uint32_t matched = m->held;
-    size_t at = 0;
-
-    while (at < len && matched < needle->len) {
-        if (piece[at] == bytes[matched]) {
-            at++;
-            matched++;
-        } else if (matched > 0) {
-            matched = needle->border[matched];
-        } else {
-            const uint8_t *first = memchr(piece + at, bytes[0], len - at);
-            at = first ? (size_t)(first - piece) : len;
-        }
+    while (byte != bytes[matched]) {
+        if (matched == 0)
+            return 0;
+        matched = needle->border[matched];
     }
-    return string_result(m, at, matched);
+    return matched + 1;
+}
+
+/* A match that fell back is likely to do so again, as often as somebody wants it
+ * to. From time to time the search is asked whether it can begin where it does
+ * now; if not, it is given up for the next that can. */
+static size_t string_doubt(const struct needle *needle, const uint8_t *piece,
+                           size_t at, size_t len, uint32_t *matched)
+{
+    if (*matched > at || *matched > needle->search.reach)
+        return at;
+    size_t next = asynchat__search(&needle->search, piece, at - *matched, len);
+    if (next < at)
+        return at;
+    *matched = 0;
+    return next;
+}
+
+/* From `at` on, where `matched` bytes have matched. */
+SEARCH_APART static struct match_step string_walk(const struct needle *needle,
+                                                  const uint8_t *piece,
+                                                  size_t at, size_t len,
+                                                  uint32_t matched)
+{
+    const uint8_t *bytes = needle_bytes(needle);
+    unsigned falls = 0;
+    while (at < len && matched < needle->len) {
+        uint32_t before = matched;
+        matched = needle_take(needle, bytes, before, piece[at++]);
+        if (matched == 0)
+            at = asynchat__search(&needle->search, piece, at, len);
+        else if (matched <= before && ++falls % PATIENCE == 0)
+            at = string_doubt(needle, piece, at, len, &matched);
+    }
+    return (struct match_step){at, matched};
+}
+
+/* Whether all of the terminator stands at a place. */
+static inline bool needle_stands(const struct needle *needle,
+                                 const uint8_t *place)
+{
+    const uint8_t *bytes = needle_bytes(needle);
+    uint32_t i = 0;
+    while (i < needle->len && place[i] == bytes[i])
+        i++;
+    return i == needle->len;
+}
+
+/* Most often nothing is held back, and the search finds all of it at once. */
+static struct match_step string_step(const struct needle *needle,
+                                     const uint8_t *piece, size_t len,
+                                     uint32_t held)
+{
+    if (held > 0)
+        return string_walk(needle, piece, 0, len, held);
+    size_t at = asynchat__search(&needle->search, piece, 0, len);
+    if (needle->len <= len - at && needle_stands(needle, piece + at))
+        return (struct match_step){at + needle->len, needle->len};
+    return string_walk(needle, piece, at, len, 0);
+}
+
+/* A stream may come byte by byte. */
+static inline struct match_step byte_step(const struct needle *needle,
+                                          uint8_t byte, uint32_t held)
+{
+    const uint8_t *bytes = needle_bytes(needle);
+    if (held == 0)
+        return (struct match_step){1, byte == bytes[0]};
+    return (struct match_step){1, needle_take(needle, bytes, held, byte)};
 }
 
 struct match_step asynchat__match_step(const struct match *m,
                                        const uint8_t *piece, size_t len)
 {
-    if (!asynchat__match_ends(m))
-        return (struct match_step){.data = len, .used = len};
+    if (!match_ends(m))
+        return (struct match_step){.used = len};
     if (m->kind == ASYNCHAT_LENGTH)
         return length_step(m, len);
-    return string_step(m, piece, len);
+    if (len == 1)
+        return byte_step(m->needle, *piece, m->held);
+    return string_step(m->needle, piece, len, m->held);
 }

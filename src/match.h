@@ -14,6 +14,8 @@
 
 #include <asynchat/channel.h>
 
+#include "search.h"
+
 /* A string terminator with its border table (Knuth, Morris and Pratt 1977).
  * Shared by count, since bytes that were held back are delivered from it while
  * the program may be setting the next one. */
@@ -21,6 +23,7 @@ struct needle {
     uint32_t shares;
     uint32_t len;
     uint32_t capacity;
+    struct search search;
     /* border[k], 1 <= k < len: how long the longest prefix is that ends the
      * first k bytes, and is not all of them. The bytes themselves follow behind
      * the table. */
@@ -35,16 +38,13 @@ struct match {
                               its memory */
 };
 
-/* What a look at one piece found, in the order of the stream: first `released`
- * of the bytes held back turned out to be data, then `data` bytes of the piece
- * are; `used` bytes of the piece are dealt with, and `held` are held back after
- * that; found: the message is complete. */
+/* What a look at one piece found: `used` bytes of it are dealt with, and the
+ * last `matched` bytes up to there, those held back before included, are the
+ * terminator's: all of it if the message is complete, or else the beginning that
+ * is held back now. It fits into two registers. */
 struct match_step {
-    size_t released;
-    size_t data;
     size_t used;
-    uint32_t held;
-    bool found;
+    size_t matched;
 };
 
 /* Sets the terminator: STRING of `len` bytes (0 to ASYNCHAT_TERMINATOR_MAX),
@@ -53,15 +53,45 @@ struct match_step {
 int asynchat__match_set(struct match *m, enum asynchat_terminator kind,
                         const void *bytes, uint64_t len);
 
-/* Whether messages have an end: not with none, nor with what is the same. */
-bool asynchat__match_ends(const struct match *m);
-
 /* Looks at the next piece and changes nothing: the caller sets m->held, and
  * takes data off m->left, as it delivers. */
 struct match_step asynchat__match_step(const struct match *m,
                                        const uint8_t *piece, size_t len);
 
-const uint8_t *asynchat__needle_bytes(const struct needle *needle);
+/* Whether messages have an end: not with none, nor with what is the same. */
+static inline bool match_ends(const struct match *m)
+{
+    return m->left > 0;
+}
+
+/* The message is complete. */
+static inline bool match_found(const struct match *m, struct match_step step)
+{
+    if (m->kind == ASYNCHAT_STRING)
+        return step.matched > 0 && step.matched == m->needle->len;
+    return m->left > 0 && step.used == m->left;
+}
+
+/* The data of a step, in the order of the stream: so many of the bytes that were
+ * held back turned out to be data, */
+static inline size_t match_released(const struct match *m,
+                                    struct match_step step)
+{
+    size_t data = m->held + step.used - step.matched;
+    return data < m->held ? data : m->held;
+}
+
+/* and then so many of the piece are. */
+static inline size_t match_data(struct match_step step)
+{
+    return step.used > step.matched ? step.used - step.matched : 0;
+}
+
+static inline const uint8_t *needle_bytes(const struct needle *needle)
+{
+    return (const uint8_t *)(needle->border + needle->capacity);
+}
+
 struct needle *asynchat__needle_share(struct needle *needle);
 void asynchat__needle_release(struct needle *needle);
 

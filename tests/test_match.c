@@ -57,13 +57,14 @@ static void feed_piece(struct match *m, struct record *r, const uint8_t *piece,
 {
     while (len > 0) {
         struct match_step step = asynchat__match_step(m, piece, len);
-        if (step.released > 0)
-            note(r, asynchat__needle_bytes(m->needle), step.released);
-        note(r, piece, step.data);
+        bool found = match_found(m, step);
+        if (match_released(m, step) > 0)
+            note(r, needle_bytes(m->needle), match_released(m, step));
+        note(r, piece, match_data(step));
         if (m->kind == ASYNCHAT_LENGTH && m->left > 0)
-            m->left -= step.data;
-        m->held = step.held;
-        if (step.found)
+            m->left -= step.used;
+        m->held = found ? 0 : (uint32_t)step.matched;
+        if (found)
             note(r, "|", 1);
         assert_true(step.used > 0 && step.used <= len);
         piece += step.used;
@@ -190,21 +191,20 @@ static void random_letters(char *out, size_t len, int letters)
         out[i] = (char)('a' + rand() % letters);
 }
 
-static void random_round(void)
-{
-    char terminator[40], stream[300], expected[700], text[700];
-    int letters = 1 + rand() % 3;
-    size_t n = 1 + (size_t)rand() % (size_t)(rand() % 2 ? 4 : 40);
-    size_t len = (size_t)rand() % sizeof stream;
-    random_letters(terminator, n, letters);
-    random_letters(stream, len, letters);
-    size_t expected_len = naive(terminator, n, stream, len, expected);
+#define STREAM 1500
 
+/* In pieces of at most `longest` bytes, the stream gives what the plain
+ * definition says. */
+static void check_stream(const char *terminator, size_t n, const char *stream,
+                         size_t len, size_t longest)
+{
+    char expected[2 * STREAM], text[2 * STREAM];
+    size_t expected_len = naive(terminator, n, stream, len, expected);
     struct record r = {.text = text};
     struct match m = {0};
     asynchat__match_set(&m, ASYNCHAT_STRING, terminator, n);
     for (size_t at = 0; at < len;) {
-        size_t piece = 1 + (size_t)rand() % 20;
+        size_t piece = 1 + (size_t)rand() % longest;
         if (piece > len - at)
             piece = len - at;
         feed_guarded(&m, &r, stream + at, piece);
@@ -217,10 +217,35 @@ static void random_round(void)
 
 static void random_streams_match_the_plain_definition(void **state)
 {
+    char terminator[90], stream[STREAM];
     (void)state;
     srand(1);
-    for (int i = 0; i < 20000; i++)
-        random_round();
+    for (int i = 0; i < 10000; i++) {
+        int letters = 1 + rand() % 4;
+        size_t n = 1 + (size_t)rand() % (rand() % 2 ? 4 : sizeof terminator);
+        size_t len = (size_t)rand() % STREAM;
+        random_letters(terminator, n, letters);
+        random_letters(stream, len, letters);
+        check_stream(terminator, n, stream, len, rand() % 2 ? 20 : 700);
+    }
+}
+
+/* Terminators that never stop falling back, and are found in the end. */
+static void runs_match_the_plain_definition(void **state)
+{
+    char terminator[90], stream[STREAM];
+    (void)state;
+    srand(2);
+    for (int i = 0; i < 10000; i++) {
+        size_t n = 2 + (size_t)rand() % (sizeof terminator - 2);
+        size_t len = (size_t)rand() % STREAM;
+        memset(terminator, 'a', n);
+        terminator[n - 1 - (size_t)rand() % (n / 8 + 1)] = 'b';
+        memset(stream, 'a', len);
+        for (int b = rand() % 4; b > 0 && len > 0; b--)
+            stream[(size_t)rand() % len] = 'b';
+        check_stream(terminator, n, stream, len, rand() % 2 ? 80 : 700);
+    }
 }
 
 /* --- numbers, none --- */
@@ -246,11 +271,11 @@ static void none_ends_nothing(void **state)
     char text[64];
     struct record r = {.text = text};
     struct match m = {0};
-    assert_false(asynchat__match_ends(&m));
+    assert_false(match_ends(&m));
     asynchat__match_set(&m, ASYNCHAT_NONE, NULL, 0);
     feed_guarded(&m, &r, "a\r\n", 3);
     asynchat__match_set(&m, ASYNCHAT_STRING, NULL, 0);
-    assert_false(asynchat__match_ends(&m));
+    assert_false(match_ends(&m));
     feed_guarded(&m, &r, "b\r\n", 3);
     asynchat__match_set(&m, ASYNCHAT_LENGTH, NULL, 0);
     feed_guarded(&m, &r, "c", 1);
@@ -280,8 +305,8 @@ static void a_shared_terminator_is_left_as_it_is(void **state)
     asynchat__match_set(&m, ASYNCHAT_STRING, "ab", 2);
     struct needle *shared = asynchat__needle_share(m.needle);
     asynchat__match_set(&m, ASYNCHAT_STRING, "cd", 2);
-    assert_memory_equal(asynchat__needle_bytes(shared), "ab", 2);
-    assert_memory_equal(asynchat__needle_bytes(m.needle), "cd", 2);
+    assert_memory_equal(needle_bytes(shared), "ab", 2);
+    assert_memory_equal(needle_bytes(m.needle), "cd", 2);
     asynchat__needle_release(shared);
     asynchat__needle_release(m.needle);
 }
@@ -304,6 +329,7 @@ int main(void)
         cmocka_unit_test(vectors_hold_at_every_two_cuts),
         cmocka_unit_test(vectors_hold_byte_by_byte),
         cmocka_unit_test(random_streams_match_the_plain_definition),
+        cmocka_unit_test(runs_match_the_plain_definition),
         cmocka_unit_test(a_number_ends_after_so_many_bytes),
         cmocka_unit_test(none_ends_nothing),
         cmocka_unit_test(a_short_terminator_is_set_again_without_memory),
