@@ -42,6 +42,14 @@ static void channel_explain(struct asynchat_channel *ch, int status)
         ch->handler->handle_error(ch, status, ch->arg);
 }
 
+/* From one state to another. What is pushed from now on, if it still may be, is
+ * asked about the state again. */
+static void channel_enter(struct asynchat_channel *ch, enum channel_state state)
+{
+    ch->state = state;
+    ch->transport.room = 0;
+}
+
 /* The only way to ENDED. handle_close does not come from here, but at the end
  * of the wake-up, so that whoever called this may still look at the channel. */
 void asynchat__channel_end(struct asynchat_channel *ch, int status)
@@ -49,7 +57,7 @@ void asynchat__channel_end(struct asynchat_channel *ch, int status)
     bool sent = ch->state == CHANNEL_LINGERING; /* what is said now, is late */
     if (ch->state >= CHANNEL_ENDED)
         return;
-    ch->state = CHANNEL_ENDED;
+    channel_enter(ch, CHANNEL_ENDED);
     channel_explain(ch, sent ? ch->status : status);
 }
 
@@ -63,7 +71,7 @@ void asynchat__channel_stop(struct asynchat_channel *ch, int status,
         asynchat__channel_end(ch, status);
         return;
     }
-    ch->state = CHANNEL_SENDING;
+    channel_enter(ch, CHANNEL_SENDING);
     if (is_error(status) || !ch->out.queue.ends)
         channel_explain(ch, status);
     if (status == ASYNCHAT_EOF && ch->handler->handle_eof)
@@ -83,7 +91,7 @@ void asynchat__channel_broken(struct asynchat_channel *ch, int error)
         asynchat__channel_end(ch, error);
         return;
     }
-    ch->state = CHANNEL_RECEIVING;
+    channel_enter(ch, CHANNEL_RECEIVING);
     asynchat__channel_linger(ch, true);
 }
 
@@ -95,7 +103,7 @@ void asynchat__channel_sent(struct asynchat_channel *ch)
     if (!lost) {
         asynchat__channel_end(ch, ch->status);
     } else if (ch->state != CHANNEL_LINGERING) {
-        ch->state = CHANNEL_LINGERING;
+        channel_enter(ch, CHANNEL_LINGERING);
         ch->transport.read_size = ASYNCHAT_BUFFER_SIZE_MAX; /* it is dropped */
         asynchat__channel_linger(ch, true);
     }
@@ -129,7 +137,7 @@ void asynchat__channel_release(struct asynchat_channel *ch)
     if (ch->state == CHANNEL_ENDED)
         asynchat__channel_out_discard(ch); /* its release callbacks may free */
     if (ch->state == CHANNEL_ENDED) {
-        ch->state = CHANNEL_FREED;
+        channel_enter(ch, CHANNEL_FREED);
         if (ch->handler->handle_close)
             ch->handler->handle_close(ch, ch->status, ch->arg);
     }
@@ -148,7 +156,8 @@ static bool channel_is_up(const struct asynchat_channel *ch)
  */
 static void channel_open(struct asynchat_channel *ch)
 {
-    ch->state = CHANNEL_OPEN;
+    channel_enter(ch, CHANNEL_OPEN);
+    asynchat__channel_out_begin(ch);
     if (ch->handler->handle_connect)
         ch->handler->handle_connect(ch, ch->arg);
 }
@@ -182,6 +191,8 @@ static void channel_turn(struct asynchat_channel *ch)
 {
     if (ch->state == CHANNEL_CONNECTING && channel_is_up(ch))
         channel_open(ch);
+    else
+        asynchat__channel_out_begin(ch);
     asynchat__channel_in_run(ch);
     if (ch->transport.ended)
         channel_input_over(ch, ch->transport.ended);
@@ -345,7 +356,7 @@ void asynchat_channel_free(struct asynchat_channel *ch)
 {
     if (!ch)
         return;
-    ch->state = CHANNEL_FREED;
+    channel_enter(ch, CHANNEL_FREED);
     if (!ch->running)
         channel_destroy(ch);
 }

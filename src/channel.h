@@ -151,6 +151,9 @@ void asynchat__channel_in_discard(struct asynchat_channel *ch);
 
 void asynchat__channel_out_init(struct channel_out *out);
 
+/* At the beginning of a wake-up. */
+void asynchat__channel_out_begin(struct asynchat_channel *ch);
+
 /* Fills the output evbuffer from the queue and sends from it. */
 void asynchat__channel_out_run(struct asynchat_channel *ch);
 

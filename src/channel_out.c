@@ -9,11 +9,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <event2/buffer.h>
 
 #include <asynchat/error.h>
 
+#include "loop.h"
 #include "producer.h"
 
 #define OUT_BUFFER_SIZE 65536
@@ -221,8 +223,17 @@ static bool out_is_broken(const struct asynchat_channel *ch)
     return channel_sends(ch) && error && lost;
 }
 
+void asynchat__channel_out_begin(struct asynchat_channel *ch)
+{
+    if (channel_sends(ch) && !ch->out.queue.first && !ch->out.queue.ends)
+        asynchat__transport_open(&ch->transport);
+}
+
 void asynchat__channel_out_run(struct asynchat_channel *ch)
 {
+    ch->transport.room = 0;
+    if (ch->transport.pushed > 0)
+        ch->out.busy = true;
     bool progress = out_move_on(ch);
     if (out_is_broken(ch))
         asynchat__channel_broken(ch, ch->transport.broken);
@@ -253,6 +264,7 @@ static int out_refused(const struct asynchat_channel *ch)
  * but that of a producer ends here. */
 static struct evbuffer *out_target(struct asynchat_channel *ch)
 {
+    ch->transport.room = 0;
     if (ch->out.queue.first || ch->transport.draining)
         return asynchat__outq_bytes(&ch->out.queue);
     return ch->transport.output;
@@ -267,20 +279,29 @@ static int out_pushed(struct asynchat_channel *ch)
     return 0;
 }
 
-int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
+static int out_push(struct asynchat_channel *ch, const void *data, size_t len)
 {
     if (!ch || (!data && len > 0) || len > PTRDIFF_MAX)
         return -EINVAL;
     if (out_refused(ch) || len == 0)
         return out_refused(ch);
     struct evbuffer *target = out_target(ch);
-    if (target == ch->transport.output) {
-        if (asynchat__transport_push(&ch->transport, data, len) < 0)
-            return -ENOMEM;
-    } else if (!target || evbuffer_add(target, data, len) < 0) {
+    if (!target || evbuffer_add(target, data, len) < 0)
         return -ENOMEM;
-    }
     return out_pushed(ch);
+}
+
+/* The short way is open when everything that would be asked for is known to be
+ * so. (0 bytes, less 1, are more than any room.) */
+int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
+{
+    if (!ch || !data || len - 1 >= ch->transport.room)
+        return out_push(ch, data, len);
+    struct transport *t = &ch->transport;
+    memcpy(t->loop->pushed + t->pushed, data, len);
+    t->pushed += len;
+    t->room -= len;
+    return 0;
 }
 
 static int out_push_reference(struct asynchat_channel *ch, const void *data,
@@ -334,6 +355,7 @@ int asynchat_push_producer(struct asynchat_channel *ch,
         asynchat_producer_free(producer);
         return error;
     }
+    ch->transport.room = 0;
     return out_pushed(ch);
 }
 
@@ -352,6 +374,7 @@ int asynchat_close_when_done(struct asynchat_channel *ch)
     if (ch->state != CHANNEL_CONNECTING && !channel_sends(ch))
         return ASYNCHAT_ECLOSED;
     ch->out.queue.ends = true;
+    ch->transport.room = 0;
     asynchat__channel_wake(ch);
     return 0;
 }

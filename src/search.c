@@ -6,8 +6,8 @@
  * rare costs a memchr, any other little more, and hostile input no call for
  * each byte.
  *
- * One of two files with a choice by platform, beside socket.c: without AVX2 memchr
- * looks for the first byte.
+ * One of two files with a choice by platform, beside socket.c: without AVX2
+ * memchr looks for the first byte.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "search.h"
@@ -22,8 +22,8 @@
 #endif
 
 /* So many places at a time, and in the first stretch. */
-#define BLOCK 32
-#define STRETCH 128
+#define BLOCK 32u
+#define STRETCH 128u
 
 /* Only so far into a long terminator: what is behind a place but not in the
  * piece yet is left to the matcher. */
@@ -108,8 +108,9 @@ SEARCH_APART static size_t search_on(const struct search *s,
     return search_first(s, piece, at, len);
 }
 
-static size_t search_rare(const struct search *s, const uint8_t *piece,
-                          size_t at, size_t len)
+SEARCH_APART static size_t search_memchr(const struct search *s,
+                                         const uint8_t *piece, size_t at,
+                                         size_t len)
 {
     if (len - at < s->reach)
         return search_first(s, piece, at, len);
@@ -118,6 +119,19 @@ static size_t search_rare(const struct search *s, const uint8_t *piece,
     if (at < end && both_at(s, piece + at))
         return at;
     return search_on(s, piece, at, len);
+}
+
+/* Short messages end in the first block. */
+__attribute__((target("avx2"))) static size_t search_rare(
+    const struct search *s, const uint8_t *piece, size_t at, size_t len)
+{
+    if (len - at < s->reach + BLOCK)
+        return search_memchr(s, piece, at, len);
+    unsigned places =
+        (unsigned)_mm256_movemask_epi8(both_in_block(s, piece + at));
+    if (places == 0)
+        return search_memchr(s, piece, at + BLOCK, len);
+    return at + (size_t)__builtin_ctz(places);
 }
 
 #endif

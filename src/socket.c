@@ -1,8 +1,8 @@
 /* Sockets as the library wants them: non-blocking, close-on-exec, without
  * Nagle's algorithm.
  *
- * The one file with a choice by platform: where a socket cannot be made so in
- * one call, it takes three.
+ * One of two files with a choice by platform, beside search.c: where a socket
+ * cannot be made so in one call, it takes three.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "socket.h"

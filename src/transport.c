@@ -3,7 +3,6 @@
 #include "transport.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/ioctl.h>
 
 #include <event2/buffer.h>
@@ -16,17 +15,10 @@ struct evbuffer *asynchat__transport_input(const struct transport *t)
     return bufferevent_get_input(t->bev);
 }
 
-/* Most pushes are small, and gone when the wake-up ends: they never see an
- * evbuffer. */
-int asynchat__transport_push(struct transport *t, const void *data, size_t len)
+void asynchat__transport_open(struct transport *t)
 {
-    if (t->pushing && len <= LOOP_BUFFER - t->pushed &&
-        evbuffer_get_length(t->output) == 0) {
-        memcpy(t->loop->pushed + t->pushed, data, len);
-        t->pushed += len;
-        return 0;
-    }
-    return evbuffer_add(t->output, data, len) < 0 ? -ENOMEM : 0;
+    if (t->ops->is_socket && evbuffer_get_length(t->output) == 0)
+        t->room = LOOP_BUFFER;
 }
 
 void asynchat__transport_settle(struct transport *t)
@@ -35,7 +27,6 @@ void asynchat__transport_settle(struct transport *t)
         evbuffer_prepend(t->output, t->loop->pushed, t->pushed) < 0)
         t->broken = -ENOMEM;
     t->pushed = 0;
-    t->pushing = false;
 }
 
 void asynchat__transport_drain(struct transport *t, size_t sent)

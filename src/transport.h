@@ -61,7 +61,7 @@ struct transport {
     size_t received;         /* socket: so many bytes in loop->received, of this
                                 wake-up, come after those of the input */
     size_t pushed;       /* and so many in loop->pushed go before the output */
-    bool pushing;        /* as long as small pushes may go there */
+    size_t room;         /* for so many more, now */
     struct event *waker; /* bufferevent: libevent's own deferred callbacks
                                 are not taken back by freeing */
     unsigned read_size;  /* at most so many bytes for each read */
@@ -98,8 +98,10 @@ int asynchat__transport_socket_fd(const struct transport *t);
 /* What was received and not yet drained. */
 struct evbuffer *asynchat__transport_input(const struct transport *t);
 
-/* Appends bytes to the output. 0 or -ENOMEM. */
-int asynchat__transport_push(struct transport *t, const void *data, size_t len);
+/* Opens loop->pushed for what is to be sent in this wake-up, if nothing is to go
+ * before that: most bytes are gone when it ends, and never see an evbuffer.
+ * Whatever puts something elsewhere, or ends this, sets `room` to 0. */
+void asynchat__transport_open(struct transport *t);
 
 /* At the end of a wake-up: what was pushed and not sent goes to the output. */
 void asynchat__transport_settle(struct transport *t);

@@ -64,13 +64,6 @@ static void socket_receive(struct transport *t)
         socket_received(t, n, errno);
 }
 
-/* A wake-up, which has the loop's buffers to itself. */
-static void socket_ready(struct transport *t)
-{
-    t->pushing = true;
-    t->ready(t);
-}
-
 /* Also called without EV_READ, by wake. */
 static void socket_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -79,7 +72,7 @@ static void socket_readable(evutil_socket_t fd, short what, void *arg)
     t->woken = false;
     if ((what & EV_READ) && !t->ended)
         socket_receive(t);
-    socket_ready(t);
+    t->ready(t);
 }
 
 static void socket_wake(struct transport *t)
@@ -207,7 +200,7 @@ static void socket_writable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     if (t->connecting)
         socket_connected(t, !(what & EV_WRITE));
-    socket_ready(t);
+    t->ready(t);
 }
 
 int asynchat__transport_connect(struct transport *t, int error,
