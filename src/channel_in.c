@@ -259,8 +259,8 @@ static bool in_discarded(struct asynchat_channel *ch)
 
 /* What was just received is delivered from where it lies. It goes to the
  * evbuffer only behind what is there already, or if a callback put something
- * there. */
-static void in_run_received(struct asynchat_channel *ch, struct evbuffer *input)
+ * there. True: it did. */
+static bool in_run_received(struct asynchat_channel *ch, struct evbuffer *input)
 {
     const uint8_t *at = ch->transport.loop->received;
     bool anew = evbuffer_get_length(input) > 0;
@@ -268,7 +268,7 @@ static void in_run_received(struct asynchat_channel *ch, struct evbuffer *input)
         size_t left = ch->transport.received;
         size_t done = in_piece(ch, at, left);
         if (in_discarded(ch))
-            return;
+            return false;
         at += done;
         ch->transport.received = left - done;
         anew = ch->in.anew;
@@ -276,6 +276,7 @@ static void in_run_received(struct asynchat_channel *ch, struct evbuffer *input)
     if (anew && evbuffer_add(input, at, ch->transport.received) < 0)
         ch->transport.ended = -ENOMEM;
     ch->transport.received = 0;
+    return anew;
 }
 
 static void in_run_evbuffer(struct asynchat_channel *ch, struct evbuffer *input)
@@ -293,10 +294,9 @@ static void in_run_evbuffer(struct asynchat_channel *ch, struct evbuffer *input)
 void asynchat__channel_in_run(struct asynchat_channel *ch)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
-    if (ch->transport.received > 0)
-        in_run_received(ch, input);
-    in_run_evbuffer(ch, input);
-    if (ch->in.have == 0)
+    if (ch->transport.received == 0 || in_run_received(ch, input))
+        in_run_evbuffer(ch, input);
+    if (ch->in.message && ch->in.have == 0)
         in_forget(&ch->in);
     if (ch->state == CHANNEL_LINGERING)
         in_drain(ch, evbuffer_get_length(input));

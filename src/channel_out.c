@@ -225,15 +225,33 @@ static bool out_is_broken(const struct asynchat_channel *ch)
 
 void asynchat__channel_out_begin(struct asynchat_channel *ch)
 {
-    if (channel_sends(ch) && !ch->out.queue.first && !ch->out.queue.ends)
+    if (ch->state == CHANNEL_OPEN && !ch->out.queue.first &&
+        !ch->out.queue.ends)
         asynchat__transport_open(&ch->transport);
 }
 
-void asynchat__channel_out_run(struct asynchat_channel *ch)
+/* The short way through most wake-ups: what was pushed in this one, if anything,
+ * is all there is to send, and nobody is to be told that it went. False: there
+ * is more to do. */
+static bool out_run_pushed(struct asynchat_channel *ch)
 {
-    ch->transport.room = 0;
-    if (ch->transport.pushed > 0)
-        ch->out.busy = true;
+    struct transport *t = &ch->transport;
+    bool only = t->room > 0 && !ch->handler->handle_drained;
+    t->room = 0;
+    if (!only || t->broken)
+        return false;
+    if (t->pushed == 0)
+        return true;
+    t->ops->send(t, ch->out.chunk);
+    ch->out.left = evbuffer_get_length(t->output);
+    if (ch->out.left > 0)
+        out_watch(ch);
+    return !t->broken;
+}
+
+/* The long way. */
+static void out_run_all(struct asynchat_channel *ch)
+{
     bool progress = out_move_on(ch);
     if (out_is_broken(ch))
         asynchat__channel_broken(ch, ch->transport.broken);
@@ -249,6 +267,14 @@ void asynchat__channel_out_run(struct asynchat_channel *ch)
     ch->out.left = out_pending(ch);
     if (ch->state != CHANNEL_CONNECTING)
         out_watch(ch);
+}
+
+void asynchat__channel_out_run(struct asynchat_channel *ch)
+{
+    if (ch->transport.pushed > 0)
+        ch->out.busy = true;
+    if (!out_run_pushed(ch))
+        out_run_all(ch);
 }
 
 /* --- pushing --- */

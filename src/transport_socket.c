@@ -28,7 +28,7 @@
 
 static int socket_fd(const struct transport *t)
 {
-    return event_get_fd(&t->bev->ev_read);
+    return t->bev->ev_read.ev_fd;
 }
 
 static struct transport *socket_transport(const struct bufferevent *bev)
