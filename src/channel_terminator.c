@@ -11,6 +11,8 @@
 
 #include <event2/buffer.h>
 
+#include "loop.h"
+
 /* What is held back, or is just being given back, in an evbuffer; NULL for want
  * of memory. */
 static struct evbuffer *terminator_held(const struct channel_in *in)
@@ -51,7 +53,8 @@ static int terminator_set(struct asynchat_channel *ch,
     struct evbuffer *held = holds ? terminator_held(&ch->in) : NULL;
     if (holds && !held)
         return -ENOMEM;
-    int error = asynchat__match_set(m, kind, bytes, len);
+    int error =
+        asynchat__match_set(m, &ch->transport.loop->needles, kind, bytes, len);
     if (!error) {
         ch->in.epoch++;
         ch->in.back = NULL;

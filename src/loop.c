@@ -20,11 +20,10 @@ static struct loop *loop_find(const struct event_base *base)
 
 static struct loop *loop_new(struct event_base *base)
 {
-    struct loop *loop = malloc(sizeof *loop);
+    struct loop *loop = calloc(1, sizeof *loop);
     if (!loop)
         return NULL;
     loop->base = base;
-    loop->shares = 0;
     loop->next = loops;
     loops = loop;
     return loop;
@@ -36,6 +35,7 @@ static void loop_free(struct loop *loop)
     while (*at != loop)
         at = &(*at)->next;
     *at = loop->next;
+    asynchat__needles_free(&loop->needles);
     free(loop);
 }
 

@@ -1,5 +1,5 @@
 /* What the channels of one event base share: the buffers that a wake-up works
- * in.
+ * in, and the terminators.
  *
  * One channel at a time is awake in a loop, so what was just received and what
  * is about to be sent need not lie in evbuffers of each. They go there only
@@ -9,7 +9,7 @@
 #ifndef ASYNCHAT_LOOP_H
 #define ASYNCHAT_LOOP_H
 
-#include <stdint.h>
+#include "match.h"
 
 #define LOOP_BUFFER 65536
 
@@ -19,6 +19,7 @@ struct loop {
     struct event_base *base;
     struct loop *next;
     unsigned shares;
+    struct needles needles;
     uint8_t received[LOOP_BUFFER];
     uint8_t pushed[LOOP_BUFFER];
 };

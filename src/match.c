@@ -6,21 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room for "\r\n" and "\r\n\r\n" alike, so that a protocol that alternates
- * between them allocates once. */
-#define NEEDLE_LEAST 4
-
-/* A terminator longer than this gives its memory back when the next one is set.
- */
-#define NEEDLE_REUSED 64
+/* A terminator longer than this is not kept for others. */
+#define NEEDLE_RECENT 64
 
 /* --- the terminator --- */
-
-/* The bytes stand behind the table, which has room for `capacity` of them. */
-static uint8_t *needle_storage(struct needle *needle)
-{
-    return (uint8_t *)(needle->border + needle->capacity);
-}
 
 struct needle *asynchat__needle_share(struct needle *needle)
 {
@@ -34,71 +23,90 @@ void asynchat__needle_release(struct needle *needle)
         free(needle);
 }
 
-/* A terminator that somebody else still looks at must not be written over. */
-static bool needle_reusable(const struct needle *needle, size_t len)
+static bool needle_is(const struct needle *needle, const void *bytes,
+                      size_t len)
 {
-    return needle && needle->shares == 1 && len <= needle->capacity &&
-           needle->capacity <= NEEDLE_REUSED;
-}
-
-static struct needle *needle_new(size_t len)
-{
-    size_t capacity = len < NEEDLE_LEAST ? NEEDLE_LEAST : len;
-    struct needle *needle =
-        malloc(sizeof *needle + capacity * (sizeof needle->border[0] + 1));
-    if (!needle)
-        return NULL;
-    needle->shares = 1;
-    needle->capacity = (uint32_t)capacity;
-    return needle;
+    return needle && needle->len == len &&
+           memcmp(needle_bytes(needle), bytes, len) == 0;
 }
 
 /* The table of Knuth, Morris and Pratt, in one pass: `prefix` is the border of
- * the bytes before k, and grows by one or falls back to a shorter border.
- * `bytes` may be this needle's own. */
-static void needle_fill(struct needle *needle, const void *bytes, size_t len)
+ * the bytes before k, and grows by one or falls back to a shorter border. */
+static void needle_fill(struct needle *needle, const uint8_t *bytes)
 {
-    uint8_t *storage = needle_storage(needle);
-    memmove(storage, bytes, len);
-    needle->len = (uint32_t)len;
-
     uint32_t prefix = 0;
     needle->border[0] = 0;
     for (uint32_t k = 1; k < needle->len; k++) {
         needle->border[k] = prefix;
-        while (prefix > 0 && storage[k] != storage[prefix])
+        while (prefix > 0 && bytes[k] != bytes[prefix])
             prefix = needle->border[prefix];
-        if (storage[k] == storage[prefix])
+        if (bytes[k] == bytes[prefix])
             prefix++;
     }
-    asynchat__search_set(&needle->search, storage, len);
+    asynchat__search_set(&needle->search, bytes, needle->len);
 }
 
-/* Most programs set the same few terminators again and again; what is set
- * already costs a comparison. */
-static int match_set_needle(struct match *m, const void *bytes, size_t len)
+static struct needle *needle_new(const void *bytes, size_t len)
 {
-    if (m->needle && m->needle->len == len &&
-        memcmp(needle_bytes(m->needle), bytes, len) == 0)
+    struct needle *needle =
+        malloc(sizeof *needle + len * (sizeof needle->border[0] + 1));
+    if (!needle)
+        return NULL;
+    needle->shares = 1;
+    needle->len = (uint32_t)len;
+    memcpy(needle->border + len, bytes, len);
+    needle_fill(needle, needle_bytes(needle));
+    return needle;
+}
+
+/* In the place of the one that has been there longest. */
+static void needles_keep(struct needles *recent, struct needle *needle)
+{
+    struct needle **place = &recent->all[recent->next];
+    recent->next = (recent->next + 1) % NEEDLES;
+    asynchat__needle_release(*place);
+    *place = asynchat__needle_share(needle);
+}
+
+void asynchat__needles_free(struct needles *recent)
+{
+    for (size_t i = 0; i < NEEDLES; i++)
+        asynchat__needle_release(recent->all[i]);
+}
+
+/* One of those set recently, or a new one; NULL for want of memory. */
+static struct needle *needles_get(struct needles *recent, const void *bytes,
+                                  size_t len)
+{
+    for (size_t i = 0; i < NEEDLES; i++)
+        if (needle_is(recent->all[i], bytes, len))
+            return asynchat__needle_share(recent->all[i]);
+    struct needle *needle = needle_new(bytes, len);
+    if (needle && len <= NEEDLE_RECENT)
+        needles_keep(recent, needle);
+    return needle;
+}
+
+/* `bytes` may be those of the old one. */
+static int match_set_needle(struct match *m, struct needles *recent,
+                            const void *bytes, size_t len)
+{
+    if (needle_is(m->needle, bytes, len))
         return 0;
-    struct needle *needle = m->needle;
-    if (!needle_reusable(needle, len)) {
-        needle = needle_new(len);
-        if (!needle)
-            return -ENOMEM;
-    }
-    needle_fill(needle, bytes, len);
-    if (needle != m->needle)
-        asynchat__needle_release(m->needle);
+    struct needle *needle = needles_get(recent, bytes, len);
+    if (!needle)
+        return -ENOMEM;
+    asynchat__needle_release(m->needle);
     m->needle = needle;
     return 0;
 }
 
-int asynchat__match_set(struct match *m, enum asynchat_terminator kind,
-                        const void *bytes, uint64_t len)
+int asynchat__match_set(struct match *m, struct needles *recent,
+                        enum asynchat_terminator kind, const void *bytes,
+                        uint64_t len)
 {
     if (kind == ASYNCHAT_STRING && len > 0) {
-        int error = match_set_needle(m, bytes, (size_t)len);
+        int error = match_set_needle(m, recent, bytes, (size_t)len);
         if (error)
             return error;
     }

@@ -16,13 +16,13 @@
 
 #include "search.h"
 
-/* A string terminator with its border table (Knuth, Morris and Pratt 1977).
- * Shared by count, since bytes that were held back are delivered from it while
- * the program may be setting the next one. */
+/* A string terminator with its border table (Knuth, Morris and Pratt 1977). It
+ * does not change, and is shared by count: connections that wait for the same
+ * have one; and bytes that were held back are delivered from it while the
+ * program may be setting the next. */
 struct needle {
     uint32_t shares;
     uint32_t len;
-    uint32_t capacity;
     struct search search;
     /* border[k], 1 <= k < len: how long the longest prefix is that ends the
      * first k bytes, and is not all of them. The bytes themselves follow behind
@@ -34,8 +34,14 @@ struct match {
     enum asynchat_terminator kind;
     uint32_t held;         /* STRING: the bytes matched so far, < needle->len */
     uint64_t left;         /* LENGTH: the bytes still to come */
-    struct needle *needle; /* STRING: the terminator, or an older one, kept for
-                              its memory */
+    struct needle *needle; /* STRING: the terminator; else the last one */
+};
+
+/* Those set most recently, to be shared: a protocol has a few. */
+#define NEEDLES 4
+struct needles {
+    struct needle *all[NEEDLES];
+    size_t next;
 };
 
 /* What a look at one piece found: `used` bytes of it are dealt with, and the
@@ -50,8 +56,9 @@ struct match_step {
 /* Sets the terminator: STRING of `len` bytes (0 to ASYNCHAT_TERMINATOR_MAX),
  * LENGTH of `len`, or NONE. Nothing may be held back. Answers 0 or -ENOMEM, and
  * the old terminator stays then. */
-int asynchat__match_set(struct match *m, enum asynchat_terminator kind,
-                        const void *bytes, uint64_t len);
+int asynchat__match_set(struct match *m, struct needles *recent,
+                        enum asynchat_terminator kind, const void *bytes,
+                        uint64_t len);
 
 /* Looks at the next piece and changes nothing: the caller sets m->held, and
  * takes data off m->left, as it delivers. */
@@ -89,10 +96,11 @@ static inline size_t match_data(struct match_step step)
 
 static inline const uint8_t *needle_bytes(const struct needle *needle)
 {
-    return (const uint8_t *)(needle->border + needle->capacity);
+    return (const uint8_t *)(needle->border + needle->len);
 }
 
 struct needle *asynchat__needle_share(struct needle *needle);
 void asynchat__needle_release(struct needle *needle);
+void asynchat__needles_free(struct needles *recent);
 
 #endif

@@ -12,6 +12,7 @@
 #include "address.h"
 #include "channel.h"
 #include "handler.h"
+#include "loop.h"
 #include "socket.h"
 #include "table.h"
 
@@ -28,6 +29,7 @@ struct asynchat_server {
     void *arg;
     struct event *acceptable;
     struct event *resume;
+    struct loop *loop; /* kept between connections */
     int fd;
     int waiting; /* accepted, when there was no memory for it; or -1 */
     bool bound;  /* a Unix socket's path is ours to remove */
@@ -127,10 +129,11 @@ static int server_listen(struct asynchat_server *server,
     int error = server_bind(server, options);
     if (error)
         return error;
+    server->loop = asynchat__loop_share(base);
     server->acceptable = event_new(base, server->fd, EV_READ | EV_PERSIST,
                                    server_acceptable, server);
     server->resume = evtimer_new(base, server_resume, server);
-    if (!server->acceptable || !server->resume ||
+    if (!server->loop || !server->acceptable || !server->resume ||
         event_add(server->acceptable, NULL) < 0)
         return -ENOMEM;
     return 0;
@@ -191,6 +194,8 @@ void asynchat_server_free(struct asynchat_server *server)
         event_free(server->resume);
     if (server->bound && server->address.storage.ss_family == AF_UNIX)
         unlink(((struct sockaddr_un *)&server->address.storage)->sun_path);
+    if (server->loop)
+        asynchat__loop_release(server->loop);
     if (server->waiting >= 0)
         close(server->waiting);
     if (server->fd >= 0)

@@ -57,7 +57,7 @@ struct transport {
     void (*ready)(struct transport *t);
     struct evbuffer *output; /* what is to be sent; nothing happens when it is
                                 added to */
-    struct loop *loop;       /* socket */
+    struct loop *loop;
     size_t received;         /* socket: so many bytes in loop->received, of this
                                 wake-up, come after those of the input */
     size_t pushed;       /* and so many in loop->pushed go before the output */

@@ -10,6 +10,7 @@
 
 #include <asynchat/error.h>
 
+#include "loop.h"
 #include "sigpipe.h"
 
 /* Input came, or output went: the channel looks at both anyway. */
@@ -152,6 +153,17 @@ static struct bufferevent *transport_partner(const struct transport *t)
     return bufferevent_pair_get_partner(t->bev);
 }
 
+/* As far as it was made. */
+static void transport_free(struct transport *t)
+{
+    if (t->output)
+        evbuffer_free(t->output);
+    if (t->waker)
+        event_free(t->waker);
+    if (t->loop)
+        asynchat__loop_release(t->loop);
+}
+
 static void transport_close(struct transport *t)
 {
     transport_finish(t);
@@ -163,8 +175,7 @@ static void transport_close(struct transport *t)
     bufferevent_setcb(t->bev, NULL, NULL, NULL, NULL);
     bufferevent_disable(t->bev, EV_READ | EV_WRITE);
     bufferevent_free(t->bev);
-    event_free(t->waker);
-    evbuffer_free(t->output);
+    transport_free(t);
 }
 
 static const struct transport_ops bufferevent_ops = {
@@ -179,14 +190,13 @@ static const struct transport_ops bufferevent_ops = {
 int asynchat__transport_bufferevent(struct transport *t,
                                     struct bufferevent *bev, bool connecting)
 {
+    struct event_base *base = bufferevent_get_base(bev);
     t->output = evbuffer_new();
-    t->waker = event_new(bufferevent_get_base(bev), -1, 0, transport_woken, t);
-    if (!t->output || !t->waker || !transport_watch_below(t, bev)) {
+    t->waker = event_new(base, -1, 0, transport_woken, t);
+    t->loop = asynchat__loop_share(base);
+    if (!t->output || !t->waker || !t->loop || !transport_watch_below(t, bev)) {
         transport_unwatch_below(t, bev);
-        if (t->output)
-            evbuffer_free(t->output);
-        if (t->waker)
-            event_free(t->waker);
+        transport_free(t);
         return -ENOMEM;
     }
     asynchat__sigpipe_ignore();

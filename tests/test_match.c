@@ -15,6 +15,15 @@
 
 #include "match.h"
 
+static struct needles recent; /* of all tests */
+
+static int forget_recent(void **state)
+{
+    (void)state;
+    asynchat__needles_free(&recent);
+    return 0;
+}
+
 /* --- pieces that end where reading on is a fault --- */
 
 static uint8_t *guard; /* the first byte that must not be read */
@@ -126,8 +135,8 @@ static void run_vector(const struct vector *v, size_t first, size_t second)
     struct record r = {.text = text};
     struct match m = {0};
     size_t len = strlen(v->stream);
-    assert_int_equal(asynchat__match_set(&m, ASYNCHAT_STRING, v->terminator,
-                                         strlen(v->terminator)),
+    assert_int_equal(asynchat__match_set(&m, &recent, ASYNCHAT_STRING,
+                                         v->terminator, strlen(v->terminator)),
                      0);
     feed_guarded(&m, &r, v->stream, first);
     feed_guarded(&m, &r, v->stream + first, second - first);
@@ -153,7 +162,7 @@ static void vectors_hold_byte_by_byte(void **state)
         char text[256];
         struct record r = {.text = text};
         struct match m = {0};
-        asynchat__match_set(&m, ASYNCHAT_STRING, v->terminator,
+        asynchat__match_set(&m, &recent, ASYNCHAT_STRING, v->terminator,
                             strlen(v->terminator));
         for (const char *at = v->stream; *at; at++)
             feed_guarded(&m, &r, at, 1);
@@ -202,7 +211,7 @@ static void check_stream(const char *terminator, size_t n, const char *stream,
     size_t expected_len = naive(terminator, n, stream, len, expected);
     struct record r = {.text = text};
     struct match m = {0};
-    asynchat__match_set(&m, ASYNCHAT_STRING, terminator, n);
+    asynchat__match_set(&m, &recent, ASYNCHAT_STRING, terminator, n);
     for (size_t at = 0; at < len;) {
         size_t piece = 1 + (size_t)rand() % longest;
         if (piece > len - at)
@@ -256,7 +265,8 @@ static void a_number_ends_after_so_many_bytes(void **state)
     char text[64];
     struct record r = {.text = text};
     struct match m = {0};
-    assert_int_equal(asynchat__match_set(&m, ASYNCHAT_LENGTH, NULL, 5), 0);
+    assert_int_equal(asynchat__match_set(&m, &recent, ASYNCHAT_LENGTH, NULL, 5),
+                     0);
     feed_guarded(&m, &r, "abc", 3);
     assert_int_equal(m.left, 2);
     feed_guarded(&m, &r, "defg", 4);
@@ -272,53 +282,63 @@ static void none_ends_nothing(void **state)
     struct record r = {.text = text};
     struct match m = {0};
     assert_false(match_ends(&m));
-    asynchat__match_set(&m, ASYNCHAT_NONE, NULL, 0);
+    asynchat__match_set(&m, &recent, ASYNCHAT_NONE, NULL, 0);
     feed_guarded(&m, &r, "a\r\n", 3);
-    asynchat__match_set(&m, ASYNCHAT_STRING, NULL, 0);
+    asynchat__match_set(&m, &recent, ASYNCHAT_STRING, NULL, 0);
     assert_false(match_ends(&m));
     feed_guarded(&m, &r, "b\r\n", 3);
-    asynchat__match_set(&m, ASYNCHAT_LENGTH, NULL, 0);
+    asynchat__match_set(&m, &recent, ASYNCHAT_LENGTH, NULL, 0);
     feed_guarded(&m, &r, "c", 1);
     assert_int_equal(r.len, 7);
 }
 
 /* --- memory --- */
 
-static void a_short_terminator_is_set_again_without_memory(void **state)
+static void connections_share_a_terminator(void **state)
+{
+    (void)state;
+    struct match m = {0}, other = {0};
+    asynchat__match_set(&m, &recent, ASYNCHAT_STRING, "\r\n", 2);
+    asynchat__match_set(&m, &recent, ASYNCHAT_STRING, "\r\n.\r\n", 5);
+    asynchat__match_set(&m, &recent, ASYNCHAT_STRING, "\r\n", 2);
+    asynchat__match_set(&other, &recent, ASYNCHAT_STRING, "\r\n", 2);
+    assert_ptr_equal(m.needle, other.needle);
+    asynchat__needle_release(m.needle);
+    asynchat__needle_release(other.needle);
+}
+
+static void a_terminator_outlives_those_set_after_it(void **state)
+{
+    (void)state;
+    struct match m = {0}, other = {0};
+    asynchat__match_set(&m, &recent, ASYNCHAT_STRING, "ab", 2);
+    for (char c = 'a'; c < 'z'; c++)
+        asynchat__match_set(&other, &recent, ASYNCHAT_STRING, &c, 1);
+    assert_memory_equal(needle_bytes(m.needle), "ab", 2);
+    asynchat__needle_release(m.needle);
+    asynchat__needle_release(other.needle);
+}
+
+static void a_terminator_may_be_set_from_itself(void **state)
 {
     (void)state;
     struct match m = {0};
-    asynchat__match_set(&m, ASYNCHAT_STRING, "\r\n", 2);
-    struct needle *needle = m.needle;
-    asynchat__match_set(&m, ASYNCHAT_LENGTH, NULL, 12);
-    asynchat__match_set(&m, ASYNCHAT_STRING, "\r\n\r\n", 4);
-    assert_ptr_equal(m.needle, needle);
-    asynchat__match_set(&m, ASYNCHAT_STRING, "\r\n", 2);
-    assert_ptr_equal(m.needle, needle);
+    asynchat__match_set(&m, &recent, ASYNCHAT_STRING, "abc", 3);
+    asynchat__match_set(&m, &recent, ASYNCHAT_STRING,
+                        needle_bytes(m.needle) + 1, 2);
+    assert_memory_equal(needle_bytes(m.needle), "bc", 2);
     asynchat__needle_release(m.needle);
 }
 
-static void a_shared_terminator_is_left_as_it_is(void **state)
-{
-    (void)state;
-    struct match m = {0};
-    asynchat__match_set(&m, ASYNCHAT_STRING, "ab", 2);
-    struct needle *shared = asynchat__needle_share(m.needle);
-    asynchat__match_set(&m, ASYNCHAT_STRING, "cd", 2);
-    assert_memory_equal(needle_bytes(shared), "ab", 2);
-    assert_memory_equal(needle_bytes(m.needle), "cd", 2);
-    asynchat__needle_release(shared);
-    asynchat__needle_release(m.needle);
-}
-
-static void a_long_terminator_gives_its_memory_back(void **state)
+static void a_long_terminator_is_not_kept(void **state)
 {
     (void)state;
     char *big = calloc(1, 100000);
     struct match m = {0};
-    asynchat__match_set(&m, ASYNCHAT_STRING, big, 100000);
-    asynchat__match_set(&m, ASYNCHAT_STRING, "\n", 1);
-    assert_true(m.needle->capacity < 100);
+    asynchat__match_set(&m, &recent, ASYNCHAT_STRING, big, 100000);
+    assert_int_equal(m.needle->shares, 1);
+    asynchat__match_set(&m, &recent, ASYNCHAT_STRING, "\n", 1);
+    assert_int_equal(m.needle->shares, 2);
     asynchat__needle_release(m.needle);
     free(big);
 }
@@ -332,9 +352,11 @@ int main(void)
         cmocka_unit_test(runs_match_the_plain_definition),
         cmocka_unit_test(a_number_ends_after_so_many_bytes),
         cmocka_unit_test(none_ends_nothing),
-        cmocka_unit_test(a_short_terminator_is_set_again_without_memory),
-        cmocka_unit_test(a_shared_terminator_is_left_as_it_is),
-        cmocka_unit_test(a_long_terminator_gives_its_memory_back),
+        cmocka_unit_test(connections_share_a_terminator),
+        cmocka_unit_test(a_terminator_outlives_those_set_after_it),
+        cmocka_unit_test(a_terminator_may_be_set_from_itself),
+        cmocka_unit_test(a_long_terminator_is_not_kept),
     };
-    return cmocka_run_group_tests_name(__FILE__, tests, make_guard, NULL);
+    return cmocka_run_group_tests_name(__FILE__, tests, make_guard,
+                                       forget_recent);
 }

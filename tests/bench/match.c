@@ -12,6 +12,7 @@
 #define MIB (1u << 20)
 
 static uint8_t input[MIB];
+static struct needles recent;
 
 /* One way to find all messages: answers how many there are. */
 typedef size_t way(const struct match *m, size_t len);
@@ -114,7 +115,8 @@ static void row(const char *title, const char *terminator, size_t len, way *run,
 {
     double ours[ROUNDS], theirs[ROUNDS], ratios[ROUNDS];
     struct match m = {0};
-    asynchat__match_set(&m, ASYNCHAT_STRING, terminator, strlen(terminator));
+    asynchat__match_set(&m, &recent, ASYNCHAT_STRING, terminator,
+                        strlen(terminator));
     size_t found = by_match(&m, len), other_found = other(&m, len);
     for (int i = 0; i < ROUNDS; i++) {
         ours[i] = turn(run, &m, len, found);
@@ -197,5 +199,6 @@ int main(void)
         by_single_bytes, "memchr", by_memchr);
     row("one byte per feed, a against a..ab", as, repeated('a'),
         by_single_bytes, "memchr", by_memchr);
+    asynchat__needles_free(&recent);
     return 0;
 }
