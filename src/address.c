@@ -180,9 +180,9 @@ int asynchat__address_of(int fd,
                          int (*name)(int, struct sockaddr *, socklen_t *),
                          struct address *address)
 {
-    memset(address, 0, sizeof *address);
-    address->len = sizeof address->storage;
-    return name(fd, (struct sockaddr *)&address->storage, &address->len) < 0
-               ? -errno
-               : 0;
+    struct address found = {.len = sizeof found.storage};
+    if (name(fd, (struct sockaddr *)&found.storage, &found.len) < 0)
+        return -errno;
+    *address = found;
+    return 0;
 }
