@@ -103,9 +103,11 @@ void asynchat__channel_sent(struct asynchat_channel *ch)
     if (!lost) {
         asynchat__channel_end(ch, ch->status);
     } else if (ch->state != CHANNEL_LINGERING) {
+        asynchat__channel_linger(ch, true);
+        if (ch->state >= CHANNEL_ENDED)
+            return; /* no memory for that, which is not too late to be said */
         channel_enter(ch, CHANNEL_LINGERING);
         ch->transport.read_size = ASYNCHAT_BUFFER_SIZE_MAX; /* it is dropped */
-        asynchat__channel_linger(ch, true);
     }
 }
 
