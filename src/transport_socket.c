@@ -227,9 +227,13 @@ int asynchat__transport_connect(struct transport *t, int error,
 static bool socket_finish(struct transport *t)
 {
     char byte;
+    ssize_t n;
     if (t->ended || t->finished)
         return !t->ended;
-    if (recv(socket_fd(t), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 1)
+    do
+        n = recv(socket_fd(t), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 1)
         return false;
     t->finished = shutdown(socket_fd(t), SHUT_WR) == 0;
     return t->finished;
