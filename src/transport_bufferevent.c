@@ -13,6 +13,9 @@
 #include "loop.h"
 #include "sigpipe.h"
 
+/* The pieces looked at for one write. */
+#define GIVEN_PIECES 64
+
 /* Input came, or output went: the channel looks at both anyway. */
 static void transport_moved(struct bufferevent *bev, void *arg)
 {
@@ -73,13 +76,49 @@ size_t asynchat__transport_given(const struct transport *t)
     return given;
 }
 
+/* Whole pieces change hands; of one that is longer than a write, a part is
+ * copied. (evbuffer_remove_buffer() would do both, but for want of memory it
+ * loses that part, and does not say so.) */
+static int transport_give(struct transport *t, size_t most)
+{
+    struct evbuffer *given = bufferevent_get_output(t->bev);
+    struct evbuffer_iovec pieces[GIVEN_PIECES];
+    int count = evbuffer_peek(t->output, -1, NULL, pieces, GIVEN_PIECES);
+    size_t whole = 0;
+    for (int i = 0; i < count && pieces[i].iov_len <= most - whole; i++)
+        whole += pieces[i].iov_len;
+    if (whole > 0)
+        return evbuffer_remove_buffer(t->output, given, whole) < 0 ? -ENOMEM
+                                                                   : 0;
+    if (evbuffer_add(given, pieces[0].iov_base, most) < 0)
+        return -ENOMEM;
+    asynchat__transport_drain(t, most);
+    return 0;
+}
+
+/* A bufferevent that was given something begins to write by itself; but when it
+ * has no memory for that it says nothing, and never does. Asked, it answers. */
+static int transport_begin(struct transport *t)
+{
+    struct bufferevent *bev = t->bev;
+    for (; bev; bev = bufferevent_get_underlying(bev))
+        if (evbuffer_get_length(bufferevent_get_output(bev)) > 0 &&
+            (bufferevent_get_enabled(bev) & EV_WRITE) &&
+            bufferevent_enable(bev, EV_WRITE) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
 /* Not more than one write is out of our hands at a time. */
 static void transport_send(struct transport *t, size_t most)
 {
-    struct evbuffer *given = bufferevent_get_output(t->bev);
-    if (asynchat__transport_given(t) == 0 &&
-        evbuffer_remove_buffer(t->output, given, most) < 0)
-        t->broken = -ENOMEM;
+    if (asynchat__transport_given(t) > 0)
+        return;
+    int error = transport_give(t, most);
+    if (!error)
+        error = transport_begin(t);
+    if (error)
+        t->broken = error;
 }
 
 static void transport_woken(evutil_socket_t fd, short what, void *arg)
