@@ -1,0 +1,181 @@
+"""Counts instructions and system calls, and compares them with recorded figures: run.py COUNT ECHO_SERVER [--record]
+
+Instructions are those that valgrind counts inside counted_match() and counted_loop() of the program COUNT. They are the
+same in each run of the same binary; another compiler, libc or libevent has others, so the figures name theirs, and
+elsewhere only their proportions are checked. System calls are counted by strace, for 1000 exchanges with ECHO_SERVER.
+Exits with 77 where neither tool works.
+"""
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FIGURES = os.path.join(HERE, "figures.json")
+ROOM = 1.04  # a figure may grow by so much
+EXCHANGES = 1000
+
+# scenario: how many units its figure is divided by
+MIB = 1 << 20
+SCENARIOS = {
+    "match_lines_32": MIB // 32,
+    "match_lines_4096": MIB // 4096,
+    "match_run_of_cr": MIB,
+    "match_run_of_a": MIB,
+    "match_boundary": MIB,
+    "pair_lines_2_in_1_mib": MIB // 2,
+    "pair_lines_2_in_4_mib": 4 * MIB // 2,
+    "pair_lines_32": MIB // 32,
+    "pair_lines_32_whole": MIB // 32,
+    "socket_echo_1": 1000,
+    "socket_echo_16": 16000,
+}
+
+
+def fail(text):
+    print("FAILED:", text)
+    sys.exit(1)
+
+
+# --- instructions ---
+
+def instructions(count, scenario):
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "out")
+        said = subprocess.run(
+            ["valgrind", "--tool=callgrind", "--callgrind-out-file=" + out, "--collect-atstart=no",
+             "--toggle-collect=counted_match", "--toggle-collect=counted_loop", count, scenario],
+            capture_output=True, text=True, timeout=60)
+        if said.returncode:
+            fail("%s: %s" % (scenario, said.stderr[-2000:]))
+        with open(out) as file:
+            total = int(re.search(r"^(?:summary|totals): (\d+)", file.read(), re.M).group(1))
+        if total == 0:
+            fail("%s: nothing was counted" % scenario)
+        return total
+
+
+def check_proportions(figures):
+    """What holds for every compiler: each of these is a promise of its own."""
+    one, four = figures["pair_lines_2_in_1_mib"], figures["pair_lines_2_in_4_mib"]
+    print("many 2-byte lines in one read, 4 MiB / 1 MiB: %.4f" % (4 * four / one))
+    if 4 * four / one > 4.1:
+        fail("the work for many short lines in one read is not linear")
+    if figures["pair_lines_32_whole"] > 1.05 * figures["pair_lines_32"]:
+        fail("whole messages cost more than 1.05 of streaming ones")
+    for name in "match_run_of_cr", "match_run_of_a", "match_boundary":
+        if figures[name] > 12:
+            fail("%s: %.1f instructions for each byte" % (name, figures[name]))
+
+
+def check_figures(figures, recorded):
+    for name, now in figures.items():
+        then = recorded[name]
+        print("%-24s %10.3f instructions, recorded %10.3f" % (name, now, then))
+    worse = [name for name in figures if figures[name] > ROOM * recorded[name]]
+    better = [name for name in figures if figures[name] < recorded[name] / ROOM]
+    if better:
+        print("better than recorded, to be recorded anew:", *better)
+    if worse:
+        fail("more instructions than recorded: " + ", ".join(worse))
+
+
+# --- system calls ---
+
+def exchange(port):
+    message = b"x" * 30 + b"\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        for _ in range(EXCHANGES):
+            s.sendall(message)
+            got = b""
+            while len(got) < len(message):
+                part = s.recv(len(message))
+                if not part:
+                    fail("the server has closed")
+                got += part
+            if got != message:
+                fail("a wrong answer")
+
+
+def wait_for(port, server):
+    for _ in range(500):
+        try:
+            return socket.create_connection(("127.0.0.1", port))
+        except OSError:
+            time.sleep(0.01)
+    server.kill()
+    fail("the server does not listen")
+
+
+def system_calls(echo_server):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "out")
+        tracer = subprocess.Popen(["strace", "-f", "-o", out, echo_server, str(port)])
+        wait_for(port, tracer).close()
+        exchange(port)
+        children = "/proc/%d/task/%d/children" % (tracer.pid, tracer.pid)
+        with open(children) as file:
+            os.kill(int(file.read().split()[0]), 15)
+        tracer.wait(20)
+        with open(out) as file:
+            return re.findall(r"^\d+ +(\w+)\(", file.read(), re.M)
+
+
+def check_system_calls(calls):
+    # Those of the start and of the two connections, which stand beside thousands, are not taken off.
+    moving = [c for c in calls if c in ("epoll_wait", "epoll_pwait", "recvfrom", "sendto", "sendmsg", "readv", "writev",
+                                        "read", "write", "ioctl", "epoll_ctl", "recvmsg")]
+    each = len(moving) / EXCHANGES
+    print("system calls for each ping-pong: %.3f; epoll_ctl in all: %d" % (each, calls.count("epoll_ctl")))
+    if len(moving) < 3 * EXCHANGES:
+        fail("the trace is not whole")
+    if each > 3.1 or calls.count("epoll_ctl") > 20:
+        fail("more than 3.1 system calls for each exchange, or epoll_ctl among them")
+
+
+def can_trace():
+    return shutil.which("strace") and subprocess.run(["strace", "-o", os.devnull, "true"],
+                                                     stderr=subprocess.DEVNULL).returncode == 0
+
+
+def platform(count):
+    with open(count, "rb") as file:
+        compiler = re.search(rb"GCC: \([^)]*\) [0-9.]+", file.read())
+    libevent = re.findall(r"libevent_core\S* => (\S+)", subprocess.run(["ldd", count], capture_output=True,
+                                                                       text=True).stdout)
+    return [compiler.group(0).decode() if compiler else "", os.confstr("CS_GNU_LIBC_VERSION"), os.uname().machine,
+            os.path.basename(os.path.realpath(libevent[0])) if libevent else "",
+            "avx2" in open("/proc/cpuinfo").read()]
+
+
+def main(count, echo_server, record):
+    done = 0
+    if can_trace():
+        check_system_calls(system_calls(echo_server))
+        done += 1
+    if shutil.which("valgrind"):
+        figures = {name: instructions(count, name) / units for name, units in SCENARIOS.items()}
+        if record:
+            with open(FIGURES, "w") as file:
+                json.dump({"platform": platform(count), "instructions": figures}, file, indent=1)
+                file.write("\n")
+        check_proportions(figures)
+        with open(FIGURES) as file:
+            recorded = json.load(file)
+        if recorded["platform"] == platform(count):
+            check_figures(figures, recorded["instructions"])
+        else:
+            print("figures were recorded on %s; here is %s" % (recorded["platform"], platform(count)))
+        done += 1
+    sys.exit(0 if done == 2 else 77)
+
+
+main(sys.argv[1], sys.argv[2], "--record" in sys.argv[3:])
