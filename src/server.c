@@ -40,6 +40,10 @@ _Static_assert(sizeof(struct asynchat_server_options) ==
                    sizeof(size_t) + 2 * sizeof(int),
                "asynchat_server_options has padding");
 
+/* The timer for that is always pending, so that it has its place in libevent's
+ * heap and can be set without memory, which may be what has run out. */
+static const struct timeval accept_idle = {.tv_sec = 24 * 60 * 60};
+
 /* --- accepting --- */
 
 /* Without a timer that would wake it, accepting is better not paused. */
@@ -88,6 +92,7 @@ static void server_acceptable(evutil_socket_t fd, short what, void *arg)
 static void server_resume(evutil_socket_t fd, short what, void *arg)
 {
     struct asynchat_server *server = arg;
+    evtimer_add(server->resume, &accept_idle);
     if (event_add(server->acceptable, NULL) < 0)
         evtimer_add(server->resume, &accept_pause);
     else
@@ -134,6 +139,7 @@ static int server_listen(struct asynchat_server *server,
                                    server_acceptable, server);
     server->resume = evtimer_new(base, server_resume, server);
     if (!server->loop || !server->acceptable || !server->resume ||
+        evtimer_add(server->resume, &accept_idle) < 0 ||
         event_add(server->acceptable, NULL) < 0)
         return -ENOMEM;
     return 0;
