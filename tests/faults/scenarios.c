@@ -1,0 +1,1072 @@
+/* What happens while the faults do. A scenario is a function and a row of the
+ * table at the end; in each, all channels come to their end by themselves.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "world.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+
+/* --- programs that more than one scenario uses --- */
+
+/* Asks three times, and goes. */
+static void asker_next(struct side *s)
+{
+    static const char *const questions[] = {"one\r\n", "two\r\n", "three\r\n"};
+    if (s->step < 3)
+        say(s, questions[s->step++]);
+    else
+        close_when_done(s);
+}
+
+static void asker_connected(struct side *s)
+{
+    crlf(s);
+    asker_next(s);
+}
+
+static const struct program asker = {.connected = asker_connected,
+                                     .message = asker_next};
+
+static void echo(struct side *s)
+{
+    push(s, s->line, s->line_len);
+    say(s, "\r\n");
+}
+
+static const struct program echoer = {.connected = crlf, .message = echo};
+static const struct program lines = {.connected = crlf};
+static const struct program collector = {.connected = terminator_none};
+
+static void pour(struct side *s)
+{
+    push(s, pattern(), PATTERN_SIZE);
+    close_when_done(s);
+}
+
+static const struct program pourer = {.connected = pour};
+
+/* --- conversations over each kind of connection --- */
+
+static void lines_over_sockets(struct world *w)
+{
+    over_sockets(w, &asker, &echoer);
+}
+
+static void lines_over_a_pair(struct world *w)
+{
+    over_pair(w, &asker, &echoer);
+}
+
+static void lines_over_bufferevents(struct world *w)
+{
+    over_bufferevents(w, &asker, &echoer);
+}
+
+static void lines_over_filters(struct world *w)
+{
+    over_filters(w, &asker, &echoer);
+}
+
+static void lines_over_tcp(struct world *w)
+{
+    if (serve(w, "127.0.0.1:0", &echoer, 1))
+        connect_to_server(w, &asker);
+}
+
+static void lines_over_unix(struct world *w)
+{
+    if (serve(w, unix_address(), &echoer, 1))
+        connect_to_server(w, &asker);
+}
+
+static void lines_from_a_connecting_bufferevent(struct world *w)
+{
+    if (serve(w, "127.0.0.1:0", &echoer, 1))
+        connect_bufferevent(w, &asker);
+}
+
+/* Who is whose peer is not known when one of them is refused. */
+static void several_clients(struct world *w)
+{
+    if (!serve(w, unix_address(), &echoer, 3))
+        return;
+    for (int i = 0; i < 3; i++)
+        connect_to_server(w, &asker);
+    for (int i = 0; i < w->count; i++)
+        w->sides[i].peer = NULL;
+}
+
+static void connections_outlive_the_server(struct world *w)
+{
+    if (!serve(w, unix_address(), &echoer, 1))
+        return;
+    connect_to_server(w, &lines);
+    settle(w);
+    asynchat_server_free(w->server);
+    w->server = NULL;
+    say(&w->sides[1], "still\r\n");
+    close_when_done(&w->sides[1]);
+}
+
+static void a_server_is_freed_with_connections_waiting(struct world *w)
+{
+    if (!serve(w, unix_address(), &echoer, 1))
+        return;
+    connect_to_server(w, &asker);
+    asynchat_server_free(w->server);
+    w->server = NULL;
+}
+
+static void pushed_before_it_is_connected(struct world *w)
+{
+    if (!serve(w, unix_address(), &lines, 1) || !connect_to_server(w, &lines))
+        return;
+    struct side *client = &w->sides[1];
+    say(client, "early\r\n");
+    push_producer(client, asynchat_producer_simple("bird\r\n", 6, 2),
+                  "bird\r\n", 6);
+    push_reference(client, "worm\r\n");
+    close_when_done(client);
+}
+
+static void one_asks_for_addresses(struct side *s)
+{
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    note(s, asynchat_peer_address(s->ch, text, sizeof text));
+    note(s, asynchat_local_address(s->ch, text, sizeof text));
+    close_when_done(s);
+}
+
+static void addresses(struct world *w)
+{
+    static const struct program curious = {.connected = one_asks_for_addresses};
+    if (serve(w, "127.0.0.1:0", &curious, 1))
+        connect_to_server(w, &lines);
+}
+
+/* --- failing to connect --- */
+
+static void refused_by_tcp(struct world *w)
+{
+    connect_to(w, "127.0.0.1:1", 1000, &asker);
+}
+
+static void no_such_path(struct world *w)
+{
+    connect_to(w, "unix:/nowhere/at/all", 0, &asker);
+}
+
+static void no_answer_in_time(struct world *w)
+{
+    connect_to(w, blackhole(), 1000, &asker);
+}
+
+static void closed_while_connecting(struct world *w)
+{
+    if (connect_to(w, blackhole(), 1000, &asker))
+        close_now(&w->sides[0]);
+}
+
+/* --- input --- */
+
+/* Two long lines and an empty one. */
+static void long_lines(struct side *s)
+{
+    push(s, pattern(), 700);
+    say(s, "\r\n\r\n");
+    push(s, pattern() + 5, 1500);
+    say(s, "\r\n");
+    close_when_done(s);
+}
+
+static const struct program long_writer = {.connected = long_lines};
+
+/* The same, and waits until all is echoed. */
+static void long_lines_asked(struct side *s)
+{
+    crlf(s);
+    push(s, pattern(), 700);
+    say(s, "\r\n\r\n");
+    push(s, pattern() + 5, 1500);
+    say(s, "\r\n");
+}
+
+static void close_after_three(struct side *s)
+{
+    if (++s->step == 3)
+        close_when_done(s);
+}
+
+static const struct program long_asker = {.connected = long_lines_asked,
+                                          .message = close_after_three};
+
+static void in_bits(struct side *s)
+{
+    crlf(s);
+    asynchat_set_in_buffer_size(s->ch, 100);
+}
+
+static void whole_messages(struct world *w)
+{
+    static const struct program reader = {
+        .whole = true, .connected = in_bits, .message = echo};
+    over_sockets(w, &long_asker, &reader);
+}
+
+static void whole_messages_over_a_pair(struct world *w)
+{
+    static const struct program reader = {
+        .whole = true, .connected = in_bits, .message = echo};
+    over_pair(w, &long_asker, &reader);
+}
+
+static void whole_message_until_the_end(struct world *w)
+{
+    static const struct program reader = {.whole = true,
+                                          .connected = terminator_none};
+    over_sockets(w, &pourer, &reader);
+}
+
+static void limited(struct side *s)
+{
+    crlf(s);
+    asynchat_set_in_buffer_size(s->ch, 100);
+    asynchat_set_message_limit(s->ch, 600);
+}
+
+/* After another error it is not known what was sent before. */
+static void apologize(struct side *s)
+{
+    if (s->error <= ASYNCHAT_EOF || s->error == -EDOM)
+        say(s, "sorry\r\n");
+}
+
+static void a_message_too_long(struct world *w)
+{
+    static const struct program reader = {
+        .whole = true, .connected = limited, .failed = apologize};
+    over_sockets(w, &long_asker, &reader);
+}
+
+/* A number, and so many bytes; 0 is the last. */
+static void number_or_bytes(struct side *s)
+{
+    if (s->step++ % 2 == 0)
+        s->left = s->line_len > 0 ? (size_t)(s->line[0] - '0') : 0;
+    else
+        s->left = 0;
+    if (s->left > 0)
+        terminator_length(s, s->left);
+    else if (s->step % 2 == 0)
+        crlf(s);
+    else
+        close_when_done(s);
+}
+
+static void numbers(struct side *s)
+{
+    say(s, "5\r\nhello3\r\nabc9\r\nninebytes0\r\n");
+}
+
+static void terminators_that_change(struct world *w)
+{
+    static const struct program writer = {.connected = numbers};
+    static const struct program reader = {.connected = crlf,
+                                          .message = number_or_bytes};
+    over_sockets(w, &writer, &reader);
+}
+
+static void blank_line(struct side *s)
+{
+    terminator(s, "\r\n\r\n");
+}
+
+static void held_bytes_are_matched_again(struct world *w)
+{
+    static const struct program reader = {.connected = blank_line};
+    if (!over_sockets(w, &lines, &reader))
+        return;
+    settle(w);
+    say(&w->sides[0], "one\r\n\r");
+    settle(w);
+    terminator(&w->sides[1], "\n");
+    settle(w);
+    say(&w->sides[0], "two\nthree\r\n\r");
+    terminator(&w->sides[1], "\r\n\r\n");
+    settle(w);
+    terminator_length(&w->sides[1], 2);
+    settle(w);
+    terminator_none(&w->sides[1]);
+    close_when_done(&w->sides[0]);
+}
+
+/* In the middle of what was held back, and is being given back. */
+static void change_of_mind(struct side *s)
+{
+    if (s->got.len == 1)
+        terminator(s, ";");
+    if (s->got.len == 9)
+        terminator(s, "bb");
+}
+
+static void one_at_a_time(struct side *s)
+{
+    terminator(s, "aab");
+    asynchat_set_in_buffer_size(s->ch, 1);
+}
+
+static void held(struct side *s)
+{
+    say(s, "aaxaab;y;aabbcbb;b");
+    close_when_done(s);
+}
+
+static void a_terminator_set_among_bytes_held_back(struct world *w)
+{
+    static const struct program writer = {.connected = held};
+    static const struct program reader = {.connected = one_at_a_time,
+                                          .data = change_of_mind};
+    over_sockets(w, &writer, &reader);
+}
+
+static void ab(struct side *s)
+{
+    terminator(s, "aab");
+}
+
+static void change_once(struct side *s)
+{
+    if (s->step++ == 0)
+        terminator(s, ";");
+}
+
+/* 3000 bytes are held back, and given back in pieces. */
+static void long_held(struct side *s)
+{
+    static char bytes[3002];
+    memset(bytes, 'l', 3000);
+    bytes[3000] = '!';
+    terminator(s, bytes);
+    if (s->ch)
+        asynchat_set_in_buffer_size(s->ch, 2000);
+}
+
+/* At the first piece: the others are matched again, and what was received with
+ * them is kept behind them, for which there is no room yet. */
+static void a_terminator_set_while_more_is_received(struct world *w)
+{
+    static char bytes[3000];
+    static const struct program reader = {.connected = long_held,
+                                          .data = change_once};
+    if (!over_sockets(w, &lines, &reader))
+        return;
+    settle(w);
+    memset(bytes, 'l', sizeof bytes);
+    push(&w->sides[0], bytes, sizeof bytes);
+    settle(w);
+    push(&w->sides[0], pattern(), 4000);
+    say(&w->sides[0], ";cde;");
+    close_when_done(&w->sides[0]);
+}
+
+static void the_same_over_a_pair(struct world *w)
+{
+    static const struct program writer = {.connected = held};
+    static const struct program reader = {.connected = ab, .data = change_once};
+    over_pair(w, &writer, &reader);
+}
+
+static char long_bytes[301];
+
+static void long_one(struct side *s)
+{
+    memset(long_bytes, 'l', 300);
+    terminator(s, long_bytes);
+}
+
+static void short_one(struct side *s)
+{
+    if (s->step++ % 2 == 0)
+        crlf(s);
+    else
+        long_one(s);
+}
+
+static void long_terminator_written(struct side *s)
+{
+    memset(long_bytes, 'l', 300);
+    say(s, "x");
+    say(s, long_bytes);
+    say(s, "yy\r\nz");
+    say(s, long_bytes);
+    say(s, "\r\nlll");
+    close_when_done(s);
+}
+
+static void long_terminators(struct world *w)
+{
+    static const struct program writer = {.connected = long_terminator_written};
+    static const struct program reader = {.connected = long_one,
+                                          .message = short_one};
+    over_sockets(w, &writer, &reader);
+}
+
+/* The end finds bytes held back; and the program answers it. */
+static void answer_the_end(struct side *s)
+{
+    terminator(s, "\r");
+    say(s, "so soon?");
+}
+
+static void unfinished(struct side *s)
+{
+    say(s, "line\r\n\r\nrest\r\n\r");
+    close_when_done(s);
+}
+
+static void the_end_in_the_middle(struct world *w)
+{
+    static const struct program writer = {.connected = unfinished};
+    static const struct program reader = {.connected = blank_line,
+                                          .eof = answer_the_end};
+    over_sockets(w, &writer, &reader);
+}
+
+/* --- output --- */
+
+static void much_over_sockets(struct world *w)
+{
+    over_sockets(w, &pourer, &collector);
+}
+
+static void much_over_small_sockets(struct world *w)
+{
+    over_small_sockets(w, &pourer, &collector);
+}
+
+static void much_over_tcp(struct world *w)
+{
+    if (serve(w, "127.0.0.1:0", &collector, 1))
+        connect_to_server(w, &pourer);
+}
+
+static void odd_writes(struct side *s)
+{
+    if (s->ch)
+        asynchat_set_out_buffer_size(s->ch, 5000);
+    push(s, pattern(), 9000);
+    pour(s);
+}
+
+static const struct program odd_pourer = {.connected = odd_writes};
+
+static void much_over_a_pair(struct world *w)
+{
+    over_pair(w, &odd_pourer, &collector);
+}
+
+static void much_over_bufferevents(struct world *w)
+{
+    over_bufferevents(w, &odd_pourer, &collector);
+}
+
+static void much_over_filters(struct world *w)
+{
+    over_filters(w, &odd_pourer, &collector);
+}
+
+static void next_piece(struct side *s)
+{
+    if (s->step++ < 4)
+        push(s, pattern() + s->step, 20000);
+    else
+        close_when_done(s);
+}
+
+static const struct program draining = {.connected = next_piece,
+                                        .drained = next_piece};
+
+static void more_when_it_is_drained(struct world *w)
+{
+    over_small_sockets(w, &draining, &collector);
+}
+
+static void more_when_a_pair_is_drained(struct world *w)
+{
+    over_pair(w, &draining, &collector);
+}
+
+/* What is pushed in a wake-up leaves room for more. */
+static void small_and_large(struct side *s)
+{
+    push(s, pattern(), 60000);
+    push(s, pattern(), 10000);
+    say(s, "small");
+    push_reference(s, "reference");
+    push_evbuffer(s, "evbuffer");
+    say(s, "small again");
+    close_when_done(s);
+}
+
+static void pushes_of_all_kinds(struct world *w)
+{
+    static const struct program writer = {.connected = small_and_large};
+    over_sockets(w, &writer, &collector);
+}
+
+static void pushes_of_all_kinds_to_a_slow_reader(struct world *w)
+{
+    static const struct program writer = {.connected = small_and_large};
+    over_small_sockets(w, &writer, &collector);
+}
+
+static void pushes_of_all_kinds_over_a_pair(struct world *w)
+{
+    static const struct program writer = {.connected = small_and_large};
+    over_pair(w, &writer, &collector);
+}
+
+/* Sizes as small as they can be. */
+static void tiny(struct side *s)
+{
+    crlf(s);
+    if (s->ch) {
+        asynchat_set_in_buffer_size(s->ch, 2);
+        asynchat_set_out_buffer_size(s->ch, 3);
+    }
+    if (s == &s->world->sides[0])
+        asker_next(s);
+}
+
+static const struct program tiny_asker = {.connected = tiny,
+                                          .message = asker_next};
+static const struct program tiny_echoer = {.connected = tiny, .message = echo};
+
+static void lines_in_tiny_pieces(struct world *w)
+{
+    over_sockets(w, &tiny_asker, &tiny_echoer);
+}
+
+static void lines_in_tiny_pieces_over_bufferevents(struct world *w)
+{
+    over_bufferevents(w, &tiny_asker, &tiny_echoer);
+}
+
+/* --- producers --- */
+
+/* A producer of the program's own: so many bytes of the pattern in chunks. */
+struct maker {
+    struct side *side;
+    size_t at, len;
+    int chunks; /* given so far */
+    int odd;    /* the answer after two of them, or 0 */
+    void (*meanwhile)(struct side *s);
+};
+
+static int maker_more(struct asynchat_channel *ch, struct evbuffer *out,
+                      size_t room, void *arg)
+{
+    struct maker *maker = arg;
+    size_t n = maker->len - maker->at;
+    (void)ch;
+    if (maker->chunks++ == 2 && maker->odd)
+        return maker->odd;
+    n = n < 700 ? n : 700;
+    n = n < room ? n : room;
+    if (evbuffer_add(out, pattern() + maker->at, n) < 0)
+        return -ENOMEM;
+    maker->at += n;
+    if (maker->meanwhile && maker->chunks == 2)
+        maker->meanwhile(maker->side);
+    return maker->at < maker->len ? ASYNCHAT_MORE : ASYNCHAT_DONE;
+}
+
+static void maker_release(void *arg)
+{
+    ((struct maker *)arg)->side->world->released++;
+}
+
+/* NULL for want of memory. There is one at a time. */
+static struct asynchat_producer *make_maker(struct side *s, int odd,
+                                            void (*meanwhile)(struct side *s))
+{
+    static const struct asynchat_producer_ops ops = {
+        .size = sizeof ops, .more = maker_more, .release = maker_release};
+    static struct maker maker;
+    struct asynchat_producer *producer = NULL;
+    maker = (struct maker){
+        .side = s, .len = 3000, .odd = odd, .meanwhile = meanwhile};
+    int error = asynchat_producer_new(&ops, &maker, &producer);
+    note(s, error);
+    s->world->lent += !error;
+    return producer;
+}
+
+static void push_file(struct side *s)
+{
+    push_producer(s, asynchat_producer_file(file(), 10, FILE_SIZE - 10),
+                  pattern() + 10, FILE_SIZE - 10);
+}
+
+static void push_concat(struct side *s)
+{
+    struct asynchat_producer *parts[] = {
+        asynchat_producer_simple("first ", 6, 2),
+        asynchat_producer_concat(NULL, 0),
+        asynchat_producer_file(file(), 0, 3000),
+        asynchat_producer_simple(" last", 5, 0),
+    };
+    static char expected[6 + 3000 + 5];
+    memcpy(expected, "first ", 6);
+    memcpy(expected + 6, pattern(), 3000);
+    memcpy(expected + 3006, " last", 5);
+    push_producer(s, asynchat_producer_concat(parts, 4), expected,
+                  sizeof expected);
+}
+
+/* Everything there is, one behind the other. */
+static void produce_all(struct side *s)
+{
+    say(s, "begin ");
+    push_producer(s, asynchat_producer_simple(pattern(), 2000, 0), pattern(),
+                  2000);
+    say(s, " one ");
+    push_reference(s, "two ");
+    push_evbuffer(s, "three ");
+    push_file(s);
+    push_concat(s);
+    push_producer(s, make_maker(s, 0, NULL), pattern(), 3000);
+    push_evbuffer(s, "four ");
+    say(s, "five");
+    push_reference(s, " six");
+    close_when_done(s);
+}
+
+static const struct program producing = {.connected = produce_all};
+
+static void producers_over_sockets(struct world *w)
+{
+    over_sockets(w, &producing, &collector);
+}
+
+static void producers_to_a_slow_reader(struct world *w)
+{
+    over_small_sockets(w, &producing, &collector);
+}
+
+static void producers_over_a_pair(struct world *w)
+{
+    over_pair(w, &producing, &collector);
+}
+
+static void producers_over_bufferevents(struct world *w)
+{
+    over_bufferevents(w, &producing, &collector);
+}
+
+static void producers_over_filters(struct world *w)
+{
+    over_filters(w, &producing, &collector);
+}
+
+static void file_first(struct side *s)
+{
+    push_file(s);
+    push_file(s);
+    close_when_done(s);
+}
+
+static void files_only(struct world *w)
+{
+    static const struct program sender = {.connected = file_first};
+    over_small_sockets(w, &sender, &collector);
+}
+
+static void resume(struct side *s)
+{
+    asynchat_resume_producer(s->ch);
+}
+
+static void produce_late(struct side *s)
+{
+    push_producer(s, make_maker(s, ASYNCHAT_LATER, NULL), pattern(), 3000);
+    say(s, "after it");
+    close_when_done(s);
+}
+
+static void a_producer_that_waits(struct world *w)
+{
+    static const struct program sender = {.connected = produce_late};
+    over_sockets(w, &sender, &collector);
+    settle(w);
+    resume(&w->sides[0]);
+}
+
+static void a_producer_that_waits_over_a_pair(struct world *w)
+{
+    static const struct program sender = {.connected = produce_late};
+    over_pair(w, &sender, &collector);
+    settle(w);
+    resume(&w->sides[0]);
+}
+
+/* Of 3000 bytes the first 1400 are there when it fails; nothing after that. */
+static void produce_badly(struct side *s)
+{
+    push_producer(s, make_maker(s, -EDOM, NULL), pattern(), 1400);
+    note(s, asynchat_push(s->ch, "never sent", 10));
+}
+
+static void a_producer_that_fails(struct world *w)
+{
+    static const struct program sender = {.connected = produce_badly,
+                                          .failed = apologize};
+    over_sockets(w, &sender, &collector);
+}
+
+static void produce_and(struct side *s, void (*meanwhile)(struct side *s))
+{
+    push_producer(s, make_maker(s, 0, meanwhile), pattern(), 3000);
+    say(s, "behind it");
+}
+
+static void discard_and_go(struct side *s)
+{
+    discard(s);
+    say(s, "after all");
+    close_when_done(s);
+}
+
+static void produce_and_discard(struct side *s)
+{
+    produce_and(s, discard_and_go);
+}
+
+static void a_producer_that_discards_itself(struct world *w)
+{
+    static const struct program sender = {.connected = produce_and_discard};
+    over_sockets(w, &sender, &collector);
+}
+
+static void produce_and_close(struct side *s)
+{
+    produce_and(s, close_now);
+}
+
+static void a_producer_that_closes(struct world *w)
+{
+    static const struct program sender = {.connected = produce_and_close};
+    over_sockets(w, &sender, &collector);
+}
+
+static void produce_and_free(struct side *s)
+{
+    produce_and(s, free_now);
+}
+
+static void a_producer_that_frees(struct world *w)
+{
+    static const struct program sender = {.connected = produce_and_free};
+    over_sockets(w, &sender, &collector);
+}
+
+static void more_than_the_file(struct side *s)
+{
+    push_producer(s, asynchat_producer_file(file(), 0, FILE_SIZE + 100),
+                  pattern(), FILE_SIZE);
+    close_when_done(s);
+}
+
+static const struct program cutter = {.connected = more_than_the_file,
+                                      .failed = apologize};
+
+static void a_file_that_is_too_short(struct world *w)
+{
+    over_sockets(w, &cutter, &collector);
+}
+
+static void a_file_that_is_too_short_over_a_pair(struct world *w)
+{
+    over_pair(w, &cutter, &collector);
+}
+
+static void send_a_pipe(struct side *s)
+{
+    int ends[2];
+    if (pipe(ends) < 0)
+        abort();
+    inject_close(ends[1]);
+    say(s, "before");
+    push_producer(s, asynchat_producer_file(ends[0], 0, 10), "", 0);
+    close_when_done(s);
+}
+
+static void a_pipe_is_no_file(struct world *w)
+{
+    static const struct program sender = {.connected = send_a_pipe};
+    over_sockets(w, &sender, &collector);
+}
+
+/* --- ending --- */
+
+static void three_lines(struct side *s)
+{
+    crlf(s);
+    say(s, "one\r\ntwo\r\nthree\r\n");
+}
+
+static const struct program talker = {.connected = three_lines};
+
+static void small_reads(struct side *s)
+{
+    crlf(s);
+    if (s->ch)
+        asynchat_set_in_buffer_size(s->ch, 5);
+}
+
+static void say_bye(struct side *s)
+{
+    say(s, "bye\r\n");
+    close_when_done(s);
+}
+
+/* Its peer's lines are not all read when it closes: it has to linger. */
+static void closing_with_input_unread(struct world *w)
+{
+    static const struct program leaver = {.connected = small_reads,
+                                          .message = say_bye};
+    over_sockets(w, &talker, &leaver);
+}
+
+static void closing_with_input_unread_over_a_pair(struct world *w)
+{
+    static const struct program leaver = {.connected = small_reads,
+                                          .message = say_bye};
+    over_pair(w, &talker, &leaver);
+}
+
+static void closing_in_a_callback(struct world *w)
+{
+    static const struct program closer = {.connected = crlf,
+                                          .message = close_now};
+    over_sockets(w, &talker, &closer);
+}
+
+static void freeing_in_a_callback(struct world *w)
+{
+    static const struct program freer = {.connected = crlf,
+                                         .message = free_now};
+    over_sockets(w, &talker, &freer);
+}
+
+static void freeing_in_a_callback_over_a_pair(struct world *w)
+{
+    static const struct program freer = {.connected = crlf,
+                                         .message = free_now};
+    over_pair(w, &talker, &freer);
+}
+
+static void freeing_from_outside(struct world *w)
+{
+    if (!over_sockets(w, &lines, &lines))
+        return;
+    settle(w);
+    say(&w->sides[0], "never sent");
+    push_reference(&w->sides[0], "nor this");
+    push_producer(&w->sides[0], make_maker(&w->sides[0], 0, NULL), "", 0);
+    free_now(&w->sides[0]);
+}
+
+static void closing_with_a_queue(struct world *w)
+{
+    if (!over_sockets(w, &lines, &lines))
+        return;
+    settle(w);
+    push_producer(&w->sides[0], make_maker(&w->sides[0], 0, NULL), "", 0);
+    push_reference(&w->sides[0], "dropped");
+    push_file(&w->sides[0]);
+    close_now(&w->sides[0]);
+}
+
+static void discarding_output(struct world *w)
+{
+    if (!over_sockets(w, &lines, &lines))
+        return;
+    settle(w);
+    push_reference(&w->sides[0], "dropped");
+    push_producer(&w->sides[0], make_maker(&w->sides[0], 0, NULL), "", 0);
+    discard(&w->sides[0]);
+    say(&w->sides[0], "kept\r\n");
+    close_when_done(&w->sides[0]);
+}
+
+static void discard_once(struct side *s)
+{
+    if (s->step++ == 0)
+        asynchat_discard_buffers(s->ch);
+}
+
+static void discarding_input(struct world *w)
+{
+    static const struct program dropper = {.connected = crlf,
+                                           .message = discard_once};
+    over_sockets(w, &long_writer, &dropper);
+}
+
+/* --- peers that are not ours --- */
+
+static void pour_and_linger(struct side *s)
+{
+    asynchat_set_linger(s->ch, 20);
+    for (int i = 0; i < 3; i++)
+        push(s, pattern(), PATTERN_SIZE);
+    close_when_done(s);
+}
+
+static void a_peer_that_does_not_read(struct world *w)
+{
+    static const struct program sender = {.connected = pour_and_linger};
+    over_raw(w, &sender);
+}
+
+/* Nobody may be there any more to hear it. */
+static void raw_write(struct world *w, const char *text)
+{
+    (void)!write(w->raw[0], text, strlen(text));
+}
+
+static void bye_and_linger(struct side *s)
+{
+    asynchat_set_linger(s->ch, 20);
+    say_bye(s);
+}
+
+static void a_peer_that_does_not_hang_up(struct world *w)
+{
+    static const struct program leaver = {.connected = small_reads,
+                                          .message = bye_and_linger};
+    if (!over_raw(w, &leaver))
+        return;
+    settle(w);
+    raw_write(w, "one\r\ntwo\r\nthree\r\n");
+}
+
+static void a_peer_that_only_listens(struct world *w)
+{
+    static const struct program reader = {
+        .connected = crlf, .message = echo, .eof = answer_the_end};
+    if (!over_raw(w, &reader))
+        return;
+    raw_write(w, "one\r\ntwo");
+    inject.armed = false;
+    shutdown(w->raw[0], SHUT_WR);
+    inject.armed = true;
+}
+
+/* It is gone before this side says something; what it said is there. */
+static void a_peer_that_came_and_went(struct world *w)
+{
+    static const struct program greeter = {.connected = three_lines};
+    if (!over_raw(w, &greeter))
+        return;
+    raw_write(w, "one\r\ntwo\r\n");
+    inject_close(w->raw[0]);
+    w->raw[0] = -1;
+}
+
+static void a_peer_that_resets(struct world *w)
+{
+    struct linger none = {.l_onoff = 1};
+    if (!serve(w, "127.0.0.1:0", &echoer, 1) || !connect_raw(w))
+        return;
+    raw_write(w, "one\r\ntw");
+    settle(w);
+    inject.armed = false;
+    setsockopt(w->raw[0], SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    inject.armed = true;
+    inject_close(w->raw[0]);
+    w->raw[0] = -1;
+}
+
+#define SCENARIO(name, flags)                                                  \
+    {                                                                          \
+#name, name, flags                                                     \
+    }
+
+const struct scenario scenarios[] = {
+    SCENARIO(lines_over_sockets, 0),
+    SCENARIO(lines_over_a_pair, 0),
+    SCENARIO(lines_over_bufferevents, WAITS),
+    SCENARIO(lines_over_filters, WAITS),
+    SCENARIO(lines_over_tcp, SYSTEM | WAITS),
+    SCENARIO(lines_over_unix, WAITS),
+    SCENARIO(lines_from_a_connecting_bufferevent, SYSTEM | WAITS),
+    SCENARIO(several_clients, WAITS),
+    SCENARIO(connections_outlive_the_server, WAITS),
+    SCENARIO(a_server_is_freed_with_connections_waiting, WAITS | TIMED),
+    SCENARIO(pushed_before_it_is_connected, WAITS),
+    SCENARIO(addresses, SYSTEM | WAITS),
+    SCENARIO(refused_by_tcp, SYSTEM),
+    SCENARIO(no_such_path, 0),
+    SCENARIO(no_answer_in_time, SYSTEM),
+    SCENARIO(closed_while_connecting, SYSTEM),
+    SCENARIO(whole_messages, 0),
+    SCENARIO(whole_messages_over_a_pair, 0),
+    SCENARIO(whole_message_until_the_end, 0),
+    SCENARIO(a_message_too_long, FAILS),
+    SCENARIO(terminators_that_change, 0),
+    SCENARIO(held_bytes_are_matched_again, 0),
+    SCENARIO(a_terminator_set_among_bytes_held_back, 0),
+    SCENARIO(a_terminator_set_while_more_is_received, 0),
+    SCENARIO(the_same_over_a_pair, 0),
+    SCENARIO(long_terminators, 0),
+    SCENARIO(the_end_in_the_middle, 0),
+    SCENARIO(much_over_sockets, 0),
+    SCENARIO(much_over_small_sockets, 0),
+    SCENARIO(much_over_tcp, SYSTEM | WAITS),
+    SCENARIO(much_over_a_pair, 0),
+    SCENARIO(much_over_bufferevents, WAITS),
+    SCENARIO(much_over_filters, WAITS),
+    SCENARIO(more_when_it_is_drained, 0),
+    SCENARIO(more_when_a_pair_is_drained, 0),
+    SCENARIO(pushes_of_all_kinds, 0),
+    SCENARIO(pushes_of_all_kinds_to_a_slow_reader, 0),
+    SCENARIO(pushes_of_all_kinds_over_a_pair, 0),
+    SCENARIO(lines_in_tiny_pieces, 0),
+    SCENARIO(lines_in_tiny_pieces_over_bufferevents, WAITS),
+    SCENARIO(producers_over_sockets, 0),
+    SCENARIO(producers_to_a_slow_reader, 0),
+    SCENARIO(producers_over_a_pair, 0),
+    SCENARIO(producers_over_bufferevents, WAITS),
+    SCENARIO(producers_over_filters, WAITS),
+    SCENARIO(files_only, 0),
+    SCENARIO(a_producer_that_waits, 0),
+    SCENARIO(a_producer_that_waits_over_a_pair, 0),
+    SCENARIO(a_producer_that_fails, FAILS),
+    SCENARIO(a_producer_that_discards_itself, LOSES),
+    SCENARIO(a_producer_that_closes, LOSES | TIMED),
+    SCENARIO(a_producer_that_frees, LOSES | TIMED),
+    SCENARIO(a_file_that_is_too_short, FAILS),
+    SCENARIO(a_file_that_is_too_short_over_a_pair, FAILS),
+    SCENARIO(a_pipe_is_no_file, FAILS),
+    SCENARIO(closing_with_input_unread, LINGERS | TIMED),
+    SCENARIO(closing_with_input_unread_over_a_pair, 0),
+    SCENARIO(closing_in_a_callback, LINGERS | TIMED),
+    SCENARIO(freeing_in_a_callback, TIMED),
+    SCENARIO(freeing_in_a_callback_over_a_pair, 0),
+    SCENARIO(freeing_from_outside, LOSES),
+    SCENARIO(closing_with_a_queue, LOSES),
+    SCENARIO(discarding_output, LOSES),
+    SCENARIO(discarding_input, LOSES | TIMED),
+    SCENARIO(a_peer_that_does_not_read, 0),
+    SCENARIO(a_peer_that_does_not_hang_up, LINGERS | TIMED),
+    SCENARIO(a_peer_that_only_listens, 0),
+    SCENARIO(a_peer_that_came_and_went, 0),
+    SCENARIO(a_peer_that_resets, SYSTEM | WAITS),
+    {0},
+};

@@ -1,0 +1,35 @@
+/* A sweep: every scenario with every fault of a kind, as cmocka tests.
+ *
+ *     faults_memory [quick|full [NAME*]]
+ *
+ * quick is a part that finds most of what full finds. A name is one of a test,
+ * with * and ?.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef FAULTS_SWEEP_H
+#define FAULTS_SWEEP_H
+
+#include "world.h"
+
+struct sweep {
+    const struct scenario *scenario;
+    const struct outcome *expected; /* without a fault */
+    bool memory, full;
+    unsigned runs, wrong;
+};
+
+/* One kind of fault: calls sweep_run() for each. */
+struct sweep_kind {
+    const char *name;
+    void (*all)(struct sweep *sweep);
+};
+
+/* Runs the scenario with a fault, and says what went wrong. Answers whether the
+ * fault came at all. */
+bool sweep_run(struct sweep *sweep, struct fault fault);
+
+/* What main() does. The kinds end with one that has no name. */
+int sweep_main(int argc, char **argv, bool memory,
+               const struct sweep_kind *kinds);
+
+#endif

@@ -1,0 +1,999 @@
+/* The world of a scenario: what its programs are told, and what is checked.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "world.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+static struct world world;
+static const struct outcome *expectation;
+
+void complain(struct world *w, const char *format, ...)
+{
+    va_list args;
+    if (*w->complaint)
+        return;
+    va_start(args, format);
+    vsnprintf(w->complaint, sizeof w->complaint, format, args);
+    va_end(args);
+}
+
+/* --- error codes --- */
+
+/* A place for each code: 0, -errno, and the library's own; or -1. */
+static int code_place(int error)
+{
+    if (error <= 0 && error > -200)
+        return -error;
+    if (error <= ASYNCHAT_EOF && error >= ASYNCHAT_ETRUNCATED)
+        return 200 + ASYNCHAT_EOF - error;
+    return -1;
+}
+
+/* The code by which the program hears of the fault: libevent has one answer for
+ * everything that event_add() may find. */
+static int fault_code(void)
+{
+    bool memory = inject.last == CALL_ALLOC || inject.last == CALL_EPOLL_ADD ||
+                  inject.last == CALL_EPOLL_MOD;
+    return memory ? -ENOMEM : -inject.fault.error;
+}
+
+/* What can be the matter with a connection whose other side has a fault. */
+static bool is_consequence(int error)
+{
+    return error == -EPIPE || error == -ECONNRESET || error == ASYNCHAT_EOF ||
+           error == ASYNCHAT_ECLOSED || error == 0;
+}
+
+/* An error code can be given if it is without a fault, or because of it. */
+static bool is_plausible(int error)
+{
+    int place = code_place(error);
+    if (place < 0)
+        return false;
+    if (!expectation || expectation->seen[place])
+        return true;
+    return inject.failed > 0 &&
+           (error == fault_code() || is_consequence(error));
+}
+
+static void code_seen(struct world *w, int error)
+{
+    if (!is_plausible(error))
+        complain(w, "implausible error code %d", error);
+    else
+        w->seen[code_place(error)] = true;
+}
+
+void note(struct side *s, int error)
+{
+    code_seen(s->world, error);
+}
+
+/* --- streams --- */
+
+static void stream_add(struct side *s, struct stream *stream, const void *data,
+                       size_t len)
+{
+    if (len > STREAM_SIZE - stream->len) {
+        complain(s->world, "more bytes than were ever sent");
+        return;
+    }
+    if (len > 0)
+        memcpy(stream->bytes + stream->len, data, len);
+    stream->len += len;
+}
+
+/* What arrives is the beginning of what was sent, at any time. */
+static void side_got(struct side *s, const void *data, size_t len)
+{
+    const struct stream *from = s->peer ? &s->peer->sent : NULL;
+    size_t at = s->got.len;
+    stream_add(s, &s->got, data, len);
+    if (!from || (s->world->scenario->flags & LOSES))
+        return;
+    if (s->got.len > from->len)
+        complain(s->world, "%zu bytes received, %zu sent", s->got.len,
+                 from->len);
+    else if (memcmp(from->bytes + at, s->got.bytes + at, len) != 0)
+        complain(s->world, "wrong bytes received after %zu", at);
+}
+
+/* --- callbacks --- */
+
+static void side_log(struct side *s, const char *event, int value)
+{
+    size_t len = strlen(s->log);
+    snprintf(s->log + len, sizeof s->log - len, "%s(%d)@%zu ", event, value,
+             s->got.len);
+}
+
+/* Whose channel it is. A server gives all its connections the first side. */
+static struct side *side_of(struct asynchat_channel *ch, void *arg)
+{
+    struct side *s = arg;
+    while (s->next && (s->made ? s->ch != ch : false))
+        s = s->next;
+    if (!s->made) {
+        s->made = true;
+        s->ch = ch;
+    }
+    if (s->ch != ch)
+        complain(s->world, "a callback of a channel that is gone");
+    asynchat_set_arg(ch, s);
+    return s;
+}
+
+/* Every callback begins here. */
+static struct side *side_called(struct asynchat_channel *ch, void *arg)
+{
+    struct side *s = side_of(ch, arg);
+    inject_moved();
+    if (s->closed || s->freed)
+        complain(s->world, "a callback after the last");
+    return s;
+}
+
+static struct side *side_delivered(struct asynchat_channel *ch, void *arg)
+{
+    struct side *s = side_called(ch, arg);
+    if (!s->connected || s->eof || s->failed)
+        complain(s->world, "data %s",
+                 s->connected ? "after the end" : "before handle_connect");
+    return s;
+}
+
+static void run(void (*step)(struct side *s), struct side *s)
+{
+    if (step)
+        step(s);
+}
+
+static void on_connect(struct asynchat_channel *ch, void *arg)
+{
+    struct side *s = side_called(ch, arg);
+    if (s->connected || s->eof || s->failed)
+        complain(s->world, "handle_connect is not the first");
+    s->connected = true;
+    side_log(s, "connect", 0);
+    run(s->program->connected, s);
+}
+
+static void on_data(struct asynchat_channel *ch, const void *data, size_t len,
+                    void *arg)
+{
+    struct side *s = side_delivered(ch, arg);
+    if (len == 0 || len > asynchat_get_in_buffer_size(ch))
+        complain(s->world, "%zu bytes of data at once", len);
+    side_got(s, data, len);
+    run(s->program->data, s);
+}
+
+/* The terminator is no data, but came as well. */
+static void side_terminated(struct side *s)
+{
+    const void *bytes;
+    uint64_t len;
+    if (asynchat_get_terminator(s->ch, &bytes, &len) == ASYNCHAT_STRING)
+        side_got(s, bytes, (size_t)len);
+}
+
+static void on_found(struct asynchat_channel *ch, void *arg)
+{
+    struct side *s = side_delivered(ch, arg);
+    s->line = (const char *)s->got.bytes + s->line_at;
+    s->line_len = s->got.len - s->line_at;
+    side_terminated(s);
+    s->line_at = s->got.len;
+    side_log(s, "found", (int)s->line_len);
+    run(s->program->message, s);
+}
+
+static void on_message(struct asynchat_channel *ch, const void *data,
+                       size_t len, void *arg)
+{
+    struct side *s = side_delivered(ch, arg);
+    side_got(s, data, len);
+    side_terminated(s);
+    s->line = data;
+    s->line_len = len;
+    side_log(s, "message", (int)len);
+    run(s->program->message, s);
+}
+
+static void on_eof(struct asynchat_channel *ch, int cut_off, void *arg)
+{
+    struct side *s = side_delivered(ch, arg);
+    s->eof = true;
+    side_log(s, "eof", cut_off);
+    run(s->program->eof, s);
+}
+
+static void on_error(struct asynchat_channel *ch, int error, void *arg)
+{
+    struct side *s = side_called(ch, arg);
+    if (s->failed || error == 0 || error == ASYNCHAT_EOF)
+        complain(s->world, "handle_error(%d) %s", error,
+                 s->failed ? "once more" : "for no error");
+    s->failed = true;
+    s->error = error;
+    code_seen(s->world, error);
+    side_log(s, "error", error);
+    run(s->program->failed, s);
+}
+
+static void on_close(struct asynchat_channel *ch, int status, void *arg)
+{
+    struct side *s = side_called(ch, arg);
+    bool good = status == 0 || status == ASYNCHAT_EOF;
+    if (s->failed ? status != s->error : !good)
+        complain(s->world, "handle_close(%d) after handle_error(%d)", status,
+                 s->error);
+    s->status = status;
+    code_seen(s->world, status);
+    side_log(s, "close", status);
+    run(s->program->closed, s);
+    s->closed = true;
+    s->ch = NULL;
+}
+
+static void on_drained(struct asynchat_channel *ch, void *arg)
+{
+    struct side *s = side_called(ch, arg);
+    if (!s->pushed)
+        complain(s->world, "drained of nothing");
+    s->pushed = false;
+    run(s->program->drained, s);
+}
+
+static const struct asynchat_handler pieces_handler = {
+    .size = sizeof pieces_handler,
+    .collect_incoming_data = on_data,
+    .found_terminator = on_found,
+    .handle_connect = on_connect,
+    .handle_eof = on_eof,
+    .handle_error = on_error,
+    .handle_close = on_close,
+    .handle_drained = on_drained,
+};
+
+static const struct asynchat_handler whole_handler = {
+    .size = sizeof whole_handler,
+    .message = on_message,
+    .handle_connect = on_connect,
+    .handle_eof = on_eof,
+    .handle_error = on_error,
+    .handle_close = on_close,
+    .handle_drained = on_drained,
+};
+
+static const struct asynchat_handler *handler_of(const struct program *program)
+{
+    return program->whole ? &whole_handler : &pieces_handler;
+}
+
+/* --- making --- */
+
+struct side *side(struct world *w, const struct program *program)
+{
+    struct side *s = &w->sides[w->count++];
+    s->world = w;
+    s->program = program;
+    return s;
+}
+
+/* What stands in *out until there is a channel. */
+static struct asynchat_channel *const untouched = (void *)&world;
+
+/* A constructor has answered: on failure nothing else has changed. */
+static bool side_made(struct side *s, int error)
+{
+    if (error) {
+        code_seen(s->world, error);
+        if (error == ASYNCHAT_ECLOSED || error == ASYNCHAT_EOF || error > 0)
+            complain(s->world, "made with %d", error);
+        if (s->ch != untouched)
+            complain(s->world, "*out has changed though it failed");
+        s->ch = NULL;
+    }
+    s->made = !error;
+    return !error;
+}
+
+static bool side_socket(struct side *s, int fd)
+{
+    s->ch = untouched;
+    int error = asynchat_channel_new_socket(s->world->base, fd,
+                                            handler_of(s->program), s, &s->ch);
+    if (side_made(s, error))
+        return true;
+    if (!inject_is_open(fd))
+        complain(s->world, "the descriptor was closed though it failed");
+    inject_close(fd);
+    return false;
+}
+
+/* `bev` may be NULL. */
+static bool side_bufferevent(struct side *s, struct bufferevent *bev,
+                             unsigned flags)
+{
+    s->ch = untouched;
+    int error = bev ? asynchat_channel_new(bev, flags, handler_of(s->program),
+                                           s, &s->ch)
+                    : -ENOMEM;
+    if (side_made(s, error))
+        return true;
+    if (bev)
+        bufferevent_free(bev);
+    return false;
+}
+
+static void make_sockets(int fds[2], int buffer)
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+                   fds) < 0)
+        abort();
+    inject.armed = false;
+    for (int i = 0; i < 2 && buffer > 0; i++)
+        setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+    inject.armed = true;
+}
+
+/* Two sides, connected to each other. */
+static struct side *two_sides(struct world *w, const struct program *a,
+                              const struct program *b)
+{
+    struct side *first = side(w, a), *second = side(w, b);
+    first->peer = second;
+    second->peer = first;
+    return first;
+}
+
+static bool two_sockets(struct world *w, const struct program *a,
+                        const struct program *b, int buffer)
+{
+    int fds[2];
+    struct side *sides = two_sides(w, a, b);
+    make_sockets(fds, buffer);
+    bool first = side_socket(&sides[0], fds[0]);
+    return side_socket(&sides[1], fds[1]) && first;
+}
+
+bool over_sockets(struct world *w, const struct program *a,
+                  const struct program *b)
+{
+    return two_sockets(w, a, b, 0);
+}
+
+bool over_small_sockets(struct world *w, const struct program *a,
+                        const struct program *b)
+{
+    return two_sockets(w, a, b, 1);
+}
+
+bool over_pair(struct world *w, const struct program *a,
+               const struct program *b)
+{
+    struct side *sides = two_sides(w, a, b);
+    const struct asynchat_handler *handlers[2] = {handler_of(a), handler_of(b)};
+    void *args[2] = {&sides[0], &sides[1]};
+    struct asynchat_channel *out[2] = {untouched, untouched};
+    int error = asynchat_pair_new(w->base, handlers, args, out);
+    sides[0].ch = out[0];
+    sides[1].ch = out[1];
+    bool first = side_made(&sides[0], error);
+    return side_made(&sides[1], error) && first;
+}
+
+static struct bufferevent *make_bufferevent(struct world *w, int fd)
+{
+    struct bufferevent *bev =
+        bufferevent_socket_new(w->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (!bev)
+        inject_close(fd);
+    return bev;
+}
+
+bool over_bufferevents(struct world *w, const struct program *a,
+                       const struct program *b)
+{
+    int fds[2];
+    struct side *sides = two_sides(w, a, b);
+    make_sockets(fds, 0);
+    bool first = side_bufferevent(&sides[0], make_bufferevent(w, fds[0]), 0);
+    return side_bufferevent(&sides[1], make_bufferevent(w, fds[1]), 0) && first;
+}
+
+static enum bufferevent_filter_result pass(struct evbuffer *from,
+                                           struct evbuffer *to,
+                                           ev_ssize_t limit,
+                                           enum bufferevent_flush_mode mode,
+                                           void *arg)
+{
+    (void)limit;
+    (void)mode;
+    (void)arg;
+    if (evbuffer_get_length(from) == 0)
+        return BEV_NEED_MORE;
+    return evbuffer_add_buffer(to, from) < 0 ? BEV_ERROR : BEV_OK;
+}
+
+static struct bufferevent *make_filter(struct world *w, int fd)
+{
+    struct bufferevent *below = make_bufferevent(w, fd);
+    struct bufferevent *filter =
+        below ? bufferevent_filter_new(below, pass, pass, BEV_OPT_CLOSE_ON_FREE,
+                                       NULL, NULL)
+              : NULL;
+    if (below && !filter)
+        bufferevent_free(below);
+    return filter;
+}
+
+bool over_filters(struct world *w, const struct program *a,
+                  const struct program *b)
+{
+    int fds[2];
+    struct side *sides = two_sides(w, a, b);
+    make_sockets(fds, 0);
+    bool first = side_bufferevent(&sides[0], make_filter(w, fds[0]), 0);
+    return side_bufferevent(&sides[1], make_filter(w, fds[1]), 0) && first;
+}
+
+bool over_raw(struct world *w, const struct program *program)
+{
+    int fds[2];
+    make_sockets(fds, 0);
+    w->raw[0] = fds[1];
+    return side_socket(side(w, program), fds[0]);
+}
+
+/* --- servers and clients --- */
+
+struct side *serve(struct world *w, const char *address,
+                   const struct program *program, int count)
+{
+    struct asynchat_server *const none = (void *)&world;
+    struct side *first = side(w, program), *last = first;
+    for (int i = 1; i < count; i++) {
+        last->next = side(w, program);
+        last = last->next;
+    }
+    w->server = none;
+    int error = asynchat_server_new(w->base, address, handler_of(program),
+                                    first, NULL, &w->server);
+    if (!error)
+        return first;
+    code_seen(w, error);
+    if (w->server != none)
+        complain(w, "*out has changed though it failed");
+    w->server = NULL;
+    return NULL;
+}
+
+bool connect_to(struct world *w, const char *address, unsigned timeout,
+                const struct program *program)
+{
+    struct side *s = side(w, program);
+    s->ch = untouched;
+    return side_made(s, asynchat_connect(w->base, address, timeout,
+                                         handler_of(program), s, &s->ch));
+}
+
+/* The side of the server that has no peer yet, when this one is its client. */
+static void pair_up(struct world *w, struct side *client)
+{
+    struct side *s = &w->sides[0];
+    while (s->peer && s->next)
+        s = s->next;
+    s->peer = client;
+    client->peer = s;
+}
+
+bool connect_to_server(struct world *w, const struct program *program)
+{
+    char address[ASYNCHAT_ADDRESS_SIZE];
+    asynchat_server_address(w->server, address, sizeof address);
+    if (!connect_to(w, address, 5000, program))
+        return false;
+    pair_up(w, &w->sides[w->count - 1]);
+    return true;
+}
+
+static struct sockaddr_in server_address(struct world *w)
+{
+    return (struct sockaddr_in){
+        .sin_family = AF_INET,
+        .sin_port = htons((uint16_t)asynchat_server_port(w->server)),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+}
+
+bool connect_bufferevent(struct world *w, const struct program *program)
+{
+    struct sockaddr_in to = server_address(w);
+    struct side *s = side(w, program);
+    struct bufferevent *bev =
+        bufferevent_socket_new(w->base, -1, BEV_OPT_CLOSE_ON_FREE);
+    if (!side_bufferevent(s, bev, ASYNCHAT_CONNECTING))
+        return false;
+    if (bufferevent_socket_connect(bev, (struct sockaddr *)&to, sizeof to) <
+        0) {
+        code_seen(w, fault_code());
+        free_now(s);
+        return false;
+    }
+    pair_up(w, s);
+    return true;
+}
+
+bool connect_raw(struct world *w)
+{
+    struct sockaddr_in to = server_address(w);
+    inject.armed = false;
+    w->raw[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool good = connect(w->raw[0], (struct sockaddr *)&to, sizeof to) == 0;
+    inject.armed = true;
+    return good;
+}
+
+/* --- what programs do --- */
+
+/* Whether it is to be tried again: want of memory may be over. If not, the
+ * program does without the channel. */
+static bool again(struct side *s, int error, int *tries)
+{
+    note(s, error);
+    if (error == -ENOMEM && (*tries)++ == 0)
+        return true;
+    if (error && error != ASYNCHAT_ECLOSED)
+        close_now(s);
+    return false;
+}
+
+static void set(struct side *s, enum asynchat_terminator kind,
+                const char *bytes, uint64_t len)
+{
+    int error, tries = 0;
+    uint64_t before, after;
+    const void *old, *now;
+    if (!s->ch)
+        return;
+    do {
+        enum asynchat_terminator was =
+            asynchat_get_terminator(s->ch, &old, &before);
+        error = kind == ASYNCHAT_STRING
+                    ? asynchat_set_terminator(s->ch, bytes, (size_t)len)
+                : kind == ASYNCHAT_LENGTH
+                    ? asynchat_set_terminator_length(s->ch, len)
+                    : asynchat_set_terminator_none(s->ch);
+        if (error && (asynchat_get_terminator(s->ch, &now, &after) != was ||
+                      old != now || before != after))
+            complain(s->world, "a terminator was changed by what failed");
+    } while (again(s, error, &tries));
+}
+
+void crlf(struct side *s)
+{
+    terminator(s, "\r\n");
+}
+
+void terminator(struct side *s, const char *bytes)
+{
+    set(s, ASYNCHAT_STRING, bytes, strlen(bytes));
+}
+
+void terminator_length(struct side *s, uint64_t len)
+{
+    set(s, ASYNCHAT_LENGTH, NULL, len);
+}
+
+void terminator_none(struct side *s)
+{
+    set(s, ASYNCHAT_NONE, NULL, 0);
+}
+
+static void side_sent(struct side *s, const void *data, size_t len)
+{
+    stream_add(s, &s->sent, data, len);
+    s->pushed = s->pushed || len > 0;
+}
+
+void push(struct side *s, const void *data, size_t len)
+{
+    int error, tries = 0;
+    if (!s->ch)
+        return;
+    do
+        error = asynchat_push(s->ch, data, len);
+    while (again(s, error, &tries));
+    if (!error)
+        side_sent(s, data, len);
+}
+
+void say(struct side *s, const char *text)
+{
+    push(s, text, strlen(text));
+}
+
+static void release(const void *data, size_t len, void *arg)
+{
+    struct world *w = arg;
+    (void)data;
+    (void)len;
+    w->released++;
+}
+
+void push_reference(struct side *s, const char *text)
+{
+    int error, tries = 0;
+    struct world *w = s->world;
+    if (!s->ch)
+        return;
+    do {
+        int before = w->released;
+        w->lent++;
+        error = asynchat_push_reference(s->ch, text, strlen(text), release, w);
+        if (error && w->released != before + 1)
+            complain(w, "a reference was refused and not released");
+    } while (again(s, error, &tries));
+    if (!error)
+        side_sent(s, text, strlen(text));
+}
+
+static struct evbuffer *make_evbuffer(const char *text)
+{
+    struct evbuffer *buffer = evbuffer_new();
+    if (buffer && evbuffer_add(buffer, text, strlen(text)) == 0)
+        return buffer;
+    if (buffer)
+        evbuffer_free(buffer);
+    return NULL;
+}
+
+void push_evbuffer(struct side *s, const char *text)
+{
+    int error, tries = 0;
+    if (!s->ch)
+        return;
+    struct evbuffer *buffer = make_evbuffer(text);
+    if (!buffer)
+        buffer = make_evbuffer(text);
+    if (!buffer) {
+        note(s, -ENOMEM);
+        close_now(s);
+        return;
+    }
+    do {
+        error = asynchat_push_evbuffer(s->ch, buffer);
+        if (evbuffer_get_length(buffer) != (error ? strlen(text) : 0))
+            complain(s->world, "an evbuffer was changed by what failed");
+    } while (again(s, error, &tries));
+    evbuffer_free(buffer);
+    if (!error)
+        side_sent(s, text, strlen(text));
+}
+
+void push_producer(struct side *s, struct asynchat_producer *producer,
+                   const void *expected, size_t len)
+{
+    int tries = 1;
+    if (!s->ch) {
+        asynchat_producer_free(producer);
+        return;
+    }
+    int error = asynchat_push_producer(s->ch, producer);
+    again(s, error, &tries);
+    if (!error)
+        side_sent(s, expected, len);
+    if (!error)
+        s->pushed = true;
+}
+
+void close_when_done(struct side *s)
+{
+    if (!s->ch)
+        return;
+    int error = asynchat_close_when_done(s->ch);
+    note(s, error);
+    if (error && error != ASYNCHAT_ECLOSED)
+        complain(s->world, "close_when_done: %d", error);
+    s->done = s->done || !error;
+}
+
+void close_now(struct side *s)
+{
+    asynchat_close(s->ch);
+    s->given_up = true;
+}
+
+void discard(struct side *s)
+{
+    if (!s->ch)
+        return;
+    asynchat_discard_buffers(s->ch);
+    s->given_up = true;
+    s->done = false;
+}
+
+void free_now(struct side *s)
+{
+    struct asynchat_channel *ch = s->ch;
+    if (!ch)
+        return;
+    s->freed = true;
+    s->ch = NULL;
+    asynchat_channel_free(ch);
+}
+
+bool line_is(const struct side *s, const char *text)
+{
+    return s->line_len == strlen(text) &&
+           memcmp(s->line, text, s->line_len) == 0;
+}
+
+/* --- things that all worlds share --- */
+
+const char *unix_address(void)
+{
+    static char text[64];
+    snprintf(text, sizeof text, "unix:faults.%d.socket", (int)getpid());
+    return text;
+}
+
+static const char *unix_path(void)
+{
+    return unix_address() + strlen("unix:");
+}
+
+const char *pattern(void)
+{
+    static char bytes[PATTERN_SIZE];
+    for (size_t i = 0; i < PATTERN_SIZE && !bytes[PATTERN_SIZE - 1]; i++)
+        bytes[i] = (char)('a' + (i + i / 101) % 23);
+    return bytes;
+}
+
+/* One for all worlds: producers do not move its position. */
+int file(void)
+{
+    static int kept = -1;
+    if (kept < 0) {
+        kept = memfd_create("file", MFD_CLOEXEC);
+        if (write(kept, pattern(), FILE_SIZE) != FILE_SIZE)
+            abort();
+    }
+    return dup(kept);
+}
+
+/* A port whose backlog is full: attempts to connect are not answered. */
+const char *blackhole(void)
+{
+    static char text[32];
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof to;
+    if (*text)
+        return text;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(fd, (struct sockaddr *)&to, sizeof to) < 0 || listen(fd, 0) < 0 ||
+        getsockname(fd, (struct sockaddr *)&to, &len) < 0)
+        abort();
+    for (int i = 0; i < 4; i++)
+        (void)!connect(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0),
+                       (struct sockaddr *)&to, sizeof to);
+    snprintf(text, sizeof text, "127.0.0.1:%d", ntohs(to.sin_port));
+    return text;
+}
+
+void world_prepare(void)
+{
+    pattern();
+    blackhole();
+    inject_close(file());
+}
+
+/* --- a run --- */
+
+static void leave_loop(void)
+{
+    event_base_loopbreak(world.base);
+}
+
+/* Inside the library, so there is no way back: the test ends here. */
+static void report_spin(void)
+{
+    fail_msg("%s: nothing moves, and there is no end of it (fault at %u: %s)",
+             world.scenario->name, inject.fault.at,
+             call_errors[inject.last].name);
+}
+
+void settle(struct world *w)
+{
+    inject.quiet = false;
+    while (!inject.quiet && event_base_loop(w->base, 0) == 0)
+        continue;
+}
+
+static void world_begin(struct world *w, const struct scenario *scenario)
+{
+    for (int i = 0; i < w->count; i++)
+        memset(&w->sides[i], 0, offsetof(struct side, sent));
+    for (int i = 0; i < SIDES; i++) {
+        w->sides[i].sent.len = w->sides[i].got.len = 0;
+        w->sides[i].log[0] = '\0';
+    }
+    w->scenario = scenario;
+    w->server = NULL;
+    w->count = 0;
+    w->lent = w->released = 0;
+    memset(w->seen, 0, sizeof w->seen);
+    memset(w->raw, -1, sizeof w->raw);
+    w->complaint[0] = '\0';
+    w->base = event_base_new();
+    inject.left = leave_loop;
+    inject.spun = report_spin;
+    inject.grace = scenario->flags & SYSTEM ? 2 : 0;
+}
+
+static struct side *side_alive(struct world *w)
+{
+    for (int i = 0; i < w->count; i++)
+        if (w->sides[i].made && !w->sides[i].closed && !w->sides[i].freed)
+            return &w->sides[i];
+    return NULL;
+}
+
+/* A channel that is not ended now never will be. */
+static void check_ended(struct world *w)
+{
+    if (side_alive(w)) {
+        inject.grace *= 50;
+        settle(w);
+    }
+    struct side *s = side_alive(w);
+    if (s)
+        complain(w, "side %d has not ended: %s| %s", (int)(s - w->sides),
+                 w->sides[0].log, w->sides[1].log);
+}
+
+/* Who has closed when done, with status 0, has sent everything; and the peer
+ * that has heard the end has it all. */
+static void check_all_arrived(struct world *w)
+{
+    bool loses = w->scenario->flags & LOSES;
+    for (int i = 0; i < w->count && !loses; i++) {
+        struct side *s = &w->sides[i], *peer = s->peer;
+        bool sent = s->done && s->closed && s->status == 0 && !s->given_up;
+        if (sent && peer && peer->closed && peer->status == ASYNCHAT_EOF &&
+            !peer->given_up && peer->got.len != s->sent.len)
+            complain(w, "side %d sent %zu bytes, and %zu arrived", i,
+                     s->sent.len, peer->got.len);
+    }
+}
+
+static void world_free(struct world *w)
+{
+    for (int i = 0; i < w->count; i++)
+        free_now(&w->sides[i]);
+    for (int i = 0; i < 4; i++)
+        inject_close(w->raw[i]);
+    event_base_loop(w->base, EVLOOP_NONBLOCK); /* bufferevents are freed late */
+    event_base_free(w->base);
+}
+
+static bool is_same(const struct outcome *expected, const struct world *w)
+{
+    for (int i = 0; i < SIDES; i++)
+        if (strcmp(expected->logs[i], w->sides[i].log) != 0)
+            return false;
+    return true;
+}
+
+/* A call that may be tried again changes nothing; any other fault that changes
+ * something is heard of. */
+static void check_difference(struct world *w, const struct outcome *expected)
+{
+    bool harmless = call_errors[inject.last].harmless[0] != 0 &&
+                    inject.fault.kind != FAULT_FROM;
+    for (int i = 0; harmless && inject.fault.kind != FAULT_SHORT; i++) {
+        if (call_errors[inject.last].harmless[i] == inject.fault.error)
+            break;
+        harmless = call_errors[inject.last].harmless[i] != 0;
+    }
+    if (is_same(expected, w) || inject.failed == 0)
+        return;
+    if (harmless && !(w->scenario->flags & TIMED))
+        complain(w, "not what happens otherwise: %s| %s", w->sides[0].log,
+                 w->sides[1].log);
+    bool late = w->scenario->flags & (inject.memory ? FAILS : FAILS | LINGERS);
+    if (!harmless && !late && !w->seen[code_place(fault_code())])
+        complain(w, "nobody heard of it: %s| %s", w->sides[0].log,
+                 w->sides[1].log);
+}
+
+static void check_left(struct world *w, long live, int descriptors)
+{
+    if (w->lent != w->released)
+        complain(w, "%d lent, %d released", w->lent, w->released);
+    if (inject.live != live)
+        complain(w, "%ld allocations are left", inject.live - live);
+    if (inject_descriptors() != descriptors)
+        complain(w, "%d descriptors are left",
+                 inject_descriptors() - descriptors);
+    if (unlink(unix_path()) == 0)
+        complain(w, "the path of a socket is left");
+    if (inject.bad_descriptor)
+        complain(w, "a descriptor was used that is not open");
+}
+
+/* Where there is no room for a connection, it is not tried again at once. */
+static void check_pause(struct world *w, const struct outcome *expected)
+{
+    int error = inject.fault.error;
+    bool no_room = error == EMFILE || error == ENFILE || error == ENOBUFS ||
+                   error == ENOMEM;
+    if (inject.fault.kind == FAULT_ONCE && inject.last == CALL_ACCEPT &&
+        no_room && inject.waits == expected->waits)
+        complain(w, "accepting did not pause");
+}
+
+static void check_bounds(struct world *w, const struct outcome *expected)
+{
+    if (inject.fault.kind == FAULT_ONCE &&
+        inject.total > 2 * expected->total + 100)
+        complain(w, "%u system calls instead of %u", inject.total,
+                 expected->total);
+    if (inject.failed >= INJECT_PATIENCE && inject.fault.kind == FAULT_FROM &&
+        !(w->scenario->flags & WAITS))
+        complain(w, "failed %u times and did not give up", inject.failed);
+}
+
+const char *world_run(const struct scenario *scenario, bool memory,
+                      const struct fault *fault, const struct outcome *expected)
+{
+    struct world *w = &world;
+    int descriptors = inject_descriptors();
+    long live = inject.live;
+    expectation = expected;
+    inject_begin(memory, fault);
+    world_begin(w, scenario);
+    inject.armed = true;
+    scenario->run(w);
+    settle(w);
+    asynchat_server_free(w->server);
+    settle(w);
+    check_ended(w);
+    check_all_arrived(w);
+    inject.armed = false;
+    world_free(w);
+    check_left(w, live, descriptors);
+    if (expected) {
+        check_difference(w, expected);
+        check_bounds(w, expected);
+        check_pause(w, expected);
+    }
+    return *w->complaint ? w->complaint : NULL;
+}
+
+void world_outcome(struct outcome *outcome)
+{
+    *outcome = (struct outcome){
+        .count = world.count, .calls = inject.count, .total = inject.total};
+    memcpy(outcome->trace, inject.trace, sizeof outcome->trace);
+    memcpy(outcome->seen, world.seen, sizeof outcome->seen);
+    for (int i = 0; i < SIDES; i++)
+        memcpy(outcome->logs[i], world.sides[i].log, LOG_SIZE);
+}
