@@ -111,7 +111,9 @@ struct asynchat_handler {
 /* --- Making and ending --- */
 
 /* For asynchat_channel_new: the bufferevent is still connecting, or shaking
- * hands. handle_connect then waits for its BEV_EVENT_CONNECTED. */
+ * hands. handle_connect then waits for its BEV_EVENT_CONNECTED. Make the channel
+ * first, and call bufferevent_socket_connect() then: a connection that is refused
+ * at once tells only those who are there already. */
 #define ASYNCHAT_CONNECTING 0x1u
 
 /* A channel over a bufferevent of yours: TLS, filter, pair, anything. `flags`
