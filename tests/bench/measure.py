@@ -14,8 +14,8 @@ PEERS = {
     "epoll": [OUT + "/epoll"],
     "libuv": [OUT + "/uv"],
     "bufferevent": [OUT + "/bufferevent"],
-    "asynchat": [OUT + "/library/tests/bench/echo_line"],
-    "asynchat, whole": [OUT + "/library/tests/bench/echo_message"],
+    "asynchat": [OUT + "/library/tests/bench/asynchat_pieces"],
+    "asynchat, whole": [OUT + "/library/tests/bench/asynchat_whole"],
 }
 
 # connections, in flight, bytes, messages
@@ -51,7 +51,7 @@ def cores():
 def measure(command, shape):
     port = free_port()
     one, other = cores()
-    server = subprocess.Popen(command + [str(port)], preexec_fn=lambda: os.sched_setaffinity(0, one))
+    server = subprocess.Popen(command + ["line", str(port)], preexec_fn=lambda: os.sched_setaffinity(0, one))
     try:
         wait_for(port)
         load = [OUT + "/load", str(port), str(server.pid)] + [str(n) for n in shape]

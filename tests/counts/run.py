@@ -118,7 +118,7 @@ def system_calls(echo_server):
         port = s.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "out")
-        tracer = subprocess.Popen(["strace", "-f", "-o", out, echo_server, str(port)])
+        tracer = subprocess.Popen(["strace", "-f", "-o", out, echo_server, "line", str(port)])
         wait_for(port, tracer).close()
         exchange(port)
         children = "/proc/%d/task/%d/children" % (tracer.pid, tracer.pid)

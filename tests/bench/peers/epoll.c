@@ -1,27 +1,35 @@
-/* Echoes lines on bare epoll: one recv and one send for each wake-up, as a
- * competent hand would write it.
+/* A peer on bare epoll: one recv and one send for each wake-up, as a competent
+ * hand would write it. The reference.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include <arpa/inet.h>
+#include "peer.h"
+
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define BUFFER 65536
+#define TURNS 16 /* sends for one connection before the others have theirs */
 
 struct connection {
     int fd;
+    unsigned watched;       /* events */
     size_t out_len, out_at; /* what the socket did not take yet */
     char *out;
-    char held; /* a '\r' at the end of the last read */
+    uint64_t left; /* to send of memory or file */
+    off_t at;      /* where in it; where in a message that is received */
+    struct peer_request request;
+    struct peer_upload upload;
+    char held; /* see peer_line_end */
 };
 
 static char input[BUFFER];
-static char output[2 * BUFFER];
+static char output[BUFFER];
 
 static int poll_fd;
 
@@ -32,10 +40,28 @@ static void end(struct connection *c)
     free(c);
 }
 
-static void watch(struct connection *c, unsigned events, int how)
+static void watch(struct connection *c, unsigned events)
 {
     struct epoll_event event = {.events = events, .data.ptr = c};
-    epoll_ctl(poll_fd, how, c->fd, &event);
+    if (c->watched == events)
+        return;
+    epoll_ctl(poll_fd, c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd,
+              &event);
+    c->watched = events;
+}
+
+/* --- sending: 0, or -1 when the connection is to end --- */
+
+static int keep(struct connection *c, const char *rest, size_t len)
+{
+    c->out = malloc(len);
+    if (!c->out)
+        return -1;
+    memcpy(c->out, rest, len);
+    c->out_len = len;
+    c->out_at = 0;
+    watch(c, EPOLLOUT);
+    return 0;
 }
 
 static int flush(struct connection *c, const char *data, size_t len)
@@ -45,110 +71,140 @@ static int flush(struct connection *c, const char *data, size_t len)
         return -1;
     if (n < 0)
         n = 0;
-    if ((size_t)n == len)
-        return 0;
-    char *rest = malloc(len - (size_t)n);
-    if (!rest)
-        return -1;
-    memcpy(rest, data + n, len - (size_t)n);
-    free(c->out);
-    c->out = rest;
-    c->out_len = len - (size_t)n;
-    c->out_at = 0;
-    watch(c, EPOLLOUT, EPOLL_CTL_MOD);
-    return 0;
+    return (size_t)n == len ? 0 : keep(c, data + n, len - (size_t)n);
 }
 
-static void writable(struct connection *c)
+static int flush_rest(struct connection *c)
 {
     ssize_t n =
         send(c->fd, c->out + c->out_at, c->out_len - c->out_at, MSG_NOSIGNAL);
-    if (n < 0 && errno != EAGAIN) {
-        end(c);
-        return;
-    }
-    if (n > 0)
-        c->out_at += (size_t)n;
-    if (c->out_at == c->out_len) {
-        free(c->out);
-        c->out = NULL;
-        watch(c, EPOLLIN, EPOLL_CTL_MOD);
-    }
+    if (n < 0)
+        return errno == EAGAIN ? 0 : -1;
+    c->out_at += (size_t)n;
+    if (c->out_at < c->out_len)
+        return 0;
+    free(c->out);
+    c->out = NULL;
+    watch(c, EPOLLIN);
+    return 0;
 }
 
-/* Every line is found, and copied to the output with its end. */
-static size_t echo_lines(struct connection *c, const char *data, size_t len)
+static ssize_t send_some(struct connection *c)
 {
-    size_t out = 0;
-    const char *end_of_data = data + len;
-    if (c->held && len > 0) {
-        output[out++] = '\r';
-        if (*data == '\n')
-            output[out++] = *data++;
-        c->held = 0;
+    size_t n = c->left < PEER_CHUNK ? (size_t)c->left : PEER_CHUNK;
+    if (peer_mode == PEER_FILE)
+        return sendfile(c->fd, peer_file, &c->at, n);
+    ssize_t sent = send(c->fd, peer_block((uint64_t)c->at), n, MSG_NOSIGNAL);
+    if (sent > 0)
+        c->at += sent;
+    return sent;
+}
+
+static int pump(struct connection *c)
+{
+    for (int turn = 0; turn < TURNS && c->left > 0; turn++) {
+        ssize_t n = send_some(c);
+        if (n < 0 && errno == EAGAIN)
+            break;
+        if (n <= 0)
+            return -1;
+        c->left -= (uint64_t)n;
     }
-    while (data < end_of_data) {
-        const char *cr = memchr(data, '\r', (size_t)(end_of_data - data));
-        if (!cr) {
-            memcpy(output + out, data, (size_t)(end_of_data - data));
-            return out + (size_t)(end_of_data - data);
-        }
-        if (cr + 1 == end_of_data) {
-            memcpy(output + out, data, (size_t)(cr - data));
-            c->held = 1;
-            return out + (size_t)(cr - data);
-        }
-        size_t n = (size_t)(cr - data) + 1 + (cr[1] == '\n');
+    watch(c, c->left > 0 ? EPOLLOUT : EPOLLIN);
+    return 0;
+}
+
+/* --- the modes: what is done with bytes received; 0, or -1 as above --- */
+
+/* Every line is found, and copied to the output with its end. */
+static int line(struct connection *c, const char *data, size_t len)
+{
+    const char *end = data + len;
+    size_t out = 0;
+    while (data < end) {
+        const char *next = peer_line_end(&c->held, data, end);
+        size_t n = (size_t)((next ? next : end) - data);
         memcpy(output + out, data, n);
         out += n;
         data += n;
     }
-    return out;
+    return flush(c, output, out);
 }
+
+static int length(struct connection *c, const char *data, size_t len)
+{
+    c->at = (off_t)(((size_t)c->at + len) % PEER_MESSAGE);
+    return flush(c, data, len);
+}
+
+static int sink(struct connection *c, const char *data, size_t len)
+{
+    const char *end = data + len;
+    while (data < end) {
+        char answer[PEER_ANSWER];
+        const char *next = peer_line_end(&c->held, data, end);
+        c->upload.length += (size_t)((next ? next : end) - data);
+        if (!next)
+            return 0;
+        data = next;
+        c->upload.length -= 2;
+        size_t n = peer_upload_line(&c->upload, answer);
+        if (n > 0 && flush(c, answer, n) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int request(struct connection *c, const char *data, size_t len)
+{
+    if (!peer_request(&c->request, data, len, &c->left))
+        return 0;
+    c->at = 0;
+    return pump(c);
+}
+
+static int received(struct connection *c, const char *data, size_t len)
+{
+    static int (*const modes[])(struct connection *, const char *, size_t) = {
+        line, length, sink, request, request};
+    return modes[peer_mode](c, data, len);
+}
+
+/* --- the loop --- */
 
 static void readable(struct connection *c)
 {
     ssize_t n = recv(c->fd, input, sizeof input, 0);
     if (n < 0 && errno == EAGAIN)
         return;
-    if (n <= 0) {
+    if (n <= 0 || received(c, input, (size_t)n) < 0)
         end(c);
-        return;
-    }
-    size_t len = echo_lines(c, input, (size_t)n);
-    if (len > 0 && flush(c, output, len) < 0)
+}
+
+static void writable(struct connection *c)
+{
+    if ((c->out ? flush_rest(c) : pump(c)) < 0)
         end(c);
 }
 
 static void acceptable(int listening)
 {
-    int on = 1;
-    int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    struct connection *c = fd < 0 ? NULL : calloc(1, sizeof *c);
-    if (!c)
-        return;
-    c->fd = fd;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    watch(c, EPOLLIN, EPOLL_CTL_ADD);
+    int on = 1, fd;
+    while ((fd = accept4(listening, NULL, NULL,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        struct connection *c = calloc(1, sizeof *c);
+        if (!c)
+            abort();
+        c->fd = fd;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        watch(c, EPOLLIN);
+    }
 }
 
-int main(int argc, char **argv)
+static void loop(int listening)
 {
-    int on = 1, listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)atoi(argv[argc - 1])),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listening, (struct sockaddr *)&at, sizeof at) < 0 ||
-        listen(listening, 4096) < 0) {
-        perror("epoll");
-        return 1;
-    }
-    poll_fd = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    epoll_ctl(poll_fd, EPOLL_CTL_ADD, listening, &event);
+    struct epoll_event events[64];
     for (;;) {
-        struct epoll_event events[64];
         int n = epoll_wait(poll_fd, events, 64, -1);
         for (int i = 0; i < n; i++) {
             struct connection *c = events[i].data.ptr;
@@ -160,4 +216,21 @@ int main(int argc, char **argv)
                 readable(c);
         }
     }
+}
+
+int main(int argc, char **argv)
+{
+    int on = 1, listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    peer_begin(argc, argv);
+    setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(listening, (struct sockaddr *)&peer_address, sizeof peer_address) <
+            0 ||
+        listen(listening, PEER_BACKLOG) < 0) {
+        perror("epoll");
+        return 1;
+    }
+    poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    epoll_ctl(poll_fd, EPOLL_CTL_ADD, listening, &event);
+    loop(listening);
 }

@@ -1,6 +1,9 @@
-/* Echoes lines on libuv: the answers to one read leave in one uv_try_write, and
- * what the socket does not take in a uv_write.
+/* A peer on libuv: the answers to one read leave in one uv_try_write, and what
+ * the socket does not take in a uv_write.
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "peer.h"
+
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,25 +11,26 @@
 
 #define BUFFER 65536
 
+/* For those that send of memory or file. */
+struct transfer {
+    uv_write_t write;
+    char piece[PEER_CHUNK]; /* of the file */
+};
+
 struct connection {
-    uv_tcp_t tcp;
-    char held; /* a '\r' at the end of the last read */
+    uv_tcp_t tcp; /* the first, so that a pointer to it is one to this */
+    struct transfer *transfer;
+    uint64_t left; /* to send of memory or file */
+    uint64_t at;   /* where in it; where in a message that is received */
+    struct peer_request request;
+    struct peer_upload upload;
+    char held; /* see peer_line_end */
 };
 
 static char input[BUFFER];
-static char output[BUFFER + 2];
+static char output[BUFFER];
 
-static void allocate(uv_handle_t *handle, size_t size, uv_buf_t *buffer)
-{
-    (void)handle;
-    (void)size;
-    *buffer = uv_buf_init(input, sizeof input);
-}
-
-static void freed(uv_handle_t *handle)
-{
-    free(handle);
-}
+/* --- sending --- */
 
 static void written(uv_write_t *request, int status)
 {
@@ -34,34 +38,10 @@ static void written(uv_write_t *request, int status)
     free(request);
 }
 
-/* Every line is found, and copied to the output with its end. */
-static size_t echo_lines(struct connection *c, const char *data, size_t len)
+static void flush(struct connection *c, const char *data, size_t len)
 {
-    size_t out = 0;
-    const char *end_of_data = data + len;
-    if (c->held) {
-        output[out++] = '\r';
-        if (*data == '\n')
-            output[out++] = *data++;
-        c->held = 0;
-    }
-    while (data < end_of_data) {
-        const char *cr = memchr(data, '\r', (size_t)(end_of_data - data));
-        size_t n = cr ? (size_t)(cr - data) : (size_t)(end_of_data - data);
-        if (cr && cr + 1 == end_of_data)
-            c->held = 1;
-        else if (cr)
-            n += cr[1] == '\n' ? 2 : 1;
-        memcpy(output + out, data, n);
-        out += n;
-        data += n + (size_t)c->held;
-    }
-    return out;
-}
-
-static void flush(uv_stream_t *stream, char *data, size_t len)
-{
-    uv_buf_t buffer = uv_buf_init(data, (unsigned)len);
+    uv_stream_t *stream = (uv_stream_t *)&c->tcp;
+    uv_buf_t buffer = uv_buf_init((char *)data, (unsigned)len);
     int sent = uv_try_write(stream, &buffer, 1);
     if (sent == (int)len)
         return;
@@ -76,18 +56,118 @@ static void flush(uv_stream_t *stream, char *data, size_t len)
     uv_write(request, stream, &buffer, 1, written);
 }
 
+/* Where the next bytes to send are: in memory, or read from the file.
+ * uv_fs_read does it at once when it has no callback. uv_fs_sendfile is no
+ * gain: on a socket it copies by 8 KiB. */
+static uv_buf_t next_piece(struct connection *c)
+{
+    uv_fs_t request;
+    unsigned len = c->left < PEER_CHUNK ? (unsigned)c->left : PEER_CHUNK;
+    if (peer_mode == PEER_SOURCE)
+        return uv_buf_init((char *)peer_block(c->at), len);
+    uv_buf_t piece = uv_buf_init(c->transfer->piece, len);
+    int got = uv_fs_read(c->tcp.loop, &request, peer_file, &piece, 1,
+                         (int64_t)c->at, NULL);
+    uv_fs_req_cleanup(&request);
+    if (got <= 0)
+        abort();
+    return uv_buf_init(piece.base, (unsigned)got);
+}
+
+static void sent(uv_write_t *request, int status);
+
+/* uv_write sends what it can at once, and waits for the socket by itself. */
+static void pump(struct connection *c)
+{
+    uv_buf_t piece = next_piece(c);
+    c->at += piece.len;
+    c->left -= piece.len;
+    c->transfer->write.data = c;
+    uv_write(&c->transfer->write, (uv_stream_t *)&c->tcp, &piece, 1, sent);
+}
+
+static void sent(uv_write_t *request, int status)
+{
+    struct connection *c = request->data;
+    if (status == 0 && c->left > 0)
+        pump(c);
+}
+
+/* --- the modes: what is done with bytes received --- */
+
+/* Every line is found, and copied to the output with its end. */
+static void line(struct connection *c, const char *data, size_t len)
+{
+    const char *end = data + len;
+    size_t out = 0;
+    while (data < end) {
+        const char *next = peer_line_end(&c->held, data, end);
+        size_t n = (size_t)((next ? next : end) - data);
+        memcpy(output + out, data, n);
+        out += n;
+        data += n;
+    }
+    flush(c, output, out);
+}
+
+static void length(struct connection *c, const char *data, size_t len)
+{
+    c->at = (c->at + len) % PEER_MESSAGE;
+    flush(c, data, len);
+}
+
+static void sink(struct connection *c, const char *data, size_t len)
+{
+    const char *end = data + len;
+    while (data < end) {
+        char answer[PEER_ANSWER];
+        const char *next = peer_line_end(&c->held, data, end);
+        c->upload.length += (size_t)((next ? next : end) - data);
+        if (!next)
+            return;
+        data = next;
+        c->upload.length -= 2;
+        size_t n = peer_upload_line(&c->upload, answer);
+        if (n > 0)
+            flush(c, answer, n);
+    }
+}
+
+static void request(struct connection *c, const char *data, size_t len)
+{
+    if (!peer_request(&c->request, data, len, &c->left))
+        return;
+    c->at = 0;
+    if (!c->transfer && !(c->transfer = malloc(sizeof *c->transfer)))
+        abort();
+    if (c->left > 0)
+        pump(c);
+}
+
+/* --- the loop --- */
+
+static void allocate(uv_handle_t *handle, size_t size, uv_buf_t *buffer)
+{
+    (void)handle;
+    (void)size;
+    *buffer = uv_buf_init(input, sizeof input);
+}
+
+static void freed(uv_handle_t *handle)
+{
+    struct connection *c = (struct connection *)handle;
+    free(c->transfer);
+    free(c);
+}
+
 static void readable(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
 {
-    if (n < 0) {
+    static void (*const modes[])(struct connection *, const char *, size_t) = {
+        line, length, sink, request, request};
+    if (n < 0)
         uv_close((uv_handle_t *)stream, freed);
-        return;
-    }
-    if (n == 0)
-        return;
-    size_t len =
-        echo_lines((struct connection *)stream, buffer->base, (size_t)n);
-    if (len > 0)
-        flush(stream, output, len);
+    if (n > 0)
+        modes[peer_mode]((struct connection *)stream, buffer->base, (size_t)n);
 }
 
 static void connected(uv_stream_t *server, int status)
@@ -107,12 +187,12 @@ static void connected(uv_stream_t *server, int status)
 int main(int argc, char **argv)
 {
     uv_tcp_t server;
-    struct sockaddr_in at;
     uv_loop_t *loop = uv_default_loop();
+    peer_begin(argc, argv);
+    signal(SIGPIPE, SIG_IGN);
     uv_tcp_init(loop, &server);
-    uv_ip4_addr("127.0.0.1", atoi(argv[argc - 1]), &at);
-    if (uv_tcp_bind(&server, (struct sockaddr *)&at, 0) < 0 ||
-        uv_listen((uv_stream_t *)&server, 4096, connected) < 0)
+    if (uv_tcp_bind(&server, (struct sockaddr *)&peer_address, 0) < 0 ||
+        uv_listen((uv_stream_t *)&server, PEER_BACKLOG, connected) < 0)
         return 1;
     return uv_run(loop, UV_RUN_DEFAULT);
 }

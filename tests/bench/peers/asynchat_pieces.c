@@ -1,0 +1,65 @@
+/* A peer on libasynchat that takes messages piece by piece, as they come.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "asynchat.h"
+
+/* --- line and length --- */
+
+static void piece(struct asynchat_channel *ch, const void *data, size_t len,
+                  void *arg)
+{
+    (void)arg;
+    asynchat_push(ch, data, len);
+}
+
+static void line(struct asynchat_channel *ch, void *arg)
+{
+    (void)arg;
+    asynchat_push(ch, "\r\n", 2);
+}
+
+static void message(struct asynchat_channel *ch, void *arg)
+{
+    (void)arg;
+    asynchat_set_terminator_length(ch, PEER_MESSAGE);
+}
+
+static const struct asynchat_handler echo_line = {
+    .size = sizeof echo_line,
+    .handle_connect = start,
+    .collect_incoming_data = piece,
+    .found_terminator = line,
+};
+
+static const struct asynchat_handler echo_length = {
+    .size = sizeof echo_length,
+    .handle_connect = start,
+    .collect_incoming_data = piece,
+    .found_terminator = message,
+};
+
+/* --- sink --- */
+
+static void count(struct asynchat_channel *ch, const void *data, size_t len,
+                  void *arg)
+{
+    struct peer_upload *upload = arg;
+    (void)ch;
+    (void)data;
+    upload->length += len;
+}
+
+static void counted(struct asynchat_channel *ch, void *arg)
+{
+    sink_line(ch, arg);
+}
+
+static const struct asynchat_handler sink = {
+    .size = sizeof sink,
+    .handle_connect = start_sink,
+    .collect_incoming_data = count,
+    .found_terminator = counted,
+    .handle_close = finish,
+};
+
+const struct asynchat_handler *const echo_handlers[3] = {&echo_line,
+                                                         &echo_length, &sink};
