@@ -1,14 +1,21 @@
-/* The load: a closed loop of messages over many connections, and what they cost
- * the server in CPU time, as the kernel accounts for it.
+/* The load: gives a server work, slice by slice, compares every answer, and
+ * says what it cost the server in CPU time, as the kernel accounts for it.
  *
- * usage: load PORT PID CONNECTIONS IN_FLIGHT SIZE MESSAGES
+ * usage: load PORT PID LOAD [ARGUMENT...]
  *
- * Each connection keeps IN_FLIGHT lines of SIZE bytes ("\r\n" included) on
- * their way and sends another one for each that is answered. Every answer is
- * compared. Prints: CPU nanoseconds of process PID per message, messages per
- * second.
+ *     echo CONNECTIONS IN_FLIGHT SIZE   messages answered with themselves
+ *     sink                              bytes received, in lines of 64 KiB
+ *     source                            bytes sent, as peer.h says
+ *     connect AT_ONCE SIZE              a connection for each line
+ *     fair SIZE                         a line's delay beside a full stream
+ *
+ * It reads numbers, each the work of one slice, and answers each with a line:
+ * what was done, nanoseconds of CPU of process PID (its first thread), seconds,
+ * and three delays in microseconds. Ends at the end of input.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "load.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,174 +23,161 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-struct connection {
-    int fd;
-    size_t at;      /* bytes of the answer in progress */
-    size_t to_send; /* bytes of the messages that are due */
-    size_t sent_at; /* where in a message the next byte to send is */
-};
+static int port;
+static const char *server;
 
-static char *message; /* twice, for sending from any place in it */
-static size_t size, batch;
-static long left, answered, total;
-
-static void fail(const char *what)
+void fail(const char *what)
 {
-    perror(what);
+    fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
     exit(1);
 }
 
-static long cpu_nanoseconds(const char *pid)
+void wrong(const char *what)
 {
-    char path[64];
-    long ns;
-    snprintf(path, sizeof path, "/proc/%s/schedstat", pid);
-    FILE *file = fopen(path, "r");
-    if (!file || fscanf(file, "%ld", &ns) != 1)
-        fail(path);
-    fclose(file);
-    return ns;
+    fprintf(stderr, "load: a wrong answer: %s\n", what);
+    exit(1);
 }
 
-static double now(void)
+double now(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* --- one connection --- */
+/* --- connections --- */
 
-static int open_connection(int port)
+int open_connection(void)
 {
-    int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct timeval timeout = {.tv_sec = TIMEOUT};
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
         fail("connect");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    fcntl(fd, F_SETFL, O_NONBLOCK);
     return fd;
 }
 
-static void order(struct connection *c, long messages)
+void make_nonblocking(int fd)
 {
-    if (messages > left)
-        messages = left;
-    left -= messages;
-    c->to_send += (size_t)messages * size;
+    fcntl(fd, F_SETFL, O_NONBLOCK);
 }
 
-static void send_due(struct connection *c)
+void send_all(int fd, const char *data, size_t len)
 {
-    while (c->to_send > 0) {
-        size_t n = batch * size - c->sent_at;
-        ssize_t sent = send(c->fd, message + c->sent_at,
-                            n < c->to_send ? n : c->to_send, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EAGAIN)
-            return;
-        if (sent < 0)
+    while (len > 0) {
+        ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+        if (n < 0)
             fail("send");
-        c->to_send -= (size_t)sent;
-        c->sent_at = (c->sent_at + (size_t)sent) % size;
+        data += n;
+        len -= (size_t)n;
     }
 }
 
-static void receive(struct connection *c)
+void receive_all(int fd, char *data, size_t len)
 {
-    static char data[1 << 20];
-    ssize_t n = recv(c->fd, data, sizeof data, 0);
-    if (n < 0 && errno == EAGAIN)
-        return;
-    if (n <= 0)
+    ssize_t n = recv(fd, data, len, MSG_WAITALL);
+    if (n < 0)
         fail("recv");
-    for (size_t done = 0; done < (size_t)n;) {
-        size_t part = size - c->at;
-        if (part > (size_t)n - done)
-            part = (size_t)n - done;
-        if (memcmp(data + done, message + c->at, part) != 0) {
-            fprintf(stderr, "load: a wrong answer\n");
-            exit(1);
-        }
-        done += part;
-        c->at += part;
-        if (c->at == size) {
-            c->at = 0;
-            answered++;
-            order(c, 1);
-        }
-    }
-    send_due(c);
+    if ((size_t)n < len)
+        wrong("the connection ended");
 }
 
-/* --- all of them --- */
-
-static void make_message(long in_flight)
+void make_tape(struct tape *tape, size_t size, size_t count, size_t more)
 {
-    batch = (size_t)in_flight + 1;
-    message = malloc(batch * size);
-    if (!message)
+    tape->period = size * count;
+    tape->bytes = malloc(tape->period + more);
+    if (!tape->bytes)
         fail("malloc");
-    for (size_t i = 0; i < batch * size; i++)
-        message[i] = (char)('a' + i % size % 26);
-    for (size_t i = 1; i <= batch; i++)
-        memcpy(message + i * size - 2, "\r\n", 2);
+    for (size_t i = 0; i < tape->period + more; i++) {
+        size_t line = i / size % count, at = i % size;
+        tape->bytes[i] = (char)('a' + (line + at) % 26);
+        if (at >= size - 2)
+            tape->bytes[i] = at == size - 2 ? '\r' : '\n';
+    }
 }
 
-static void run(struct connection *all, long count, long in_flight,
-                long messages, int poll)
+/* --- what it costs --- */
+
+struct cpu {
+    long ran, waited; /* nanoseconds */
+};
+
+static struct cpu cpu_now(void)
 {
-    struct epoll_event events[256];
-    left = messages;
-    total = messages;
-    answered = 0;
-    for (long i = 0; i < count; i++) {
-        order(&all[i], in_flight);
-        send_due(&all[i]);
-    }
-    while (answered < total) {
-        int n = epoll_wait(poll, events, 256, 10000);
-        if (n <= 0)
-            fail("the server has stopped answering");
-        for (int i = 0; i < n; i++) {
-            struct connection *c = events[i].data.ptr;
-            receive(c);
-            send_due(c);
-        }
-    }
+    static int fd = -1;
+    char path[64], text[128] = "";
+    struct cpu cpu;
+    snprintf(path, sizeof path, "/proc/%s/schedstat", server);
+    if (fd < 0)
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (pread(fd, text, sizeof text - 1, 0) < 0 ||
+        sscanf(text, "%ld %ld", &cpu.ran, &cpu.waited) != 2)
+        fail(path);
+    return cpu;
+}
+
+double server_waited(void)
+{
+    return (double)cpu_now().waited / 1e9;
+}
+
+/* The kernel brings the figure up to date when the server goes to sleep. */
+static long cpu_settled(void)
+{
+    long before, ns = cpu_now().ran;
+    int tries = 0;
+    do {
+        usleep(2000);
+        before = ns;
+        ns = cpu_now().ran;
+    } while (ns != before && ++tries < 100);
+    return ns;
+}
+
+static void slice(const struct load *load, long work)
+{
+    struct result r = {0};
+    long cpu = cpu_settled();
+    double began = now();
+    load->run(work, &r);
+    double seconds = now() - began;
+    cpu = cpu_settled() - cpu;
+    printf("%ld %ld %.9f %.2f %.2f %.2f\n", r.count, cpu, seconds, r.delay[0],
+           r.delay[1], r.delay[2]);
+    fflush(stdout);
+}
+
+static const struct load *find(const char *name, int arguments)
+{
+    static const struct load *const all[] = {
+        &load_echo, &load_sink, &load_source, &load_connect, &load_fair};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(all[i]->name, name) == 0 && all[i]->arguments == arguments)
+            return all[i];
+    return NULL;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 7) {
-        fprintf(stderr, "usage: load PORT PID CONNECTIONS IN_FLIGHT SIZE "
-                        "MESSAGES\n");
+    const struct load *load = argc > 3 ? find(argv[3], argc - 4) : NULL;
+    long work;
+    if (!load) {
+        fprintf(stderr, "usage: load PORT PID LOAD [ARGUMENT...]\n");
         return 2;
     }
-    long count = atol(argv[3]), in_flight = atol(argv[4]);
-    long messages = atol(argv[6]);
-    size = (size_t)atol(argv[5]);
-    make_message(in_flight);
-    struct connection *all = calloc((size_t)count, sizeof *all);
-    int poll = epoll_create1(0);
-    for (long i = 0; i < count; i++) {
-        struct epoll_event event = {.events = EPOLLIN, .data.ptr = &all[i]};
-        all[i].fd = open_connection(atoi(argv[1]));
-        epoll_ctl(poll, EPOLL_CTL_ADD, all[i].fd, &event);
-    }
-    run(all, count, in_flight, messages / 10 + count * in_flight, poll);
-    long cpu = cpu_nanoseconds(argv[2]);
-    double began = now();
-    run(all, count, in_flight, messages, poll);
-    double seconds = now() - began;
-    cpu = cpu_nanoseconds(argv[2]) - cpu;
-    printf("%.1f %.0f\n", (double)cpu / (double)messages,
-           (double)messages / seconds);
+    port = atoi(argv[1]);
+    server = argv[2];
+    load->open(argv + 4);
+    while (scanf("%ld", &work) == 1)
+        slice(load, work);
     return 0;
 }

@@ -1,98 +1,249 @@
-"""Runs each server under each workload, in turns, and prints the table: called by tests/bench/run."""
+"""Runs each peer under each workload, in turns, and prints the tables: called by tests/bench/run.
+
+SPDX-License-Identifier: BSD-3-Clause
+"""
+import contextlib
 import json
 import os
-import socket
-import statistics
-import subprocess
+import platform
+import resource
+import signal
 import sys
 import time
+from collections import namedtuple
+
+import table
+from running import Failure, Load, Server
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-OUT, RUNS, JSON = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+OUT, PYTHON = os.environ["BENCH_OUT"], os.environ["BENCH_PYTHON"]
+VERSIONS = os.environ["BENCH_VERSIONS"]
+RUNS = int(os.environ.get("RUNS", "9"))
+SLICE = 0.2  # seconds of work
+SETTLE = SLICE / 4  # a slice of at least this tells how much work that is
+FILE = OUT + "/file"
+FILE_SIZE = 64 << 20  # what is sent of it at once: load_stream.c
 
+# Which modes a peer has. Memory and file are sent alike with whole messages and with pieces.
 PEERS = {
-    "epoll": [OUT + "/epoll"],
-    "libuv": [OUT + "/uv"],
-    "bufferevent": [OUT + "/bufferevent"],
-    "asynchat": [OUT + "/library/tests/bench/asynchat_pieces"],
-    "asynchat, whole": [OUT + "/library/tests/bench/asynchat_whole"],
+    "epoll": ([OUT + "/epoll"], "line length sink source file"),
+    "libuv": ([OUT + "/uv"], "line length sink source file"),
+    "bufferevent": ([OUT + "/bufferevent"], "line length sink source file"),
+    "asynchat": ([OUT + "/library/tests/bench/asynchat_pieces"], "line length sink source file"),
+    "asynchat, whole": ([OUT + "/library/tests/bench/asynchat_whole"], "line length sink"),
+    "CPython asynchat": ([PYTHON, HERE + "/peers/cpython_asynchat.py"], "line length sink source file"),
+    "asyncio streams": ([PYTHON, HERE + "/peers/asyncio_streams.py"], "line length sink source file"),
 }
 
-# connections, in flight, bytes, messages
+# title; mode of the peers; the load and its arguments; the least work of a slice
+Workload = namedtuple("Workload", "title mode load least unit")
+
+MIB = 1 << 20
+
+
+def echo(title, connections, in_flight, size, mode="line"):
+    return Workload(title, mode, ["echo", connections, in_flight, size], connections * in_flight, "message")
+
+
+def active(connections):
+    return echo("32 B, 1 in flight, %d connection%s" % (connections, "s"[:connections > 1]), connections, 1, 32)
+
+
 WORKLOADS = {
-    "32-1": ("32 B, 1 in flight, 50 connections", 50, 1, 32, 100000),
-    "32-16": ("32 B, 16 in flight, 50 connections", 50, 16, 32, 1000000),
-    "4k-1": ("4 kB, 1 in flight, 50 connections", 50, 1, 4000, 100000),
-    "1k-16": ("1 kB, 16 in flight, 4 connections", 4, 16, 1000, 400000),
+    "32-1": echo("32 B, 1 in flight, 50 connections", 50, 1, 32),
+    "32-16": echo("32 B, 16 in flight, 50 connections", 50, 16, 32),
+    "4k-1": echo("4 kB, 1 in flight, 50 connections", 50, 1, 4000),
+    "1k-16": echo("1 kB, 16 in flight, 4 connections", 4, 16, 1000),
+    "1m": echo("1 MB by a number, 1 in flight, 4 connections", 4, 1, 1000000, "length"),
+    "sink": Workload("Upload, a string terminator every 64 kB", "sink", ["sink"], MIB, "MiB"),
+    "source": Workload("Download from memory", "source", ["source"], MIB, "MiB"),
+    "file": Workload("Download of a file", "file", ["source"], MIB, "MiB"),
+    "connect": Workload("Connect, 32 B there and back, close; 50 at a time", "line", ["connect", 50, 32], 50,
+                        "connection"),
+    "active-1": active(1),
+    "active-10": active(10),
+    "active-100": active(100),
+    "active-1000": active(1000),
+    "active-9000": active(9000),
+    "idle": Workload("Idle after one exchange of 32 B, 9000 connections", "line", ["echo", 9000, 1, 32], 9000,
+                     "memory"),
+    "fair": Workload("A line of 32 B beside a stream of pipelined ones, 256 KiB in flight", "line", ["fair", 32], 20,
+                     "delay"),
+}
+
+# What a sample of each unit is: its figures (key, words), its rate, and the reference.
+UNITS = {
+    "message": ([("figure", "CPU ns per message")], "messages/s", "epoll"),
+    "connection": ([("figure", "CPU ns per connection")], "connections/s", "epoll"),
+    "MiB": ([("figure", "CPU µs per MiB")], "MiB/s", "epoll"),
+    "memory": ([("figure", "resident bytes per connection")], "connections", "bufferevent"),
+    "delay": ([("median", "delay in µs, median"), ("p99", "delay in µs, 99th percentile"),
+               ("most", "delay in µs, most")], "its lines/s", "epoll"),
 }
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+# --- one workload ---
+
+def sample(unit, r):
+    """What is kept of a slice."""
+    if unit == "delay":
+        figures = dict(zip(("median", "p99", "most"), r["delays_us"]))
+    elif unit == "MiB":
+        figures = {"figure": r["cpu_ns"] / r["count"] * MIB / 1000}
+    else:
+        figures = {"figure": r["cpu_ns"] / r["count"]}
+    return {**r, **figures, "rate": r["count"] / (MIB if unit == "MiB" else 1) / r["seconds"]}
 
 
-def wait_for(port):
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except OSError:
-            time.sleep(0.01)
-    raise SystemExit("a server does not listen")
+def calibrate(load, least):
+    """How much work takes SLICE; answers are checked, and everything has been warm, before anything is timed."""
+    work = least
+    while True:
+        seconds = load.slice(work)["seconds"]
+        if seconds > SETTLE:
+            return max(least, int(work * SLICE / seconds))
+        work *= 4
 
 
-def cores():
-    available = sorted(os.sched_getaffinity(0))
-    return {available[0]}, {available[-1]}
+def in_turns(names, number):
+    """Each round begins with another peer."""
+    first = number % len(names)
+    return names[first:] + names[:first]
 
 
-def measure(command, shape):
-    port = free_port()
-    one, other = cores()
-    server = subprocess.Popen(command + ["line", str(port)], preexec_fn=lambda: os.sched_setaffinity(0, one))
+def start_server(stack, name, mode):
+    server = Server(name, PEERS[name][0], mode, [FILE] if mode == "file" else [])
+    stack.callback(server.close)
+    return server
+
+
+def start_load(stack, server, arguments):
+    load = Load(OUT + "/load", server, arguments)
+    stack.callback(load.close)
+    return load
+
+
+def measure_slices(w, names):
+    """All peers at once, and short slices of work in turns."""
+    rounds = {name: [] for name in names}
+    with contextlib.ExitStack() as stack:
+        loads = {name: start_load(stack, start_server(stack, name, w.mode), w.load) for name in names}
+        work = {name: calibrate(loads[name], w.least) for name in names}
+        for number in range(RUNS):
+            for name in in_turns(names, number):
+                rounds[name].append(sample(w.unit, loads[name].slice(work[name])))
+    return rounds
+
+
+def measure_memory_of(name, w):
+    """A fresh server, for memory that was in use before is used again."""
+    with contextlib.ExitStack() as stack:
+        server = start_server(stack, name, w.mode)
+        start_load(stack, server, ["echo", 1, 1, 32]).slice(1)
+        before = server.resident_bytes()
+        r = start_load(stack, server, w.load).slice(w.least)
+        return {**r, "figure": (server.resident_bytes() - before) / w.least, "rate": w.least}
+
+
+def measure_memory(w, names):
+    """Three rounds: there is no noise in it."""
+    rounds = {name: [] for name in names}
+    for number in range(3):
+        for name in in_turns(names, number):
+            rounds[name].append(measure_memory_of(name, w))
+    return rounds
+
+
+def reason_to_skip(w):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    needed = w.load[1] + 100 if w.load[0] == "echo" else 0
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        return "skipped: it takes %d descriptors, and the hard limit is %d" % (needed, hard)
+    return None
+
+
+def run_workload(key):
+    w = WORKLOADS[key]
+    result = {"workload": key, "title": w.title, "unit": w.unit, "skipped": reason_to_skip(w)}
+    if result["skipped"]:
+        return result
+    names = [name for name, (_, modes) in PEERS.items() if w.mode in modes.split()]
+    result["rounds"] = (measure_memory if w.unit == "memory" else measure_slices)(w, names)
+    figures, _, reference = UNITS[w.unit]
+    result["summary"] = {figure: table.summary(result["rounds"], figure, reference) for figure, _ in figures}
+    return result
+
+
+# --- all of them ---
+
+def print_result(result):
+    figures, rate, reference = UNITS[result["unit"]]
+    if result["skipped"]:
+        print("\n%s: %s" % (result["title"], result["skipped"]))
+        return
+    for figure, words in figures:
+        print()
+        print(table.text("%s: %s" % (result["title"], words), result["summary"][figure], rate, reference))
+
+
+def cpu_model():
+    with open("/proc/cpuinfo") as file:
+        return next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "CPU unknown")
+
+
+def congestion_control():
+    with open("/proc/sys/net/ipv4/tcp_congestion_control") as file:
+        return file.read().strip()
+
+
+def head(seconds):
+    return ["%d rounds in turns of slices of %.1f s; %d min %d s in all" % (RUNS, SLICE, *divmod(int(seconds), 60)),
+            "%s, %d cores; Linux %s, TCP %s; %s" % (cpu_model(), os.cpu_count(), platform.release(), congestion_control(),
+                                                 VERSIONS),
+            "Of a figure: median, least and most. Of a ratio, round by round: median (least, quartiles, most)."]
+
+
+def make_file():
+    with open(FILE, "wb") as file:
+        for _ in range(FILE_SIZE // 65536):
+            file.write(bytes(i % 251 for i in range(65536)))
+
+
+def run_all(keys):
+    began = time.monotonic()
+    results = []
+    for key in keys:
+        since = time.monotonic()
+        results.append(run_workload(key))
+        print("%-12s%4.0f s" % (key, time.monotonic() - since), file=sys.stderr, flush=True)
+    return {"head": head(time.monotonic() - began), "results": results}
+
+
+def prepare():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("measure.py: terminated"))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    make_file()
+    if not PYTHON:
+        for name in ("CPython asynchat", "asyncio streams"):
+            del PEERS[name]
+
+
+def main(json_path, keys):
+    unknown = [key for key in keys if key not in WORKLOADS]
+    if unknown or RUNS < 5:
+        sys.exit("RUNS is 5 at least, and workloads are: " + " ".join(WORKLOADS))
+    prepare()
     try:
-        wait_for(port)
-        load = [OUT + "/load", str(port), str(server.pid)] + [str(n) for n in shape]
-        said = subprocess.run(load, capture_output=True, text=True, timeout=300,
-                              preexec_fn=lambda: os.sched_setaffinity(0, other))
-        if said.returncode:
-            raise SystemExit("%s: %s" % (command[0], said.stderr))
-        return [float(word) for word in said.stdout.split()]
-    finally:
-        server.kill()
-        server.wait()
+        everything = run_all(keys or WORKLOADS)
+    except Failure as failure:
+        sys.exit("FAILED: %s" % failure)
+    print(*everything["head"], sep="\n")
+    for result in everything["results"]:
+        print_result(result)
+    if json_path:
+        with open(json_path, "w") as file:
+            json.dump(everything, file, indent=1)
 
 
-def row(name, figures, reference):
-    cpu = [f[0] for f in figures]
-    ratios = [f[0] / r[0] for f, r in zip(figures, reference)]
-    return {"server": name, "cpu_ns": cpu, "per_second": [f[1] for f in figures],
-            "median": statistics.median(cpu), "ratio": statistics.median(ratios),
-            "ratio_min": min(ratios), "ratio_max": max(ratios)}
-
-
-def run_workload(title, shape):
-    figures = {name: [] for name in PEERS}
-    for _ in range(RUNS):
-        for name, command in PEERS.items():
-            figures[name].append(measure(command, shape))
-    rows = [row(name, figures[name], figures["epoll"]) for name in PEERS]
-    print("\n%s\n%-16s %8s %8s %8s %10s  %s" % (title, "", "median", "least", "most", "messages/s", "to epoll"))
-    for r in rows:
-        print("%-16s %8.0f %8.0f %8.0f %10.0f  %.2f (%.2f to %.2f)" % (
-            r["server"], r["median"], min(r["cpu_ns"]), max(r["cpu_ns"]), statistics.median(r["per_second"]),
-            r["ratio"], r["ratio_min"], r["ratio_max"]), flush=True)
-    return {"workload": title, "rows": rows}
-
-
-def main(names):
-    print("CPU nanoseconds of the server per message, %d alternating runs" % RUNS)
-    results = [run_workload(WORKLOADS[n][0], WORKLOADS[n][1:]) for n in names or WORKLOADS]
-    if JSON:
-        with open(JSON, "w") as file:
-            json.dump(results, file, indent=1)
-
-
-main(sys.argv[4:])
+main(sys.argv[1], sys.argv[2:])

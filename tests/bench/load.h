@@ -1,0 +1,54 @@
+/* What the loads have in common. Each fails with a message and status 1 as soon
+ * as a server answers wrongly, or not at all for TIMEOUT seconds.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef LOAD_H
+#define LOAD_H
+
+#include <stddef.h>
+
+#define TIMEOUT 20
+
+/* What one slice of work came to. */
+struct result {
+    long count;      /* of messages, bytes, connections, as the load says */
+    double delay[3]; /* median, 99th percentile, most, in microseconds */
+};
+
+struct load {
+    const char *name;
+    int arguments;
+    void (*open)(char **argument);                 /* connects */
+    void (*run)(long work, struct result *result); /* one slice */
+};
+
+extern const struct load load_echo, load_sink, load_source, load_connect,
+    load_fair;
+
+/* Ends the program: with errno's text, and because of an answer. */
+void fail(const char *what);
+void wrong(const char *what);
+
+/* A connection to the server: blocking, but for no longer than TIMEOUT. */
+int open_connection(void);
+void make_nonblocking(int fd);
+
+/* Sends or receives all of it, on a blocking connection. */
+void send_all(int fd, const char *data, size_t len);
+void receive_all(int fd, char *data, size_t len);
+
+/* Seconds: of a clock, and those that the server was ready to run but waited
+ * for its core. */
+double now(void);
+double server_waited(void);
+
+/* The stream that is sent, and comes back: COUNT different lines over and over,
+ * so that a line that is lost, doubled, or somebody else's is found out. From
+ * any place below `period`, `more` bytes follow. */
+struct tape {
+    char *bytes;
+    size_t period;
+};
+
+void make_tape(struct tape *tape, size_t size, size_t count, size_t more);
+
+#endif

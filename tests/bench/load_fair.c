@@ -1,0 +1,159 @@
+/* How long a line of SIZE bytes takes there and back on one connection, while
+ * another keeps WINDOW bytes of pipelined lines on their way and reads what
+ * comes back. The end of a delay is when the kernel had the answer, by its own
+ * stamp: what this program was doing then does not count. Neither does the time
+ * that the server waited for its core, which others may have had.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "load.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define WINDOW 262144
+#define PART 65536
+
+static struct tape tape;
+static size_t size;
+
+/* --- the full stream --- */
+
+static int stream;
+static size_t sent, received; /* since ever */
+
+/* At most this many bytes; gives how many. */
+static size_t stream_send(size_t most)
+{
+    size_t room = WINDOW - (sent - received);
+    ssize_t n = send(stream, tape.bytes + sent % tape.period,
+                     room < most ? room : most, MSG_NOSIGNAL);
+    if (n < 0 && errno != EAGAIN)
+        fail("send");
+    if (n < 0)
+        n = 0;
+    sent += (size_t)n;
+    return (size_t)n;
+}
+
+static void stream_receive(void)
+{
+    static char data[PART];
+    ssize_t n = recv(stream, data, sizeof data, 0);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n < 0)
+        fail("recv");
+    if (n == 0 || (size_t)n > sent - received)
+        wrong("the connection ended, or more than was sent");
+    if (memcmp(data, tape.bytes + received % tape.period, (size_t)n) != 0)
+        wrong("another byte than was sent");
+    received += (size_t)n;
+}
+
+/* --- the single line --- */
+
+static int single;
+
+static double stamp_of(struct msghdr *message)
+{
+    struct cmsghdr *c = CMSG_FIRSTHDR(message);
+    struct timespec stamp;
+    if (!c || c->cmsg_type != SCM_TIMESTAMPNS)
+        wrong("one without a stamp");
+    memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
+    return (double)stamp.tv_sec + (double)stamp.tv_nsec / 1e9;
+}
+
+/* When the answer arrived, or 0 when it has not. */
+static double single_receive(const char *expected)
+{
+    char data[256], control[256];
+    struct iovec part = {data, sizeof data};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    ssize_t n = recvmsg(single, &message, 0);
+    if (n < 0 && errno == EAGAIN)
+        return 0;
+    if (n < 0)
+        fail("recvmsg");
+    if ((size_t)n != size || memcmp(data, expected, size) != 0)
+        wrong("another byte than was sent");
+    return stamp_of(&message);
+}
+
+static double realtime(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* In microseconds. */
+static double exchange(const char *line)
+{
+    double waited = server_waited(), began = realtime(), arrived;
+    send_all(single, line, size);
+    while ((arrived = single_receive(line)) == 0) {
+        stream_send(PART);
+        stream_receive();
+        if (realtime() - began > TIMEOUT)
+            wrong("none, the server has stopped answering");
+    }
+    return (arrived - began - (server_waited() - waited)) * 1e6;
+}
+
+/* --- both --- */
+
+static int order(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* To the end of the line that is partly sent, and until all have come back. */
+static void drain_stream(void)
+{
+    size_t rest = (size - sent % size) % size;
+    double began = now();
+    while (rest > 0 || received < sent) {
+        rest -= stream_send(rest);
+        stream_receive();
+        if (now() - began > TIMEOUT)
+            wrong("none, the server has stopped answering");
+    }
+}
+
+static void run(long count, struct result *result)
+{
+    double *delays = calloc((size_t)count, sizeof *delays);
+    size_t before = received;
+    if (!delays)
+        fail("calloc");
+    for (long i = 0; i < count; i++)
+        delays[i] = exchange(tape.bytes + (size_t)i * size % tape.period);
+    drain_stream();
+    qsort(delays, (size_t)count, sizeof *delays, order);
+    result->delay[0] = delays[count / 2];
+    result->delay[1] = delays[count * 99 / 100];
+    result->delay[2] = delays[count - 1];
+    result->count = (long)((received - before) / size);
+    free(delays);
+}
+
+static void open(char **argument)
+{
+    int on = 1;
+    size = (size_t)atol(argument[0]);
+    make_tape(&tape, size, 23, WINDOW);
+    stream = open_connection();
+    single = open_connection();
+    make_nonblocking(stream);
+    make_nonblocking(single);
+    setsockopt(single, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+}
+
+const struct load load_fair = {"fair", 1, open, run};

@@ -1,0 +1,90 @@
+/* Long streams over one connection: to the server in lines, which it counts,
+ * and from it, as peer.h says.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "load.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define LINE 65536          /* of an upload, "\r\n" included */
+#define BLOCK 65536         /* what source and file send, over and over */
+#define REQUEST (64L << 20) /* bytes asked for at once, at most */
+#define BUFFER (16 * LINE)
+
+static int fd;
+static struct tape tape;
+static char *block; /* from any place below BLOCK, BUFFER bytes follow */
+
+/* --- sink --- */
+
+static void open_sink(char **argument)
+{
+    (void)argument;
+    fd = open_connection();
+    make_tape(&tape, LINE, BUFFER / LINE, 0);
+}
+
+/* The answer comes when all has been seen, so the time is of finished work. */
+static void run_sink(long bytes, struct result *result)
+{
+    char answer[64], expected[64];
+    long lines = bytes / LINE;
+    for (long left = lines; left > 0; left -= BUFFER / LINE)
+        send_all(fd, tape.bytes,
+                 (size_t)(left < BUFFER / LINE ? left : BUFFER / LINE) * LINE);
+    send_all(fd, "\r\n", 2);
+    int len = snprintf(expected, sizeof expected, "%ld %ld\r\n", lines,
+                       lines * (LINE - 2));
+    receive_all(fd, answer, (size_t)len);
+    if (memcmp(answer, expected, (size_t)len) != 0)
+        wrong("another count of lines or bytes");
+    result->count = lines * LINE;
+}
+
+const struct load load_sink = {"sink", 0, open_sink, run_sink};
+
+/* --- source, and file, which has the same bytes --- */
+
+static void open_source(char **argument)
+{
+    (void)argument;
+    fd = open_connection();
+    block = malloc(BLOCK + BUFFER);
+    if (!block)
+        fail("malloc");
+    for (size_t i = 0; i < BLOCK + BUFFER; i++)
+        block[i] = (char)(i % BLOCK % 251);
+}
+
+static void receive_stream(long bytes)
+{
+    static char data[BUFFER];
+    for (long at = 0; at < bytes;) {
+        ssize_t n = recv(fd, data, sizeof data, 0);
+        if (n < 0)
+            fail("recv");
+        if (n == 0)
+            wrong("the connection ended");
+        if (memcmp(data, block + at % BLOCK, (size_t)n) != 0)
+            wrong("another byte than was asked for");
+        at += n;
+        if (at > bytes)
+            wrong("more than was asked for");
+    }
+}
+
+static void run_source(long bytes, struct result *result)
+{
+    char request[32];
+    for (long left = bytes; left > 0; left -= REQUEST) {
+        long part = left < REQUEST ? left : REQUEST;
+        int n = snprintf(request, sizeof request, "%ld\r\n", part);
+        send_all(fd, request, (size_t)n);
+        receive_stream(part);
+    }
+    result->count = bytes;
+}
+
+const struct load load_source = {"source", 0, open_source, run_source};

@@ -1,0 +1,106 @@
+"""Starts servers and loads, each on a core of its own, and ends them again: for measure.py.
+
+SPDX-License-Identifier: BSD-3-Clause
+"""
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+
+LIBC = ctypes.CDLL(None)
+CORES = sorted(os.sched_getaffinity(0))
+PR_SET_PDEATHSIG = 1
+
+
+class Failure(Exception):
+    """A server or a load that did not do what it should."""
+
+
+def start(command, core, **options):
+    """Runs a command on one core. It is killed when this program is, however that ends."""
+
+    def prepare():
+        os.sched_setaffinity(0, {core})
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    return subprocess.Popen(command, preexec_fn=prepare, **options)
+
+
+def end(process):
+    process.kill()
+    process.wait()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """One peer, listening."""
+
+    def __init__(self, name, command, mode, files=()):
+        self.name = name
+        self.port = free_port()
+        self.process = start(command + [mode, str(self.port), *files], CORES[0], stdin=subprocess.DEVNULL)
+        try:
+            self.wait_until_it_listens()
+        except BaseException:
+            self.close()
+            raise
+
+    def wait_until_it_listens(self):
+        for _ in range(1000):
+            if self.process.poll() is not None:
+                raise Failure("%s: the server ended with status %d" % (self.name, self.process.returncode))
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except OSError:
+                time.sleep(0.01)
+        raise Failure("%s: the server does not listen" % self.name)
+
+    def resident_bytes(self):
+        with open("/proc/%d/smaps_rollup" % self.process.pid) as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Rss:"))
+
+    def close(self):
+        end(self.process)
+
+
+class Load:
+    """One load, connected to a server."""
+
+    def __init__(self, program, server, arguments):
+        self.server = server
+        command = [program, str(server.port), str(server.process.pid)] + [str(a) for a in arguments]
+        self.process = start(command, CORES[-1], text=True,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def slice(self, work):
+        """Has it do some work, and gives what it measured."""
+        try:
+            self.process.stdin.write("%d\n" % work)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # why is told below
+        said = self.process.stdout.readline().split()
+        if not said:
+            self.fail()
+        count, cpu, seconds, *delays = [float(word) for word in said]
+        return {"count": count, "cpu_ns": cpu, "seconds": seconds, "delays_us": delays}
+
+    def fail(self):
+        why = self.process.stderr.read().strip() or "load: ended with status %s" % self.process.wait()
+        time.sleep(0.1)  # a server that is dying
+        status = self.server.process.poll()
+        died = "" if status is None else " (the server ended with status %d)" % status
+        raise Failure("%s: %s%s" % (self.server.name, why, died))
+
+    def close(self):
+        end(self.process)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()
