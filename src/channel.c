@@ -42,12 +42,12 @@ static void channel_explain(struct asynchat_channel *ch, int status)
         ch->handler->handle_error(ch, status, ch->arg);
 }
 
-/* From one state to another. What is pushed from now on, if it still may be, is
- * asked about the state again. */
+/* From one state to another. */
 static void channel_enter(struct asynchat_channel *ch, enum channel_state state)
 {
     ch->state = state;
-    ch->transport.room = 0;
+    ch->in.epoch++;
+    channel_out_busy(ch);
 }
 
 /* The only way to ENDED. handle_close does not come from here, but at the end
@@ -159,7 +159,6 @@ static bool channel_is_up(const struct asynchat_channel *ch)
 static void channel_open(struct asynchat_channel *ch)
 {
     channel_enter(ch, CHANNEL_OPEN);
-    asynchat__channel_out_begin(ch);
     if (ch->handler->handle_connect)
         ch->handler->handle_connect(ch, ch->arg);
 }
@@ -238,7 +237,7 @@ static struct asynchat_channel *channel_make(
     ch->arg = arg;
     asynchat__channel_linger_init(ch);
     ch->transport.ready = channel_ready;
-    asynchat__channel_in_init(&ch->in);
+    asynchat__channel_in_init(&ch->in, handler);
     asynchat__channel_out_init(&ch->out);
     ch->transport.read_size = ch->in.piece;
     return ch;

@@ -45,11 +45,14 @@ struct channel_in {
     const uint8_t *back; /* bytes that were held back, being delivered, */
     size_t back_len;     /* and those held back still */
     struct evbuffer *aside; /* put back while the input is being drained */
-    uint32_t epoch;         /* changes when what was looked at is to be again */
-    bool anew;              /* the front of the evbuffer is not what it was */
+    uint32_t epoch;         /* changes when what was looked at is to be again:
+                               with the terminator, the input, the state */
+    bool anew;              /* the front of the evbuffer is not what it was;
+                               false: over a socket, it is empty */
     bool draining;          /* the input */
     bool lent;              /* a callback has a pointer into the evbuffer */
     bool discarded;         /* and called discard_buffers */
+    bool lines;             /* the handler has both callbacks for pieces */
     bool partial;           /* bytes of an unfinished message were delivered */
 };
 
@@ -58,6 +61,7 @@ struct channel_out {
     struct outq queue;
     uint32_t chunk; /* at most so many bytes for each write, and asked of a
                        producer */
+    bool idle;      /* nothing is queued, waits to be sent, or is due then */
     bool waiting;   /* the first producer answered ASYNCHAT_LATER */
     bool busy;      /* handle_drained is due when all is sent */
     size_t left;    /* what was in the evbuffer after the last wake-up */
@@ -135,7 +139,8 @@ void asynchat__channel_linger_stop(struct asynchat_channel *ch);
 
 /* --- channel_in --- */
 
-void asynchat__channel_in_init(struct channel_in *in);
+void asynchat__channel_in_init(struct channel_in *in,
+                               const struct asynchat_handler *handler);
 void asynchat__channel_in_free(struct channel_in *in);
 
 /* Delivers what the input evbuffer holds. */
@@ -153,6 +158,14 @@ void asynchat__channel_out_init(struct channel_out *out);
 
 /* At the beginning of a wake-up. */
 void asynchat__channel_out_begin(struct asynchat_channel *ch);
+
+/* What is pushed from now on takes the long way: something is not as it is while
+ * a channel is idle. */
+static inline void channel_out_busy(struct asynchat_channel *ch)
+{
+    ch->out.idle = false;
+    ch->transport.room = 0;
+}
 
 /* Fills the output evbuffer from the queue and sends from it. */
 void asynchat__channel_out_run(struct asynchat_channel *ch);

@@ -22,8 +22,10 @@
 #define MESSAGE_LIMIT (1u << 20)
 #define MESSAGE_LEAST 256
 
-void asynchat__channel_in_init(struct channel_in *in)
+void asynchat__channel_in_init(struct channel_in *in,
+                               const struct asynchat_handler *handler)
 {
+    in->lines = handler->collect_incoming_data && handler->found_terminator;
     in->limit = MESSAGE_LIMIT;
     in->piece = IN_BUFFER_SIZE;
 }
@@ -191,14 +193,46 @@ static size_t in_deliver(struct asynchat_channel *ch, const uint8_t *piece,
     return step.used;
 }
 
+/* Whether a step has all of a message: nothing of it came before, `data` bytes
+ * are here and then its terminator. */
+static bool in_is_line(const struct asynchat_channel *ch,
+                       struct match_step step)
+{
+    const struct channel_in *in = &ch->in;
+    size_t data = step.used - step.matched;
+    return in->match.held == 0 && step.matched > 0 && data > 0 &&
+           (in->lines || in_contiguous(ch, data));
+}
+
+/* The short way through such messages, which most are. */
+static size_t in_line(struct asynchat_channel *ch, const uint8_t *piece,
+                      size_t data, size_t used)
+{
+    const struct asynchat_handler *handler = ch->handler;
+    if (handler->message) {
+        handler->message(ch, piece, data, ch->arg);
+        return used;
+    }
+    uint32_t epoch = ch->in.epoch;
+    ch->in.partial = true;
+    handler->collect_incoming_data(ch, piece, data, ch->arg);
+    if (epoch != ch->in.epoch)
+        return data;
+    ch->in.partial = false;
+    handler->found_terminator(ch, ch->arg);
+    return used;
+}
+
 /* One step over a piece, from the bytes that were held back before it on.
  * Answers how many bytes of the piece are dealt with. */
 static size_t in_step(struct asynchat_channel *ch, const uint8_t *piece,
                       size_t len)
 {
     const struct match *m = &ch->in.match;
-    struct match_step step = asynchat__match_step(m, piece, len);
+    struct match_step step = match_step(m, piece, len);
     bool found = match_found(m, step);
+    if (found && in_is_line(ch, step))
+        return in_line(ch, piece, step.used - step.matched, step.used);
     if (m->held > 0) {
         uint32_t epoch = ch->in.epoch;
         in_release(ch, match_released(m, step));
@@ -208,16 +242,23 @@ static size_t in_step(struct asynchat_channel *ch, const uint8_t *piece,
     return in_deliver(ch, piece, match_data(step), step, found);
 }
 
+static bool in_goes_on(const struct asynchat_channel *ch)
+{
+    return !ch->in.anew && channel_delivers(ch);
+}
+
 /* Steps through a piece, until it is done with or the evbuffer has changed
  * before it. */
 static size_t in_piece(struct asynchat_channel *ch, const uint8_t *piece,
                        size_t len)
 {
     size_t done = 0;
+    uint32_t epoch = ch->in.epoch;
     ch->in.anew = false;
     ch->in.lent = true;
-    while (done < len && !ch->in.anew && channel_delivers(ch)) {
+    while (done < len && (epoch == ch->in.epoch || in_goes_on(ch))) {
         size_t left = len - done;
+        epoch = ch->in.epoch;
         done += in_step(ch, piece + done,
                         left < ch->in.piece ? left : ch->in.piece);
     }
@@ -263,7 +304,7 @@ static bool in_discarded(struct asynchat_channel *ch)
 static bool in_run_received(struct asynchat_channel *ch, struct evbuffer *input)
 {
     const uint8_t *at = ch->transport.loop->received;
-    bool anew = evbuffer_get_length(input) > 0;
+    bool anew = ch->in.anew;
     while (ch->transport.received > 0 && !anew && channel_delivers(ch)) {
         size_t left = ch->transport.received;
         size_t done = in_piece(ch, at, left);

@@ -225,8 +225,7 @@ static bool out_is_broken(const struct asynchat_channel *ch)
 
 void asynchat__channel_out_begin(struct asynchat_channel *ch)
 {
-    if (ch->state == CHANNEL_OPEN && !ch->out.queue.first &&
-        !ch->out.queue.ends)
+    if (ch->out.idle)
         asynchat__transport_open(&ch->transport);
 }
 
@@ -236,16 +235,18 @@ void asynchat__channel_out_begin(struct asynchat_channel *ch)
 static bool out_run_pushed(struct asynchat_channel *ch)
 {
     struct transport *t = &ch->transport;
-    bool only = t->room > 0 && !ch->handler->handle_drained;
     t->room = 0;
-    if (!only || t->broken)
+    if (!ch->out.idle || t->broken)
         return false;
     if (t->pushed == 0)
         return true;
-    t->ops->send(t, ch->out.chunk);
+    if (ch->handler->handle_drained)
+        return false;
+    if (asynchat__transport_send_pushed(t, ch->out.chunk))
+        return true;
+    channel_out_busy(ch);
     ch->out.left = evbuffer_get_length(t->output);
-    if (ch->out.left > 0)
-        out_watch(ch);
+    out_watch(ch);
     return !t->broken;
 }
 
@@ -267,6 +268,8 @@ static void out_run_all(struct asynchat_channel *ch)
     ch->out.left = out_pending(ch);
     if (ch->state != CHANNEL_CONNECTING)
         out_watch(ch);
+    ch->out.idle = ch->state == CHANNEL_OPEN && !ch->out.queue.first &&
+                   !ch->out.queue.ends && ch->out.left == 0;
 }
 
 void asynchat__channel_out_run(struct asynchat_channel *ch)
@@ -290,7 +293,7 @@ static int out_refused(const struct asynchat_channel *ch)
  * but that of a producer ends here. */
 static struct evbuffer *out_target(struct asynchat_channel *ch)
 {
-    ch->transport.room = 0;
+    channel_out_busy(ch);
     if (ch->out.queue.first || ch->transport.draining)
         return asynchat__outq_bytes(&ch->out.queue);
     return ch->transport.output;
@@ -381,7 +384,7 @@ int asynchat_push_producer(struct asynchat_channel *ch,
         asynchat_producer_free(producer);
         return error;
     }
-    ch->transport.room = 0;
+    channel_out_busy(ch);
     return out_pushed(ch);
 }
 
@@ -400,7 +403,7 @@ int asynchat_close_when_done(struct asynchat_channel *ch)
     if (ch->state != CHANNEL_CONNECTING && !channel_sends(ch))
         return ASYNCHAT_ECLOSED;
     ch->out.queue.ends = true;
-    ch->transport.room = 0;
+    channel_out_busy(ch);
     asynchat__channel_wake(ch);
     return 0;
 }

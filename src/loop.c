@@ -3,7 +3,9 @@
 #include "loop.h"
 
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* As many as a program has event bases: a few. The lock is for programs that
  * have them in several threads; it is taken once for each connection. */
@@ -20,9 +22,10 @@ static struct loop *loop_find(const struct event_base *base)
 
 static struct loop *loop_new(struct event_base *base)
 {
-    struct loop *loop = calloc(1, sizeof *loop);
+    struct loop *loop = aligned_alloc(LOOP_ALIGNMENT, sizeof *loop);
     if (!loop)
         return NULL;
+    memset(loop, 0, offsetof(struct loop, received));
     loop->base = base;
     loop->next = loops;
     loops = loop;

@@ -157,10 +157,9 @@ static size_t string_doubt(const struct needle *needle, const uint8_t *piece,
 }
 
 /* From `at` on, where `matched` bytes have matched. */
-SEARCH_APART static struct match_step string_walk(const struct needle *needle,
-                                                  const uint8_t *piece,
-                                                  size_t at, size_t len,
-                                                  uint32_t matched)
+static struct match_step string_walk(const struct needle *needle,
+                                     const uint8_t *piece, size_t at,
+                                     size_t len, uint32_t matched)
 {
     const uint8_t *bytes = needle_bytes(needle);
     unsigned falls = 0;
@@ -175,33 +174,16 @@ SEARCH_APART static struct match_step string_walk(const struct needle *needle,
     return (struct match_step){at, matched};
 }
 
-/* Whether all of the terminator stands at a place. */
-static inline bool needle_stands(const struct needle *needle,
-                                 const uint8_t *place)
+struct match_step asynchat__match_walk(const struct needle *needle,
+                                       const uint8_t *piece, size_t at,
+                                       size_t len)
 {
-    const uint8_t *bytes = needle_bytes(needle);
-    uint32_t i = 0;
-    while (i < needle->len && place[i] == bytes[i])
-        i++;
-    return i == needle->len;
-}
-
-/* Most often nothing is held back, and the search finds all of it at once. */
-static struct match_step string_step(const struct needle *needle,
-                                     const uint8_t *piece, size_t len,
-                                     uint32_t held)
-{
-    if (held > 0)
-        return string_walk(needle, piece, 0, len, held);
-    size_t at = asynchat__search(&needle->search, piece, 0, len);
-    if (needle->len <= len - at && needle_stands(needle, piece + at))
-        return (struct match_step){at + needle->len, needle->len};
     return string_walk(needle, piece, at, len, 0);
 }
 
 /* A stream may come byte by byte. */
-static inline struct match_step byte_step(const struct needle *needle,
-                                          uint8_t byte, uint32_t held)
+static struct match_step byte_step(const struct needle *needle, uint8_t byte,
+                                   uint32_t held)
 {
     const uint8_t *bytes = needle_bytes(needle);
     if (held == 0)
@@ -209,8 +191,8 @@ static inline struct match_step byte_step(const struct needle *needle,
     return (struct match_step){1, needle_take(needle, bytes, held, byte)};
 }
 
-struct match_step asynchat__match_step(const struct match *m,
-                                       const uint8_t *piece, size_t len)
+struct match_step asynchat__match_any(const struct match *m,
+                                      const uint8_t *piece, size_t len)
 {
     if (!match_ends(m))
         return (struct match_step){.used = len};
@@ -218,5 +200,5 @@ struct match_step asynchat__match_step(const struct match *m,
         return length_step(m, len);
     if (len == 1)
         return byte_step(m->needle, *piece, m->held);
-    return string_step(m->needle, piece, len, m->held);
+    return string_walk(m->needle, piece, 0, len, m->held);
 }

@@ -44,6 +44,11 @@ struct needles {
     size_t next;
 };
 
+static inline const uint8_t *needle_bytes(const struct needle *needle)
+{
+    return (const uint8_t *)(needle->border + needle->len);
+}
+
 /* What a look at one piece found: `used` bytes of it are dealt with, and the
  * last `matched` bytes up to there, those held back before included, are the
  * terminator's: all of it if the message is complete, or else the beginning that
@@ -59,11 +64,6 @@ struct match_step {
 int asynchat__match_set(struct match *m, struct needles *recent,
                         enum asynchat_terminator kind, const void *bytes,
                         uint64_t len);
-
-/* Looks at the next piece and changes nothing: the caller sets m->held, and
- * takes data off m->left, as it delivers. */
-struct match_step asynchat__match_step(const struct match *m,
-                                       const uint8_t *piece, size_t len);
 
 /* Whether messages have an end: not with none, nor with what is the same. */
 static inline bool match_ends(const struct match *m)
@@ -94,9 +94,39 @@ static inline size_t match_data(struct match_step step)
     return step.used > step.matched ? step.used - step.matched : 0;
 }
 
-static inline const uint8_t *needle_bytes(const struct needle *needle)
+/* Whether all of a terminator stands at a place. */
+static inline bool needle_stands(const struct needle *needle,
+                                 const uint8_t *place)
 {
-    return (const uint8_t *)(needle->border + needle->len);
+    const uint8_t *bytes = needle_bytes(needle);
+    uint32_t i = 0;
+    while (i < needle->len && place[i] == bytes[i])
+        i++;
+    return i == needle->len;
+}
+
+/* The search has stopped `at` a place where not all of a terminator stands. */
+struct match_step asynchat__match_walk(const struct needle *needle,
+                                       const uint8_t *piece, size_t at,
+                                       size_t len);
+
+/* For whatever is not as match_step() hopes. */
+struct match_step asynchat__match_any(const struct match *m,
+                                      const uint8_t *piece, size_t len);
+
+/* Looks at the next piece and changes nothing: the caller sets m->held, and
+ * takes data off m->left, as it delivers. Most often nothing is held back, and
+ * the search finds all of a terminator at once. */
+static inline struct match_step match_step(const struct match *m,
+                                           const uint8_t *piece, size_t len)
+{
+    const struct needle *needle = m->needle;
+    if (m->kind != ASYNCHAT_STRING || m->held > 0 || m->left == 0 || len == 1)
+        return asynchat__match_any(m, piece, len);
+    size_t at = asynchat__search(&needle->search, piece, 0, len);
+    if (needle->len > len - at || !needle_stands(needle, piece + at))
+        return asynchat__match_walk(needle, piece, at, len);
+    return (struct match_step){at + needle->len, needle->len};
 }
 
 struct needle *asynchat__needle_share(struct needle *needle);

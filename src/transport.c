@@ -17,7 +17,7 @@ struct evbuffer *asynchat__transport_input(const struct transport *t)
 
 void asynchat__transport_open(struct transport *t)
 {
-    if (t->ops->is_socket && !t->writing && evbuffer_get_length(t->output) == 0)
+    if (t->ops->is_socket)
         t->room = LOOP_BUFFER;
 }
 

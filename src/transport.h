@@ -58,7 +58,7 @@ struct transport {
     struct evbuffer *output; /* what is to be sent; nothing happens when it is
                                 added to */
     struct loop *loop;
-    size_t received;         /* socket: so many bytes in loop->received, of this
+    size_t received;     /* socket: so many bytes in loop->received, of this
                                 wake-up, come after those of the input */
     size_t pushed;       /* and so many in loop->pushed go before the output */
     size_t room;         /* for so many more, now */
@@ -98,10 +98,14 @@ int asynchat__transport_socket_fd(const struct transport *t);
 /* What was received and not yet drained. */
 struct evbuffer *asynchat__transport_input(const struct transport *t);
 
-/* Opens loop->pushed for what is to be sent in this wake-up, if nothing is to go
- * before that: most bytes are gone when it ends, and never see an evbuffer.
- * Whatever puts something elsewhere, or ends this, sets `room` to 0. */
+/* Where nothing is to go before it, what is to be sent in this wake-up may be put
+ * into loop->pushed, as long as there is `room`: most bytes are gone when it
+ * ends, and never see an evbuffer. */
 void asynchat__transport_open(struct transport *t);
+
+/* Sends at most `most` bytes of what was, and leaves the rest to the output.
+ * True: nothing was left. */
+bool asynchat__transport_send_pushed(struct transport *t, size_t most);
 
 /* At the end of a wake-up: what was pushed and not sent goes to the output. */
 void asynchat__transport_settle(struct transport *t);

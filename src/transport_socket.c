@@ -127,12 +127,6 @@ static ssize_t socket_sendmsg(struct transport *t, size_t most)
     return sendmsg(socket_fd(t), &message, MSG_NOSIGNAL);
 }
 
-static ssize_t socket_send_pushed(struct transport *t, size_t most)
-{
-    size_t len = t->pushed < most ? t->pushed : most;
-    return send(socket_fd(t), t->loop->pushed, len, MSG_NOSIGNAL);
-}
-
 /* What was pushed in this wake-up goes first; what of it is left now, stays. */
 static void socket_sent(struct transport *t, size_t n)
 {
@@ -149,11 +143,24 @@ static void socket_sent(struct transport *t, size_t n)
 /* One write, for the same reason; what is left waits for the write event. */
 static void socket_send(struct transport *t, size_t most)
 {
-    bool small = evbuffer_get_length(t->output) == 0;
-    ssize_t n = small ? socket_send_pushed(t, most) : socket_sendmsg(t, most);
+    ssize_t n = socket_sendmsg(t, most);
     if (n < 0 && !is_retriable(errno))
         t->broken = -errno;
     socket_sent(t, n > 0 ? (size_t)n : 0);
+}
+
+bool asynchat__transport_send_pushed(struct transport *t, size_t most)
+{
+    size_t pushed = t->pushed;
+    ssize_t n = send(socket_fd(t), t->loop->pushed,
+                     pushed < most ? pushed : most, MSG_NOSIGNAL);
+    if (n < 0 && !is_retriable(errno))
+        t->broken = -errno;
+    if (n == (ssize_t)pushed)
+        t->pushed = 0;
+    else
+        socket_sent(t, n > 0 ? (size_t)n : 0);
+    return n == (ssize_t)pushed;
 }
 
 /* The write event is pending only while there is something to wait for: most

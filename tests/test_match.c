@@ -65,7 +65,7 @@ static void feed_piece(struct match *m, struct record *r, const uint8_t *piece,
                        size_t len)
 {
     while (len > 0) {
-        struct match_step step = asynchat__match_step(m, piece, len);
+        struct match_step step = match_step(m, piece, len);
         bool found = match_found(m, step);
         if (match_released(m, step) > 0)
             note(r, needle_bytes(m->needle), match_released(m, step));

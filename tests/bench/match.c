@@ -48,7 +48,7 @@ static size_t by_memmem(const struct match *m, size_t len)
 static inline bool feed(struct match *m, const uint8_t *piece, size_t len,
                         size_t *used)
 {
-    struct match_step step = asynchat__match_step(m, piece, len);
+    struct match_step step = match_step(m, piece, len);
     bool found = match_found(m, step);
     m->held = found ? 0 : (uint32_t)step.matched;
     *used = step.used;

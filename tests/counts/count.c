@@ -28,7 +28,7 @@ void counted_loop(struct event_base *base);
 static void feed(struct match *m, const uint8_t *piece, size_t len)
 {
     while (len > 0) {
-        struct match_step step = asynchat__match_step(m, piece, len);
+        struct match_step step = match_step(m, piece, len);
         bool complete = match_found(m, step);
         m->held = complete ? 0 : (uint32_t)step.matched;
         found += complete;

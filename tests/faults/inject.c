@@ -162,6 +162,7 @@ static ssize_t call_done(ssize_t n)
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
 void *__real_realloc(void *old, size_t size);
 void __real_free(void *memory);
 char *__real_strdup(const char *text);
@@ -169,6 +170,14 @@ char *__real_strdup(const char *text);
 void *__wrap_malloc(size_t size)
 {
     void *memory = call_fails(CALL_ALLOC) ? NULL : __real_malloc(size);
+    inject.live += memory != NULL;
+    return memory;
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    void *memory =
+        call_fails(CALL_ALLOC) ? NULL : __real_aligned_alloc(alignment, size);
     inject.live += memory != NULL;
     return memory;
 }
