@@ -2,10 +2,8 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "peer.h"
 
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
@@ -111,7 +109,6 @@ static void accepted(struct evconnlistener *listener, evutil_socket_t fd,
 {
     static const bufferevent_data_cb modes[] = {line, length, sink, request,
                                                 request};
-    int on = 1;
     int sends = peer_mode == PEER_SOURCE;
     struct bufferevent *bev =
         bufferevent_socket_new(arg, fd, BEV_OPT_CLOSE_ON_FREE);
@@ -119,7 +116,6 @@ static void accepted(struct evconnlistener *listener, evutil_socket_t fd,
     (void)listener;
     (void)from;
     (void)len;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     bufferevent_setcb(bev, modes[peer_mode], sends ? pump : NULL, event, c);
     if (sends) {
         bufferevent_set_max_single_write(bev, PEER_CHUNK);
@@ -133,11 +129,12 @@ int main(int argc, char **argv)
     struct event_base *base = event_base_new();
     peer_begin(argc, argv);
     signal(SIGPIPE, SIG_IGN);
-    if (!evconnlistener_new_bind(base, accepted, base,
-                                 LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE |
-                                     LEV_OPT_CLOSE_ON_EXEC,
-                                 PEER_BACKLOG, (struct sockaddr *)&peer_address,
-                                 sizeof peer_address))
+    struct evconnlistener *listener = evconnlistener_new_bind(
+        base, accepted, base,
+        LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC,
+        PEER_BACKLOG, (struct sockaddr *)&peer_address, sizeof peer_address);
+    if (!listener)
         return 1;
+    peer_nodelay(evconnlistener_get_fd(listener));
     return event_base_dispatch(base);
 }

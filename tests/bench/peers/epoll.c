@@ -4,7 +4,6 @@
 #include "peer.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +27,7 @@ struct connection {
     char held; /* see peer_line_end */
 };
 
-static char input[BUFFER];
+static _Alignas(4096) char input[BUFFER]; /* recv is slow into some places */
 static char output[BUFFER];
 
 static int poll_fd;
@@ -189,14 +188,13 @@ static void writable(struct connection *c)
 
 static void acceptable(int listening)
 {
-    int on = 1, fd;
+    int fd;
     while ((fd = accept4(listening, NULL, NULL,
                          SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         struct connection *c = calloc(1, sizeof *c);
         if (!c)
             abort();
         c->fd = fd;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         watch(c, EPOLLIN);
     }
 }
@@ -224,6 +222,7 @@ int main(int argc, char **argv)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     peer_begin(argc, argv);
     setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    peer_nodelay(listening);
     if (bind(listening, (struct sockaddr *)&peer_address, sizeof peer_address) <
             0 ||
         listen(listening, PEER_BACKLOG) < 0) {

@@ -27,7 +27,7 @@ struct connection {
     char held; /* see peer_line_end */
 };
 
-static char input[BUFFER];
+static _Alignas(4096) char input[BUFFER]; /* recv is slow into some places */
 static char output[BUFFER];
 
 /* --- sending --- */
@@ -180,12 +180,12 @@ static void connected(uv_stream_t *server, int status)
         uv_close((uv_handle_t *)&c->tcp, freed);
         return;
     }
-    uv_tcp_nodelay(&c->tcp, 1);
     uv_read_start((uv_stream_t *)&c->tcp, allocate, readable);
 }
 
 int main(int argc, char **argv)
 {
+    uv_os_fd_t fd;
     uv_tcp_t server;
     uv_loop_t *loop = uv_default_loop();
     peer_begin(argc, argv);
@@ -194,5 +194,7 @@ int main(int argc, char **argv)
     if (uv_tcp_bind(&server, (struct sockaddr *)&peer_address, 0) < 0 ||
         uv_listen((uv_stream_t *)&server, PEER_BACKLOG, connected) < 0)
         return 1;
+    uv_fileno((uv_handle_t *)&server, &fd);
+    peer_nodelay(fd);
     return uv_run(loop, UV_RUN_DEFAULT);
 }
