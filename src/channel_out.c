@@ -20,6 +20,11 @@
 
 #define OUT_BUFFER_SIZE 65536
 
+/* Writes in one wake-up, for a peer that takes all it can get: fewer wake-ups for
+ * it, and no long wait for the others. Who sets a smaller size gets one write of
+ * it at a time, as in Python. */
+#define OUT_WRITES 4
+
 void asynchat__channel_out_init(struct channel_out *out)
 {
     asynchat__outq_init(&out->queue);
@@ -153,17 +158,18 @@ static size_t out_send_producer(struct asynchat_channel *ch)
     return sent;
 }
 
-/* One write, or one each of the evbuffer and of the producer behind it. True:
- * the peer took something. */
-static bool out_send(struct asynchat_channel *ch)
+/* One write, or one each of the evbuffer and of the producer behind it. Answers
+ * how much the peer took. */
+static size_t out_send(struct asynchat_channel *ch)
 {
     size_t pending = out_pending(ch);
     if (pending > 0)
         ch->transport.ops->send(&ch->transport, ch->out.chunk);
-    bool progress = out_pending(ch) < pending;
-    if (!ch->transport.broken && out_pending(ch) == 0 && out_is_sender(ch))
-        progress = out_send_producer(ch) > 0 || progress;
-    return progress;
+    size_t left = out_pending(ch);
+    size_t sent = left < pending ? pending - left : 0;
+    if (!ch->transport.broken && left == 0 && out_is_sender(ch))
+        sent += out_send_producer(ch);
+    return sent;
 }
 
 /* Whether the channel ends when the queue is sent. */
@@ -203,14 +209,22 @@ static void out_watch(struct asynchat_channel *ch)
         asynchat__channel_end(ch, -ENOMEM);
 }
 
-/* Fills and sends. True: the peer took something. */
+/* Fills and sends, and again while whole writes are taken, within the budget of
+ * a wake-up. True: the peer took something. */
 static bool out_move_on(struct asynchat_channel *ch)
 {
     bool progress = out_pending(ch) < ch->out.left; /* a bufferevent's own */
-    if (channel_sends(ch))
-        out_fill(ch);
-    if (channel_sends(ch) && !ch->transport.broken)
-        progress = out_send(ch) || progress;
+    unsigned writes = ch->out.chunk < OUT_BUFFER_SIZE ? 1 : OUT_WRITES;
+    for (; writes > 0; writes--) {
+        size_t sent = 0;
+        if (channel_sends(ch))
+            out_fill(ch);
+        if (channel_sends(ch) && !ch->transport.broken)
+            sent = out_send(ch);
+        progress = progress || sent > 0;
+        if (sent < ch->out.chunk)
+            break;
+    }
     return progress;
 }
 

@@ -923,7 +923,7 @@ static void discarding_input(struct world *w)
 static void pour_and_linger(struct side *s)
 {
     asynchat_set_linger(s->ch, 20);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 7; i++)
         push(s, pattern(), PATTERN_SIZE);
     close_when_done(s);
 }
