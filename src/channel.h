@@ -5,6 +5,7 @@
 
 #include <asynchat/channel.h>
 
+#include "loop.h"
 #include "match.h"
 #include "outq.h"
 #include "transport.h"
@@ -35,15 +36,14 @@ enum channel_state {
 /* Input: from the evbuffer through the matcher to the handler. */
 struct channel_in {
     struct match match;
-    uint8_t *message;    /* for handler->message: the pieces of the message in
-                         progress */
-    size_t have;         /* so many bytes of it, */
-    size_t capacity;     /* of so many */
-    size_t limit;        /* at most so many */
-    uint32_t piece;      /* at most so many bytes for each read and each
+    struct loop_memory message; /* the pieces of one in progress, for
+                                   handler->message: */
+    size_t have;                /* so many bytes, */
+    size_t limit;               /* and at most so many */
+    uint32_t piece;             /* at most so many bytes for each read and each
                          collect_incoming_data */
-    const uint8_t *back; /* bytes that were held back, being delivered, */
-    size_t back_len;     /* and those held back still */
+    const uint8_t *back;    /* bytes that were held back, being delivered, */
+    size_t back_len;        /* and those held back still */
     struct evbuffer *aside; /* put back while the input is being drained */
     uint32_t epoch;         /* changes when what was looked at is to be again:
                                with the terminator, the input, the state */

@@ -35,7 +35,7 @@ void asynchat__channel_in_free(struct channel_in *in)
     asynchat__needle_release(in->match.needle);
     if (in->aside)
         evbuffer_free(in->aside);
-    free(in->message);
+    free(in->message.bytes);
 }
 
 /* --- whole messages --- */
@@ -44,39 +44,41 @@ void asynchat__channel_in_free(struct channel_in *in)
  * limit and no further. */
 static bool in_grow(struct channel_in *in, size_t need)
 {
+    struct loop_memory *message = &in->message;
     size_t capacity =
-        in->capacity < MESSAGE_LEAST ? MESSAGE_LEAST : in->capacity;
+        message->capacity < MESSAGE_LEAST ? MESSAGE_LEAST : message->capacity;
     while (capacity < need)
         capacity = capacity > SIZE_MAX / 2 ? need : capacity * 2;
     if (capacity > in->limit)
         capacity = in->limit;
-    uint8_t *message = realloc(in->message, capacity);
-    if (!message)
+    uint8_t *bytes = realloc(message->bytes, capacity);
+    if (!bytes)
         return false;
-    in->message = message;
-    in->capacity = capacity;
+    *message = (struct loop_memory){bytes, capacity};
     return true;
 }
 
 /* Adds to the message in progress: 0, ASYNCHAT_ETOOLONG, -ENOMEM. */
-static int in_keep(struct channel_in *in, const uint8_t *data, size_t len)
+static int in_keep(struct asynchat_channel *ch, const uint8_t *data, size_t len)
 {
+    struct channel_in *in = &ch->in;
     if (len > in->limit || in->have > in->limit - len)
         return ASYNCHAT_ETOOLONG;
-    if (in->have + len > in->capacity && !in_grow(in, in->have + len))
+    if (!in->message.bytes)
+        in->message = asynchat__loop_take(ch->transport.loop);
+    if (in->have + len > in->message.capacity && !in_grow(in, in->have + len))
         return -ENOMEM;
-    memcpy(in->message + in->have, data, len);
+    memcpy(in->message.bytes + in->have, data, len);
     in->have += len;
     return 0;
 }
 
 /* Between messages an idle connection keeps no memory for them. */
-static void in_forget(struct channel_in *in)
+static void in_forget(struct asynchat_channel *ch)
 {
-    free(in->message);
-    in->message = NULL;
-    in->have = 0;
-    in->capacity = 0;
+    if (ch->in.message.bytes)
+        asynchat__loop_give(ch->transport.loop, ch->in.message);
+    ch->in.message = (struct loop_memory){NULL, 0};
 }
 
 /* The two ways to hand over a message: from where it arrived, or from where its
@@ -93,7 +95,7 @@ static void in_kept_message(struct asynchat_channel *ch)
 {
     size_t len = ch->in.have;
     ch->in.have = 0;
-    in_message(ch, len > 0 ? (const void *)ch->in.message : "", len);
+    in_message(ch, len > 0 ? (const void *)ch->in.message.bytes : "", len);
 }
 
 /* --- delivery --- */
@@ -106,7 +108,7 @@ static void in_collect(struct asynchat_channel *ch, const uint8_t *data,
         return;
     ch->in.partial = true;
     if (ch->handler->message) {
-        int error = in_keep(&ch->in, data, len);
+        int error = in_keep(ch, data, len);
         if (error)
             asynchat__channel_stop(ch, error, 0);
     } else if (ch->handler->collect_incoming_data) {
@@ -337,8 +339,8 @@ void asynchat__channel_in_run(struct asynchat_channel *ch)
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
     if (ch->transport.received == 0 || in_run_received(ch, input))
         in_run_evbuffer(ch, input);
-    if (ch->in.message && ch->in.have == 0)
-        in_forget(&ch->in);
+    if (ch->in.have == 0)
+        in_forget(ch);
     if (ch->state == CHANNEL_LINGERING)
         in_drain(ch, evbuffer_get_length(input));
 }

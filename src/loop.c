@@ -39,7 +39,30 @@ static void loop_free(struct loop *loop)
         at = &(*at)->next;
     *at = loop->next;
     asynchat__needles_free(&loop->needles);
+    for (size_t i = 0; i < LOOP_SPARES; i++)
+        free(loop->spares[i].bytes);
     free(loop);
+}
+
+struct loop_memory asynchat__loop_take(struct loop *loop)
+{
+    struct loop_memory memory = {NULL, 0};
+    for (size_t i = LOOP_SPARES; i-- > 0 && !memory.bytes;) {
+        memory = loop->spares[i];
+        loop->spares[i] = (struct loop_memory){NULL, 0};
+    }
+    return memory;
+}
+
+void asynchat__loop_give(struct loop *loop, struct loop_memory memory)
+{
+    size_t i = 0;
+    while (i < LOOP_SPARES && loop->spares[i].bytes)
+        i++;
+    if (i < LOOP_SPARES && memory.capacity <= LOOP_SPARE_MOST)
+        loop->spares[i] = memory;
+    else
+        free(memory.bytes);
 }
 
 struct loop *asynchat__loop_share(struct event_base *base)

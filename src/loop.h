@@ -3,7 +3,8 @@
  *
  * One channel at a time is awake in a loop, so what was just received and what
  * is about to be sent need not lie in evbuffers of each. They go there only
- * when they have to stay; idle connections keep no buffers.
+ * when they have to stay; idle connections keep no buffers. Memory for messages
+ * goes from one connection to the next.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_LOOP_H
@@ -19,14 +20,30 @@
 
 struct event_base;
 
+/* Memory that a whole message was put together in, for the next one. */
+struct loop_memory {
+    uint8_t *bytes;
+    size_t capacity;
+};
+
+#define LOOP_SPARES 4
+#define LOOP_SPARE_MOST (1u << 20)
+
 struct loop {
     struct event_base *base;
     struct loop *next;
     unsigned shares;
     struct needles needles;
+    struct loop_memory spares[LOOP_SPARES];
     _Alignas(LOOP_ALIGNMENT) uint8_t received[LOOP_BUFFER];
     _Alignas(LOOP_ALIGNMENT) uint8_t pushed[LOOP_BUFFER];
 };
+
+/* Memory from among the spares, or none, with capacity 0. */
+struct loop_memory asynchat__loop_take(struct loop *loop);
+
+/* Makes it a spare, or frees it if it is large or there are enough. */
+void asynchat__loop_give(struct loop *loop, struct loop_memory memory);
 
 /* The base's one, shared; NULL for want of memory. Any thread. */
 struct loop *asynchat__loop_share(struct event_base *base);
