@@ -250,12 +250,10 @@ static bool out_run_pushed(struct asynchat_channel *ch)
 {
     struct transport *t = &ch->transport;
     t->room = 0;
-    if (!ch->out.idle || t->broken)
+    if (!ch->out.idle || t->broken || ch->out.busy)
         return false;
     if (t->pushed == 0)
         return true;
-    if (ch->handler->handle_drained)
-        return false;
     if (asynchat__transport_send_pushed(t, ch->out.chunk))
         return true;
     channel_out_busy(ch);
@@ -288,7 +286,7 @@ static void out_run_all(struct asynchat_channel *ch)
 
 void asynchat__channel_out_run(struct asynchat_channel *ch)
 {
-    if (ch->transport.pushed > 0)
+    if (ch->transport.pushed > 0 && ch->handler->handle_drained)
         ch->out.busy = true;
     if (!out_run_pushed(ch))
         out_run_all(ch);
@@ -317,20 +315,39 @@ static struct evbuffer *out_target(struct asynchat_channel *ch)
  * asked for, in which all pushes until then go out together. */
 static int out_pushed(struct asynchat_channel *ch)
 {
-    ch->out.busy = true;
+    ch->out.busy = ch->handler->handle_drained != NULL;
     asynchat__channel_wake(ch);
     return 0;
 }
 
+/* What is too long for the loop's buffer need not be copied to be sent, where
+ * nothing is to go before it: the system takes as much as it can, at once. */
+static size_t out_push_now(struct asynchat_channel *ch, const void *data,
+                           size_t len)
+{
+    struct transport *t = &ch->transport;
+    if (!ch->out.idle || t->broken || !t->ops->is_socket ||
+        len < LOOP_BUFFER || ch->out.chunk < OUT_BUFFER_SIZE)
+        return 0;
+    return asynchat__transport_send_now(t, data, len, ch->out.chunk);
+}
+
+/* Once a part of the bytes is sent, it is too late to say that there is no memory
+ * for the rest: the channel ends of it. */
 static int out_push(struct asynchat_channel *ch, const void *data, size_t len)
 {
     if (!ch || (!data && len > 0) || len > PTRDIFF_MAX)
         return -EINVAL;
     if (out_refused(ch) || len == 0)
         return out_refused(ch);
+    size_t sent = out_push_now(ch, data, len);
     struct evbuffer *target = out_target(ch);
-    if (!target || evbuffer_add(target, data, len) < 0)
-        return -ENOMEM;
+    if (!target ||
+        evbuffer_add(target, (const char *)data + sent, len - sent) < 0) {
+        if (sent == 0)
+            return -ENOMEM;
+        ch->transport.broken = -ENOMEM;
+    }
     return out_pushed(ch);
 }
 

@@ -149,18 +149,39 @@ static void socket_send(struct transport *t, size_t most)
     socket_sent(t, n > 0 ? (size_t)n : 0);
 }
 
+static size_t socket_send_bytes(struct transport *t, const char *bytes,
+                                size_t len)
+{
+    ssize_t n = send(socket_fd(t), bytes, len, MSG_NOSIGNAL);
+    if (n < 0 && !is_retriable(errno))
+        t->broken = -errno;
+    return n > 0 ? (size_t)n : 0;
+}
+
 bool asynchat__transport_send_pushed(struct transport *t, size_t most)
 {
     size_t pushed = t->pushed;
-    ssize_t n = send(socket_fd(t), t->loop->pushed,
-                     pushed < most ? pushed : most, MSG_NOSIGNAL);
-    if (n < 0 && !is_retriable(errno))
-        t->broken = -errno;
-    if (n == (ssize_t)pushed)
+    size_t n = socket_send_bytes(t, (char *)t->loop->pushed,
+                                 pushed < most ? pushed : most);
+    if (n == pushed)
         t->pushed = 0;
     else
-        socket_sent(t, n > 0 ? (size_t)n : 0);
-    return n == (ssize_t)pushed;
+        socket_sent(t, n);
+    return n == pushed;
+}
+
+size_t asynchat__transport_send_now(struct transport *t, const void *data,
+                                    size_t len, size_t most)
+{
+    size_t sent = 0, n = most;
+    if (t->pushed > 0 && !asynchat__transport_send_pushed(t, most))
+        return 0;
+    while (sent < len && n == most) {
+        n = socket_send_bytes(t, (const char *)data + sent,
+                              len - sent < most ? len - sent : most);
+        sent += n;
+    }
+    return sent;
 }
 
 /* The write event is pending only while there is something to wait for: most

@@ -27,6 +27,44 @@ static void pushes_go_out_in_order(void **state)
     expect_got(f, "one two three");
 }
 
+#define LONG 300000
+
+static void push_long_between_short(struct fixture *f)
+{
+    char *data = big(LONG);
+    push(f, "before ");
+    assert_int_equal(asynchat_push(f->ch, data, LONG), 0);
+    memset(data, 'x', LONG);
+    push(f, " after");
+    free(data);
+}
+
+/* What is too long to be put aside is sent at once, as far as it goes. */
+static void a_long_push_keeps_its_place(void **state)
+{
+    struct fixture *f = start(state);
+    char *data = big(LONG);
+    set_crlf(f);
+    f->on_found = push_long_between_short;
+    feed_string(f, "a\r\n");
+    settle(f);
+    assert_int_equal(f->got_len, 7 + LONG + 6);
+    assert_memory_equal(f->got, "before ", 7);
+    assert_memory_equal(f->got + 7, data, LONG);
+    assert_memory_equal(f->got + 7 + LONG, " after", 6);
+    free(data);
+}
+
+static void a_long_push_waits_for_what_is_queued(void **state)
+{
+    struct fixture *f = start(state);
+    push_long_between_short(f);
+    settle(f);
+    assert_int_equal(f->got_len, 7 + LONG + 6);
+    assert_memory_equal(f->got, "before ", 7);
+    assert_memory_equal(f->got + 7 + LONG, " after", 6);
+}
+
 static void push_copies(void **state)
 {
     struct fixture *f = start(state);
@@ -370,7 +408,7 @@ static void answers_are_sent_before_the_close_they_ask_for(void **state)
 static void messages_are_delivered_until_the_queue_is_sent(void **state)
 {
     struct fixture *f = start(state);
-    size_t len = 4 << 20;
+    size_t len = 16 << 20;
     char *data = big(len);
     set_crlf(f);
     asynchat_push(f->ch, data, len); /* more than a socket takes */
@@ -639,6 +677,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         OVER_ALL(pushes_go_out_in_order),
+        OVER_ALL(a_long_push_keeps_its_place),
+        OVER_ALL(a_long_push_waits_for_what_is_queued),
         OVER_ALL(push_copies),
         OVER_ALL(nothing_pushed_is_nothing_sent),
         OVER_ALL(bad_pushes_are_refused),

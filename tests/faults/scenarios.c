@@ -501,6 +501,22 @@ static void more_when_a_pair_is_drained(struct world *w)
     over_pair(w, &draining, &collector);
 }
 
+/* An answer too long to be copied goes out at once, if nothing is before it. */
+static void long_answer(struct side *s)
+{
+    say(s, "before");
+    push(s, pattern(), PATTERN_SIZE);
+    push(s, pattern(), PATTERN_SIZE);
+    say(s, "\r\n");
+}
+
+static void long_answers(struct world *w)
+{
+    static const struct program answerer = {.connected = crlf,
+                                            .message = long_answer};
+    over_sockets(w, &asker, &answerer);
+}
+
 /* What is pushed in a wake-up leaves room for more. */
 static void small_and_large(struct side *s)
 {
@@ -1007,6 +1023,7 @@ const struct scenario scenarios[] = {
     SCENARIO(lines_over_unix, WAITS),
     SCENARIO(lines_from_a_connecting_bufferevent, SYSTEM | WAITS),
     SCENARIO(several_clients, WAITS),
+    SCENARIO(long_answers, 0),
     SCENARIO(connections_outlive_the_server, WAITS),
     SCENARIO(a_server_is_freed_with_connections_waiting, WAITS | TIMED),
     SCENARIO(pushed_before_it_is_connected, WAITS),
