@@ -51,11 +51,7 @@ static bool in_grow(struct channel_in *in, size_t need)
         capacity = capacity > SIZE_MAX / 2 ? need : capacity * 2;
     if (capacity > in->limit)
         capacity = in->limit;
-    uint8_t *bytes = realloc(message->bytes, capacity);
-    if (!bytes)
-        return false;
-    *message = (struct loop_memory){bytes, capacity};
-    return true;
+    return asynchat__loop_memory_grow(message, in->have, capacity);
 }
 
 /* Adds to the message in progress: 0, ASYNCHAT_ETOOLONG, -ENOMEM. */
