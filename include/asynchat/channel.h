@@ -22,9 +22,10 @@
  *   it at once, and no callback of it runs after that.
  * - What handle_connect has made for a channel is freed in handle_close, and
  *   by whoever calls asynchat_channel_free().
- * - Answers pushed during one wake-up leave in one write at its end. The queue
- *   has no limit of its own: what is pushed for a peer that does not read,
- *   stays in memory until it does, or the channel ends.
+ * - Answers pushed during one wake-up leave in one write at its end; one of
+ *   64 KiB or more begins to leave at once, from where it lies. The queue has
+ *   no limit of its own: what is pushed for a peer that does not read, stays
+ *   in memory until it does, or the channel ends.
  * - The loop ends by itself when the last channel and server are gone.
  * - One thread for each event base: a channel is used from the thread that
  *   runs its loop.
@@ -249,8 +250,9 @@ ASYNCHAT_API size_t
 asynchat_get_in_buffer_size(const struct asynchat_channel *ch);
 
 /* At most this many bytes for each write, and for each chunk asked of a
- * producer: 1 to ASYNCHAT_BUFFER_SIZE_MAX, 65536 unless set. Errors: -EINVAL.
- * (Python: ac_out_buffer_size) Since 0.1. */
+ * producer: 1 to ASYNCHAT_BUFFER_SIZE_MAX, 65536 unless set. A peer that takes
+ * whole writes of 65536 or more gets up to four in a wake-up; smaller ones go
+ * out one at a time. Errors: -EINVAL. (Python: ac_out_buffer_size) Since 0.1. */
 ASYNCHAT_API int asynchat_set_out_buffer_size(struct asynchat_channel *ch,
                                               size_t size);
 /* The size in force, in bytes. Since 0.1. */
