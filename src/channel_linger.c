@@ -45,7 +45,7 @@ static void linger_over(evutil_socket_t fd, short what, void *arg)
 /* Without progress the time that has begun goes on. */
 void asynchat__channel_linger(struct asynchat_channel *ch, bool progress)
 {
-    struct timeval time = {.tv_sec = ch->linger_time / 1000,
+    struct timeval time = {.tv_sec = (time_t)(ch->linger_time / 1000),
                            .tv_usec =
                                (suseconds_t)(ch->linger_time % 1000) * 1000};
     if (!ch->linger)

@@ -234,7 +234,7 @@ static void socket_writable(evutil_socket_t fd, short what, void *arg)
 int asynchat__transport_connect(struct transport *t, int error,
                                 unsigned timeout)
 {
-    struct timeval time = {.tv_sec = timeout / 1000,
+    struct timeval time = {.tv_sec = (time_t)(timeout / 1000),
                            .tv_usec = (suseconds_t)(timeout % 1000) * 1000};
     if (error != -EINPROGRESS) {
         t->ended = error;
