@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # Sets `top`, the project's folder, and `out`, the stage's own, build/thorough/NAME, which exists.
-set -eu
+set -eu -o pipefail
 top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
 out=$top/build/thorough/$(basename "$0")
 mkdir -p "$out"

@@ -1,0 +1,26 @@
+# A toolchain for another processor, whose libraries lie in a folder of their own and whose programs an emulator runs:
+# cmake --toolchain cmake/foreign.cmake with the variables below. SPDX-License-Identifier: BSD-3-Clause
+#
+# ASYNCHAT_FOREIGN_COMPILER  such as s390x-linux-gnu-gcc
+# ASYNCHAT_FOREIGN_TRIPLET   Debian's name for the processor's folders, such as s390x-linux-gnu
+# ASYNCHAT_FOREIGN_ROOT      the folder
+# ASYNCHAT_FOREIGN_EMULATOR  such as qemu-s390x-static
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES ASYNCHAT_FOREIGN_COMPILER ASYNCHAT_FOREIGN_TRIPLET ASYNCHAT_FOREIGN_ROOT
+    ASYNCHAT_FOREIGN_EMULATOR)
+set(CMAKE_SYSTEM_NAME Linux)
+string(REGEX MATCH "^[^-]+" CMAKE_SYSTEM_PROCESSOR "${ASYNCHAT_FOREIGN_TRIPLET}")
+set(CMAKE_C_COMPILER ${ASYNCHAT_FOREIGN_COMPILER})
+set(CMAKE_CROSSCOMPILING_EMULATOR ${ASYNCHAT_FOREIGN_EMULATOR} -L ${ASYNCHAT_FOREIGN_ROOT})
+
+# The compiler's own C library is beside it, and has the headers; here are those that it lacks.
+set(include ${ASYNCHAT_FOREIGN_ROOT}/usr/include)
+set(lib ${ASYNCHAT_FOREIGN_ROOT}/usr/lib/${ASYNCHAT_FOREIGN_TRIPLET})
+set(CMAKE_C_FLAGS_INIT "-isystem ${include} -isystem ${include}/${ASYNCHAT_FOREIGN_TRIPLET}")
+foreach(kind EXE SHARED)
+    set(CMAKE_${kind}_LINKER_FLAGS_INIT "-L${lib} -Wl,-rpath-link,${lib}")
+endforeach()
+set(CMAKE_FIND_ROOT_PATH ${ASYNCHAT_FOREIGN_ROOT})
+set(CMAKE_LIBRARY_PATH /usr/lib/${ASYNCHAT_FOREIGN_TRIPLET})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
