@@ -96,10 +96,11 @@ void asynchat__channel_broken(struct asynchat_channel *ch, int error)
 }
 
 /* As in Python the channel closes at once, unless that would take from the peer
- * what it was just sent. */
+ * what it was just sent. One whose message is too long is still sending it. */
 void asynchat__channel_sent(struct asynchat_channel *ch)
 {
-    bool lost = ch->transport.ops->finish(&ch->transport);
+    bool more = ch->status == ASYNCHAT_ETOOLONG;
+    bool lost = ch->transport.ops->finish(&ch->transport, more);
     if (!lost) {
         asynchat__channel_end(ch, ch->status);
     } else if (ch->state != CHANNEL_LINGERING) {

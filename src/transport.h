@@ -41,9 +41,10 @@ struct transport_ops {
     /* Calls `ready` from the loop, soon. */
     void (*wake)(struct transport *t);
 
-    /* The output is over: tells the peer. True as long as the peer would lose
-     * what it was sent if the connection were closed. */
-    bool (*finish)(struct transport *t);
+    /* The output is over: tells the peer, which may be known to have `more` to
+     * send. True as long as the peer would lose what it was sent if the
+     * connection were closed. */
+    bool (*finish)(struct transport *t, bool more);
 
     /* Ends the connection and frees the bufferevent. */
     void (*close)(struct transport *t);

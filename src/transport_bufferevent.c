@@ -148,8 +148,9 @@ static int transport_write(struct transport *t, bool on)
 
 /* A pair tells its partner, a filter may add what ends its stream and is yet to
  * be sent; to sockets and TLS it is nothing. */
-static bool transport_finish(struct transport *t)
+static bool transport_finish(struct transport *t, bool more)
 {
+    (void)more;
     if (!t->finished)
         bufferevent_flush(t->bev, EV_WRITE, BEV_FINISHED);
     t->finished = true;
@@ -205,7 +206,7 @@ static void transport_free(struct transport *t)
 
 static void transport_close(struct transport *t)
 {
-    transport_finish(t);
+    transport_finish(t, false);
     if (transport_partner(t))
         bufferevent_trigger_event(transport_partner(t),
                                   BEV_EVENT_EOF | BEV_EVENT_WRITING,

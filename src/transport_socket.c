@@ -250,18 +250,24 @@ int asynchat__transport_connect(struct transport *t, int error,
 
 /* --- ending --- */
 
-/* Closing a socket that has input unread resets the connection, and the peer
- * may lose what it was sent. Then only this direction is shut down, for now. */
-static bool socket_finish(struct transport *t)
+static bool socket_has_input(struct transport *t)
 {
     char byte;
     ssize_t n;
-    if (t->ended || t->finished)
-        return !t->ended;
     do
         n = recv(socket_fd(t), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
-    if (n < 1)
+    return n > 0;
+}
+
+/* Closing a socket that has input unread, or gets some later, resets the
+ * connection, and the peer may lose what it was sent. Then only this direction
+ * is shut down, for now. */
+static bool socket_finish(struct transport *t, bool more)
+{
+    if (t->ended || t->finished)
+        return !t->ended;
+    if (!more && !socket_has_input(t))
         return false;
     t->finished = shutdown(socket_fd(t), SHUT_WR) == 0;
     return t->finished;

@@ -644,6 +644,25 @@ static void a_message_over_the_limit_ends_the_channel(void **state)
     expect_got(f, "sorry"); /* the answer still goes out */
 }
 
+static void a_peer_may_be_in_the_middle_of_a_message_too_long(void **state)
+{
+    struct fixture *f = start_whole(state);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 4), 0);
+    set_crlf(f);
+    f->on_error = push_sorry;
+    feed_string(f, "fiver");
+    settle(f);
+    expect(f, "error(ETOOLONG)");
+    assert_true(f->got_eof);
+    feed_string(f, " and more, which would meet a closed socket");
+    settle(f);
+    expect(f, "");
+    feed_eof(f);
+    settle_closed(f);
+    expect(f, "closed(ETOOLONG)");
+    expect_got(f, "sorry");
+}
+
 static void the_limit_does_not_depend_on_how_bytes_are_cut(void **state)
 {
     struct fixture *f = start_whole(state);
@@ -747,6 +766,7 @@ int main(void)
         OVER_ALL(without_a_terminator_the_end_of_file_ends_the_message),
         OVER_ALL(an_unfinished_message_is_not_delivered),
         OVER_ALL(a_message_over_the_limit_ends_the_channel),
+        OVER_SOCKETS(a_peer_may_be_in_the_middle_of_a_message_too_long),
         OVER_ALL(the_limit_does_not_depend_on_how_bytes_are_cut),
         OVER_ALL(a_message_of_1_MiB_is_the_longest_unless_set),
         OVER_ALL(discard_in_message_keeps_the_data_lent),
