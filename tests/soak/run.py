@@ -19,7 +19,8 @@ import time
 CLIENTS = 12
 ROUNDS = 6
 LIMIT = 65536  # the server's, for a message
-LINGER = 1.0  # and for a peer that takes nothing
+LINGER = 2.0  # and for a peer that takes nothing
+STUCK = 2.5 * LINGER
 HEAP_ROOM = 16384  # so much may be more than after the first round: libevent's tables of descriptors and timers
 RESIDENT_ROOM = 1 << 20
 
@@ -119,7 +120,9 @@ def half_closing(soak, rng):
 
 def huge(soak, rng):
     c = Conversation(soak, rng)
-    c.socket.sendall(c.some_lines() + b"h" * rng.randrange(LIMIT + 1, 10 * LIMIT) + b"\r\nnothing\r\n")
+    c.socket.sendall(c.some_lines() + b"h" * (LIMIT + 1))
+    time.sleep(rng.choice((0, 0.01)))  # in the middle of it
+    c.socket.sendall(b"h" * rng.randrange(10 * LIMIT) + b"\r\nnothing\r\n")
     c.expected += b"too long\r\n"
     c.check()
     c.check_end()
@@ -129,7 +132,7 @@ def huge(soak, rng):
 def stuck(soak, rng):
     c = Conversation(soak, rng, receive_buffer=4096)
     c.socket.sendall(b"".join(c.line(b"+", 30000) for _ in range(40)) + c.expect(b"bye"))
-    time.sleep(3 * LINGER)
+    time.sleep(STUCK)
     return c
 
 
@@ -154,7 +157,7 @@ def silent(soak, rng):
     return c
 
 
-KINDS = {pipelining: 8, dribbling: 4, slow: 2, half_closing: 6, huge: 3, stuck: 0.2, resetting: 6, vanishing: 6,
+KINDS = {pipelining: 8, dribbling: 4, slow: 2, half_closing: 6, huge: 4, stuck: 0.2, resetting: 6, vanishing: 6,
          silent: 2}
 TOLD = (pipelining, dribbling, slow, half_closing, huge, stuck)
 BYES = (pipelining, dribbling, slow, stuck)
@@ -181,8 +184,10 @@ class Soak:
             counts["resident"] = int(re.search(r"VmRSS:\s*(\d+)", file.read()).group(1)) * 1024
         return counts
 
-    def converse(self, rng):
+    def converse(self, rng, left):
         kind = rng.choices(list(KINDS), KINDS.values())[0]
+        if kind is stuck and left < STUCK:
+            kind = silent
         c = kind(self, rng)
         c.socket.close()
         with self.lock:
@@ -192,7 +197,7 @@ class Soak:
     def client(self, rng, end):
         try:
             while time.monotonic() < end and not self.wrong:
-                self.converse(rng)
+                self.converse(rng, end - time.monotonic())
                 time.sleep(rng.random() / 25)
         except (Wrong, OSError) as error:
             frame = error.__traceback__

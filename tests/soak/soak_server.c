@@ -22,7 +22,7 @@
 #include <asynchat.h>
 
 #define MESSAGE_LIMIT 65536
-#define LINGER 1000       /* milliseconds */
+#define LINGER 2000       /* milliseconds */
 #define SEND_BUFFER 65536 /* the system's; what is more waits in the queue */
 
 struct connection {
