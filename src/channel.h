@@ -56,6 +56,8 @@ struct channel_in {
     bool partial;           /* bytes of an unfinished message were delivered */
 };
 
+#define CHANNEL_OUT_BUFFER_SIZE 65536
+
 /* Output: from the queue into the evbuffer, and on. */
 struct channel_out {
     struct outq queue;

@@ -9,16 +9,12 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <event2/buffer.h>
 
 #include <asynchat/error.h>
 
-#include "loop.h"
 #include "producer.h"
-
-#define OUT_BUFFER_SIZE 65536
 
 /* Writes in one wake-up, for a peer that takes all it can get: fewer wake-ups for
  * it, and no long wait for the others. Who sets a smaller size gets one write of
@@ -28,7 +24,7 @@
 void asynchat__channel_out_init(struct channel_out *out)
 {
     asynchat__outq_init(&out->queue);
-    out->chunk = OUT_BUFFER_SIZE;
+    out->chunk = CHANNEL_OUT_BUFFER_SIZE;
 }
 
 /* What is on its way: out of the queue, and not with the system yet. */
@@ -214,7 +210,7 @@ static void out_watch(struct asynchat_channel *ch)
 static bool out_move_on(struct asynchat_channel *ch)
 {
     bool progress = out_pending(ch) < ch->out.left; /* a bufferevent's own */
-    unsigned writes = ch->out.chunk < OUT_BUFFER_SIZE ? 1 : OUT_WRITES;
+    unsigned writes = ch->out.chunk < CHANNEL_OUT_BUFFER_SIZE ? 1 : OUT_WRITES;
     for (; writes > 0; writes--) {
         size_t sent = 0;
         if (channel_sends(ch))
@@ -292,152 +288,7 @@ void asynchat__channel_out_run(struct asynchat_channel *ch)
         out_run_all(ch);
 }
 
-/* --- pushing --- */
-
-/* 0 while what is pushed will be sent. */
-static int out_refused(const struct asynchat_channel *ch)
-{
-    bool open = ch->state == CHANNEL_CONNECTING || channel_sends(ch);
-    return open && !ch->out.queue.ends ? 0 : ASYNCHAT_ECLOSED;
-}
-
-/* Where bytes go that are to be sent last; NULL for want of memory. Every push
- * but that of a producer ends here. */
-static struct evbuffer *out_target(struct asynchat_channel *ch)
-{
-    channel_out_busy(ch);
-    if (ch->out.queue.first || ch->transport.draining)
-        return asynchat__outq_bytes(&ch->out.queue);
-    return ch->transport.output;
-}
-
-/* Pushed during a wake-up, it is sent at its end. From outside, another one is
- * asked for, in which all pushes until then go out together. */
-static int out_pushed(struct asynchat_channel *ch)
-{
-    ch->out.busy = ch->handler->handle_drained != NULL;
-    asynchat__channel_wake(ch);
-    return 0;
-}
-
-/* What is too long for the loop's buffer need not be copied to be sent, where
- * nothing is to go before it: the system takes as much as it can, at once. */
-static size_t out_push_now(struct asynchat_channel *ch, const void *data,
-                           size_t len)
-{
-    struct transport *t = &ch->transport;
-    if (!ch->out.idle || t->broken || !t->ops->is_socket ||
-        len < LOOP_BUFFER || ch->out.chunk < OUT_BUFFER_SIZE)
-        return 0;
-    return asynchat__transport_send_now(t, data, len, ch->out.chunk);
-}
-
-/* Once a part of the bytes is sent, it is too late to say that there is no memory
- * for the rest: the channel ends of it. */
-static int out_push(struct asynchat_channel *ch, const void *data, size_t len)
-{
-    if (!ch || (!data && len > 0) || len > PTRDIFF_MAX)
-        return -EINVAL;
-    if (out_refused(ch) || len == 0)
-        return out_refused(ch);
-    size_t sent = out_push_now(ch, data, len);
-    struct evbuffer *target = out_target(ch);
-    if (!target ||
-        evbuffer_add(target, (const char *)data + sent, len - sent) < 0) {
-        if (sent == 0)
-            return -ENOMEM;
-        ch->transport.broken = -ENOMEM;
-    }
-    return out_pushed(ch);
-}
-
-/* The short way is open when everything that would be asked for is known to be
- * so. (0 bytes, less 1, are more than any room.) */
-int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
-{
-    if (!ch || !data || len - 1 >= ch->transport.room)
-        return out_push(ch, data, len);
-    struct transport *t = &ch->transport;
-    memcpy(t->loop->pushed + t->pushed, data, len);
-    t->pushed += len;
-    t->room -= len;
-    return 0;
-}
-
-static int out_push_reference(struct asynchat_channel *ch, const void *data,
-                              size_t len, evbuffer_ref_cleanup_cb release,
-                              void *arg)
-{
-    if (!ch || (!data && len > 0) || len > PTRDIFF_MAX)
-        return -EINVAL;
-    if (out_refused(ch))
-        return ASYNCHAT_ECLOSED;
-    struct evbuffer *target = out_target(ch);
-    if (!target || evbuffer_add_reference(target, data, len, release, arg) < 0)
-        return -ENOMEM;
-    return out_pushed(ch);
-}
-
-/* The release callback is called for every outcome, here for those in which
- * libevent never got the bytes. */
-int asynchat_push_reference(
-    struct asynchat_channel *ch, const void *data, size_t len,
-    void (*release)(const void *data, size_t len, void *arg), void *arg)
-{
-    int error = len > 0 ? out_push_reference(ch, data, len, release, arg)
-                        : asynchat_push(ch, data, len);
-    if (release && (error || len == 0))
-        release(data, len, arg);
-    return error;
-}
-
-int asynchat_push_evbuffer(struct asynchat_channel *ch, struct evbuffer *buffer)
-{
-    if (!ch || !buffer)
-        return -EINVAL;
-    if (out_refused(ch) || evbuffer_get_length(buffer) == 0)
-        return out_refused(ch);
-    struct evbuffer *target = out_target(ch);
-    if (!target)
-        return -ENOMEM;
-    if (evbuffer_add_buffer(target, buffer) < 0)
-        return -EINVAL;
-    return out_pushed(ch);
-}
-
-int asynchat_push_producer(struct asynchat_channel *ch,
-                           struct asynchat_producer *producer)
-{
-    int error = !producer ? -ENOMEM : !ch ? -EINVAL : out_refused(ch);
-    if (!error)
-        error = asynchat__outq_producer(&ch->out.queue, producer);
-    if (error) {
-        asynchat_producer_free(producer);
-        return error;
-    }
-    channel_out_busy(ch);
-    return out_pushed(ch);
-}
-
-void asynchat_resume_producer(struct asynchat_channel *ch)
-{
-    if (!ch || !ch->out.waiting)
-        return;
-    ch->out.waiting = false;
-    asynchat__channel_wake(ch);
-}
-
-int asynchat_close_when_done(struct asynchat_channel *ch)
-{
-    if (!ch)
-        return -EINVAL;
-    if (ch->state != CHANNEL_CONNECTING && !channel_sends(ch))
-        return ASYNCHAT_ECLOSED;
-    ch->out.queue.ends = true;
-    channel_out_busy(ch);
-    asynchat__channel_wake(ch);
-    return 0;
-}
+/* --- the size --- */
 
 int asynchat_set_out_buffer_size(struct asynchat_channel *ch, size_t size)
 {
