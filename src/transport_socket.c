@@ -83,18 +83,22 @@ static void socket_wake(struct transport *t)
     event_active(&t->bev->ev_read, 0, 0);
 }
 
+/* An event that is active, as after socket_wake(), is not added by event_add(),
+ * which says that it was; so that is taken back first, and done again. */
 static int socket_read(struct transport *t, bool on)
 {
+    int error = 0;
     if (t->reading == on)
         return 0;
-    if (on && event_add(&t->bev->ev_read, NULL) < 0)
-        return -ENOMEM;
-    if (!on)
+    if (!on || t->woken)
         event_del(&t->bev->ev_read);
-    t->reading = on;
-    if (!on && t->woken) /* event_del took that back as well */
+    if (on && event_add(&t->bev->ev_read, NULL) < 0)
+        error = -ENOMEM;
+    else
+        t->reading = on;
+    if (t->woken)
         event_active(&t->bev->ev_read, 0, 0);
-    return 0;
+    return error;
 }
 
 /* --- sending --- */

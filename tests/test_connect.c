@@ -187,6 +187,36 @@ static void what_is_pushed_before_is_sent_after(void **state)
     expect_got(f, "one two three");
 }
 
+static void push_greeting(evutil_socket_t fd, short what, void *arg)
+{
+    struct fixture *f = arg;
+    (void)fd;
+    (void)what;
+    assert_int_equal(asynchat_push(f->ch, "hello", 5), 0);
+}
+
+/* The wake-up that the push asks for is due when reading begins. */
+static void pushed_to_in_the_pass_it_comes_up_in_it_receives(void **state)
+{
+    struct fixture *f = listen_on(state, "127.0.0.1:0");
+    int fds[2];
+    make_socketpair(fds);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    struct event *other = event_new(f->base, fds[0], EV_READ, push_greeting, f);
+    event_add(other, NULL);
+    begin(f, peer_address(f), 0);
+    settle(f);
+    expect(f, "connect");
+    answer(f);
+    expect_got(f, "hello");
+    feed_string(f, "welcome");
+    settle(f);
+    expect(f, "data(welcome)");
+    event_free(other);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static void close_when_done_before_sends_and_closes_after(void **state)
 {
     struct fixture *f = listen_on(state, "127.0.0.1:0");
@@ -450,6 +480,7 @@ int main(void)
         OVER(TCP, sockets_are_nonblocking_close_on_exec_and_without_delay),
         OVER(TCP, a_greeting_comes_after_handle_connect),
         OVER(TCP, what_is_pushed_before_is_sent_after),
+        OVER(TCP, pushed_to_in_the_pass_it_comes_up_in_it_receives),
         OVER(TCP, close_when_done_before_sends_and_closes_after),
         OVER(TCP, discard_before_drops_what_was_pushed),
         OVER(TCP, a_terminator_set_before_holds_after),
