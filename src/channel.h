@@ -44,7 +44,7 @@ struct channel_in {
                          collect_incoming_data */
     const uint8_t *back;    /* bytes that were held back, being delivered, */
     size_t back_len;        /* and those held back still */
-    struct evbuffer *aside; /* put back while the input is being drained */
+    struct evbuffer *aside; /* put back while the input has to stay */
     uint32_t epoch;         /* changes when what was looked at is to be again:
                                with the terminator, the input, the state */
     bool anew;              /* the front of the evbuffer is not what it was;

@@ -312,8 +312,11 @@ static bool in_run_received(struct asynchat_channel *ch, struct evbuffer *input)
         ch->transport.received = left - done;
         anew = ch->in.anew;
     }
-    if (anew && evbuffer_add(input, at, ch->transport.received) < 0)
-        ch->transport.ended = -ENOMEM;
+    if (anew) {
+        in_drain(ch, 0); /* what was put back comes first */
+        if (evbuffer_add(input, at, ch->transport.received) < 0)
+            ch->transport.ended = -ENOMEM;
+    }
     ch->transport.received = 0;
     return anew;
 }

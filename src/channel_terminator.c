@@ -27,7 +27,8 @@ static struct evbuffer *terminator_held(const struct channel_in *in)
     return NULL;
 }
 
-/* To the front of the input, to be matched again. (Prepending a buffer cannot
+/* To the front of the input, to be matched again; while a piece of it is being
+ * delivered, when the part that is dealt with is gone. (Prepending a buffer cannot
  * fail, and then have added a part of it, as evbuffer_prepend can.) */
 static void terminator_put_back(struct asynchat_channel *ch,
                                 struct evbuffer *held)
@@ -35,7 +36,7 @@ static void terminator_put_back(struct asynchat_channel *ch,
     ch->in.anew = true;
     if (!ch->in.lent)
         ch->transport.ops->wake(&ch->transport);
-    if (ch->in.draining) {
+    if (ch->in.lent || ch->in.draining) {
         ch->in.aside = held;
         return;
     }

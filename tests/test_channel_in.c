@@ -437,6 +437,21 @@ static void set_between_two_pieces_held_back_the_rest_is_matched_anew(
     expect(f, "data(abcde) found data(ghix)");
 }
 
+/* Some of them came in the piece at hand, and some before it. */
+static void set_among_bytes_held_back_over_pieces_none_is_lost(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_set_in_buffer_size(f->ch, 1);
+    set_string(f, "abcabd");
+    f->on_data = set_crlf;
+    feed_string(f, "abca");
+    settle(f);
+    expect(f, "");
+    feed_string(f, "bca\r\n");
+    settle(f);
+    expect(f, "data(abcabca) found");
+}
+
 static void set_between_two_pieces_held_back_at_eof_too(void **state)
 {
     struct fixture *f = start(state);
@@ -752,6 +767,7 @@ int main(void)
         OVER_ALL(in_buffer_size_holds_from_the_next_piece),
         OVER_ALL(in_buffer_size_bounds_bytes_held_back),
         OVER_ALL(set_between_two_pieces_held_back_the_rest_is_matched_anew),
+        OVER_ALL(set_among_bytes_held_back_over_pieces_none_is_lost),
         OVER_ALL(set_between_two_pieces_held_back_at_eof_too),
         OVER_ALL(discard_between_two_pieces_held_back_drops_the_rest),
         OVER(PAIR, bad_arguments_change_nothing),
