@@ -63,13 +63,13 @@ void asynchat__outq_free(struct outq_entry *entries)
  * producer are one evbuffer. */
 struct evbuffer *asynchat__outq_bytes(struct outq *q)
 {
-    struct outq_entry *last = NULL;
-    if (q->first)
-        last = (struct outq_entry *)((char *)q->last -
-                                     offsetof(struct outq_entry, next));
-    if (last && last->bytes)
-        return last->bytes;
-
+    if (q->first) {
+        struct outq_entry *last =
+            (struct outq_entry *)((char *)q->last -
+                                  offsetof(struct outq_entry, next));
+        if (last->bytes)
+            return last->bytes;
+    }
     struct evbuffer *bytes = evbuffer_new();
     struct outq_entry *entry = bytes ? outq_append(q) : NULL;
     if (!entry) {
