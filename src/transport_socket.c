@@ -134,13 +134,12 @@ static ssize_t socket_sendmsg(struct transport *t, size_t most)
 /* What was pushed in this wake-up goes first; what of it is left now, stays. */
 static void socket_sent(struct transport *t, size_t n)
 {
-    size_t pushed = n < t->pushed ? n : t->pushed;
-    size_t left = t->pushed - pushed;
+    size_t pushed = t->pushed;
     t->pushed = 0;
     if (n > pushed)
         asynchat__transport_drain(t, n - pushed);
-    else if (left > 0 &&
-             evbuffer_prepend(t->output, t->loop->pushed + pushed, left) < 0)
+    else if (n < pushed &&
+             evbuffer_prepend(t->output, t->loop->pushed + n, pushed - n) < 0)
         t->broken = -ENOMEM;
 }
 
