@@ -33,6 +33,17 @@ int asynchat__producer_more(const struct asynchat_producer *producer,
     return answer;
 }
 
+static struct asynchat_producer *producer_alloc(
+    const struct asynchat_producer_ops *ops, void *arg)
+{
+    struct asynchat_producer *producer = calloc(1, sizeof *producer);
+    if (!producer)
+        return NULL;
+    producer->ops = ops;
+    producer->arg = arg;
+    return producer;
+}
+
 int asynchat_producer_new(const struct asynchat_producer_ops *ops, void *arg,
                           struct asynchat_producer **out)
 {
@@ -41,11 +52,9 @@ int asynchat_producer_new(const struct asynchat_producer_ops *ops, void *arg,
         return error;
     if (!ops->more || !out)
         return -EINVAL;
-    struct asynchat_producer *producer = calloc(1, sizeof *producer);
+    struct asynchat_producer *producer = producer_alloc(ops, arg);
     if (!producer)
         return -ENOMEM;
-    producer->ops = ops;
-    producer->arg = arg;
     *out = producer;
     return 0;
 }
@@ -63,13 +72,12 @@ void asynchat_producer_free(struct asynchat_producer *producer)
 struct asynchat_producer *asynchat__producer_make(
     const struct asynchat_producer_ops *ops, void *state)
 {
-    struct asynchat_producer *producer;
-    if (asynchat_producer_new(ops, state, &producer) == 0) {
+    struct asynchat_producer *producer = producer_alloc(ops, state);
+    if (producer)
         producer->trusted = true;
-        return producer;
-    }
-    ops->release(state);
-    return NULL;
+    else
+        ops->release(state);
+    return producer;
 }
 
 /* --- bytes --- */
@@ -183,8 +191,8 @@ struct asynchat_producer *asynchat_producer_concat(
     bool whole = producers || count == 0;
     for (size_t i = 0; whole && i < count; i++)
         whole = producers[i] != NULL;
-    struct concat *concat =
-        whole ? malloc(sizeof *concat + count * sizeof concat->parts[0]) : NULL;
+    size_t size = count * sizeof(void *);
+    struct concat *concat = whole ? malloc(sizeof *concat + size) : NULL;
     if (!concat) {
         free_all(producers, producers ? count : 0);
         return NULL;
@@ -192,6 +200,6 @@ struct asynchat_producer *asynchat_producer_concat(
     concat->count = count;
     concat->at = 0;
     if (count > 0)
-        memcpy(concat->parts, producers, count * sizeof concat->parts[0]);
+        memcpy(concat->parts, producers, size);
     return asynchat__producer_make(&concat_ops, concat);
 }
