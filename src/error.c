@@ -18,7 +18,7 @@ const char *asynchat_strerror(int error)
         return "the message is too long";
     case ASYNCHAT_ETRUNCATED:
         return "the file is shorter than was to be sent";
-    default:
+    default: /* its memory is the thread's: NOLINTNEXTLINE(concurrency-*) */
         return error < 0 && error > ASYNCHAT_EOF ? strerror(-error)
                                                  : "unknown error";
     }

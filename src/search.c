@@ -22,7 +22,7 @@
 #endif
 
 /* So many places at a time, and in the first stretch. */
-#define BLOCK 32u
+#define BLOCK ((size_t)32)
 #define STRETCH 128u
 
 /* Only so far into a long terminator: what is behind a place but not in the

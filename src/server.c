@@ -22,7 +22,7 @@
 
 /* How long accepting pauses when the system has no room for another connection.
  */
-static const struct timeval accept_pause = {.tv_usec = 100 * 1000};
+static const struct timeval accept_pause = {.tv_usec = 100L * 1000};
 
 struct asynchat_server {
     const struct asynchat_handler *handler;
@@ -42,7 +42,7 @@ _Static_assert(sizeof(struct asynchat_server_options) ==
 
 /* The timer for that is always pending, so that it has its place in libevent's
  * heap and can be set without memory, which may be what has run out. */
-static const struct timeval accept_idle = {.tv_sec = 24 * 60 * 60};
+static const struct timeval accept_idle = {.tv_sec = 24L * 60 * 60};
 
 /* --- accepting --- */
 
