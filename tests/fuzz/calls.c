@@ -1,0 +1,643 @@
+/* Sequences of calls, from outside and from inside every callback, of a dozen
+ * connections of all kinds: what the headers promise about callbacks, releases
+ * and the order of bytes holds.
+ *
+ * The front of the input says what is done, the back what callbacks do.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+#include "ends.h"
+
+typedef unsigned (*source)(struct input *in); /* input_front or input_back */
+
+static unsigned next_of(source next)
+{
+    return next(&world.in);
+}
+
+/* An end to do something to. */
+static struct end *pick(unsigned which)
+{
+    return &world.ends[which % ENDS];
+}
+
+/* --- what is lent --- */
+
+/* What a reference or a producer is known by. */
+struct loan {
+    unsigned number;
+    struct end *e;
+    unsigned segment;
+    size_t given;
+    bool discarded;
+    unsigned char bytes[];
+};
+
+static struct loan *lend(struct end *e, size_t len)
+{
+    struct loan *loan = calloc(1, sizeof *loan + len);
+    CHECK(loan && world.lent < LENT);
+    loan->number = world.lent++;
+    loan->e = e;
+    return loan;
+}
+
+/* Exactly once, and whatever is called here is allowed. */
+static void released(struct loan *loan)
+{
+    CHECK(world.released[loan->number]++ == 0);
+    wire_end(&loan->e->sent, loan->segment);
+    free(loan);
+    react();
+}
+
+static void on_reference_released(const void *data, size_t len, void *arg)
+{
+    struct loan *loan = arg;
+    (void)len;
+    CHECK(data == loan->bytes);
+    released(loan);
+}
+
+static void on_producer_released(void *arg)
+{
+    released(arg);
+}
+
+/* --- producers --- */
+
+/* What is given when it was dropped meanwhile goes nowhere. */
+static void give(struct loan *loan, struct evbuffer *out, size_t len)
+{
+    uint8_t bytes[256];
+    wire_fill(bytes, loan->segment, loan->given, len);
+    evbuffer_add(out, bytes, len);
+    wire_grow(&loan->e->sent, loan->segment, len);
+    loan->given += len;
+}
+
+static int on_more(struct asynchat_channel *ch, struct evbuffer *out,
+                   size_t room, void *arg)
+{
+    static const int answers[] = {
+        ASYNCHAT_DONE, ASYNCHAT_MORE,  ASYNCHAT_LATER, ASYNCHAT_MORE,
+        ASYNCHAT_MORE, ASYNCHAT_LATER, -EIO,           77};
+    struct loan *loan = arg;
+    unsigned what = next_of(input_back);
+    size_t len = what / 16 * 17;
+    CHECK(room > 0 && world.released[loan->number] == 0);
+    CHECK(loan->e->ch == ch || !loan->e->ch);
+    if (what & 8)
+        react();
+    give(loan, out, len < room ? len : room);
+    if (what & 8)
+        react();
+    if (what % 8 >= 6)
+        wire_cut(&loan->e->sent); /* a failure drops what is queued behind */
+    return answers[what % 8];
+}
+
+static const struct asynchat_producer_ops loan_ops = {
+    .size = sizeof loan_ops, .more = on_more, .release = on_producer_released};
+
+/* NULL when there is no room for its segment. */
+static struct asynchat_producer *make_producer(struct end *e)
+{
+    struct asynchat_producer *producer;
+    unsigned segment = wire_add(&e->sent, 0, true);
+    if (segment == SEGMENTS)
+        return NULL;
+    struct loan *loan = lend(e, 0);
+    loan->segment = segment;
+    CHECK(asynchat_producer_new(&loan_ops, loan, &producer) == 0);
+    return producer;
+}
+
+/* --- pushing --- */
+
+/* A push that is refused was none. */
+static void pushed(struct end *e, unsigned segment, int error)
+{
+    CHECK(error == 0 || error == ASYNCHAT_ECLOSED);
+    if (error)
+        e->sent.segments[segment] = (struct segment){0, false};
+}
+
+static size_t length_of(unsigned value)
+{
+    return value < 240 ? value : (value - 239) * 4000u;
+}
+
+/* Bytes of a new segment, to be freed; NULL if there is no room for it. */
+static uint8_t *segment_bytes(struct end *e, size_t len, unsigned *segment)
+{
+    *segment = wire_add(&e->sent, len, false);
+    if (*segment == SEGMENTS)
+        return NULL;
+    uint8_t *bytes = malloc(len + 1);
+    CHECK(bytes);
+    wire_fill(bytes, *segment, 0, len);
+    return bytes;
+}
+
+static void push(struct end *e, size_t len)
+{
+    unsigned segment;
+    uint8_t *bytes = segment_bytes(e, len, &segment);
+    if (bytes)
+        pushed(e, segment, asynchat_push(e->ch, bytes, len));
+    free(bytes);
+}
+
+static void push_reference(struct end *e, size_t len)
+{
+    unsigned segment = wire_add(&e->sent, len, false);
+    if (segment == SEGMENTS || world.lent == LENT)
+        return;
+    struct loan *loan = lend(e, len);
+    loan->segment = segment;
+    wire_fill(loan->bytes, segment, 0, len);
+    /* the release callback may have freed the channel */
+    int error = asynchat_push_reference(e->ch, loan->bytes, len,
+                                        on_reference_released, loan);
+    pushed(e, segment, error);
+}
+
+static void push_evbuffer(struct end *e, size_t len)
+{
+    unsigned segment;
+    struct evbuffer *buffer = evbuffer_new();
+    uint8_t *bytes = segment_bytes(e, len, &segment);
+    if (bytes) {
+        evbuffer_add(buffer, bytes, len);
+        int error = asynchat_push_evbuffer(e->ch, buffer);
+        CHECK(error || evbuffer_get_length(buffer) == 0);
+        pushed(e, segment, error);
+    }
+    free(bytes);
+    evbuffer_free(buffer);
+}
+
+static void push_own(struct end *e, unsigned parts)
+{
+    struct asynchat_producer *all[3];
+    size_t count = 0;
+    while (count < parts && world.lent < LENT)
+        if ((all[count] = make_producer(e)))
+            count++;
+        else
+            break;
+    if (count == 0)
+        return;
+    struct asynchat_producer *producer =
+        parts == 1 ? all[0] : asynchat_producer_concat(all, count);
+    int error = asynchat_push_producer(e->ch, producer);
+    CHECK(error == 0 || error == ASYNCHAT_ECLOSED);
+}
+
+static void push_simple(struct end *e, size_t len, size_t chunk)
+{
+    unsigned segment;
+    uint8_t *bytes = segment_bytes(e, len, &segment);
+    if (bytes)
+        pushed(e, segment,
+               asynchat_push_producer(
+                   e->ch, asynchat_producer_simple(bytes, len, chunk)));
+    free(bytes);
+}
+
+static void push_file(struct end *e, size_t len)
+{
+    unsigned segment;
+    uint8_t *bytes = segment_bytes(e, len, &segment);
+    int fd = bytes ? memfd_create("fuzz", MFD_CLOEXEC) : -1;
+    if (fd >= 0) {
+        CHECK(write(fd, bytes, len) == (ssize_t)len);
+        pushed(
+            e, segment,
+            asynchat_push_producer(e->ch, asynchat_producer_file(fd, 0, len)));
+    }
+    free(bytes);
+}
+
+/* --- the other calls --- */
+
+static void set_terminator(struct end *e, unsigned what)
+{
+    static const char *const strings[] = {"\r\n", "a",   "aab",  "ab",
+                                          "\n",   "aaa", "b\na", ""};
+    static const char *const longer = "aabaabaabaabaab";
+    const char *string = strings[what % 8];
+    int error = 0;
+    if (what < 128)
+        error = asynchat_set_terminator(e->ch, string, strlen(string));
+    else if (what < 192)
+        error = asynchat_set_terminator_length(e->ch, what % 64);
+    else if (what < 224)
+        error = asynchat_set_terminator(e->ch, longer, 4 + what % 12);
+    else
+        error = asynchat_set_terminator_none(e->ch);
+    CHECK(error == 0);
+    e->counting = what >= 128 && what < 192 && what % 64 > 0;
+}
+
+/* What was dropped of the input, the peer cannot know. Whether it takes
+ * asynchat_close_when_done back depends on how far that is. */
+static void discard(struct end *e)
+{
+    bool ended = e->closed || e->close;
+    if (!ended) {
+        e->dropped = true;
+        wire_cut(&e->sent);
+        if (e->peer)
+            e->peer->sent.lost = true;
+    }
+    asynchat_discard_buffers(e->ch);
+}
+
+static void close_when_done(struct end *e)
+{
+    int error = asynchat_close_when_done(e->ch);
+    CHECK(error == 0 || error == ASYNCHAT_ECLOSED);
+    if (error == 0)
+        e->done = true;
+}
+
+static void close_now(struct end *e)
+{
+    e->close = true;
+    asynchat_close(e->ch);
+}
+
+static void set_sizes(struct end *e, unsigned what)
+{
+    size_t size = 1 + what / 4;
+    int error = 0;
+    switch (what % 4) {
+    case 0:
+        error = asynchat_set_in_buffer_size(e->ch, size);
+        break;
+    case 1:
+        error = asynchat_set_out_buffer_size(e->ch, size);
+        break;
+    case 2:
+        error = asynchat_set_message_limit(e->ch, size * 16);
+        break;
+    default:
+        error = asynchat_set_linger(e->ch, (unsigned)size * 1000);
+    }
+    CHECK(error == 0);
+}
+
+static void ask(const struct end *e)
+{
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    CHECK(asynchat_get_base(e->ch) == world.base);
+    CHECK(asynchat_get_bufferevent(e->ch));
+    CHECK(asynchat_peer_address(e->ch, text, sizeof text) <= 0);
+    CHECK(asynchat_local_address(e->ch, text, sizeof text) <= 0);
+}
+
+/* What the channel of an end is told. */
+static void tell(struct end *e, unsigned what, source next)
+{
+    switch (what % 16) {
+    case 0:
+    case 1:
+        push(e, length_of(next_of(next)));
+        break;
+    case 2:
+        push_reference(e, length_of(next_of(next)));
+        break;
+    case 3:
+        push_evbuffer(e, length_of(next_of(next)));
+        break;
+    case 4:
+        push_own(e, 1 + next_of(next) % 3);
+        break;
+    case 5:
+        push_simple(e, next_of(next), what / 16);
+        break;
+    case 6:
+        push_file(e, next_of(next));
+        break;
+    case 7:
+    case 8:
+        set_terminator(e, next_of(next));
+        break;
+    case 9:
+        close_now(e);
+        break;
+    case 10:
+        close_when_done(e);
+        break;
+    case 11:
+        discard(e);
+        break;
+    case 12:
+        end_free(e);
+        break;
+    case 13:
+        asynchat_resume_producer(e->ch);
+        break;
+    case 14:
+        set_sizes(e, next_of(next));
+        break;
+    default:
+        ask(e);
+    }
+}
+
+/* --- plain sockets --- */
+
+static void send_plain(struct end *e, size_t len)
+{
+    unsigned segment;
+    uint8_t *bytes = segment_bytes(e, len, &segment);
+    if (!bytes)
+        return;
+    ssize_t n = send(e->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    e->sent.segments[segment].len = n > 0 ? (size_t)n : 0;
+    free(bytes);
+}
+
+static void receive_plain(struct end *e)
+{
+    char data[4096];
+    ssize_t n = recv(e->fd, data, sizeof data, MSG_DONTWAIT);
+    if (n > 0)
+        end_got(e, data, (size_t)n);
+}
+
+static void close_plain(struct end *e)
+{
+    close(e->fd);
+    e->fd = -1;
+    e->close = true;
+}
+
+static void use_plain(struct end *e, unsigned what, source next)
+{
+    switch (what % 4) {
+    case 0:
+        send_plain(e, next_of(next));
+        break;
+    case 1:
+        receive_plain(e);
+        break;
+    case 2:
+        shutdown(e->fd, SHUT_WR);
+        break;
+    default:
+        close_plain(e);
+    }
+}
+
+/* --- making --- */
+
+static const struct asynchat_handler *handler_of(unsigned what)
+{
+    return what & 1 ? &whole_handler : &pieces_handler;
+}
+
+/* Two ends that are each other's peer. */
+static bool make_two(struct end *both[2])
+{
+    both[0] = end_new();
+    both[1] = both[0] ? end_new() : NULL;
+    if (!both[1]) {
+        if (both[0])
+            both[0]->used = false;
+        return false;
+    }
+    both[0]->peer = both[1];
+    both[1]->peer = both[0];
+    return true;
+}
+
+static void make_pair(unsigned what)
+{
+    struct end *both[2];
+    struct asynchat_channel *out[2];
+    if (!make_two(both))
+        return;
+    const struct asynchat_handler *handlers[2] = {handler_of(what),
+                                                  handler_of(what / 2)};
+    CHECK(asynchat_pair_new(world.base, handlers, (void *[2]){both[0], both[1]},
+                            out) == 0);
+    both[0]->ch = out[0];
+    both[1]->ch = out[1];
+}
+
+static void make_channel(struct end *e, int fd, unsigned what, bool socket)
+{
+    struct bufferevent *bev;
+    int error = 0;
+    if (socket) {
+        error = asynchat_channel_new_socket(world.base, fd, handler_of(what), e,
+                                            &e->ch);
+    } else {
+        evutil_make_socket_nonblocking(fd);
+        bev = bufferevent_socket_new(world.base, fd, BEV_OPT_CLOSE_ON_FREE);
+        CHECK(bev);
+        error = asynchat_channel_new(bev, 0, handler_of(what), e, &e->ch);
+    }
+    CHECK(error == 0);
+}
+
+/* A channel, and another or the test's own socket. */
+static void make_sockets(unsigned what)
+{
+    struct end *both[2];
+    int fds[2];
+    if (!make_two(both))
+        return;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+    make_channel(both[0], fds[0], what, what & 4);
+    if (what & 8)
+        make_channel(both[1], fds[1], what / 2, what & 16);
+    else
+        both[1]->fd = fds[1];
+}
+
+static const char *server_address(void)
+{
+    static char text[ASYNCHAT_ADDRESS_SIZE];
+    const char *folder = getenv("TMPDIR");
+    snprintf(text, sizeof text, "unix:%s/asynchat_fuzz_%d",
+             folder ? folder : "/tmp", (int)getpid());
+    return text;
+}
+
+static void free_server(void)
+{
+    asynchat_server_free(world.server);
+    world.server = NULL;
+    world.first_waiting = world.last_waiting = 0;
+}
+
+static void make_server(unsigned what)
+{
+    if (world.server)
+        free_server();
+    CHECK(asynchat_server_new(world.base, server_address(), handler_of(what),
+                              &world, NULL, &world.server) == 0);
+}
+
+static void make_client(unsigned what)
+{
+    struct end *e = end_new();
+    if (!e)
+        return;
+    CHECK(asynchat_connect(world.base, server_address(), what & 2 ? 1000 : 0,
+                           handler_of(what), e, &e->ch) == 0);
+    if (world.server && world.last_waiting < ENDS)
+        world.waiting[world.last_waiting++] = e;
+}
+
+static void make(unsigned what)
+{
+    switch (what / 32 % 8) {
+    case 0:
+    case 1:
+    case 2:
+        make_sockets(what);
+        break;
+    case 3:
+    case 4:
+        make_pair(what);
+        break;
+    case 5:
+        make_client(what);
+        break;
+    case 6:
+        make_server(what);
+        break;
+    default:
+        free_server();
+    }
+}
+
+/* --- deeds --- */
+
+static void deed(source next)
+{
+    unsigned what = next_of(next);
+    if (world.deeds == 0 || world.depth > 4)
+        return;
+    world.deeds--;
+    world.depth++;
+    struct end *e = pick(next_of(next));
+    if (what >= 0xe0)
+        make(next_of(next));
+    else if (e->ch)
+        tell(e, what, next);
+    else if (e->fd >= 0 && e->used)
+        use_plain(e, what, next);
+    world.depth--;
+}
+
+/* Most callbacks do nothing, so that something goes on. */
+void react(void)
+{
+    unsigned what = next_of(input_back);
+    for (unsigned deeds = what < 0x60 ? 0 : 1 + what % 2; deeds > 0; deeds--)
+        deed(input_back);
+}
+
+static void pass(void)
+{
+    event_base_loop(world.base, EVLOOP_NONBLOCK);
+}
+
+static void turn(void)
+{
+    unsigned what = next_of(input_front);
+    if (what < 0x50)
+        pass();
+    else
+        deed(input_front);
+}
+
+/* --- the end --- */
+
+/* Whether a channel still has a reason to be there: a plain peer that does not
+ * read, or does not end; or, after errors, both sides are through with reading,
+ * and have their linger time. */
+static bool may_stay(const struct end *e)
+{
+    const struct end *peer = e->peer;
+    return !e->ch || (peer && (peer->fd >= 0 || (e->error && peer->error)));
+}
+
+/* Everybody closes when done: all come to their end. */
+static void finish(void)
+{
+    for (unsigned i = 0; i < ENDS; i++)
+        if (world.ends[i].ch)
+            close_when_done(&world.ends[i]);
+    for (unsigned passes = 0; passes < 2000; passes++) {
+        bool all = true;
+        pass();
+        for (unsigned i = 0; i < ENDS; i++) {
+            asynchat_resume_producer(world.ends[i].ch);
+            all = may_stay(&world.ends[i]) && all;
+        }
+        if (all)
+            return;
+    }
+    CHECK(!"all channels have closed");
+}
+
+static void clean_up(void)
+{
+    world.deeds = 0;
+    free_server();
+    for (unsigned i = 0; i < ENDS; i++) {
+        struct end *e = &world.ends[i];
+        if (e->ch)
+            end_free(e);
+        if (e->used && e->fd >= 0)
+            close(e->fd);
+    }
+    pass();
+    pass();
+    event_base_free(world.base);
+    for (unsigned i = 0; i < world.lent; i++)
+        CHECK(world.released[i] == 1);
+}
+
+/* The next descriptor there would be. */
+static int next_descriptor(void)
+{
+    int fd = dup(STDERR_FILENO);
+    close(fd);
+    return fd;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    int descriptor = next_descriptor();
+    memset(&world, 0, sizeof world);
+    world.in = (struct input){data, data + size};
+    world.base = event_base_new();
+    world.deeds = 200;
+    unsigned mode = input_front(&world.in);
+    make(mode);
+    while (world.in.at < world.in.end)
+        turn();
+    if (!(mode & 1))
+        finish();
+    clean_up();
+    CHECK(next_descriptor() == descriptor);
+    return 0;
+}
