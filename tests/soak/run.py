@@ -21,8 +21,9 @@ ROUNDS = 6
 LIMIT = 65536  # the server's, for a message
 LINGER = 2.0  # and for a peer that takes nothing
 STUCK = 2.5 * LINGER
+SPARES = 4  # so much memory for messages the library keeps for the next connections
 HEAP_ROOM = 16384  # so much may be more than after the first round: libevent's tables of descriptors and timers
-RESIDENT_ROOM = 1 << 20
+RESIDENT_ROOM = 1 << 18
 
 
 class Wrong(Exception):
@@ -205,6 +206,20 @@ class Soak:
                 frame = frame.tb_next
             self.wrong.append("%s: line %d: %s" % (type(error).__name__, frame.tb_lineno, error))
 
+    def settle(self):
+        """Makes all the memory that the library keeps for messages as large as a message may be."""
+        rng = random.Random(0)
+        conversations = [Conversation(self, rng) for _ in range(SPARES)]
+        lines = [c.line(b"-", LIMIT - 60) for c in conversations]
+        for c, line in zip(conversations, lines):
+            c.socket.sendall(line[:-1])
+        time.sleep(0.2)
+        for c, line in zip(conversations, lines):
+            c.socket.sendall(line[-1:])
+            c.check()
+        for c in conversations:
+            c.socket.close()
+
     def round(self, seed, seconds):
         """What the server counts when all clients are gone."""
         end = time.monotonic() + seconds
@@ -214,6 +229,8 @@ class Soak:
             thread.start()
         for thread in threads:
             thread.join()
+        if not self.wrong:
+            self.settle()
         until = time.monotonic() + 5 * LINGER
         counts = self.counts()
         while counts["open"] and time.monotonic() < until:
