@@ -168,7 +168,9 @@ static void channel_open(struct asynchat_channel *ch)
  * wake-up after that: once SENDING, only an error is news. */
 static void channel_input_over(struct asynchat_channel *ch, int status)
 {
-    int cut_off = channel_delivers(ch) ? asynchat__channel_in_finish(ch) : 0;
+    int cut_off = channel_receives(ch) ? asynchat__channel_in_finish(ch) : 0;
+    if (status == ASYNCHAT_EOF && asynchat__channel_in_waits(ch))
+        return;
     if (ch->state == CHANNEL_OPEN && status == ASYNCHAT_EOF)
         asynchat__channel_stop(ch, status, cut_off);
     else if (ch->state == CHANNEL_RECEIVING)
@@ -181,9 +183,14 @@ static void channel_input_over(struct asynchat_channel *ch, int status)
  * which an event would tell again and again. */
 static void channel_watch(struct asynchat_channel *ch)
 {
-    bool reading = channel_delivers(ch) || ch->state == CHANNEL_LINGERING;
-    if (ch->transport.ops->read(&ch->transport,
-                                reading && !ch->transport.ended) < 0)
+    enum transport_reading how = TRANSPORT_STOP;
+    if (channel_delivers(ch) || ch->state == CHANNEL_LINGERING)
+        how = TRANSPORT_READ;
+    else if (channel_receives(ch))
+        how = TRANSPORT_WATCH;
+    if (ch->transport.ended)
+        how = TRANSPORT_STOP;
+    if (ch->transport.ops->read(&ch->transport, how) < 0)
         asynchat__channel_end(ch, -ENOMEM);
 }
 
@@ -265,7 +272,7 @@ int asynchat__channel_socket(struct event_base *base, int fd,
  * seen by channel_watch(), which tries again.) */
 void asynchat__channel_start(struct asynchat_channel *ch)
 {
-    ch->transport.ops->read(&ch->transport, true);
+    ch->transport.ops->read(&ch->transport, TRANSPORT_READ);
     asynchat__channel_wake(ch);
 }
 

@@ -33,6 +33,11 @@ enum channel_state {
     CHANNEL_FREED      /* no callback runs any more */
 };
 
+/* Why the input is not delivered: any of these, and they add up. */
+enum channel_pause {
+    PAUSE_PROGRAM = 1, /* it has asked for that */
+};
+
 /* Input: from the evbuffer through the matcher to the handler. */
 struct channel_in {
     struct match match;
@@ -54,6 +59,9 @@ struct channel_in {
     bool discarded;         /* and called discard_buffers */
     bool lines;             /* the handler has both callbacks for pieces */
     bool partial;           /* bytes of an unfinished message were delivered */
+    bool due;               /* a number was reached, and the input paused before
+                               that was said */
+    uint8_t paused;         /* the reasons */
 };
 
 #define CHANNEL_OUT_BUFFER_SIZE 65536
@@ -117,15 +125,29 @@ int asynchat__channel_socket(struct event_base *base, int fd,
 /* Its connection is up: begins to read, and tells the program from the loop. */
 void asynchat__channel_start(struct asynchat_channel *ch);
 
-static inline bool channel_delivers(const struct asynchat_channel *ch)
+/* Whether there is still something that the peer sends to be delivered, */
+static inline bool channel_receives(const struct asynchat_channel *ch)
 {
     return ch->state == CHANNEL_OPEN || ch->state == CHANNEL_RECEIVING;
+}
+
+/* and that now. */
+static inline bool channel_delivers(const struct asynchat_channel *ch)
+{
+    return channel_receives(ch) && !ch->in.paused;
 }
 
 static inline bool channel_sends(const struct asynchat_channel *ch)
 {
     return ch->state == CHANNEL_OPEN || ch->state == CHANNEL_SENDING;
 }
+
+/* --- channel_pause --- */
+
+void asynchat__channel_pause(struct asynchat_channel *ch,
+                             enum channel_pause why);
+void asynchat__channel_resume(struct asynchat_channel *ch,
+                              enum channel_pause why);
 
 /* --- channel_linger --- */
 
@@ -152,7 +174,16 @@ void asynchat__channel_in_run(struct asynchat_channel *ch);
  * cut off. */
 int asynchat__channel_in_finish(struct asynchat_channel *ch);
 
+/* Whether something came that is undelivered as the input is paused. */
+bool asynchat__channel_in_waits(const struct asynchat_channel *ch);
+
 void asynchat__channel_in_discard(struct asynchat_channel *ch);
+
+/* --- channel_terminator --- */
+
+/* Puts what is held back, or just being given back, to the front of the input,
+ * to be matched again. False: there was no memory. */
+bool asynchat__channel_put_back(struct asynchat_channel *ch);
 
 /* --- channel_out --- */
 

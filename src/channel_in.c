@@ -144,6 +144,8 @@ static void in_release(struct asynchat_channel *ch, size_t len)
         in->back_len -= part;
         in_collect(ch, data, part);
     }
+    if (len > 0 && in->back && ch->in.paused && !asynchat__channel_put_back(ch))
+        asynchat__channel_end(ch, -ENOMEM);
     in->back = NULL;
     asynchat__needle_release(needle);
 }
@@ -180,6 +182,7 @@ static size_t in_deliver(struct asynchat_channel *ch, const uint8_t *piece,
         return step.used;
     }
     in_collect(ch, piece, data);
+    ch->in.due = found && step.used == data && ch->in.paused;
     if (!channel_delivers(ch))
         return data;
     if (epoch == ch->in.epoch)
@@ -298,7 +301,7 @@ static bool in_discarded(struct asynchat_channel *ch)
 
 /* What was just received is delivered from where it lies. It goes to the
  * evbuffer only behind what is there already, or if a callback put something
- * there. True: it did. */
+ * there, or paused. True: it did. */
 static bool in_run_received(struct asynchat_channel *ch, struct evbuffer *input)
 {
     const uint8_t *at = ch->transport.loop->received;
@@ -312,13 +315,22 @@ static bool in_run_received(struct asynchat_channel *ch, struct evbuffer *input)
         ch->transport.received = left - done;
         anew = ch->in.anew;
     }
-    if (anew) {
+    if (anew || (ch->transport.received > 0 && ch->in.paused)) {
         in_drain(ch, 0); /* what was put back comes first */
         if (evbuffer_add(input, at, ch->transport.received) < 0)
             ch->transport.ended = -ENOMEM;
     }
     ch->transport.received = 0;
     return anew;
+}
+
+bool asynchat__channel_in_waits(const struct asynchat_channel *ch)
+{
+    const struct channel_in *in = &ch->in;
+    size_t arrived =
+        evbuffer_get_length(asynchat__transport_input(&ch->transport));
+    return in->paused && channel_receives(ch) &&
+           (arrived > 0 || in->match.held > 0 || in->have > 0 || in->due);
 }
 
 static void in_run_evbuffer(struct asynchat_channel *ch, struct evbuffer *input)
@@ -336,6 +348,10 @@ static void in_run_evbuffer(struct asynchat_channel *ch, struct evbuffer *input)
 void asynchat__channel_in_run(struct asynchat_channel *ch)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
+    if (ch->in.due && channel_delivers(ch)) {
+        ch->in.due = false;
+        in_found(ch);
+    }
     if (ch->transport.received == 0 || in_run_received(ch, input))
         in_run_evbuffer(ch, input);
     if (ch->in.have == 0)
@@ -367,6 +383,7 @@ void asynchat__channel_in_discard(struct asynchat_channel *ch)
     ch->in.back = NULL;
     ch->in.have = 0;
     ch->in.partial = false;
+    ch->in.due = false;
     ch->in.epoch++;
     ch->in.anew = true;
     ch->in.discarded = true;

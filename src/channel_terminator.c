@@ -44,6 +44,18 @@ static void terminator_put_back(struct asynchat_channel *ch,
     evbuffer_free(held);
 }
 
+bool asynchat__channel_put_back(struct asynchat_channel *ch)
+{
+    struct evbuffer *held = terminator_held(&ch->in);
+    if (!held)
+        return false;
+    ch->in.epoch++;
+    ch->in.back = NULL;
+    ch->in.match.held = 0;
+    terminator_put_back(ch, held);
+    return true;
+}
+
 /* Bytes held back under the old terminator are looked at under the new one. */
 static int terminator_set(struct asynchat_channel *ch,
                           enum asynchat_terminator kind, const void *bytes,

@@ -26,9 +26,13 @@ struct event_base;
 struct loop;
 struct transport;
 
+/* Whether to receive; or only to look whether the peer has gone, as far as that
+ * can be seen without receiving. */
+enum transport_reading { TRANSPORT_STOP, TRANSPORT_WATCH, TRANSPORT_READ };
+
 struct transport_ops {
-    /* Turns reading on or off. 0 or -ENOMEM. */
-    int (*read)(struct transport *t, bool on);
+    /* 0 or -ENOMEM. */
+    int (*read)(struct transport *t, enum transport_reading how);
 
     /* Sends at most `most` bytes of the output, once. What went wrong is in the
      * fields then. */
@@ -66,11 +70,11 @@ struct transport {
     struct event *waker; /* bufferevent: libevent's own deferred callbacks
                                 are not taken back by freeing */
     unsigned read_size;  /* at most so many bytes for each read */
+    enum transport_reading reading;
     int ended;  /* ASYNCHAT_EOF or an error: nothing is received any more */
     int broken; /* an error: nothing can be sent any more */
     bool connecting;
     bool failed; /* to connect */
-    bool reading;
     bool writing;
     bool woken;
     bool draining;

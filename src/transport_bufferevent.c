@@ -54,14 +54,16 @@ static void transport_event(struct bufferevent *bev, short what, void *arg)
     t->ready(t);
 }
 
-static int transport_read(struct transport *t, bool on)
+/* A bufferevent that is not to read tells what it happens to hear of. */
+static int transport_read(struct transport *t, enum transport_reading how)
 {
-    if (t->reading == on)
+    bool on = how == TRANSPORT_READ;
+    if (t->reading == how)
         return 0;
     if ((on ? bufferevent_enable(t->bev, EV_READ)
             : bufferevent_disable(t->bev, EV_READ)) < 0)
         return -ENOMEM;
-    t->reading = on;
+    t->reading = how;
     return 0;
 }
 

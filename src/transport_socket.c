@@ -64,13 +64,45 @@ static void socket_receive(struct transport *t)
         socket_received(t, n, errno);
 }
 
+static int socket_error(const struct transport *t)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    return getsockopt(socket_fd(t), SOL_SOCKET, SO_ERROR, &error, &len) < 0
+               ? -errno
+               : -error;
+}
+
+static ssize_t socket_peek(const struct transport *t)
+{
+    char byte;
+    ssize_t n;
+    do
+        n = recv(socket_fd(t), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* Something came, which may be the end. An error counts also behind input that
+ * is left where it is. */
+static void socket_look(struct transport *t)
+{
+    ssize_t n = socket_peek(t);
+    if (n > 0)
+        t->ended = socket_error(t);
+    else
+        socket_received(t, n, errno);
+}
+
 /* Also called without EV_READ, by wake. */
 static void socket_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct transport *t = socket_transport(arg);
     (void)fd;
     t->woken = false;
-    if ((what & EV_READ) && !t->ended)
+    if ((what & EV_READ) && !t->ended && t->reading == TRANSPORT_WATCH)
+        socket_look(t);
+    else if ((what & EV_READ) && !t->ended)
         socket_receive(t);
     t->ready(t);
 }
@@ -83,19 +115,38 @@ static void socket_wake(struct transport *t)
     event_active(&t->bev->ev_read, 0, 0);
 }
 
+/* An edge is told once, and not again and again as long as there is input. The
+ * events of a descriptor must be of one kind, so while there is output to wait
+ * for, only that is watched, and says that the peer has gone. */
+static bool socket_can_watch(const struct transport *t)
+{
+    int features = event_base_get_features(t->bev->ev_base);
+    return (features & EV_FEATURE_ET) && !t->writing;
+}
+
+static void socket_set_edge(struct transport *t, bool edge)
+{
+    short *events = &t->bev->ev_read.ev_events;
+    *events = (short)(edge ? *events | EV_ET : *events & ~EV_ET);
+}
+
 /* An event that is active, as after socket_wake(), is not added by event_add(),
  * which says that it was; so that is taken back first, and done again. */
-static int socket_read(struct transport *t, bool on)
+static int socket_read(struct transport *t, enum transport_reading how)
 {
     int error = 0;
-    if (t->reading == on)
+    if (how == TRANSPORT_WATCH && !socket_can_watch(t))
+        how = TRANSPORT_STOP;
+    if (t->reading == how)
         return 0;
-    if (!on || t->woken)
+    if (t->reading != TRANSPORT_STOP || t->woken)
         event_del(&t->bev->ev_read);
-    if (on && event_add(&t->bev->ev_read, NULL) < 0)
+    t->reading = TRANSPORT_STOP;
+    socket_set_edge(t, how == TRANSPORT_WATCH);
+    if (how != TRANSPORT_STOP && event_add(&t->bev->ev_read, NULL) < 0)
         error = -ENOMEM;
     else
-        t->reading = on;
+        t->reading = how;
     if (t->woken)
         event_active(&t->bev->ev_read, 0, 0);
     return error;
@@ -193,6 +244,8 @@ static int socket_write(struct transport *t, bool on)
 {
     if (t->writing == on)
         return 0;
+    if (on && t->reading == TRANSPORT_WATCH)
+        socket_read(t, TRANSPORT_STOP);
     if (on && event_add(&t->bev->ev_write, NULL) < 0)
         return -ENOMEM;
     if (!on)
@@ -203,14 +256,6 @@ static int socket_write(struct transport *t, bool on)
 
 /* --- connecting --- */
 
-static int socket_error(int fd)
-{
-    int error = 0;
-    socklen_t len = sizeof error;
-    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? -errno
-                                                                  : -error;
-}
-
 /* The event is removed, not just left to wait for output, so that the
  * descriptor is new to epoll when reading begins: in a loop with both sides of
  * a connection the one that was sent to comes first. */
@@ -219,7 +264,7 @@ static void socket_connected(struct transport *t, bool timeout)
     event_remove_timer(&t->bev->ev_write);
     event_del(&t->bev->ev_write);
     t->writing = false;
-    t->ended = timeout ? -ETIMEDOUT : socket_error(socket_fd(t));
+    t->ended = timeout ? -ETIMEDOUT : socket_error(t);
     t->failed = t->ended != 0;
     t->connecting = false;
 }
@@ -253,16 +298,6 @@ int asynchat__transport_connect(struct transport *t, int error,
 
 /* --- ending --- */
 
-static bool socket_has_input(struct transport *t)
-{
-    char byte;
-    ssize_t n;
-    do
-        n = recv(socket_fd(t), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
-    return n > 0;
-}
-
 /* Closing a socket that has input unread, or gets some later, resets the
  * connection, and the peer may lose what it was sent. Then only this direction
  * is shut down, for now. */
@@ -270,7 +305,7 @@ static bool socket_finish(struct transport *t, bool more)
 {
     if (t->ended || t->finished)
         return !t->ended;
-    if (!more && !socket_has_input(t))
+    if (!more && socket_peek(t) <= 0)
         return false;
     t->finished = shutdown(socket_fd(t), SHUT_WR) == 0;
     return t->finished;

@@ -200,6 +200,20 @@ ASYNCHAT_API int asynchat_set_terminator_none(struct asynchat_channel *ch);
 ASYNCHAT_API enum asynchat_terminator asynchat_get_terminator(
     const struct asynchat_channel *ch, const void **bytes, uint64_t *len);
 
+/* --- Pausing --- */
+
+/* Nothing of the input is delivered from now on, also of what has arrived: a
+ * callback of it that is running is the last. Nothing more is read, so the peer
+ * soon cannot send. Pausing twice is pausing once. In the meantime the peer's end
+ * is told when nothing that it sent before is undelivered, and an error of the
+ * connection at once; over a bufferevent of yours, and in a loop without
+ * EV_FEATURE_ET, only as far as that is told to one who does not read. (Python:
+ * readable) Since 0.1. */
+ASYNCHAT_API void asynchat_pause_reading(struct asynchat_channel *ch);
+/* Goes on where asynchat_pause_reading() stopped, from the loop. Does nothing when
+ * reading was not paused. Since 0.1. */
+ASYNCHAT_API void asynchat_resume_reading(struct asynchat_channel *ch);
+
 /* --- Output --- */
 
 /* All of these append to one queue, which is sent in order. They answer 0,

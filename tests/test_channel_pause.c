@@ -1,0 +1,393 @@
+/* Pausing the input, and going on.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "fixture.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include <event2/event.h>
+
+static void pause_reading(struct fixture *f)
+{
+    asynchat_pause_reading(f->ch);
+}
+
+static void resume_reading(struct fixture *f)
+{
+    asynchat_resume_reading(f->ch);
+}
+
+static void nothing_is_delivered_while_paused(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    pause_reading(f);
+    feed_string(f, "one\r\ntwo\r\n");
+    settle(f);
+    expect(f, "");
+    resume_reading(f);
+    settle(f);
+    expect(f, "data(one) found data(two) found");
+}
+
+/* The callback that pauses is the last, whatever has arrived behind it. */
+static void pausing_in_found_terminator_holds_the_rest(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = pause_reading;
+    feed_string(f, "one\r\ntwo\r\nthree\r\n");
+    settle(f);
+    expect(f, "data(one) found");
+    resume_reading(f);
+    settle(f);
+    expect(f, "data(two) found");
+    resume_reading(f);
+    settle(f);
+    expect(f, "data(three) found");
+}
+
+static void pausing_in_collect_holds_the_terminator(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_data = pause_reading;
+    feed_string(f, "one\r\n\r\n");
+    settle(f);
+    expect(f, "data(one)");
+    resume_reading(f);
+    settle(f);
+    expect(f, "found found");
+}
+
+static void pausing_in_message_holds_the_next(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    f->on_message = pause_reading;
+    feed_string(f, "one\r\n\r\nthree\r\n");
+    settle(f);
+    expect(f, "message(one)");
+    resume_reading(f);
+    settle(f);
+    expect(f, "message()");
+    resume_reading(f);
+    settle(f);
+    expect(f, "message(three)");
+}
+
+static void pausing_in_a_number_counts_on(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_set_in_buffer_size(f->ch, 2);
+    assert_int_equal(asynchat_set_terminator_length(f->ch, 5), 0);
+    f->on_data = pause_reading;
+    feed_string(f, "abcdef");
+    settle(f);
+    expect(f, "data(ab)");
+    resume_reading(f);
+    settle(f);
+    expect(f, "data(cd)");
+    resume_reading(f);
+    settle(f);
+    expect(f, "data(e)");
+    f->on_data = NULL;
+    resume_reading(f);
+    settle(f);
+    expect(f, "found data(f)");
+}
+
+/* Of five bytes that were held back, two are given back at a time. */
+static void pausing_while_bytes_are_given_back(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_set_in_buffer_size(f->ch, 2);
+    assert_int_equal(asynchat_set_terminator(f->ch, "aaaaab", 6), 0);
+    feed_string(f, "aaaaa");
+    settle(f);
+    expect(f, "");
+    f->on_data = pause_reading;
+    feed_string(f, "c");
+    settle(f);
+    expect(f, "data(aa)");
+    resume_reading(f);
+    settle(f);
+    expect(f, "data(aa)");
+    f->on_data = NULL;
+    resume_reading(f);
+    settle(f);
+    expect(f, "data(ac)");
+}
+
+static void a_number_reached_while_pausing_is_told_after_it(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_set_terminator_length(f->ch, 3), 0);
+    f->on_data = pause_reading;
+    feed_string(f, "abc");
+    feed_eof(f);
+    settle(f);
+    expect(f, "data(abc)");
+    set_crlf(f);
+    resume_reading(f);
+    settle(f);
+    expect(f, "found eof closed(EOF)");
+}
+
+static void discarding_drops_a_number_that_was_reached(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_set_terminator_length(f->ch, 3), 0);
+    f->on_data = pause_reading;
+    feed_string(f, "abc");
+    settle(f);
+    asynchat_discard_buffers(f->ch);
+    resume_reading(f);
+    settle(f);
+    expect(f, "data(abc)");
+}
+
+static void pause_and_resume(struct fixture *f)
+{
+    pause_reading(f);
+    pause_reading(f);
+    resume_reading(f);
+}
+
+static void pausing_and_resuming_in_one_callback_is_nothing(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_data = pause_and_resume;
+    f->on_found = pause_and_resume;
+    feed_string(f, "one\r\ntwo\r\n\r\n");
+    settle(f);
+    expect(f, "data(one) found data(two) found found");
+}
+
+static void pausing_before_the_connection_is_up(void **state)
+{
+    struct fixture *f = start_with(state, &recorder);
+    expect(f, "connect");
+    asynchat_pause_reading(NULL);
+    asynchat_resume_reading(NULL);
+    resume_reading(f);
+    settle(f);
+    expect(f, "");
+}
+
+static void resume_and_pause(struct fixture *f)
+{
+    resume_reading(f);
+    pause_reading(f);
+}
+
+static void a_terminator_set_while_paused_holds(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = resume_and_pause;
+    feed_string(f, "a\r\nb;c;\r");
+    settle(f);
+    expect(f, "data(a) found");
+    assert_int_equal(asynchat_set_terminator(f->ch, ";", 1), 0);
+    f->on_found = NULL;
+    resume_reading(f);
+    settle(f);
+    expect(f, "data(b) found data(c) found data(\\r)");
+}
+
+/* --- in the meantime --- */
+
+static void output_goes_on(void **state)
+{
+    struct fixture *f = start(state);
+    pause_reading(f);
+    feed_string(f, "x");
+    assert_int_equal(asynchat_push(f->ch, "hello", 5), 0);
+    settle(f);
+    expect_got(f, "hello");
+    expect(f, "");
+}
+
+/* No more is taken from the system than what had been read already. */
+static void a_sender_has_to_wait(void **state)
+{
+    struct fixture *f = start(state);
+    char block[4096] = {0};
+    size_t taken = 0;
+    ssize_t n;
+    pause_reading(f);
+    settle(f);
+    do {
+        n = send(f->peer, block, sizeof block, MSG_DONTWAIT | MSG_NOSIGNAL);
+        taken += n > 0 ? (size_t)n : 0;
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+    } while (n > 0 && taken < 64u << 20);
+    assert_true(n < 0);
+    settle(f);
+    expect(f, "");
+}
+
+static void the_end_is_told_when_nothing_is_undelivered(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    feed_string(f, "one\r\n");
+    settle(f);
+    expect(f, "data(one) found");
+    pause_reading(f);
+    settle(f);
+    feed_eof(f);
+    settle(f);
+    expect(f, "eof closed(EOF)");
+}
+
+static void the_end_waits_for_what_came_before_it(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = pause_reading;
+    feed_string(f, "one\r\ntwo\r\nthr\r");
+    feed_eof(f);
+    settle(f);
+    expect(f, "data(one) found");
+    resume_reading(f);
+    settle(f);
+    expect(f, "data(two) found");
+    f->on_data = pause_reading;
+    resume_reading(f);
+    settle(f);
+    expect(f, "data(thr)");
+    f->on_data = NULL;
+    resume_reading(f);
+    settle(f);
+    expect(f, "data(\\r) eof(cut off) closed(EOF)");
+}
+
+static void a_whole_message_that_ends_with_the_input_waits(void **state)
+{
+    struct fixture *f = start_whole(state);
+    feed_string(f, "all");
+    settle(f);
+    pause_reading(f);
+    feed_eof(f);
+    settle(f);
+    expect(f, "");
+    resume_reading(f);
+    settle(f);
+    expect(f, "message(all) eof closed(EOF)");
+}
+
+static void a_reset_is_told_at_once(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = pause_reading;
+    feed_string(f, "one\r\ntwo\r\n");
+    settle(f);
+    expect(f, "data(one) found");
+    feed_string(f, "three\r\n"); /* and this stays in the system */
+    settle(f);
+    feed_reset(f);
+    settle(f);
+    expect(f, "error(ECONNRESET) closed(ECONNRESET)");
+}
+
+/* A peer that goes away with output waiting for it fails the output. */
+static void a_reset_is_told_with_output_waiting(void **state)
+{
+    struct fixture *f = start(state);
+    char *data = big(16u << 20);
+    pause_reading(f);
+    assert_int_equal(asynchat_push(f->ch, data, 16u << 20), 0);
+    event_base_loop(f->base, EVLOOP_NONBLOCK);
+    feed_reset(f);
+    settle_closed(f);
+    assert_true(f->status < 0);
+    free(data);
+}
+
+/* Input that stays where it is wakes nobody: each turn that the loop takes is
+ * counted by an event of its own. */
+static void waiting_input_costs_nothing(void **state)
+{
+    struct fixture *f = start(state);
+    pause_reading(f);
+    feed_string(f, "x");
+    settle(f);
+    assert_int_equal(event_base_get_num_events(f->base, EVENT_BASE_COUNT_ACTIVE),
+                     0);
+    for (int i = 0; i < 10; i++) {
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+        assert_int_equal(asynchat_push(f->ch, "y", 1), 0);
+    }
+    settle(f);
+    expect_got(f, "yyyyyyyyyy");
+    resume_reading(f);
+    settle(f);
+    expect(f, "data(x)");
+}
+
+static void ends_while_paused(void **state)
+{
+    struct fixture *f = start(state);
+    pause_reading(f);
+    feed_string(f, "x");
+    settle(f);
+    assert_int_equal(asynchat_push(f->ch, "bye", 3), 0);
+    assert_int_equal(asynchat_close_when_done(f->ch), 0);
+    settle(f);
+    feed_eof(f);
+    settle(f);
+    expect_got(f, "bye");
+    expect(f, "closed(0)");
+}
+
+static void discard_while_paused(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = pause_reading;
+    feed_string(f, "one\r\ntwo\r\n");
+    settle(f);
+    expect(f, "data(one) found");
+    asynchat_discard_buffers(f->ch);
+    resume_reading(f);
+    feed_string(f, "three\r\n");
+    settle(f);
+    expect(f, "data(three) found");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OVER_ALL(nothing_is_delivered_while_paused),
+        OVER_ALL(pausing_in_found_terminator_holds_the_rest),
+        OVER_ALL(pausing_in_collect_holds_the_terminator),
+        OVER_ALL(pausing_in_message_holds_the_next),
+        OVER_ALL(pausing_in_a_number_counts_on),
+        OVER_ALL(a_number_reached_while_pausing_is_told_after_it),
+        OVER_ALL(discarding_drops_a_number_that_was_reached),
+        OVER_ALL(pausing_while_bytes_are_given_back),
+        OVER_ALL(pausing_and_resuming_in_one_callback_is_nothing),
+        OVER_ALL(pausing_before_the_connection_is_up),
+        OVER_ALL(a_terminator_set_while_paused_holds),
+        OVER_ALL(output_goes_on),
+        OVER(SOCKETPAIR, a_sender_has_to_wait),
+        OVER(TCP, a_sender_has_to_wait),
+        OVER(BUFFEREVENT, a_sender_has_to_wait),
+        OVER(PAIR, the_end_is_told_when_nothing_is_undelivered),
+        OVER_SOCKETS(the_end_is_told_when_nothing_is_undelivered),
+        OVER_ALL(the_end_waits_for_what_came_before_it),
+        OVER(PAIR, a_whole_message_that_ends_with_the_input_waits),
+        OVER_SOCKETS(a_whole_message_that_ends_with_the_input_waits),
+        OVER(TCP, a_reset_is_told_at_once),
+        OVER_SOCKETS(a_reset_is_told_with_output_waiting),
+        OVER_ALL(waiting_input_costs_nothing),
+        OVER_SOCKETS(ends_while_paused),
+        OVER(BUFFEREVENT, ends_while_paused),
+        OVER_ALL(discard_while_paused),
+    };
+    return RUN(tests);
+}
