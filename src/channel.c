@@ -48,6 +48,8 @@ static void channel_enter(struct asynchat_channel *ch, enum channel_state state)
     ch->state = state;
     ch->in.epoch++;
     channel_out_busy(ch);
+    if (state >= CHANNEL_ENDED)
+        asynchat__channel_part(ch);
 }
 
 /* The only way to ENDED. handle_close does not come from here, but at the end

@@ -36,6 +36,7 @@ enum channel_state {
 /* Why the input is not delivered: any of these, and they add up. */
 enum channel_pause {
     PAUSE_PROGRAM = 1, /* it has asked for that */
+    PAUSE_PRESSURE = 2 /* the channel it is joined with is under pressure */
 };
 
 /* Input: from the evbuffer through the matcher to the handler. */
@@ -73,8 +74,12 @@ struct channel_out {
                        producer */
     bool idle;      /* nothing is queued, waits to be sent, or is due then */
     bool waiting;   /* the first producer answered ASYNCHAT_LATER */
-    bool busy;      /* handle_drained is due when all is sent */
+    bool busy;      /* handle_drained is due at the low mark */
+    bool pressed;   /* the high mark was passed, and the low one not yet */
+    bool told;      /* and the program knows */
     size_t left;    /* what was in the evbuffer after the last wake-up */
+    size_t low, high; /* the marks */
+    size_t limit;
 };
 
 struct asynchat_channel {
@@ -83,6 +88,7 @@ struct asynchat_channel {
     void *arg;
     struct channel_in in;
     struct channel_out out;
+    struct asynchat_channel *joined;
     struct event *linger; /* made when it is first needed */
     unsigned linger_time; /* milliseconds */
     size_t unsent;        /* when `linger` began */
@@ -90,6 +96,12 @@ struct asynchat_channel {
     enum channel_state state;
     bool running; /* inside a wake-up, at whose end what was pushed is sent */
 };
+
+/* Whether the channel ends when the queue is sent. */
+static inline bool channel_closing(const struct asynchat_channel *ch)
+{
+    return ch->out.queue.ends || ch->state == CHANNEL_SENDING;
+}
 
 /* --- channel --- */
 
@@ -148,6 +160,20 @@ void asynchat__channel_pause(struct asynchat_channel *ch,
                              enum channel_pause why);
 void asynchat__channel_resume(struct asynchat_channel *ch,
                               enum channel_pause why);
+
+/* --- channel_pressure --- */
+
+void asynchat__channel_pressure_init(struct channel_out *out);
+
+/* More was pushed: what that means for the channel joined with is not left until
+ * the end of the wake-up. */
+void asynchat__channel_press(struct asynchat_channel *ch);
+
+/* Looks whether what is queued has passed a mark, and tells. */
+void asynchat__channel_pressure(struct asynchat_channel *ch);
+
+/* Ends a joining. */
+void asynchat__channel_part(struct asynchat_channel *ch);
 
 /* --- channel_linger --- */
 

@@ -25,6 +25,7 @@ void asynchat__channel_out_init(struct channel_out *out)
 {
     asynchat__outq_init(&out->queue);
     out->chunk = CHANNEL_OUT_BUFFER_SIZE;
+    asynchat__channel_pressure_init(out);
 }
 
 /* What is on its way: out of the queue, and not with the system yet. */
@@ -110,10 +111,12 @@ static bool out_ask(struct asynchat_channel *ch)
 static bool out_move(struct asynchat_channel *ch)
 {
     struct evbuffer *bytes = ch->out.queue.first->bytes;
+    size_t len = evbuffer_get_length(bytes);
     if (evbuffer_add_buffer(ch->transport.output, bytes) < 0) {
         asynchat__channel_end(ch, -ENOMEM);
         return false;
     }
+    ch->out.queue.size -= len;
     asynchat__outq_pop(&ch->out.queue);
     return true;
 }
@@ -166,23 +169,6 @@ static size_t out_send(struct asynchat_channel *ch)
     if (!ch->transport.broken && left == 0 && out_is_sender(ch))
         sent += out_send_producer(ch);
     return sent;
-}
-
-/* Whether the channel ends when the queue is sent. */
-static bool out_ends(const struct asynchat_channel *ch)
-{
-    return ch->out.queue.ends || ch->state == CHANNEL_SENDING;
-}
-
-/* All is sent: the channel ends, or the program hears that it may go on. */
-static void out_done(struct asynchat_channel *ch)
-{
-    bool busy = ch->out.busy;
-    ch->out.busy = false;
-    if (busy && !out_ends(ch) && ch->handler->handle_drained)
-        ch->handler->handle_drained(ch, ch->arg);
-    if (channel_sends(ch) && out_ends(ch) && asynchat__channel_out_empty(ch))
-        asynchat__channel_sent(ch);
 }
 
 /* The peer has its time; not for a producer of ours that lets it wait. */
@@ -255,7 +241,7 @@ static bool out_run_pushed(struct asynchat_channel *ch)
     channel_out_busy(ch);
     ch->out.left = evbuffer_get_length(t->output);
     out_watch(ch);
-    return !t->broken;
+    return !t->broken && ch->out.left <= ch->out.high;
 }
 
 /* The long way. */
@@ -264,9 +250,12 @@ static void out_run_all(struct asynchat_channel *ch)
     bool progress = out_move_on(ch);
     if (out_is_broken(ch))
         asynchat__channel_broken(ch, ch->transport.broken);
-    else if (channel_sends(ch) && asynchat__channel_out_empty(ch))
-        out_done(ch);
-    if (channel_sends(ch) && out_ends(ch)) {
+    else
+        asynchat__channel_pressure(ch);
+    if (channel_sends(ch) && channel_closing(ch) &&
+        asynchat__channel_out_empty(ch))
+        asynchat__channel_sent(ch);
+    if (channel_sends(ch) && channel_closing(ch)) {
         ch->out.queue.ends = true; /* handle_eof, handle_error have pushed */
         out_linger(ch, progress);
     }
@@ -282,7 +271,7 @@ static void out_run_all(struct asynchat_channel *ch)
 
 void asynchat__channel_out_run(struct asynchat_channel *ch)
 {
-    if (ch->transport.pushed > 0 && ch->handler->handle_drained)
+    if (ch->transport.pushed > ch->out.low && ch->handler->handle_drained)
         ch->out.busy = true;
     if (!out_run_pushed(ch))
         out_run_all(ch);

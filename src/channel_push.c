@@ -15,10 +15,16 @@
 #include "loop.h"
 
 /* 0 while what is pushed will be sent. */
-static int push_refused(const struct asynchat_channel *ch)
+static int push_refused(struct asynchat_channel *ch)
 {
     bool open = ch->state == CHANNEL_CONNECTING || channel_sends(ch);
-    return open && !ch->out.queue.ends ? 0 : ASYNCHAT_ECLOSED;
+    if (!open || ch->out.queue.ends)
+        return ASYNCHAT_ECLOSED;
+    if (asynchat_get_queued(ch) <= ch->out.limit)
+        return 0;
+    ch->transport.broken = ASYNCHAT_EFULL;
+    asynchat__channel_wake(ch);
+    return ASYNCHAT_EFULL;
 }
 
 /* Where bytes go that are to be sent last; NULL for want of memory. Every push
@@ -31,11 +37,23 @@ static struct evbuffer *push_target(struct asynchat_channel *ch)
     return ch->transport.output;
 }
 
+static void push_count(struct asynchat_channel *ch,
+                       const struct evbuffer *target, size_t len)
+{
+    if (target != ch->transport.output)
+        ch->out.queue.size += len;
+}
+
 /* Pushed during a wake-up, it is sent at its end. From outside, another one is
  * asked for, in which all pushes until then go out together. */
-static int push_done(struct asynchat_channel *ch)
+static int push_done(struct asynchat_channel *ch, size_t len)
 {
-    ch->out.busy = ch->handler->handle_drained != NULL;
+    struct channel_out *out = &ch->out;
+    if (ch->handler->handle_drained &&
+        (len > out->low || asynchat_get_queued(ch) > out->low))
+        out->busy = true;
+    if (ch->joined)
+        asynchat__channel_press(ch);
     asynchat__channel_wake(ch);
     return 0;
 }
@@ -58,8 +76,9 @@ static int push_bytes(struct asynchat_channel *ch, const void *data, size_t len)
 {
     if (!ch || (!data && len > 0) || len > PTRDIFF_MAX)
         return -EINVAL;
-    if (push_refused(ch) || len == 0)
-        return push_refused(ch);
+    int error = push_refused(ch);
+    if (error || len == 0)
+        return error;
     size_t sent = push_now(ch, data, len);
     struct evbuffer *target = push_target(ch);
     if (!target ||
@@ -68,7 +87,8 @@ static int push_bytes(struct asynchat_channel *ch, const void *data, size_t len)
             return -ENOMEM;
         ch->transport.broken = -ENOMEM;
     }
-    return push_done(ch);
+    push_count(ch, target, len - sent);
+    return push_done(ch, len);
 }
 
 /* The short way is open when everything that would be asked for is known to be
@@ -90,12 +110,14 @@ static int push_reference(struct asynchat_channel *ch, const void *data,
 {
     if (!ch || (!data && len > 0) || len > PTRDIFF_MAX)
         return -EINVAL;
-    if (push_refused(ch))
-        return ASYNCHAT_ECLOSED;
+    int error = push_refused(ch);
+    if (error)
+        return error;
     struct evbuffer *target = push_target(ch);
     if (!target || evbuffer_add_reference(target, data, len, release, arg) < 0)
         return -ENOMEM;
-    return push_done(ch);
+    push_count(ch, target, len);
+    return push_done(ch, len);
 }
 
 /* The release callback is called for every outcome, here for those in which
@@ -115,14 +137,17 @@ int asynchat_push_evbuffer(struct asynchat_channel *ch, struct evbuffer *buffer)
 {
     if (!ch || !buffer)
         return -EINVAL;
-    if (push_refused(ch) || evbuffer_get_length(buffer) == 0)
-        return push_refused(ch);
+    size_t len = evbuffer_get_length(buffer);
+    int error = push_refused(ch);
+    if (error || len == 0)
+        return error;
     struct evbuffer *target = push_target(ch);
     if (!target)
         return -ENOMEM;
     if (evbuffer_add_buffer(target, buffer) < 0)
         return -EINVAL;
-    return push_done(ch);
+    push_count(ch, target, len);
+    return push_done(ch, len);
 }
 
 int asynchat_push_producer(struct asynchat_channel *ch,
@@ -136,7 +161,7 @@ int asynchat_push_producer(struct asynchat_channel *ch,
         return error;
     }
     channel_out_busy(ch);
-    return push_done(ch);
+    return push_done(ch, OUTQ_PRODUCER_SIZE);
 }
 
 void asynchat_resume_producer(struct asynchat_channel *ch)

@@ -18,6 +18,8 @@ const char *asynchat_strerror(int error)
         return "the message is too long";
     case ASYNCHAT_ETRUNCATED:
         return "the file is shorter than was to be sent";
+    case ASYNCHAT_EFULL:
+        return "the peer is too far behind in taking output";
     default: /* its memory is the thread's: NOLINTNEXTLINE(concurrency-*) */
         return error < 0 && error > ASYNCHAT_EOF ? strerror(-error)
                                                  : "unknown error";

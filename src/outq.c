@@ -46,6 +46,7 @@ struct outq_entry *asynchat__outq_take(struct outq *q)
     asking->dropped = true;
     asking->next = NULL;
     q->first = q->asking = asking;
+    q->size = OUTQ_PRODUCER_SIZE;
     q->last = &asking->next;
     return entries;
 }
@@ -87,6 +88,7 @@ int asynchat__outq_producer(struct outq *q, struct asynchat_producer *producer)
     if (!entry)
         return -ENOMEM;
     entry->producer = producer;
+    q->size += OUTQ_PRODUCER_SIZE;
     return 0;
 }
 
@@ -96,6 +98,8 @@ void asynchat__outq_pop(struct outq *q)
     q->first = entry->next;
     if (!q->first)
         q->last = &q->first;
+    if (entry->producer)
+        q->size -= OUTQ_PRODUCER_SIZE;
     entry_free(entry);
 }
 

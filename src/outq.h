@@ -7,6 +7,9 @@
 
 #include <asynchat/api.h>
 
+/* What a producer counts as: of what it will give nothing is known. */
+#define OUTQ_PRODUCER_SIZE 512
+
 struct outq_entry {
     struct outq_entry *next;
     struct evbuffer *bytes;             /* either these */
@@ -19,6 +22,7 @@ struct outq {
     struct outq_entry **last; /* where the next entry goes */
     struct outq_entry
         *asking; /* the first one, while its producer is being asked */
+    size_t size; /* of what is in it, in bytes */
     bool ends;   /* the channel closes when the queue is empty */
 };
 
@@ -31,7 +35,8 @@ struct outq_entry *asynchat__outq_take(struct outq *q);
 /* Frees what was taken. Release callbacks run, which may push. */
 void asynchat__outq_free(struct outq_entry *entries);
 
-/* Where bytes go that are to be last in the queue; NULL for want of memory. */
+/* Where bytes go that are to be last in the queue; NULL for want of memory. Who
+ * adds there, and takes from the first entry's, counts them in `size`. */
 struct evbuffer *asynchat__outq_bytes(struct outq *q);
 
 /* Appends a producer. 0 or -ENOMEM; the producer is the queue's only when it is

@@ -63,6 +63,8 @@ static const char *status_name(int status)
         return "ETOOLONG";
     case ASYNCHAT_ETRUNCATED:
         return "ETRUNCATED";
+    case ASYNCHAT_EFULL:
+        return "EFULL";
     case -ECONNRESET:
         return "ECONNRESET";
     case -EPIPE:

@@ -316,8 +316,8 @@ static void waiting_input_costs_nothing(void **state)
     pause_reading(f);
     feed_string(f, "x");
     settle(f);
-    assert_int_equal(event_base_get_num_events(f->base, EVENT_BASE_COUNT_ACTIVE),
-                     0);
+    assert_int_equal(
+        event_base_get_num_events(f->base, EVENT_BASE_COUNT_ACTIVE), 0);
     for (int i = 0; i < 10; i++) {
         event_base_loop(f->base, EVLOOP_NONBLOCK);
         assert_int_equal(asynchat_push(f->ch, "y", 1), 0);

@@ -23,9 +23,8 @@
  * - What handle_connect has made for a channel is freed in handle_close, and
  *   by whoever calls asynchat_channel_free().
  * - Answers pushed during one wake-up leave in one write at its end; one of
- *   64 KiB or more begins to leave at once, from where it lies. The queue has
- *   no limit of its own: what is pushed for a peer that does not read, stays
- *   in memory until it does, or the channel ends.
+ *   64 KiB or more begins to leave at once, from where it lies. What a peer
+ *   that does not read is not sent stays in memory, up to the output limit.
  * - The loop ends by itself when the last channel and server are gone.
  * - One thread for each event base: a channel is used from the thread that
  *   runs its loop.
@@ -105,8 +104,15 @@ struct asynchat_handler {
      * handle_close) */
     void (*handle_close)(struct asynchat_channel *ch, int status, void *arg);
 
-    /* The last byte of what had been queued was handed to the system. */
+    /* What is queued has fallen to the low mark: with 0, which it is unless set,
+     * the last byte was handed to the system. Not after
+     * asynchat_discard_buffers(). */
     void (*handle_drained)(struct asynchat_channel *ch, void *arg);
+
+    /* More than the high mark is queued at the end of a wake-up: the peer does
+     * not take it as fast as it comes. Called again only after the queue has
+     * fallen to the low mark. (Node.js: write() gave false) */
+    void (*handle_pressure)(struct asynchat_channel *ch, void *arg);
 };
 
 /* --- Making and ending --- */
@@ -217,8 +223,9 @@ ASYNCHAT_API void asynchat_resume_reading(struct asynchat_channel *ch);
 /* --- Output --- */
 
 /* All of these append to one queue, which is sent in order. They answer 0,
- * -EINVAL for NULL or an impossible length, -ENOMEM, or ASYNCHAT_ECLOSED when
- * the channel has ended or was told to close when done. What is queued before
+ * -EINVAL for NULL or an impossible length, -ENOMEM, ASYNCHAT_ECLOSED when the
+ * channel has ended or was told to close when done, or ASYNCHAT_EFULL when more
+ * than the output limit is queued, which ends the channel. What is queued before
  * the connection is up waits for it. */
 
 /* Queues `len` bytes. Copies. 0 bytes are allowed and do nothing. (Python:
@@ -248,6 +255,36 @@ ASYNCHAT_API int asynchat_push_producer(struct asynchat_channel *ch,
 /* A producer that answered ASYNCHAT_LATER has something now: it is asked again,
  * from the loop. Does nothing when none waits. Since 0.1. */
 ASYNCHAT_API void asynchat_resume_producer(struct asynchat_channel *ch);
+
+/* --- Pressure --- */
+
+/* What is queued, in bytes: all that was pushed and not handed to the system. A
+ * producer that is not done counts as 512, and what it has given. Since 0.1. */
+ASYNCHAT_API size_t asynchat_get_queued(const struct asynchat_channel *ch);
+
+/* The marks of handle_drained and handle_pressure, in bytes: `low` less than
+ * `high`; 0 and 65536 unless set. Errors: -EINVAL. Since 0.1. */
+ASYNCHAT_API int asynchat_set_output_marks(struct asynchat_channel *ch,
+                                           size_t low, size_t high);
+
+/* With more than this queued, in bytes, the next push answers ASYNCHAT_EFULL, and
+ * the channel ends with it: nothing more is sent to a peer that far behind. 1 or
+ * more, 64 MiB unless set. One push may be longer. Errors: -EINVAL. Since 0.1. */
+ASYNCHAT_API int asynchat_set_output_limit(struct asynchat_channel *ch,
+                                           size_t limit);
+/* The limit in force, in bytes. Since 0.1. */
+ASYNCHAT_API size_t
+asynchat_get_output_limit(const struct asynchat_channel *ch);
+
+/* From now on one's reading pauses while the other has had more than its high
+ * mark queued, until that has fallen to its low mark: as in a proxy, where each
+ * sends what the other receives. A channel joined with itself reads no further
+ * requests while its peer does not take the answers; two programs that both do
+ * this, and both send without reading, wait for each other. A channel is joined
+ * with one other; that ends with either, or by joining with NULL. Both must be
+ * in one event base. Errors: -EINVAL. Since 0.1. */
+ASYNCHAT_API int asynchat_join(struct asynchat_channel *ch,
+                               struct asynchat_channel *other);
 
 /* --- Sizes and times --- */
 

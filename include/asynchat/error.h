@@ -24,7 +24,8 @@ enum {
     ASYNCHAT_ETOOLONG =
         -10003, /* a message is longer than the channel's message limit */
     ASYNCHAT_ETRUNCATED =
-        -10004 /* a file ended before the length it was to be sent with */
+        -10004, /* a file ended before the length it was to be sent with */
+    ASYNCHAT_EFULL = -10005 /* more is queued than the channel's output limit */
 };
 
 /* The text of an error code, without a full stop; never NULL, also for a code
