@@ -44,9 +44,11 @@ struct channel_in {
     struct match match;
     struct loop_memory message; /* the pieces of one in progress, for
                                    handler->message: */
-    size_t have;                /* so many bytes, */
-    size_t limit;               /* and at most so many */
-    uint32_t piece;             /* at most so many bytes for each read and each
+    size_t have;  /* so many bytes of it were kept or, in pieces, delivered */
+    size_t limit; /* at most so many, */
+    uint64_t dropped;       /* and so many after these were not */
+    size_t fresh;           /* the limit; or 0 while a message is in progress */
+    uint32_t piece;         /* at most so many bytes for each read and each
                          collect_incoming_data */
     const uint8_t *back;    /* bytes that were held back, being delivered, */
     size_t back_len;        /* and those held back still */
@@ -59,7 +61,6 @@ struct channel_in {
     bool lent;              /* a callback has a pointer into the evbuffer */
     bool discarded;         /* and called discard_buffers */
     bool lines;             /* the handler has both callbacks for pieces */
-    bool partial;           /* bytes of an unfinished message were delivered */
     bool due;               /* a number was reached, and the input paused before
                                that was said */
     uint8_t paused;         /* the reasons */
@@ -70,14 +71,14 @@ struct channel_in {
 /* Output: from the queue into the evbuffer, and on. */
 struct channel_out {
     struct outq queue;
-    uint32_t chunk; /* at most so many bytes for each write, and asked of a
+    uint32_t chunk;   /* at most so many bytes for each write, and asked of a
                        producer */
-    bool idle;      /* nothing is queued, waits to be sent, or is due then */
-    bool waiting;   /* the first producer answered ASYNCHAT_LATER */
-    bool busy;      /* handle_drained is due at the low mark */
-    bool pressed;   /* the high mark was passed, and the low one not yet */
-    bool told;      /* and the program knows */
-    size_t left;    /* what was in the evbuffer after the last wake-up */
+    bool idle;        /* nothing is queued, waits to be sent, or is due then */
+    bool waiting;     /* the first producer answered ASYNCHAT_LATER */
+    bool busy;        /* handle_drained is due at the low mark */
+    bool pressed;     /* the high mark was passed, and the low one not yet */
+    bool told;        /* and the program knows */
+    size_t left;      /* what was in the evbuffer after the last wake-up */
     size_t low, high; /* the marks */
     size_t limit;
 };

@@ -26,7 +26,8 @@ void asynchat__channel_in_init(struct channel_in *in,
                                const struct asynchat_handler *handler)
 {
     in->lines = handler->collect_incoming_data && handler->found_terminator;
-    in->limit = MESSAGE_LIMIT;
+    in->limit = handler->message ? MESSAGE_LIMIT : SIZE_MAX;
+    in->fresh = in->limit;
     in->piece = IN_BUFFER_SIZE;
 }
 
@@ -36,6 +37,23 @@ void asynchat__channel_in_free(struct channel_in *in)
     if (in->aside)
         evbuffer_free(in->aside);
     free(in->message.bytes);
+}
+
+/* --- the message in progress --- */
+
+/* So many bytes more were delivered of it, or kept. */
+static void in_have(struct channel_in *in, size_t len)
+{
+    in->have += len;
+    in->fresh = 0;
+}
+
+/* The next one begins. */
+static void in_begin(struct channel_in *in)
+{
+    in->have = 0;
+    in->dropped = 0;
+    in->fresh = in->limit;
 }
 
 /* --- whole messages --- */
@@ -54,19 +72,18 @@ static bool in_grow(struct channel_in *in, size_t need)
     return asynchat__loop_memory_grow(message, in->have, capacity);
 }
 
-/* Adds to the message in progress: 0, ASYNCHAT_ETOOLONG, -ENOMEM. */
-static int in_keep(struct asynchat_channel *ch, const uint8_t *data, size_t len)
+/* Adds to the message in progress. False: there was no memory. */
+static bool in_keep(struct asynchat_channel *ch, const uint8_t *data,
+                    size_t len)
 {
     struct channel_in *in = &ch->in;
-    if (len > in->limit || in->have > in->limit - len)
-        return ASYNCHAT_ETOOLONG;
     if (!in->message.bytes)
         in->message = asynchat__loop_take(ch->transport.loop);
     if (in->have + len > in->message.capacity && !in_grow(in, in->have + len))
-        return -ENOMEM;
+        return false;
     memcpy(in->message.bytes + in->have, data, len);
-    in->have += len;
-    return 0;
+    in_have(in, len);
+    return true;
 }
 
 /* Between messages an idle connection keeps no memory for them. */
@@ -90,8 +107,45 @@ static void in_message(struct asynchat_channel *ch, const void *data,
 static void in_kept_message(struct asynchat_channel *ch)
 {
     size_t len = ch->in.have;
-    ch->in.have = 0;
+    in_begin(&ch->in);
     in_message(ch, len > 0 ? (const void *)ch->in.message.bytes : "", len);
+}
+
+/* --- messages that are too long --- */
+
+/* So much may still come of the message in progress. Whatever reaches further is
+ * looked at in two parts, as if it had come in two: the first is delivered, and
+ * the rest is too long. */
+static size_t in_room(const struct channel_in *in)
+{
+    return in->dropped > 0 || in->have > in->limit ? 0 : in->limit - in->have;
+}
+
+static size_t in_part(const struct channel_in *in, size_t len)
+{
+    size_t room = in_room(in);
+    return room > 0 && room < len ? room : len;
+}
+
+static void in_too_long(struct asynchat_channel *ch, size_t len)
+{
+    if (ch->handler->message_dropped)
+        ch->in.dropped += len;
+    else
+        asynchat__channel_stop(ch, ASYNCHAT_ETOOLONG, 0);
+}
+
+/* The end of one of which something was dropped. */
+static void in_dropped(struct asynchat_channel *ch)
+{
+    struct channel_in *in = &ch->in;
+    uint64_t total = in->have + in->dropped;
+    const void *first = ch->handler->message ? in->message.bytes : NULL;
+    size_t len =
+        in->have < ASYNCHAT_DROPPED_FIRST ? in->have : ASYNCHAT_DROPPED_FIRST;
+    in_begin(in);
+    ch->handler->message_dropped(ch, first ? first : "", first ? len : 0, total,
+                                 ch->arg);
 }
 
 /* --- delivery --- */
@@ -102,24 +156,30 @@ static void in_collect(struct asynchat_channel *ch, const uint8_t *data,
 {
     if (len == 0)
         return;
-    ch->in.partial = true;
-    if (ch->handler->message) {
-        int error = in_keep(ch, data, len);
-        if (error)
-            asynchat__channel_stop(ch, error, 0);
-    } else if (ch->handler->collect_incoming_data) {
-        ch->handler->collect_incoming_data(ch, data, len, ch->arg);
+    if (in_room(&ch->in) == 0) {
+        in_too_long(ch, len);
+    } else if (ch->handler->message) {
+        if (!in_keep(ch, data, len))
+            asynchat__channel_stop(ch, -ENOMEM, 0);
+    } else {
+        in_have(&ch->in, len);
+        if (ch->handler->collect_incoming_data)
+            ch->handler->collect_incoming_data(ch, data, len, ch->arg);
     }
 }
 
 /* The message is complete. */
 static void in_found(struct asynchat_channel *ch)
 {
-    ch->in.partial = false;
-    if (ch->handler->message)
+    if (ch->in.dropped > 0) {
+        in_dropped(ch);
+    } else if (ch->handler->message) {
         in_kept_message(ch);
-    else if (ch->handler->found_terminator)
-        ch->handler->found_terminator(ch, ch->arg);
+    } else {
+        in_begin(&ch->in);
+        if (ch->handler->found_terminator)
+            ch->handler->found_terminator(ch, ch->arg);
+    }
 }
 
 /* Bytes that were held back are the message's after all. They are in no
@@ -137,7 +197,7 @@ static void in_release(struct asynchat_channel *ch, size_t len)
     in->back_len = in->match.held;
     in->match.held -= (uint32_t)len;
     while (len > 0 && epoch == in->epoch && channel_delivers(ch)) {
-        size_t part = len < in->piece ? len : in->piece;
+        size_t part = in_part(in, len < in->piece ? len : in->piece);
         const uint8_t *data = in->back;
         len -= part;
         in->back += part;
@@ -163,8 +223,7 @@ static void in_count(struct match *m, size_t data)
 /* Whether a message lies in one piece, to be handed over as it is. */
 static bool in_contiguous(const struct asynchat_channel *ch, size_t data)
 {
-    return ch->handler->message && ch->in.have == 0 && data > 0 &&
-           data <= ch->in.limit;
+    return ch->handler->message && data > 0 && data <= ch->in.fresh;
 }
 
 /* Delivers the `data` bytes of a step, and that the message is complete if it is
@@ -177,7 +236,6 @@ static size_t in_deliver(struct asynchat_channel *ch, const uint8_t *piece,
     in_count(&ch->in.match, data);
     if (found && in_contiguous(ch, data)) {
         ch->in.match.held = 0;
-        ch->in.partial = false;
         in_message(ch, piece, data);
         return step.used;
     }
@@ -202,7 +260,7 @@ static bool in_is_line(const struct asynchat_channel *ch,
     const struct channel_in *in = &ch->in;
     size_t data = step.used - step.matched;
     return in->match.held == 0 && step.matched > 0 && data > 0 &&
-           (in->lines || in_contiguous(ch, data));
+           data <= in->fresh && (in->lines || ch->handler->message);
 }
 
 /* The short way through such messages, which most are. */
@@ -215,13 +273,34 @@ static size_t in_line(struct asynchat_channel *ch, const uint8_t *piece,
         return used;
     }
     uint32_t epoch = ch->in.epoch;
-    ch->in.partial = true;
     handler->collect_incoming_data(ch, piece, data, ch->arg);
-    if (epoch != ch->in.epoch)
+    if (epoch != ch->in.epoch) {
+        if (!ch->in.discarded)
+            in_have(&ch->in, data);
         return data;
-    ch->in.partial = false;
+    }
     handler->found_terminator(ch, ch->arg);
     return used;
+}
+
+/* The long way of a step: what was held back goes first, and of data that reaches
+ * over the limit only what does not. */
+static SEARCH_APART size_t in_any(struct asynchat_channel *ch,
+                                  const uint8_t *piece, struct match_step step)
+{
+    const struct match *m = &ch->in.match;
+    bool found = match_found(m, step);
+    if (m->held > 0) {
+        uint32_t epoch = ch->in.epoch;
+        in_release(ch, match_released(m, step));
+        if (epoch != ch->in.epoch || !channel_delivers(ch))
+            return 0;
+    }
+    size_t data = match_data(step);
+    size_t part = in_part(&ch->in, data);
+    if (part < data)
+        return in_deliver(ch, piece, part, (struct match_step){part, 0}, false);
+    return in_deliver(ch, piece, data, step, found);
 }
 
 /* One step over a piece, from the bytes that were held back before it on.
@@ -231,16 +310,9 @@ static size_t in_step(struct asynchat_channel *ch, const uint8_t *piece,
 {
     const struct match *m = &ch->in.match;
     struct match_step step = match_step(m, piece, len);
-    bool found = match_found(m, step);
-    if (found && in_is_line(ch, step))
+    if (match_found(m, step) && in_is_line(ch, step))
         return in_line(ch, piece, step.used - step.matched, step.used);
-    if (m->held > 0) {
-        uint32_t epoch = ch->in.epoch;
-        in_release(ch, match_released(m, step));
-        if (epoch != ch->in.epoch || !channel_delivers(ch))
-            return 0;
-    }
-    return in_deliver(ch, piece, match_data(step), step, found);
+    return in_any(ch, piece, step);
 }
 
 static bool in_goes_on(const struct asynchat_channel *ch)
@@ -330,7 +402,8 @@ bool asynchat__channel_in_waits(const struct asynchat_channel *ch)
     size_t arrived =
         evbuffer_get_length(asynchat__transport_input(&ch->transport));
     return in->paused && channel_receives(ch) &&
-           (arrived > 0 || in->match.held > 0 || in->have > 0 || in->due);
+           (arrived > 0 || in->match.held > 0 || in->due ||
+            (ch->handler->message && in->have > 0));
 }
 
 static void in_run_evbuffer(struct asynchat_channel *ch, struct evbuffer *input)
@@ -368,12 +441,12 @@ int asynchat__channel_in_finish(struct asynchat_channel *ch)
         in_release(ch, ch->in.match.held);
         asynchat__channel_in_run(ch);
     }
-    if (!match_ends(&ch->in.match)) {
-        ch->in.partial = false;
-        if (ch->in.have > 0 && channel_delivers(ch))
-            in_kept_message(ch);
-    }
-    return ch->in.partial;
+    bool ends = match_ends(&ch->in.match);
+    int cut_off = ends && ch->in.fresh == 0;
+    bool last = !ends && ch->handler->message && ch->in.have > 0;
+    if ((ch->in.dropped > 0 || last) && channel_delivers(ch))
+        in_found(ch);
+    return cut_off;
 }
 
 /* While a callback has a pointer into the evbuffer, it is only marked. */
@@ -381,8 +454,7 @@ void asynchat__channel_in_discard(struct asynchat_channel *ch)
 {
     ch->in.match.held = 0;
     ch->in.back = NULL;
-    ch->in.have = 0;
-    ch->in.partial = false;
+    in_begin(&ch->in);
     ch->in.due = false;
     ch->in.epoch++;
     ch->in.anew = true;
@@ -417,6 +489,7 @@ int asynchat_set_message_limit(struct asynchat_channel *ch, size_t limit)
     if (!ch || limit == 0)
         return -EINVAL;
     ch->in.limit = limit;
+    ch->in.fresh = ch->in.have == 0 && ch->in.dropped == 0 ? limit : 0;
     return 0;
 }
 

@@ -173,6 +173,19 @@ static void record_drained(struct asynchat_channel *ch, void *arg)
         f->on_drained(f);
 }
 
+static void record_dropped(struct asynchat_channel *ch, const void *data,
+                           size_t len, uint64_t total, void *arg)
+{
+    struct fixture *f = arg;
+    char text[32];
+    (void)ch;
+    log_event(f, "dropped(");
+    log_bytes(f, data, len);
+    snprintf(text, sizeof text, ",%llu)", (unsigned long long)total);
+    log_text(f, text);
+    call(f->on_dropped, f);
+}
+
 const struct asynchat_handler recorder = {
     .size = sizeof recorder,
     .collect_incoming_data = record_data,
@@ -192,6 +205,27 @@ const struct asynchat_handler whole_recorder = {
     .handle_error = record_error,
     .handle_close = record_close,
     .handle_drained = record_drained,
+};
+
+const struct asynchat_handler dropping_recorder = {
+    .size = sizeof dropping_recorder,
+    .collect_incoming_data = record_data,
+    .found_terminator = record_found,
+    .handle_connect = record_connect,
+    .handle_eof = record_eof,
+    .handle_error = record_error,
+    .handle_close = record_close,
+    .message_dropped = record_dropped,
+};
+
+const struct asynchat_handler dropping_whole_recorder = {
+    .size = sizeof dropping_whole_recorder,
+    .message = record_message,
+    .handle_connect = record_connect,
+    .handle_eof = record_eof,
+    .handle_error = record_error,
+    .handle_close = record_close,
+    .message_dropped = record_dropped,
 };
 
 /* --- the far end --- */

@@ -53,7 +53,7 @@ struct fixture {
     size_t data_max; /* and the longest */
 
     hook on_connect, on_data, on_found, on_message, on_eof, on_error, on_close,
-        on_drained;
+        on_drained, on_dropped;
     const void *data; /* for on_data and on_message: what came */
     int count;        /* a test's own */
     void *own;
@@ -75,6 +75,8 @@ int fixture_teardown(void **state);
 
 /* The handlers that record: messages in pieces, or whole. */
 extern const struct asynchat_handler recorder, whole_recorder;
+/* The same, that go on after a message that was too long. */
+extern const struct asynchat_handler dropping_recorder, dropping_whole_recorder;
 
 /* Opens the connection, which then stands, and of which nothing is recorded. */
 struct fixture *start(void **state);

@@ -46,6 +46,9 @@ ASYNCHAT_BEGIN_DECLS
 
 /* --- The handler --- */
 
+/* So many bytes of a message that was dropped are kept. */
+#define ASYNCHAT_DROPPED_FIRST 256
+
 /* What a channel calls. Caller-owned and borrowed until the channel is gone, so
  * usually a static const. `size` is sizeof the struct; every other field may be
  * NULL, but not all. Fields are only ever appended.
@@ -72,9 +75,7 @@ struct asynchat_handler {
 
     /* Instead of the two above: one whole message, contiguous, without a copy
      * where it arrived in one piece. Lends `data` until it returns; never NULL.
-     * One longer than the message limit ends the channel with
-     * ASYNCHAT_ETOOLONG. With the terminator none, the end of file ends the
-     * message. */
+     * With the terminator none, the end of file ends the message. */
     void (*message)(struct asynchat_channel *ch, const void *data, size_t len,
                     void *arg);
 
@@ -113,6 +114,14 @@ struct asynchat_handler {
      * not take it as fast as it comes. Called again only after the queue has
      * fallen to the low mark. (Node.js: write() gave false) */
     void (*handle_pressure)(struct asynchat_channel *ch, void *arg);
+
+    /* Instead of ending the channel: a message was longer than the message
+     * limit, and is over, or cut off by the end of file. `total` is its length, of which
+     * message is given nothing, and collect_incoming_data the first bytes, up to
+     * the limit. Lends `data`, the first `len` bytes for a log: with message up
+     * to ASYNCHAT_DROPPED_FIRST, with pieces none. Never NULL. */
+    void (*message_dropped)(struct asynchat_channel *ch, const void *data,
+                            size_t len, uint64_t total, void *arg);
 };
 
 /* --- Making and ending --- */
@@ -310,9 +319,11 @@ ASYNCHAT_API int asynchat_set_out_buffer_size(struct asynchat_channel *ch,
 ASYNCHAT_API size_t
 asynchat_get_out_buffer_size(const struct asynchat_channel *ch);
 
-/* The longest message that `message` may be given, in bytes, the terminator not
- * counted: 1 or more, 1 MiB unless set. Over it handle_error is called with
- * ASYNCHAT_ETOOLONG, and the channel ends. Errors: -EINVAL. Since 0.1. */
+/* The longest message, in bytes, the terminator not counted: 1 or more. Unless
+ * set it is 1 MiB for a handler with `message`, and SIZE_MAX for one that gets
+ * pieces. Over it handle_error is called with ASYNCHAT_ETOOLONG, and the channel
+ * ends; or message_dropped, if the handler has it, when the message is over. How
+ * the bytes came makes no difference. Errors: -EINVAL. Since 0.1. */
 ASYNCHAT_API int asynchat_set_message_limit(struct asynchat_channel *ch,
                                             size_t limit);
 /* The limit in force, in bytes. Since 0.1. */

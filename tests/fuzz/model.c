@@ -112,6 +112,18 @@ bool model_message(struct model *m, const uint8_t *data, size_t len)
     return true;
 }
 
+bool model_dropped(struct model *m, uint64_t total)
+{
+    struct model_end end = model_end(m);
+    if ((!end.found && !m->ended) || total != end.at - m->begin)
+        return false;
+    m->due = false;
+    m->at = end.at;
+    if (end.found)
+        model_next(m, end.at + m->bytes_len);
+    return true;
+}
+
 bool model_quiet(struct model *m, bool whole)
 {
     struct model_end end = model_end(m);

@@ -64,6 +64,10 @@ bool model_found(struct model *m);
 /* Such a message may come, and has. */
 bool model_message(struct model *m, const uint8_t *data, size_t len);
 
+/* Such a message, longer than the limit, may be dropped, and has. One that is cut
+ * off is told as well, and stays cut off. */
+bool model_dropped(struct model *m, uint64_t total);
+
 /* All that can come has; data of a `whole` message is kept. */
 bool model_quiet(struct model *m, bool whole);
 

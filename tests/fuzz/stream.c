@@ -28,6 +28,7 @@ struct world {
     struct asynchat_channel *far; /* over a pair; or else */
     int peer;
     bool whole;
+    bool drops;   /* messages over the limit, and goes on */
     bool started; /* handle_connect was called, */
     bool eof;     /* handle_eof, */
     int error;    /* handle_error with this; */
@@ -216,6 +217,7 @@ static void on_data(struct asynchat_channel *ch, const void *data, size_t len,
     CHECK(len <= w->largest);
     size_t at = w->model.at;
     CHECK(model_data(&w->model, data, len));
+    CHECK(w->model.at - w->model.begin <= w->limit);
     react_to_data(w);
     still_lent(w, at, data, len);
 }
@@ -240,6 +242,18 @@ static void on_message(struct asynchat_channel *ch, const void *data,
     still_lent(w, at, data, len);
 }
 
+static void on_dropped(struct asynchat_channel *ch, const void *data,
+                       size_t len, uint64_t total, void *arg)
+{
+    struct world *w = called(ch, arg);
+    size_t at = w->model.begin;
+    may_deliver(w);
+    CHECK(data && len <= (w->whole ? ASYNCHAT_DROPPED_FIRST : 0));
+    CHECK(total > w->limit && model_dropped(&w->model, total));
+    still_lent(w, at, data, len);
+    react_to_data(w);
+}
+
 static void on_eof(struct asynchat_channel *ch, int cut_off, void *arg)
 {
     struct world *w = called(ch, arg);
@@ -255,7 +269,7 @@ static void on_error(struct asynchat_channel *ch, int error, void *arg)
 {
     struct world *w = called(ch, arg);
     may_deliver(w);
-    CHECK(w->whole && error == ASYNCHAT_ETOOLONG);
+    CHECK(!w->drops && error == ASYNCHAT_ETOOLONG);
     CHECK(model_end(&w->model).at - w->model.begin > w->limit);
     w->error = error;
     react(w);
@@ -270,7 +284,7 @@ static void on_close(struct asynchat_channel *ch, int status, void *arg)
     w->ch = NULL;
 }
 
-static const struct asynchat_handler handlers[2] = {
+static const struct asynchat_handler handlers[4] = {
     {.size = sizeof handlers[0],
      .collect_incoming_data = on_data,
      .found_terminator = on_found,
@@ -280,6 +294,21 @@ static const struct asynchat_handler handlers[2] = {
      .handle_close = on_close},
     {.size = sizeof handlers[0],
      .message = on_message,
+     .handle_connect = on_connect,
+     .handle_eof = on_eof,
+     .handle_error = on_error,
+     .handle_close = on_close},
+    {.size = sizeof handlers[0],
+     .collect_incoming_data = on_data,
+     .found_terminator = on_found,
+     .message_dropped = on_dropped,
+     .handle_connect = on_connect,
+     .handle_eof = on_eof,
+     .handle_error = on_error,
+     .handle_close = on_close},
+    {.size = sizeof handlers[0],
+     .message = on_message,
+     .message_dropped = on_dropped,
      .handle_connect = on_connect,
      .handle_eof = on_eof,
      .handle_error = on_error,
@@ -299,7 +328,7 @@ static const struct asynchat_handler far_handler = {.size = sizeof far_handler,
 
 static void open_channel(struct world *w, unsigned over)
 {
-    const struct asynchat_handler *handler = &handlers[w->whole];
+    const struct asynchat_handler *handler = &handlers[w->whole + 2 * w->drops];
     int fds[2];
     if (over == 0) {
         const struct asynchat_handler *both[2] = {handler, &far_handler};
@@ -345,8 +374,9 @@ static void settle(struct world *w)
         w->largest = asynchat_get_in_buffer_size(w->ch);
     if (!w->ch || w->told || w->error)
         return;
-    CHECK(w->started && model_quiet(&w->model, w->whole));
-    CHECK(!w->whole || w->model.at - w->model.begin <= w->limit);
+    bool full = w->model.at - w->model.begin >= w->limit; /* drops the rest */
+    CHECK(w->started && model_quiet(&w->model, w->whole || full));
+    CHECK(w->drops || w->model.at - w->model.begin <= w->limit);
 }
 
 static void send_chunk(struct world *w, const uint8_t *bytes, size_t len)
@@ -462,6 +492,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w->base = event_base_new();
     w->peer = -1;
     w->whole = mode & 4;
+    w->drops = mode & 32;
     w->limit = 1 << 20;
     w->size = w->largest = 65536;
     open_channel(w, mode % 4);
