@@ -74,7 +74,9 @@ void asynchat__channel_stop(struct asynchat_channel *ch, int status,
         return;
     }
     channel_enter(ch, CHANNEL_SENDING);
-    if (is_error(status) || !ch->out.queue.ends)
+    if (is_error(status))
+        ch->half_open = false;
+    if (is_error(status) || !ch->out.queue.ends || ch->shuts)
         channel_explain(ch, status);
     if (status == ASYNCHAT_EOF && ch->handler->handle_eof)
         ch->handler->handle_eof(ch, cut_off, ch->arg);
@@ -88,6 +90,7 @@ void asynchat__channel_broken(struct asynchat_channel *ch, int error)
 {
     bool reset = error == -EPIPE || error == -ECONNRESET;
     asynchat__channel_out_discard(ch);
+    ch->shuts = false;
     if (ch->state != CHANNEL_OPEN || !reset || ch->transport.ended ||
         !ch->transport.ops->is_socket) {
         asynchat__channel_end(ch, error);
@@ -97,11 +100,23 @@ void asynchat__channel_broken(struct asynchat_channel *ch, int error)
     asynchat__channel_linger(ch, true);
 }
 
+/* Only the output ends. */
+static void channel_shut(struct asynchat_channel *ch)
+{
+    asynchat__channel_linger_stop(ch);
+    ch->transport.ops->finish(&ch->transport, true);
+    channel_enter(ch, CHANNEL_RECEIVING);
+}
+
 /* As in Python the channel closes at once, unless that would take from the peer
  * what it was just sent. One whose message is too long is still sending it. */
 void asynchat__channel_sent(struct asynchat_channel *ch)
 {
     bool more = ch->status == ASYNCHAT_ETOOLONG;
+    if (ch->shuts && ch->state == CHANNEL_OPEN) {
+        channel_shut(ch);
+        return;
+    }
     bool lost = ch->transport.ops->finish(&ch->transport, more);
     if (!lost) {
         asynchat__channel_end(ch, ch->status);
@@ -166,6 +181,14 @@ static void channel_open(struct asynchat_channel *ch)
         ch->handler->handle_connect(ch, ch->arg);
 }
 
+/* The peer ends its side, and this one has. */
+static void channel_both_over(struct asynchat_channel *ch, int cut_off)
+{
+    if (ch->handler->handle_eof)
+        ch->handler->handle_eof(ch, cut_off, ch->arg);
+    asynchat__channel_end(ch, ASYNCHAT_EOF);
+}
+
 /* The transport receives no more, because of `status`. Called again at each
  * wake-up after that: once SENDING, only an error is news. */
 static void channel_input_over(struct asynchat_channel *ch, int status)
@@ -175,8 +198,10 @@ static void channel_input_over(struct asynchat_channel *ch, int status)
         return;
     if (ch->state == CHANNEL_OPEN && status == ASYNCHAT_EOF)
         asynchat__channel_stop(ch, status, cut_off);
-    else if (ch->state == CHANNEL_RECEIVING)
+    else if (ch->state == CHANNEL_RECEIVING && !ch->shuts)
         asynchat__channel_end(ch, ch->transport.broken);
+    else if (ch->state == CHANNEL_RECEIVING && status == ASYNCHAT_EOF)
+        channel_both_over(ch, cut_off);
     else if (ch->state != CHANNEL_SENDING || is_error(status))
         asynchat__channel_end(ch, status);
 }
@@ -191,7 +216,7 @@ static void channel_watch(struct asynchat_channel *ch)
     else if (channel_receives(ch))
         how = TRANSPORT_WATCH;
     if (ch->transport.ended)
-        how = TRANSPORT_STOP;
+        how = ch->half_open ? TRANSPORT_WATCH : TRANSPORT_STOP;
     if (ch->transport.ops->read(&ch->transport, how) < 0)
         asynchat__channel_end(ch, -ENOMEM);
 }
@@ -361,6 +386,17 @@ void asynchat_discard_buffers(struct asynchat_channel *ch)
         channel_destroy(ch);
     else
         asynchat__channel_wake(ch);
+}
+
+void asynchat_abort(struct asynchat_channel *ch)
+{
+    static const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    if (!ch)
+        return;
+    int fd = bufferevent_getfd(ch->transport.bev);
+    if (fd >= 0) /* fails where there are no resets */
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    asynchat_close(ch);
 }
 
 void asynchat_channel_free(struct asynchat_channel *ch)

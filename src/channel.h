@@ -25,8 +25,8 @@ enum channel_state {
     CHANNEL_CONNECTING, /* the connection is not up yet */
     CHANNEL_OPEN,
     CHANNEL_SENDING,   /* the input is over; what is queued is still sent */
-    CHANNEL_RECEIVING, /* the peer takes nothing more; what it had sent is still
-                          delivered */
+    CHANNEL_RECEIVING, /* the output is over, and so is the peer's input; what
+                          the peer sends, or had sent, is still delivered */
     CHANNEL_LINGERING, /* all is sent; what the peer still sends is dropped
                           until it has seen our end */
     CHANNEL_ENDED,     /* handle_close is due */
@@ -95,13 +95,16 @@ struct asynchat_channel {
     size_t unsent;        /* when `linger` began */
     int status;           /* for handle_close */
     enum channel_state state;
+    bool half_open; /* the peer's end is not the channel's: its output goes on, */
+    bool shuts;     /* or, once all is sent, its input */
     bool running; /* inside a wake-up, at whose end what was pushed is sent */
 };
 
 /* Whether the channel ends when the queue is sent. */
 static inline bool channel_closing(const struct asynchat_channel *ch)
 {
-    return ch->out.queue.ends || ch->state == CHANNEL_SENDING;
+    return ch->out.queue.ends ||
+           (ch->state == CHANNEL_SENDING && !ch->half_open);
 }
 
 /* --- channel --- */

@@ -172,14 +172,38 @@ void asynchat_resume_producer(struct asynchat_channel *ch)
     asynchat__channel_wake(ch);
 }
 
-int asynchat_close_when_done(struct asynchat_channel *ch)
+static int push_end(struct asynchat_channel *ch, bool shuts)
 {
     if (!ch)
         return -EINVAL;
     if (ch->state != CHANNEL_CONNECTING && !channel_sends(ch))
         return ASYNCHAT_ECLOSED;
     ch->out.queue.ends = true;
+    ch->shuts = shuts;
     channel_out_busy(ch);
     asynchat__channel_wake(ch);
     return 0;
+}
+
+/* All is done already when the output was ended before. */
+int asynchat_close_when_done(struct asynchat_channel *ch)
+{
+    if (ch && ch->shuts && ch->state == CHANNEL_RECEIVING) {
+        asynchat_close(ch);
+        return 0;
+    }
+    return push_end(ch, false);
+}
+
+/* Once told to close, the channel does that. */
+int asynchat_shutdown_write(struct asynchat_channel *ch)
+{
+    return push_end(ch, ch && (!ch->out.queue.ends || ch->shuts));
+}
+
+void asynchat_keep_open(struct asynchat_channel *ch)
+{
+    if (ch && ch->state == CHANNEL_SENDING &&
+        ch->transport.ended == ASYNCHAT_EOF && ch->status == ASYNCHAT_EOF)
+        ch->half_open = true;
 }

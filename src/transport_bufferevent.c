@@ -3,6 +3,7 @@
 #include "transport.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -152,9 +153,11 @@ static int transport_write(struct transport *t, bool on)
  * be sent; to sockets and TLS it is nothing. */
 static bool transport_finish(struct transport *t, bool more)
 {
-    (void)more;
+    int fd = bufferevent_getfd(t->bev);
     if (!t->finished)
         bufferevent_flush(t->bev, EV_WRITE, BEV_FINISHED);
+    if (more && fd >= 0)
+        shutdown(fd, SHUT_WR);
     t->finished = true;
     return asynchat__transport_given(t) > 0;
 }

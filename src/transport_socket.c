@@ -87,11 +87,11 @@ static ssize_t socket_peek(const struct transport *t)
  * is left where it is. */
 static void socket_look(struct transport *t)
 {
-    ssize_t n = socket_peek(t);
-    if (n > 0)
-        t->ended = socket_error(t);
-    else
-        socket_received(t, n, errno);
+    int error = socket_error(t);
+    if (error)
+        t->ended = error;
+    else if (!t->ended && socket_peek(t) == 0)
+        t->ended = ASYNCHAT_EOF;
 }
 
 /* Also called without EV_READ, by wake. */
@@ -100,7 +100,7 @@ static void socket_readable(evutil_socket_t fd, short what, void *arg)
     struct transport *t = socket_transport(arg);
     (void)fd;
     t->woken = false;
-    if ((what & EV_READ) && !t->ended && t->reading == TRANSPORT_WATCH)
+    if ((what & EV_READ) && t->reading == TRANSPORT_WATCH)
         socket_look(t);
     else if ((what & EV_READ) && !t->ended)
         socket_receive(t);

@@ -87,7 +87,8 @@ struct asynchat_handler {
     /* The peer sends no more. All it sent has been delivered, bytes held back
      * included; `cut_off` is 1 when they are the beginning of a message that
      * was not finished. What is queued, and what this callback pushes, is still
-     * sent; then the channel closes with ASYNCHAT_EOF. */
+     * sent; then the channel closes with ASYNCHAT_EOF, unless this callback calls
+     * asynchat_keep_open(). */
     void (*handle_eof)(struct asynchat_channel *ch, int cut_off, void *arg);
 
     /* The channel ends because of `error`; handle_close with the same code
@@ -165,6 +166,23 @@ ASYNCHAT_API void asynchat_close(struct asynchat_channel *ch);
  * when called twice, -EINVAL for NULL, or ASYNCHAT_ECLOSED. (Python:
  * close_when_done) Since 0.1. */
 ASYNCHAT_API int asynchat_close_when_done(struct asynchat_channel *ch);
+
+/* Ends this side's output, when all that is queued has been sent: the peer sees
+ * the end of file, and what it sends is delivered until it ends its side too.
+ * Answers as asynchat_close_when_done(), and pushes are refused as after that.
+ * Over a bufferevent of yours with a descriptor its socket is shut down: where TLS
+ * is in it, end that first. (Python: socket.shutdown) Since 0.1. */
+ASYNCHAT_API int asynchat_shutdown_write(struct asynchat_channel *ch);
+
+/* Inside handle_eof: the output stays open though the input is over, until
+ * asynchat_close_when_done() or an error. Elsewhere it does nothing. (asyncio:
+ * eof_received() gave true) Since 0.1. */
+ASYNCHAT_API void asynchat_keep_open(struct asynchat_channel *ch);
+
+/* As asynchat_close(), but the peer is sent a reset and not the end of file, so
+ * that it cannot take what it has for all. Where there is no TCP it is the same as
+ * closing. Since 0.1. */
+ASYNCHAT_API void asynchat_abort(struct asynchat_channel *ch);
 
 /* Drops input that was not delivered and output that was not sent, release
  * callbacks of producers included, and takes asynchat_close_when_done back. The
