@@ -1,6 +1,6 @@
 /* The channel's life: made, woken by its transport, ended, freed.
  *
- * Only channel_ready() here, and linger_over() for the time a peer has, are
+ * Only channel_ready() here, and time_fired() for the time a peer has, are
  * entered from the loop.
  * Everything else is called from there, or by the program; what the program
  * asks for in between is done at the end of the wake-up, or in one that is
@@ -146,7 +146,7 @@ static void channel_destroy(struct asynchat_channel *ch)
     asynchat__channel_out_discard(ch);
     ch->transport.ops->close(&ch->transport);
     asynchat__channel_in_free(&ch->in);
-    asynchat__channel_linger_free(ch);
+    asynchat__channel_time_free(ch->time);
     free(ch);
 }
 
@@ -235,6 +235,8 @@ static void channel_turn(struct asynchat_channel *ch)
     asynchat__channel_out_run(ch);
     if (ch->state == CHANNEL_LINGERING)
         asynchat__channel_sent(ch);
+    if (ch->time)
+        asynchat__channel_time(ch);
     channel_watch(ch);
 }
 
@@ -270,7 +272,7 @@ static struct asynchat_channel *channel_make(
         return NULL;
     ch->handler = handler;
     ch->arg = arg;
-    asynchat__channel_linger_init(ch);
+    ch->linger = CHANNEL_LINGER;
     ch->transport.ready = channel_ready;
     asynchat__channel_in_init(&ch->in, handler);
     asynchat__channel_out_init(&ch->out);

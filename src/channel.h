@@ -10,7 +10,7 @@
 #include "outq.h"
 #include "transport.h"
 
-struct event;
+struct channel_time;
 
 /* Changed in channel.c alone:
  *
@@ -48,6 +48,7 @@ struct channel_in {
     size_t limit; /* at most so many, */
     uint64_t dropped;       /* and so many after these were not */
     size_t fresh;           /* the limit; or 0 while a message is in progress */
+    uint64_t received;      /* in all, in bytes */
     uint32_t piece;         /* at most so many bytes for each read and each
                          collect_incoming_data */
     const uint8_t *back;    /* bytes that were held back, being delivered, */
@@ -61,12 +62,14 @@ struct channel_in {
     bool lent;              /* a callback has a pointer into the evbuffer */
     bool discarded;         /* and called discard_buffers */
     bool lines;             /* the handler has both callbacks for pieces */
+    bool timed;             /* the message in progress has a time it began at */
     bool due;               /* a number was reached, and the input paused before
                                that was said */
     uint8_t paused;         /* the reasons */
 };
 
 #define CHANNEL_OUT_BUFFER_SIZE 65536
+#define CHANNEL_LINGER 30000
 
 /* Output: from the queue into the evbuffer, and on. */
 struct channel_out {
@@ -90,14 +93,14 @@ struct asynchat_channel {
     struct channel_in in;
     struct channel_out out;
     struct asynchat_channel *joined;
-    struct event *linger; /* made when it is first needed */
-    unsigned linger_time; /* milliseconds */
-    size_t unsent;        /* when `linger` began */
-    int status;           /* for handle_close */
+    struct channel_time *time; /* made when it is first needed */
+    unsigned linger;           /* milliseconds */
+    int status;                /* for handle_close */
     enum channel_state state;
-    bool half_open; /* the peer's end is not the channel's: its output goes on, */
-    bool shuts;     /* or, once all is sent, its input */
-    bool running; /* inside a wake-up, at whose end what was pushed is sent */
+    bool
+        half_open; /* the peer's end is not the channel's: its output goes on, */
+    bool shuts;    /* or, once all is sent, its input */
+    bool running;  /* inside a wake-up, at whose end what was pushed is sent */
 };
 
 /* Whether the channel ends when the queue is sent. */
@@ -179,10 +182,10 @@ void asynchat__channel_pressure(struct asynchat_channel *ch);
 /* Ends a joining. */
 void asynchat__channel_part(struct asynchat_channel *ch);
 
-/* --- channel_linger --- */
+/* --- channel_time --- */
 
-void asynchat__channel_linger_init(struct asynchat_channel *ch);
-void asynchat__channel_linger_free(struct asynchat_channel *ch);
+/* Looks at what has moved in a wake-up that ends. */
+void asynchat__channel_time(struct asynchat_channel *ch);
 
 /* The channel is closing, and not all is sent: gives the peer the linger time
  * to take it, anew if `progress`. */
@@ -190,6 +193,8 @@ void asynchat__channel_linger(struct asynchat_channel *ch, bool progress);
 
 /* It is not, or no longer, the peer that the channel waits for. */
 void asynchat__channel_linger_stop(struct asynchat_channel *ch);
+
+void asynchat__channel_time_free(struct channel_time *time);
 
 /* --- channel_in --- */
 

@@ -54,6 +54,7 @@ static void in_begin(struct channel_in *in)
     in->have = 0;
     in->dropped = 0;
     in->fresh = in->limit;
+    in->timed = false;
 }
 
 /* --- whole messages --- */
@@ -345,6 +346,8 @@ static void in_drain(struct asynchat_channel *ch, size_t len)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
     struct evbuffer *aside;
+    if (!ch->transport.ops->is_socket)
+        ch->in.received += len;
     ch->in.draining = true;
     evbuffer_drain(input, len);
     ch->in.draining = false;
@@ -421,6 +424,7 @@ static void in_run_evbuffer(struct asynchat_channel *ch, struct evbuffer *input)
 void asynchat__channel_in_run(struct asynchat_channel *ch)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
+    ch->in.received += ch->transport.received;
     if (ch->in.due && channel_delivers(ch)) {
         ch->in.due = false;
         in_found(ch);

@@ -148,6 +148,7 @@ static size_t out_send_producer(struct asynchat_channel *ch)
     int answer = producer->send(producer->arg,
                                 asynchat__transport_socket_fd(&ch->transport),
                                 ch->out.chunk, &sent);
+    ch->transport.sent += sent;
     if (answer == -EPIPE || answer == -ECONNRESET)
         ch->transport.broken = answer;
     else if (answer == -ENOTSUP)

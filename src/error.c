@@ -20,6 +20,12 @@ const char *asynchat_strerror(int error)
         return "the file is shorter than was to be sent";
     case ASYNCHAT_EFULL:
         return "the peer is too far behind in taking output";
+    case ASYNCHAT_EIDLE:
+        return "the connection was idle for too long";
+    case ASYNCHAT_ESTALLED:
+        return "the peer took no output for too long";
+    case ASYNCHAT_ESLOW:
+        return "the message came too slowly";
     default: /* its memory is the thread's: NOLINTNEXTLINE(concurrency-*) */
         return error < 0 && error > ASYNCHAT_EOF ? strerror(-error)
                                                  : "unknown error";

@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct bufferevent;
 struct evbuffer;
@@ -69,6 +70,7 @@ struct transport {
     size_t room;         /* for so many more, now */
     struct event *waker; /* bufferevent: libevent's own deferred callbacks
                                 are not taken back by freeing */
+    uint64_t sent;       /* in all, in bytes */
     unsigned read_size;  /* at most so many bytes for each read */
     enum transport_reading reading;
     int ended;  /* ASYNCHAT_EOF or an error: nothing is received any more */

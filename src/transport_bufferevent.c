@@ -90,12 +90,13 @@ static int transport_give(struct transport *t, size_t most)
     size_t whole = 0;
     for (int i = 0; i < count && pieces[i].iov_len <= most - whole; i++)
         whole += pieces[i].iov_len;
-    if (whole > 0)
-        return evbuffer_remove_buffer(t->output, given, whole) < 0 ? -ENOMEM
-                                                                   : 0;
-    if (evbuffer_add(given, pieces[0].iov_base, most) < 0)
+    if (whole > 0 && evbuffer_remove_buffer(t->output, given, whole) < 0)
         return -ENOMEM;
-    asynchat__transport_drain(t, most);
+    if (whole == 0 && evbuffer_add(given, pieces[0].iov_base, most) < 0)
+        return -ENOMEM;
+    if (whole == 0)
+        asynchat__transport_drain(t, most);
+    t->sent += whole > 0 ? whole : most;
     return 0;
 }
 

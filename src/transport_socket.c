@@ -200,6 +200,7 @@ static void socket_send(struct transport *t, size_t most)
     ssize_t n = socket_sendmsg(t, most);
     if (n < 0 && !is_retriable(errno))
         t->broken = -errno;
+    t->sent += n > 0 ? (size_t)n : 0;
     socket_sent(t, n > 0 ? (size_t)n : 0);
 }
 
@@ -209,6 +210,7 @@ static size_t socket_send_bytes(struct transport *t, const char *bytes,
     ssize_t n = send(socket_fd(t), bytes, len, MSG_NOSIGNAL);
     if (n < 0 && !is_retriable(errno))
         t->broken = -errno;
+    t->sent += n > 0 ? (size_t)n : 0;
     return n > 0 ? (size_t)n : 0;
 }
 

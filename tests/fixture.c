@@ -65,6 +65,12 @@ static const char *status_name(int status)
         return "ETRUNCATED";
     case ASYNCHAT_EFULL:
         return "EFULL";
+    case ASYNCHAT_EIDLE:
+        return "EIDLE";
+    case ASYNCHAT_ESTALLED:
+        return "ESTALLED";
+    case ASYNCHAT_ESLOW:
+        return "ESLOW";
     case -ECONNRESET:
         return "ECONNRESET";
     case -EPIPE:

@@ -362,11 +362,11 @@ static void a_connection_not_up_in_time_is_told_once(void **state)
     struct fixture *f = *state;
     bind_peer(f, "127.0.0.1:0");
     int fd = full(f, AF_INET);
-    begin(f, peer_address(f), 60);
-    wait_milliseconds(f, 20);
+    begin(f, peer_address(f), 250);
+    event_base_loop(f->base, EVLOOP_NONBLOCK);
     expect(f, "");
     settle_closed(f);
-    wait_milliseconds(f, 80); /* libevent itself would tell it again */
+    wait_milliseconds(f, 300); /* libevent itself would tell it again */
     expect(f, "error(ETIMEDOUT) closed(ETIMEDOUT)");
     close(fd);
 }
@@ -387,10 +387,10 @@ static void closed_while_connecting_it_does_not_time_out(void **state)
     struct fixture *f = *state;
     bind_peer(f, "127.0.0.1:0");
     int fd = full(f, AF_INET);
-    begin(f, peer_address(f), 30);
-    wait_milliseconds(f, 10);
+    begin(f, peer_address(f), 200);
+    event_base_loop(f->base, EVLOOP_NONBLOCK);
     asynchat_close(f->ch);
-    wait_milliseconds(f, 50);
+    wait_milliseconds(f, 250);
     expect(f, "closed(0)");
     close(fd);
 }
@@ -398,10 +398,10 @@ static void closed_while_connecting_it_does_not_time_out(void **state)
 static void a_connection_that_is_up_does_not_time_out(void **state)
 {
     struct fixture *f = listen_on(state, "127.0.0.1:0");
-    begin(f, peer_address(f), 30);
+    begin(f, peer_address(f), 250);
     answer(f);
     expect(f, "connect");
-    wait_milliseconds(f, 60);
+    wait_milliseconds(f, 300);
     expect(f, "");
     assert_int_equal(asynchat_push(f->ch, "here", 4), 0);
     settle(f);

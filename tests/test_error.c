@@ -11,7 +11,10 @@ static const int own[] = {0,
                           ASYNCHAT_ECLOSED,
                           ASYNCHAT_ETOOLONG,
                           ASYNCHAT_ETRUNCATED,
-                          ASYNCHAT_EFULL};
+                          ASYNCHAT_EFULL,
+                          ASYNCHAT_EIDLE,
+                          ASYNCHAT_ESTALLED,
+                          ASYNCHAT_ESLOW};
 static const size_t own_count = sizeof own / sizeof own[0];
 
 static void every_own_code_has_a_text_of_its_own(void **state)

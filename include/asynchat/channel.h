@@ -116,6 +116,11 @@ struct asynchat_handler {
      * fallen to the low mark. (Node.js: write() gave false) */
     void (*handle_pressure)(struct asynchat_channel *ch, void *arg);
 
+    /* Instead of ending the channel: the time `idle` or `read_idle` is over. Called
+     * again only after something has come, or the times were set again. (medusa:
+     * a channel's last_use) */
+    void (*handle_idle)(struct asynchat_channel *ch, void *arg);
+
     /* Instead of ending the channel: a message was longer than the message
      * limit, and is over, or cut off by the end of file. `total` is its length, of which
      * message is given nothing, and collect_incoming_data the first bytes, up to
@@ -347,6 +352,27 @@ ASYNCHAT_API int asynchat_set_message_limit(struct asynchat_channel *ch,
 /* The limit in force, in bytes. Since 0.1. */
 ASYNCHAT_API size_t
 asynchat_get_message_limit(const struct asynchat_channel *ch);
+
+/* How long a peer may take, in milliseconds, at most 2^31 - 1; 0 is for ever.
+ * `size` is sizeof the struct. Fields are only ever appended. What the channel
+ * ends with, by handle_error and handle_close, is ASYNCHAT_EIDLE for the first
+ * two, unless the handler has handle_idle, ASYNCHAT_ESTALLED for write_idle, which
+ * drops what is queued, and else ASYNCHAT_ESLOW. While reading is paused, time
+ * stands still but for write_idle. */
+struct asynchat_timeouts {
+    size_t size;
+    unsigned idle;       /* nothing moves, in or out */
+    unsigned read_idle;  /* nothing comes */
+    unsigned write_idle; /* something is queued, and the peer takes nothing */
+    unsigned message;    /* a message, from its first byte to its last */
+    unsigned min_rate;   /* the bytes per second that come on average in each */
+    unsigned rate_time;  /* such time during a message; 0 stands for 10000 */
+};
+
+/* Copies; all begin now. Exact to some milliseconds. They cost no system call for
+ * a message. Errors: -EINVAL, -ENOTSUP, -ENOMEM. Since 0.1. */
+ASYNCHAT_API int asynchat_set_timeouts(struct asynchat_channel *ch,
+                                       const struct asynchat_timeouts *times);
 
 /* How long a channel that is closing waits for a peer that takes nothing, in
  * milliseconds: 1 to 2^31 - 1, 30000 unless set. Each byte that the peer takes

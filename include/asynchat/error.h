@@ -25,7 +25,11 @@ enum {
         -10003, /* a message is longer than the channel's message limit */
     ASYNCHAT_ETRUNCATED =
         -10004, /* a file ended before the length it was to be sent with */
-    ASYNCHAT_EFULL = -10005 /* more is queued than the channel's output limit */
+    ASYNCHAT_EFULL =
+        -10005, /* more is queued than the channel's output limit */
+    ASYNCHAT_EIDLE = -10006,    /* nothing came, or moved, for too long */
+    ASYNCHAT_ESTALLED = -10007, /* the peer took nothing for too long */
+    ASYNCHAT_ESLOW = -10008     /* a message comes too slowly */
 };
 
 /* The text of an error code, without a full stop; never NULL, also for a code

@@ -1,0 +1,351 @@
+/* Time: how long a peer may take.
+ *
+ * Wake-ups note what has moved, and when. One timer looks at that when the first
+ * of the times that run could be over, and if it is not, goes on until it could
+ * be: no message sets a timer. Most channels never have one.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "channel.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <event2/event.h>
+
+#include <asynchat/error.h>
+
+#include "table.h"
+
+#define RATE_TIME 10000
+
+enum clock {
+    CLOCK_IDLE,
+    CLOCK_READ,
+    CLOCK_WRITE,
+    CLOCK_MESSAGE,
+    CLOCK_RATE,
+    CLOCK_LINGER,
+    CLOCKS
+};
+
+struct channel_time {
+    struct event *timer;
+    struct asynchat_timeouts limits;
+    uint32_t since[CLOCKS]; /* milliseconds, of a clock that wraps */
+    uint32_t due;           /* the timer */
+    uint64_t received;      /* what was seen of that: by the last wake-up, */
+    uint64_t sent;
+    uint64_t rated; /* and when CLOCK_RATE began */
+    size_t unsent;  /* when CLOCK_WRITE or CLOCK_LINGER began */
+    bool armed;
+    bool lingers;
+    bool stalls;  /* something waits for the peer to take it */
+    bool told;    /* that it is idle */
+    bool stopped; /* reading is paused */
+};
+
+_Static_assert(sizeof(struct asynchat_timeouts) ==
+                   sizeof(size_t) + 6 * sizeof(unsigned),
+               "asynchat_timeouts has padding");
+
+static uint32_t time_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint32_t)now.tv_sec * 1000 + (uint32_t)(now.tv_nsec / 1000000);
+}
+
+/* --- which times run --- */
+
+/* 0: it does not. */
+static uint32_t time_limit(const struct asynchat_channel *ch, enum clock clock)
+{
+    const struct channel_time *time = ch->time;
+    const struct asynchat_timeouts *limits = &time->limits;
+    bool reads = ch->state == CHANNEL_OPEN && !ch->in.paused;
+    bool in_message = reads && ch->in.timed;
+    switch (clock) {
+    case CLOCK_IDLE:
+        return reads && !time->told ? limits->idle : 0;
+    case CLOCK_READ:
+        return reads && !time->told ? limits->read_idle : 0;
+    case CLOCK_WRITE:
+        return time->stalls ? limits->write_idle : 0;
+    case CLOCK_MESSAGE:
+        return in_message ? limits->message : 0;
+    case CLOCK_RATE:
+        return in_message && limits->min_rate ? limits->rate_time : 0;
+    case CLOCK_LINGER:
+        return time->lingers ? ch->linger : 0;
+    default:
+        return 0;
+    }
+}
+
+/* The milliseconds until a time is over, at most `limit`. */
+static uint32_t time_left(const struct channel_time *time, enum clock clock,
+                          uint32_t limit, uint32_t now)
+{
+    uint32_t passed = now - time->since[clock];
+    return passed < limit ? limit - passed : 0;
+}
+
+/* Sets the timer, unless it looks early enough. */
+static void time_arm(struct asynchat_channel *ch, uint32_t now)
+{
+    struct channel_time *time = ch->time;
+    uint32_t nearest = UINT32_MAX;
+    for (int clock = 0; clock < CLOCKS; clock++) {
+        uint32_t limit = time_limit(ch, (enum clock)clock);
+        uint32_t left = time_left(time, (enum clock)clock, limit, now);
+        if (limit > 0 && left < nearest)
+            nearest = left;
+    }
+    if (nearest == UINT32_MAX || (time->armed && time->due - now <= nearest))
+        return;
+    struct timeval wait = {.tv_sec = (time_t)(nearest / 1000),
+                           .tv_usec = (suseconds_t)(nearest % 1000) * 1000};
+    if (evtimer_add(time->timer, &wait) < 0) {
+        asynchat__channel_end(ch, -ENOMEM);
+        return;
+    }
+    time->armed = true;
+    time->due = now + nearest;
+}
+
+/* --- what has moved --- */
+
+static void time_begin_message(struct asynchat_channel *ch, uint32_t now)
+{
+    ch->time->since[CLOCK_MESSAGE] = now;
+    ch->time->since[CLOCK_RATE] = now;
+    ch->time->rated = ch->in.received;
+}
+
+/* The clocks about reading stand still while it is paused. */
+static void time_read(struct asynchat_channel *ch, uint32_t now)
+{
+    struct channel_time *time = ch->time;
+    bool received = time->received != ch->in.received;
+    bool in_message = ch->in.fresh == 0 || ch->in.match.held > 0;
+    if (received || time->stopped) {
+        time->since[CLOCK_IDLE] = now;
+        time->since[CLOCK_READ] = now;
+    }
+    if (received)
+        time->told = false;
+    if (in_message && (!ch->in.timed || time->stopped))
+        time_begin_message(ch, now);
+    ch->in.timed = in_message;
+    time->received = ch->in.received;
+    time->stopped = ch->in.paused;
+}
+
+static void time_write(struct asynchat_channel *ch, uint32_t now)
+{
+    struct channel_time *time = ch->time;
+    bool sent = time->sent != ch->transport.sent;
+    bool stalls = time->limits.write_idle > 0 && channel_sends(ch) &&
+                  asynchat__transport_pending(&ch->transport) > 0;
+    if (sent) {
+        time->since[CLOCK_IDLE] = now;
+        time->told = false;
+    }
+    if (stalls && (sent || !time->stalls)) {
+        time->since[CLOCK_WRITE] = now;
+        time->unsent = asynchat__transport_unsent(&ch->transport);
+    }
+    time->stalls = stalls;
+    time->sent = ch->transport.sent;
+}
+
+void asynchat__channel_time(struct asynchat_channel *ch)
+{
+    uint32_t now = time_now();
+    time_read(ch, now);
+    time_write(ch, now);
+    time_arm(ch, now);
+}
+
+/* --- what is over --- */
+
+/* A slow peer may have taken what the system has had from us long ago. */
+static bool time_is_taken(struct asynchat_channel *ch)
+{
+    size_t before = ch->time->unsent;
+    ch->time->unsent = asynchat__transport_unsent(&ch->transport);
+    return ch->time->unsent < before;
+}
+
+static bool time_is_enough(struct asynchat_channel *ch)
+{
+    struct channel_time *time = ch->time;
+    uint64_t came = ch->in.received - time->rated;
+    time->rated = ch->in.received;
+    return came >=
+           (uint64_t)time->limits.min_rate * time->limits.rate_time / 1000;
+}
+
+/* Some begin anew. */
+static bool time_goes_on(struct asynchat_channel *ch, enum clock clock)
+{
+    if (clock == CLOCK_WRITE || clock == CLOCK_LINGER)
+        return time_is_taken(ch);
+    return clock == CLOCK_RATE && time_is_enough(ch);
+}
+
+static void time_idle(struct asynchat_channel *ch)
+{
+    ch->time->told = true;
+    if (ch->handler->handle_idle)
+        ch->handler->handle_idle(ch, ch->arg);
+    else
+        asynchat__channel_stop(ch, ASYNCHAT_EIDLE, 0);
+}
+
+static void time_over(struct asynchat_channel *ch, enum clock clock)
+{
+    if (clock == CLOCK_IDLE || clock == CLOCK_READ)
+        time_idle(ch);
+    else if (clock == CLOCK_MESSAGE || clock == CLOCK_RATE)
+        asynchat__channel_stop(ch, ASYNCHAT_ESLOW, 0);
+    else if (clock == CLOCK_WRITE)
+        asynchat__channel_end(ch, ASYNCHAT_ESTALLED);
+    else if (ch->state == CHANNEL_RECEIVING)
+        asynchat__channel_end(ch, ch->transport.broken);
+    else
+        asynchat__channel_end(ch, -ETIMEDOUT);
+}
+
+static void time_look(struct asynchat_channel *ch, enum clock clock,
+                      uint32_t now)
+{
+    uint32_t limit = time_limit(ch, clock);
+    if (limit == 0 || time_left(ch->time, clock, limit, now) > 0)
+        return;
+    if (time_goes_on(ch, clock))
+        ch->time->since[clock] = now;
+    else
+        time_over(ch, clock);
+}
+
+/* What a callback pushed is sent in a wake-up of its own. */
+static void time_fired(evutil_socket_t fd, short what, void *arg)
+{
+    struct asynchat_channel *ch = arg;
+    uint32_t now = time_now();
+    (void)fd;
+    (void)what;
+    ch->time->armed = false;
+    asynchat__channel_hold(ch);
+    for (int clock = 0; clock < CLOCKS && ch->state < CHANNEL_ENDED; clock++)
+        time_look(ch, (enum clock)clock, now);
+    if (ch->state < CHANNEL_ENDED) {
+        time_arm(ch, now);
+        ch->transport.ops->wake(&ch->transport);
+    }
+    asynchat__channel_release(ch);
+}
+
+/* --- making --- */
+
+static bool time_make(struct asynchat_channel *ch)
+{
+    if (ch->time)
+        return true;
+    struct channel_time *time = calloc(1, sizeof *time);
+    if (!time)
+        return false;
+    time->timer = evtimer_new(asynchat_get_base(ch), time_fired, ch);
+    if (!time->timer) {
+        free(time);
+        return false;
+    }
+    ch->time = time;
+    return true;
+}
+
+void asynchat__channel_time_free(struct channel_time *time)
+{
+    if (time)
+        event_free(time->timer);
+    free(time);
+}
+
+/* --- linger --- */
+
+/* It is not a limit on all of it: a peer that takes something has it again. */
+void asynchat__channel_linger(struct asynchat_channel *ch, bool progress)
+{
+    uint32_t now = time_now();
+    if (!time_make(ch)) {
+        asynchat__channel_end(ch, -ENOMEM);
+        return;
+    }
+    if (progress || !ch->time->lingers) {
+        ch->time->lingers = true;
+        ch->time->since[CLOCK_LINGER] = now;
+        ch->time->unsent = asynchat__transport_unsent(&ch->transport);
+    }
+    time_arm(ch, now);
+}
+
+void asynchat__channel_linger_stop(struct asynchat_channel *ch)
+{
+    if (ch->time)
+        ch->time->lingers = false;
+}
+
+int asynchat_set_linger(struct asynchat_channel *ch, unsigned milliseconds)
+{
+    if (!ch || milliseconds == 0 || milliseconds > INT_MAX)
+        return -EINVAL;
+    ch->linger = milliseconds;
+    return 0;
+}
+
+unsigned asynchat_get_linger(const struct asynchat_channel *ch)
+{
+    return ch ? ch->linger : 0;
+}
+
+/* --- timeouts --- */
+
+static int timeouts_check(const struct asynchat_timeouts *times)
+{
+    int error = asynchat__table_check(times, sizeof *times, sizeof *times);
+    if (error)
+        return error;
+    const unsigned all[] = {times->idle,    times->read_idle, times->write_idle,
+                            times->message, times->min_rate,  times->rate_time};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i] > INT_MAX)
+            return -EINVAL;
+    return 0;
+}
+
+int asynchat_set_timeouts(struct asynchat_channel *ch,
+                          const struct asynchat_timeouts *times)
+{
+    if (!ch || !times)
+        return -EINVAL;
+    int error = timeouts_check(times);
+    if (error)
+        return error;
+    if (!time_make(ch))
+        return -ENOMEM;
+    struct channel_time *time = ch->time;
+    uint32_t now = time_now();
+    time->limits = *times;
+    if (times->rate_time == 0)
+        time->limits.rate_time = RATE_TIME;
+    time->told = false;
+    for (int clock = 0; clock < CLOCK_LINGER; clock++)
+        time->since[clock] = now;
+    time->rated = ch->in.received;
+    time->unsent = asynchat__transport_unsent(&ch->transport);
+    asynchat__channel_wake(ch);
+    return 0;
+}

@@ -1,0 +1,405 @@
+/* Times that a peer may take, with a clock of the test's own.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "fixture.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <event2/event.h>
+
+/* In place of libc's, for the library and for libevent. */
+static uint64_t now = 1000000; /* milliseconds */
+
+int clock_gettime(clockid_t id, struct timespec *time)
+{
+    (void)id;
+    time->tv_sec = (time_t)(now / 1000);
+    time->tv_nsec = (long)(now % 1000) * 1000000;
+    return 0;
+}
+
+/* The far end does not read meanwhile. */
+static void turn(struct fixture *f)
+{
+    for (int i = 0; i < 4; i++)
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+}
+
+static void pass(struct fixture *f, unsigned milliseconds)
+{
+    now += milliseconds;
+    turn(f);
+}
+
+static void forget(struct fixture *f)
+{
+    f->log_len = 0;
+    f->log[0] = '\0';
+    f->in_data = false;
+}
+
+static void set(struct fixture *f, struct asynchat_timeouts times)
+{
+    times.size = sizeof times;
+    assert_int_equal(asynchat_set_timeouts(f->ch, &times), 0);
+    turn(f);
+}
+
+static void an_idle_channel_ends(void **state)
+{
+    struct fixture *f = start(state);
+    set(f, (struct asynchat_timeouts){.idle = 1000});
+    pass(f, 999);
+    expect(f, "");
+    pass(f, 1);
+    expect(f, "error(EIDLE) closed(EIDLE)");
+}
+
+static void what_moves_begins_it_anew(void **state)
+{
+    struct fixture *f = start(state);
+    set(f, (struct asynchat_timeouts){.idle = 1000});
+    pass(f, 600);
+    feed_string(f, "x");
+    turn(f);
+    pass(f, 600);
+    assert_int_equal(asynchat_push(f->ch, "y", 1), 0);
+    turn(f);
+    pass(f, 999);
+    expect(f, "data(x)");
+    pass(f, 1);
+    expect(f, "error(EIDLE) closed(EIDLE)");
+}
+
+static void what_is_sent_is_nothing_read(void **state)
+{
+    struct fixture *f = start(state);
+    set(f, (struct asynchat_timeouts){.read_idle = 1000});
+    pass(f, 600);
+    feed_string(f, "x");
+    turn(f);
+    pass(f, 600);
+    assert_int_equal(asynchat_push(f->ch, "y", 1), 0);
+    turn(f);
+    pass(f, 399);
+    expect(f, "data(x)");
+    pass(f, 1);
+    expect(f, "error(EIDLE) closed(EIDLE)");
+}
+
+static void apologize(struct fixture *f)
+{
+    assert_int_equal(asynchat_push(f->ch, "too late", 8), 0);
+}
+
+static void the_peer_can_be_told(void **state)
+{
+    struct fixture *f = start(state);
+    set(f, (struct asynchat_timeouts){.idle = 1000});
+    f->on_error = apologize;
+    pass(f, 1000);
+    settle(f);
+    expect_got(f, "too late");
+}
+
+/* --- handle_idle --- */
+
+static void count_idle(struct asynchat_channel *ch, void *arg)
+{
+    (void)ch;
+    ((struct fixture *)arg)->count++;
+}
+
+static struct asynchat_handler idle_recorder;
+
+static struct fixture *start_idle(void **state)
+{
+    idle_recorder = recorder;
+    idle_recorder.handle_idle = count_idle;
+    struct fixture *f = start_with(state, &idle_recorder);
+    expect(f, "connect");
+    return f;
+}
+
+static void a_handler_is_told_once_until_something_comes(void **state)
+{
+    struct fixture *f = start_idle(state);
+    set(f, (struct asynchat_timeouts){.read_idle = 1000});
+    pass(f, 1000);
+    assert_int_equal(f->count, 1);
+    pass(f, 5000);
+    assert_int_equal(f->count, 1);
+    feed_string(f, "x");
+    turn(f);
+    pass(f, 999);
+    assert_int_equal(f->count, 1);
+    pass(f, 1);
+    assert_int_equal(f->count, 2);
+    set(f, (struct asynchat_timeouts){.read_idle = 500});
+    pass(f, 500);
+    assert_int_equal(f->count, 3);
+    set(f, (struct asynchat_timeouts){0});
+    pass(f, 100000);
+    assert_int_equal(f->count, 3);
+    expect(f, "data(x)");
+}
+
+/* --- messages --- */
+
+static void a_message_that_dribbles_ends_the_channel(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.message = 1000});
+    pass(f, 5000); /* none has begun */
+    for (int i = 0; i < 10; i++) {
+        feed_string(f, "x");
+        turn(f);
+        pass(f, i < 9 ? 100 : 99);
+    }
+    expect(f, "data(xxxxxxxxxx)");
+    pass(f, 1);
+    expect(f, "error(ESLOW) closed(ESLOW)");
+}
+
+static void each_message_has_its_own_time(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.message = 1000});
+    for (int i = 0; i < 5; i++) {
+        feed_string(f, "a");
+        turn(f);
+        pass(f, 900);
+        feed_string(f, "b\r\nc\r\n");
+        turn(f);
+        expect(f, "data(ab) found data(c) found");
+        feed_string(f, "d"); /* begins in the wake-up that ends another */
+        turn(f);
+        pass(f, 900);
+        feed_string(f, "\r\n");
+        turn(f);
+        expect(f, "data(d) found");
+        pass(f, 5000);
+    }
+}
+
+static void a_message_begins_with_what_is_held_back(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.message = 1000});
+    feed_string(f, "\r");
+    turn(f);
+    pass(f, 1000);
+    expect(f, "error(ESLOW) closed(ESLOW)");
+}
+
+static void one_ends_and_the_next_begins_in_one_read(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.message = 1000});
+    feed_string(f, "a");
+    turn(f);
+    pass(f, 900);
+    feed_string(f, "\r\nb");
+    turn(f);
+    pass(f, 999);
+    expect(f, "data(a) found data(b)");
+    pass(f, 1);
+    expect(f, "error(ESLOW) closed(ESLOW)");
+}
+
+static void whole_messages_have_a_time_as_well(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.message = 1000});
+    feed_string(f, "abc\r\nd");
+    turn(f);
+    pass(f, 1000);
+    expect(f, "message(abc) error(ESLOW) closed(ESLOW)");
+}
+
+static void a_message_below_the_least_rate_ends_the_channel(void **state)
+{
+    struct fixture *f = start(state);
+    char block[500] = {0};
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.min_rate = 500, .rate_time = 2000});
+    pass(f, 50000); /* no message */
+    feed(f, block, 1);
+    turn(f);
+    for (int i = 0; i < 4; i++) {
+        pass(f, 500);
+        feed(f, block, 500);
+        turn(f);
+        pass(f, 1000);
+        feed(f, block, 500);
+        turn(f);
+        pass(f, 500);
+    }
+    assert_non_null(f->ch);
+    feed(f, block, 499);
+    turn(f);
+    pass(f, 1000);
+    feed(f, block, 500);
+    turn(f);
+    forget(f);
+    pass(f, 999);
+    expect(f, "");
+    pass(f, 1);
+    expect(f, "error(ESLOW) closed(ESLOW)");
+}
+
+/* --- output --- */
+
+static void a_peer_that_takes_nothing_ends_the_channel(void **state)
+{
+    struct fixture *f = start(state);
+    char *data = big(16u << 20);
+    set(f, (struct asynchat_timeouts){.write_idle = 1000});
+    pass(f, 5000); /* nothing is queued */
+    assert_int_equal(asynchat_push(f->ch, data, 16u << 20), 0);
+    turn(f);
+    pass(f, 999);
+    expect(f, "");
+    pass(f, 1);
+    expect(f, "error(ESTALLED) closed(ESTALLED)");
+    free(data);
+}
+
+static void a_peer_that_takes_something_has_its_time_again(void **state)
+{
+    struct fixture *f = start(state);
+    char *data = big(16u << 20);
+    char *block = malloc(1 << 20);
+    set(f, (struct asynchat_timeouts){.write_idle = 1000});
+    assert_int_equal(asynchat_push(f->ch, data, 16u << 20), 0);
+    turn(f);
+    for (int i = 0; i < 5; i++) {
+        pass(f, 900);
+        assert_true(recv(f->peer, block, 1 << 20, 0) > 0);
+        turn(f);
+    }
+    assert_non_null(f->ch);
+    pass(f, 1000);
+    pass(f, 1000);
+    expect(f, "error(ESTALLED) closed(ESTALLED)");
+    free(block);
+    free(data);
+}
+
+/* --- pausing, setting --- */
+
+static void time_stands_still_while_reading_is_paused(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.read_idle = 1000, .message = 1000});
+    feed_string(f, "x");
+    turn(f);
+    asynchat_pause_reading(f->ch);
+    turn(f);
+    pass(f, 5000);
+    asynchat_resume_reading(f->ch);
+    turn(f);
+    pass(f, 999);
+    expect(f, "data(x)");
+    pass(f, 1);
+    expect(f, "error(EIDLE) closed(EIDLE)");
+}
+
+static void it_lingers_no_longer_than_the_linger_time(void **state)
+{
+    struct fixture *f = start(state);
+    char *data = big(16u << 20);
+    assert_int_equal(asynchat_set_linger(f->ch, 500), 0);
+    set(f, (struct asynchat_timeouts){.idle = 100000});
+    assert_int_equal(asynchat_push(f->ch, data, 16u << 20), 0);
+    assert_int_equal(asynchat_close_when_done(f->ch), 0);
+    turn(f);
+    pass(f, 499);
+    expect(f, "");
+    pass(f, 1);
+    expect(f, "error(ETIMEDOUT) closed(ETIMEDOUT)");
+    free(data);
+}
+
+static void times_stop_with_the_channel(void **state)
+{
+    struct fixture *f = start(state);
+    set(f, (struct asynchat_timeouts){.idle = 1000, .message = 1000});
+    feed_string(f, "x");
+    turn(f);
+    asynchat_close(f->ch);
+    now += 5000;
+    turn(f);
+    expect(f, "data(x) closed(0)");
+}
+
+/* One timer for a channel, set again only when it has run out. */
+static void messages_set_no_timer(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.idle = 1000, .message = 1000});
+    for (int i = 0; i < 100; i++) {
+        feed_string(f, "a\r\nb");
+        turn(f);
+        now += 5;
+        feed_string(f, "\r\n");
+        turn(f);
+    }
+    forget(f);
+    pass(f, 500); /* when the first timer runs out, and looks on from there */
+    expect(f, "");
+    pass(f, 499);
+    expect(f, "");
+    pass(f, 1);
+    expect(f, "error(EIDLE) closed(EIDLE)");
+}
+
+static void bad_times_are_refused(void **state)
+{
+    struct fixture *f = start(state);
+    struct asynchat_timeouts times = {.size = sizeof times};
+    assert_int_equal(asynchat_set_timeouts(NULL, &times), -EINVAL);
+    assert_int_equal(asynchat_set_timeouts(f->ch, NULL), -EINVAL);
+    times.message = 1u + INT_MAX;
+    assert_int_equal(asynchat_set_timeouts(f->ch, &times), -EINVAL);
+    times.message = 0;
+    times.size = 4;
+    assert_int_equal(asynchat_set_timeouts(f->ch, &times), -EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OVER_ALL(an_idle_channel_ends),
+        OVER_ALL(what_moves_begins_it_anew),
+        OVER_ALL(what_is_sent_is_nothing_read),
+        OVER_ALL(the_peer_can_be_told),
+        OVER_ALL(a_handler_is_told_once_until_something_comes),
+        OVER_ALL(a_message_that_dribbles_ends_the_channel),
+        OVER_ALL(each_message_has_its_own_time),
+        OVER_ALL(a_message_begins_with_what_is_held_back),
+        OVER_ALL(one_ends_and_the_next_begins_in_one_read),
+        OVER_ALL(whole_messages_have_a_time_as_well),
+        OVER_ALL(a_message_below_the_least_rate_ends_the_channel),
+        OVER_SOCKETS(a_peer_that_takes_nothing_ends_the_channel),
+        OVER(BUFFEREVENT, a_peer_that_takes_nothing_ends_the_channel),
+        OVER(SOCKETPAIR, a_peer_that_takes_something_has_its_time_again),
+        OVER(BUFFEREVENT, a_peer_that_takes_something_has_its_time_again),
+        OVER_ALL(time_stands_still_while_reading_is_paused),
+        OVER_SOCKETS(it_lingers_no_longer_than_the_linger_time),
+        OVER_ALL(times_stop_with_the_channel),
+        OVER_ALL(messages_set_no_timer),
+        OVER_ALL(bad_times_are_refused),
+    };
+    return RUN(tests);
+}
