@@ -213,7 +213,7 @@ static void channel_watch(struct asynchat_channel *ch)
     enum transport_reading how = TRANSPORT_STOP;
     if (channel_delivers(ch) || ch->state == CHANNEL_LINGERING)
         how = TRANSPORT_READ;
-    else if (channel_receives(ch))
+    else if (channel_receives(ch) && ch->in.paused != PAUSE_TURN)
         how = TRANSPORT_WATCH;
     if (ch->transport.ended)
         how = ch->half_open ? TRANSPORT_WATCH : TRANSPORT_STOP;
@@ -237,6 +237,8 @@ static void channel_turn(struct asynchat_channel *ch)
         asynchat__channel_sent(ch);
     if (ch->time)
         asynchat__channel_time(ch);
+    if (ch->in.paused & PAUSE_TURN)
+        asynchat__channel_time_turn(ch);
     channel_watch(ch);
 }
 

@@ -35,8 +35,9 @@ enum channel_state {
 
 /* Why the input is not delivered: any of these, and they add up. */
 enum channel_pause {
-    PAUSE_PROGRAM = 1, /* it has asked for that */
-    PAUSE_PRESSURE = 2 /* the channel it is joined with is under pressure */
+    PAUSE_PROGRAM = 1,  /* it has asked for that */
+    PAUSE_PRESSURE = 2, /* the channel it is joined with is under pressure */
+    PAUSE_TURN = 4      /* it is the others' turn */
 };
 
 /* Input: from the evbuffer through the matcher to the handler. */
@@ -54,6 +55,8 @@ struct channel_in {
     const uint8_t *back;    /* bytes that were held back, being delivered, */
     size_t back_len;        /* and those held back still */
     struct evbuffer *aside; /* put back while the input has to stay */
+    uint32_t budget;        /* so many messages in a wake-up, */
+    uint32_t turn;          /* and so many are left in this */
     uint32_t epoch;         /* changes when what was looked at is to be again:
                                with the terminator, the input, the state */
     bool anew;              /* the front of the evbuffer is not what it was;
@@ -186,6 +189,12 @@ void asynchat__channel_part(struct asynchat_channel *ch);
 
 /* Looks at what has moved in a wake-up that ends. */
 void asynchat__channel_time(struct asynchat_channel *ch);
+
+/* What the channel needs for times; 0 or -ENOMEM. */
+int asynchat__channel_time_make(struct asynchat_channel *ch);
+
+/* Its turn is over: it goes on when all others have had theirs. */
+void asynchat__channel_time_turn(struct asynchat_channel *ch);
 
 /* The channel is closing, and not all is sent: gives the peer the linger time
  * to take it, anew if `progress`. */

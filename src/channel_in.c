@@ -9,6 +9,7 @@
 #include "channel.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ void asynchat__channel_in_init(struct channel_in *in,
     in->lines = handler->collect_incoming_data && handler->found_terminator;
     in->limit = handler->message ? MESSAGE_LIMIT : SIZE_MAX;
     in->fresh = in->limit;
+    in->budget = UINT_MAX;
     in->piece = IN_BUFFER_SIZE;
 }
 
@@ -55,6 +57,13 @@ static void in_begin(struct channel_in *in)
     in->dropped = 0;
     in->fresh = in->limit;
     in->timed = false;
+}
+
+/* The callback that is due is the last of this wake-up if its budget is spent. */
+static void in_count_message(struct asynchat_channel *ch)
+{
+    if (--ch->in.turn == 0)
+        asynchat__channel_pause(ch, PAUSE_TURN);
 }
 
 /* --- whole messages --- */
@@ -100,6 +109,7 @@ static void in_forget(struct asynchat_channel *ch)
 static void in_message(struct asynchat_channel *ch, const void *data,
                        size_t len)
 {
+    in_count_message(ch);
     ch->handler->message(ch, data, len, ch->arg);
 }
 
@@ -145,6 +155,7 @@ static void in_dropped(struct asynchat_channel *ch)
     size_t len =
         in->have < ASYNCHAT_DROPPED_FIRST ? in->have : ASYNCHAT_DROPPED_FIRST;
     in_begin(in);
+    in_count_message(ch);
     ch->handler->message_dropped(ch, first ? first : "", first ? len : 0, total,
                                  ch->arg);
 }
@@ -178,6 +189,7 @@ static void in_found(struct asynchat_channel *ch)
         in_kept_message(ch);
     } else {
         in_begin(&ch->in);
+        in_count_message(ch);
         if (ch->handler->found_terminator)
             ch->handler->found_terminator(ch, ch->arg);
     }
@@ -270,6 +282,7 @@ static size_t in_line(struct asynchat_channel *ch, const uint8_t *piece,
 {
     const struct asynchat_handler *handler = ch->handler;
     if (handler->message) {
+        in_count_message(ch);
         handler->message(ch, piece, data, ch->arg);
         return used;
     }
@@ -280,6 +293,7 @@ static size_t in_line(struct asynchat_channel *ch, const uint8_t *piece,
             in_have(&ch->in, data);
         return data;
     }
+    in_count_message(ch);
     handler->found_terminator(ch, ch->arg);
     return used;
 }
@@ -425,6 +439,7 @@ void asynchat__channel_in_run(struct asynchat_channel *ch)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
     ch->in.received += ch->transport.received;
+    ch->in.turn = ch->in.budget;
     if (ch->in.due && channel_delivers(ch)) {
         ch->in.due = false;
         in_found(ch);
@@ -486,6 +501,23 @@ int asynchat_set_in_buffer_size(struct asynchat_channel *ch, size_t size)
 size_t asynchat_get_in_buffer_size(const struct asynchat_channel *ch)
 {
     return ch ? ch->in.piece : 0;
+}
+
+int asynchat_set_message_budget(struct asynchat_channel *ch, unsigned messages)
+{
+    if (!ch || messages == 0)
+        return -EINVAL;
+    int error = asynchat__channel_time_make(ch);
+    if (error)
+        return error;
+    ch->in.budget = messages;
+    ch->in.turn = messages;
+    return 0;
+}
+
+unsigned asynchat_get_message_budget(const struct asynchat_channel *ch)
+{
+    return ch ? ch->in.budget : 0;
 }
 
 int asynchat_set_message_limit(struct asynchat_channel *ch, size_t limit)

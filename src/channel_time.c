@@ -92,6 +92,18 @@ static uint32_t time_left(const struct channel_time *time, enum clock clock,
     return passed < limit ? limit - passed : 0;
 }
 
+static void time_set(struct asynchat_channel *ch, uint32_t now, uint32_t wait)
+{
+    struct timeval time = {.tv_sec = (time_t)(wait / 1000),
+                           .tv_usec = (suseconds_t)(wait % 1000) * 1000};
+    if (evtimer_add(ch->time->timer, &time) < 0) {
+        asynchat__channel_end(ch, -ENOMEM);
+        return;
+    }
+    ch->time->armed = true;
+    ch->time->due = now + wait;
+}
+
 /* Sets the timer, unless it looks early enough. */
 static void time_arm(struct asynchat_channel *ch, uint32_t now)
 {
@@ -105,14 +117,14 @@ static void time_arm(struct asynchat_channel *ch, uint32_t now)
     }
     if (nearest == UINT32_MAX || (time->armed && time->due - now <= nearest))
         return;
-    struct timeval wait = {.tv_sec = (time_t)(nearest / 1000),
-                           .tv_usec = (suseconds_t)(nearest % 1000) * 1000};
-    if (evtimer_add(time->timer, &wait) < 0) {
-        asynchat__channel_end(ch, -ENOMEM);
-        return;
-    }
-    time->armed = true;
-    time->due = now + nearest;
+    time_set(ch, now, nearest);
+}
+
+/* A timer that is over at once comes after what is ready in the next pass of the
+ * loop; what is woken comes in this. */
+void asynchat__channel_time_turn(struct asynchat_channel *ch)
+{
+    time_set(ch, time_now(), 0);
 }
 
 /* --- what has moved --- */
@@ -240,6 +252,7 @@ static void time_fired(evutil_socket_t fd, short what, void *arg)
     (void)what;
     ch->time->armed = false;
     asynchat__channel_hold(ch);
+    asynchat__channel_resume(ch, PAUSE_TURN);
     for (int clock = 0; clock < CLOCKS && ch->state < CHANNEL_ENDED; clock++)
         time_look(ch, (enum clock)clock, now);
     if (ch->state < CHANNEL_ENDED) {
@@ -251,20 +264,20 @@ static void time_fired(evutil_socket_t fd, short what, void *arg)
 
 /* --- making --- */
 
-static bool time_make(struct asynchat_channel *ch)
+int asynchat__channel_time_make(struct asynchat_channel *ch)
 {
     if (ch->time)
-        return true;
+        return 0;
     struct channel_time *time = calloc(1, sizeof *time);
     if (!time)
-        return false;
+        return -ENOMEM;
     time->timer = evtimer_new(asynchat_get_base(ch), time_fired, ch);
     if (!time->timer) {
         free(time);
-        return false;
+        return -ENOMEM;
     }
     ch->time = time;
-    return true;
+    return 0;
 }
 
 void asynchat__channel_time_free(struct channel_time *time)
@@ -280,8 +293,9 @@ void asynchat__channel_time_free(struct channel_time *time)
 void asynchat__channel_linger(struct asynchat_channel *ch, bool progress)
 {
     uint32_t now = time_now();
-    if (!time_make(ch)) {
-        asynchat__channel_end(ch, -ENOMEM);
+    int error = asynchat__channel_time_make(ch);
+    if (error) {
+        asynchat__channel_end(ch, error);
         return;
     }
     if (progress || !ch->time->lingers) {
@@ -334,8 +348,9 @@ int asynchat_set_timeouts(struct asynchat_channel *ch,
     int error = timeouts_check(times);
     if (error)
         return error;
-    if (!time_make(ch))
-        return -ENOMEM;
+    error = asynchat__channel_time_make(ch);
+    if (error)
+        return error;
     struct channel_time *time = ch->time;
     uint32_t now = time_now();
     time->limits = *times;

@@ -2,8 +2,11 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -359,6 +362,83 @@ static void discard_while_paused(void **state)
     expect(f, "data(three) found");
 }
 
+/* --- the budget of messages --- */
+
+/* Another channel of the loop, whose far end is its own echo: how often it had a
+ * turn is seen in what was recorded at the time. */
+static void note_turn(struct asynchat_channel *ch, const void *data, size_t len,
+                      void *arg)
+{
+    struct fixture *f = arg;
+    (void)ch;
+    (void)data;
+    f->count += (int)len;
+}
+
+static const struct asynchat_handler neighbour = {
+    .size = sizeof neighbour, .collect_incoming_data = note_turn};
+
+static int seen_by_then;
+
+static void note_neighbour(struct fixture *f)
+{
+    if (f->log_len < 10) /* the first: something comes for the neighbour now */
+        assert_int_equal(send(*(int *)f->own, "x", 1, 0), 1);
+    if (seen_by_then < 0 && f->count > 0)
+        seen_by_then = (int)(f->log_len);
+}
+
+/* 1000 messages lie in one read, and something comes for another channel. */
+static void others_have_their_turn_after_so_many_messages(void **state)
+{
+    struct fixture *f = start(state);
+    struct asynchat_channel *other;
+    int fds[2];
+    make_socketpair(fds);
+    assert_int_equal(
+        asynchat_channel_new_socket(f->base, fds[0], &neighbour, f, &other), 0);
+    settle(f);
+    set_crlf(f);
+    assert_int_equal(asynchat_set_message_budget(f->ch, 10), 0);
+    assert_int_equal(asynchat_get_message_budget(f->ch), 10);
+    seen_by_then = -1;
+    f->own = &fds[1];
+    f->on_found = note_neighbour;
+    char lines[2000];
+    for (size_t i = 0; i < sizeof lines; i++)
+        lines[i] = "\r\n"[i % 2];
+    feed(f, lines, sizeof lines);
+    settle(f);
+    assert_int_equal(f->log_len, 1000 * strlen("found ") - 1);
+    assert_in_range(seen_by_then, 1, 30 * strlen("found "));
+    asynchat_channel_free(other);
+    close(fds[1]);
+}
+
+static void a_budget_of_one_delivers_all(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    assert_int_equal(asynchat_set_message_budget(f->ch, 1), 0);
+    feed_string(f, "a\r\n\r\nc\r\nd");
+    settle(f);
+    assert_int_equal(asynchat_set_terminator_length(f->ch, 2), 0);
+    feed_string(f, "efg");
+    feed_eof(f);
+    settle(f);
+    expect(f, "message(a) message() message(c) message(def) message(g) eof "
+              "closed(EOF)");
+}
+
+static void bad_budgets_are_refused(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_set_message_budget(NULL, 1), -EINVAL);
+    assert_int_equal(asynchat_set_message_budget(f->ch, 0), -EINVAL);
+    assert_int_equal(asynchat_get_message_budget(NULL), 0);
+    assert_true(asynchat_get_message_budget(f->ch) == UINT_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +468,10 @@ int main(void)
         OVER_SOCKETS(ends_while_paused),
         OVER(BUFFEREVENT, ends_while_paused),
         OVER_ALL(discard_while_paused),
+        OVER_SOCKETS(others_have_their_turn_after_so_many_messages),
+        OVER(BUFFEREVENT, others_have_their_turn_after_so_many_messages),
+        OVER_ALL(a_budget_of_one_delivers_all),
+        OVER_ALL(bad_budgets_are_refused),
     };
     return RUN(tests);
 }

@@ -353,6 +353,16 @@ ASYNCHAT_API int asynchat_set_message_limit(struct asynchat_channel *ch,
 ASYNCHAT_API size_t
 asynchat_get_message_limit(const struct asynchat_channel *ch);
 
+/* At most this many messages in one wake-up, so that one peer with a thousand
+ * requests in a read does not keep the others waiting: 1 or more, UINT_MAX unless
+ * set. The rest is delivered when each of them had its turn. Errors: -EINVAL,
+ * -ENOMEM. Since 0.1. */
+ASYNCHAT_API int asynchat_set_message_budget(struct asynchat_channel *ch,
+                                             unsigned messages);
+/* The budget in force. Since 0.1. */
+ASYNCHAT_API unsigned asynchat_get_message_budget(
+    const struct asynchat_channel *ch);
+
 /* How long a peer may take, in milliseconds, at most 2^31 - 1; 0 is for ever.
  * `size` is sizeof the struct. Fields are only ever appended. What the channel
  * ends with, by handle_error and handle_close, is ASYNCHAT_EIDLE for the first
