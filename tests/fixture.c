@@ -498,16 +498,27 @@ int fixture_setup(void **state)
     return f->base ? 0 : -1;
 }
 
-int fixture_teardown(void **state)
+/* A bufferevent with a deferred callback is freed after that. */
+void stop(struct fixture *f)
 {
-    struct fixture *f = *state;
     asynchat_channel_free(f->ch);
     asynchat_channel_free(f->far);
     asynchat_server_free(f->server);
     if (f->peer >= 0)
         close(f->peer);
-    /* A bufferevent with a deferred callback is freed after that. */
+    f->ch = f->far = NULL;
+    f->server = NULL;
+    f->peer = -1;
+    f->got_eof = f->in_data = false;
+    f->log_len = 0;
+    f->log[0] = '\0';
     event_base_loop(f->base, EVLOOP_NONBLOCK);
+}
+
+int fixture_teardown(void **state)
+{
+    struct fixture *f = *state;
+    stop(f);
     event_base_free(f->base);
     int left = count_descriptors() - f->descriptors;
     if (left)

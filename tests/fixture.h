@@ -86,6 +86,10 @@ struct fixture *start_whole(void **state);
 struct fixture *start_with(void **state,
                            const struct asynchat_handler *handler);
 
+/* Ends the connection and forgets what was recorded; another one may be opened.
+ */
+void stop(struct fixture *f);
+
 /* Runs the loop until nothing happens any more. */
 void settle(struct fixture *f);
 /* Runs the loop until the channel has closed, at most 5 seconds; the far end
