@@ -38,7 +38,6 @@ struct loan {
     struct end *e;
     unsigned segment;
     size_t given;
-    bool discarded;
     unsigned char bytes[];
 };
 
@@ -101,8 +100,9 @@ static int on_more(struct asynchat_channel *ch, struct evbuffer *out,
     give(loan, out, len < room ? len : room);
     if (what & 8)
         react();
-    if (what % 8 >= 6)
-        wire_cut(&loan->e->sent); /* a failure drops what is queued behind */
+    /* a failure drops what is queued behind, but not of one that is dropped */
+    if (what % 8 >= 6 && loan->e->sent.segments[loan->segment].open)
+        wire_cut(&loan->e->sent);
     return answers[what % 8];
 }
 
