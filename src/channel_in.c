@@ -209,7 +209,7 @@ static void in_release(struct asynchat_channel *ch, size_t len)
     in->back = needle_bytes(needle);
     in->back_len = in->match.held;
     in->match.held -= (uint32_t)len;
-    while (len > 0 && epoch == in->epoch && channel_delivers(ch)) {
+    while (len > 0 && epoch == in->epoch) {
         size_t part = in_part(in, len < in->piece ? len : in->piece);
         const uint8_t *data = in->back;
         len -= part;
@@ -227,8 +227,6 @@ static void in_release(struct asynchat_channel *ch, size_t len)
  * meanwhile is not counted down. */
 static void in_count(struct match *m, size_t data)
 {
-    if (data > 0)
-        m->held = 0;
     if (m->kind == ASYNCHAT_LENGTH && m->left > 0)
         m->left -= data;
 }
@@ -239,16 +237,16 @@ static bool in_contiguous(const struct asynchat_channel *ch, size_t data)
     return ch->handler->message && data > 0 && data <= ch->in.fresh;
 }
 
-/* Delivers the `data` bytes of a step, and that the message is complete if it is
- * `found`. Answers how many bytes of the piece are dealt with: what followed the
- * data is to be matched again if there is a new terminator. */
+/* Delivers the `data` bytes of a step, before which nothing is held back any
+ * more, and that the message is complete if it is `found`. Answers how many bytes
+ * of the piece are dealt with: what followed the data is to be matched again if
+ * there is a new terminator. */
 static size_t in_deliver(struct asynchat_channel *ch, const uint8_t *piece,
                          size_t data, struct match_step step, bool found)
 {
     uint32_t epoch = ch->in.epoch;
     in_count(&ch->in.match, data);
     if (found && in_contiguous(ch, data)) {
-        ch->in.match.held = 0;
         in_message(ch, piece, data);
         return step.used;
     }
@@ -308,7 +306,7 @@ static SEARCH_APART size_t in_any(struct asynchat_channel *ch,
     if (m->held > 0) {
         uint32_t epoch = ch->in.epoch;
         in_release(ch, match_released(m, step));
-        if (epoch != ch->in.epoch || !channel_delivers(ch))
+        if (epoch != ch->in.epoch)
             return 0;
     }
     size_t data = match_data(step);
