@@ -157,6 +157,24 @@ static void a_long_message_in_pieces(void **state)
     expect_linear(&(struct stream){&counter, boundary, "a", 7}, 1 << 15);
 }
 
+/* The search says where it can begin next: with AVX2, otherwise it only knows the
+ * first byte. */
+static void a_match_that_falls_back_again_and_again_is_given_up(void **state)
+{
+    const struct stream falls = {&counter, boundary, "a", 20000};
+    const struct stream none = {&counter, boundary, "x", 20000};
+    (void)state;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) {
+        assert_true(cost(&falls, 1 << 18) < 10 * cost(&none, 1 << 18));
+        return;
+    }
+#endif
+    (void)falls;
+    (void)none;
+    skip();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +182,7 @@ int main(void)
         cmocka_unit_test(the_beginning_of_the_terminator_again_and_again),
         cmocka_unit_test(byte_by_byte),
         cmocka_unit_test(a_long_message_in_pieces),
+        cmocka_unit_test(a_match_that_falls_back_again_and_again_is_given_up),
     };
     return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);
 }

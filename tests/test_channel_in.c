@@ -478,6 +478,58 @@ static void discard_between_two_pieces_held_back_drops_the_rest(void **state)
     expect(f, "data(abc)");
 }
 
+static void set_and_discard(struct fixture *f)
+{
+    set_string(f, ";");
+    discard(f);
+}
+
+static void discard_drops_what_was_put_back_before(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_set_in_buffer_size(f->ch, 1);
+    set_string(f, "abcd");
+    feed_string(f, "abc");
+    settle(f);
+    f->on_data = set_and_discard;
+    feed_string(f, "x");
+    settle(f);
+    expect(f, "data(a)");
+    feed_string(f, ";");
+    settle(f);
+    expect(f, "found");
+}
+
+static void set_aab_and_then_close(struct fixture *f)
+{
+    if (f->count++ == 0)
+        set_string(f, "aab");
+    else
+        asynchat_close(f->ch);
+}
+
+static void nothing_held_back_is_delivered_after_close_at_eof(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_set_in_buffer_size(f->ch, 1);
+    set_string(f, "baaac");
+    feed_string(f, "baaa");
+    settle(f);
+    f->on_data = set_aab_and_then_close;
+    feed_eof(f);
+    settle(f);
+    expect(f, "data(ba) closed(0)");
+}
+
+static void sizes_have_defaults(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_get_in_buffer_size(f->ch), 65536);
+    assert_int_equal(asynchat_get_message_limit(f->ch), 1048576);
+    assert_int_equal(asynchat_get_in_buffer_size(NULL), 0);
+    assert_int_equal(asynchat_get_message_limit(NULL), 0);
+}
+
 static void bad_arguments_change_nothing(void **state)
 {
     struct fixture *f = start(state);
@@ -627,6 +679,19 @@ static void without_a_terminator_the_end_of_file_ends_the_message(void **state)
     expect(f, "message(one\\r\\ntwo) eof closed(EOF)");
 }
 
+static void a_message_may_be_one_byte(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    feed_string(f, "a\r\n");
+    settle(f);
+    set_none(f);
+    feed_string(f, "b");
+    feed_eof(f);
+    settle(f);
+    expect(f, "message(a) message(b) eof closed(EOF)");
+}
+
 static void an_unfinished_message_is_not_delivered(void **state)
 {
     struct fixture *f = start_whole(state);
@@ -770,6 +835,9 @@ int main(void)
         OVER_ALL(set_among_bytes_held_back_over_pieces_none_is_lost),
         OVER_ALL(set_between_two_pieces_held_back_at_eof_too),
         OVER_ALL(discard_between_two_pieces_held_back_drops_the_rest),
+        OVER_ALL(discard_drops_what_was_put_back_before),
+        OVER_ALL(nothing_held_back_is_delivered_after_close_at_eof),
+        OVER(PAIR, sizes_have_defaults),
         OVER(PAIR, bad_arguments_change_nothing),
         OVER_ALL(discard_in_found_drops_the_rest_of_the_read),
         OVER_ALL(discard_in_collect_drops_the_rest_of_the_read),
@@ -780,6 +848,7 @@ int main(void)
         OVER_ALL(a_message_by_number_comes_whole),
         OVER_ALL(bytes_given_back_are_in_the_message),
         OVER_ALL(without_a_terminator_the_end_of_file_ends_the_message),
+        OVER_ALL(a_message_may_be_one_byte),
         OVER_ALL(an_unfinished_message_is_not_delivered),
         OVER_ALL(a_message_over_the_limit_ends_the_channel),
         OVER_SOCKETS(a_peer_may_be_in_the_middle_of_a_message_too_long),

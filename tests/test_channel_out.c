@@ -146,6 +146,18 @@ static void push_reference_releases_once_when_sent(void **state)
     assert_ptr_equal(released_data, text);
 }
 
+/* More of them than one write takes. */
+static void many_references_arrive_in_order(void **state)
+{
+    static const char text[] = "abcdefghijklmnopqrstuvwxyz0123456789"
+                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ9876543210";
+    struct fixture *f = start(state);
+    for (const char *at = text; *at; at++)
+        assert_int_equal(asynchat_push_reference(f->ch, at, 1, NULL, NULL), 0);
+    settle(f);
+    expect_got(f, text);
+}
+
 static void push_reference_releases_when_dropped_or_refused(void **state)
 {
     struct fixture *f = start(state);
@@ -683,6 +695,7 @@ int main(void)
         OVER_ALL(nothing_pushed_is_nothing_sent),
         OVER_ALL(bad_pushes_are_refused),
         OVER_ALL(push_reference_releases_once_when_sent),
+        OVER_ALL(many_references_arrive_in_order),
         OVER_ALL(push_reference_releases_when_dropped_or_refused),
         OVER_ALL(a_release_callback_may_push),
         OVER_SOCKETS(a_release_callback_may_discard),

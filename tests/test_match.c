@@ -257,6 +257,23 @@ static void runs_match_the_plain_definition(void **state)
     }
 }
 
+/* A match that fell back again and again is given up for a place where only the
+ * two bytes stand that the search looks for. It was held back from a piece
+ * before. */
+static void after_a_doubt_all_of_it_is_matched(void **state)
+{
+    char terminator[65], stream[300];
+    (void)state;
+    memset(terminator, 'c', sizeof terminator);
+    memcpy(terminator, "aab", 3);
+    memcpy(terminator + 63, "xx", 2);
+    memset(stream, 'c', sizeof stream);
+    memset(stream, 'a', 40);
+    memcpy(stream + 41, terminator + 1, 64);
+    for (int i = 0; i < 1000; i++)
+        check_stream(terminator, 65, stream, 300, 300);
+}
+
 /* --- numbers, none --- */
 
 static void a_number_ends_after_so_many_bytes(void **state)
@@ -350,6 +367,7 @@ int main(void)
         cmocka_unit_test(vectors_hold_byte_by_byte),
         cmocka_unit_test(random_streams_match_the_plain_definition),
         cmocka_unit_test(runs_match_the_plain_definition),
+        cmocka_unit_test(after_a_doubt_all_of_it_is_matched),
         cmocka_unit_test(a_number_ends_after_so_many_bytes),
         cmocka_unit_test(none_ends_nothing),
         cmocka_unit_test(connections_share_a_terminator),

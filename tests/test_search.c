@@ -132,11 +132,29 @@ static void the_rare_bytes_are_of_two_kinds(void **state)
     asynchat__search_set(&s, (const uint8_t *)"\r\n--boundary", 12);
     assert_int_equal(s.rare[0].byte, '\r');
     assert_int_equal(s.rare[1].byte, '-');
+    assert_int_equal(s.rare[1].at, 3); /* the last: far from the first */
     asynchat__search_set(&s, (const uint8_t *)"end of it.", 10);
     assert_int_equal(s.rare[0].byte, '.');
     assert_int_equal(s.rare[0].at, 9);
     asynchat__search_set(&s, (const uint8_t *)"x", 1);
     assert_int_equal(s.rare[0].at, s.rare[1].at);
+}
+
+/* Of two bytes the rarer is looked for first, or else the first. */
+static void kinds_of_bytes_have_an_order(void **state)
+{
+    static const char *const kinds[] = {"\x1f\x7f\xff", "!/:@[`{~", "09AZ",
+                                        "az", " "};
+    (void)state;
+    for (size_t i = 0; i < 5; i++)
+        for (size_t j = 0; j < 5; j++)
+            for (const char *a = kinds[i]; *a; a++)
+                for (const char *b = kinds[j]; *b; b++) {
+                    const uint8_t bytes[] = {(uint8_t)*a, (uint8_t)*b};
+                    struct search s;
+                    asynchat__search_set(&s, bytes, 2);
+                    assert_int_equal(s.rare[0].at, j < i);
+                }
 }
 
 int main(void)
@@ -146,6 +164,7 @@ int main(void)
         cmocka_unit_test(no_place_is_passed_by_after_many_false_ones),
         cmocka_unit_test(every_place_of_a_piece_is_found),
         cmocka_unit_test(the_rare_bytes_are_of_two_kinds),
+        cmocka_unit_test(kinds_of_bytes_have_an_order),
     };
     return cmocka_run_group_tests_name(__FILE__, tests, make_guard, NULL);
 }
