@@ -3,6 +3,7 @@
 #include "serving.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -47,11 +48,46 @@ const struct asynchat_handler echo = {
 
 struct fixture *serve(void **state, const char *address)
 {
+    return serve_with(state, address, NULL);
+}
+
+struct fixture *serve_with(void **state, const char *address,
+                           const struct asynchat_server_options *options)
+{
     struct fixture *f = *state;
     connected = closed = 0;
     assert_int_equal(
-        asynchat_server_new(f->base, address, &echo, f, NULL, &f->server), 0);
+        asynchat_server_new(f->base, address, &echo, f, options, &f->server),
+        0);
     return f;
+}
+
+static struct asynchat_server *const none = (void *)&connected;
+
+int refusal(struct fixture *f, const char *address,
+            const struct asynchat_handler *handler,
+            const struct asynchat_server_options *options)
+{
+    struct asynchat_server *server = none;
+    int error =
+        asynchat_server_new(f->base, address, handler, f, options, &server);
+    if (error)
+        assert_ptr_equal(server, none);
+    else
+        asynchat_server_free(server);
+    return error;
+}
+
+const char *unix_address(void)
+{
+    static char text[64];
+    snprintf(text, sizeof text, "unix:/tmp/asynchat-%d", (int)getpid());
+    return text;
+}
+
+const char *unix_path(void)
+{
+    return unix_address() + strlen("unix:");
 }
 
 void turn(struct fixture *f)
@@ -123,4 +159,11 @@ void limit_descriptors(struct rlimit *before, int count)
     struct rlimit limit = *before;
     limit.rlim_cur = (rlim_t)(lowest + count);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+bool has(int fd, int level, int name)
+{
+    int on = 0;
+    socklen_t len = sizeof on;
+    return getsockopt(fd, level, name, &on, &len) == 0 && on;
 }

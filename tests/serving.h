@@ -20,6 +20,16 @@ extern const struct asynchat_handler echo;
 
 /* Makes f->server, with that handler. */
 struct fixture *serve(void **state, const char *address);
+struct fixture *serve_with(void **state, const char *address,
+                           const struct asynchat_server_options *options);
+/* What listening on `address` fails with; or else it ends at once. */
+int refusal(struct fixture *f, const char *address,
+            const struct asynchat_handler *handler,
+            const struct asynchat_server_options *options);
+
+/* Where only this program listens, and its path. */
+const char *unix_address(void);
+const char *unix_path(void);
 
 /* Runs the loop for as long as anything here takes. EVLOOP_NONBLOCK alone would
  * not return while something spins. */
@@ -42,5 +52,8 @@ void reset(int fd);
 
 /* No descriptor is free from now on, or `count` more than then. */
 void limit_descriptors(struct rlimit *before, int count);
+
+/* Whether an option of a socket is not 0. */
+bool has(int fd, int level, int name);
 
 #endif

@@ -17,27 +17,51 @@
 
 ASYNCHAT_BEGIN_DECLS
 
+/* --- How to listen --- */
+
 /* Several servers may listen on one address, and share its connections
  * (SO_REUSEPORT). */
 #define ASYNCHAT_REUSE_PORT 0x1u
+/* TCP connections are accepted without TCP_NODELAY: the system may hold small
+ * writes back, to send fewer packets. */
+#define ASYNCHAT_DELAY 0x2u
+/* TCP connections are accepted with SO_KEEPALIVE: the system finds out that a
+ * silent peer is gone, by its own times. */
+#define ASYNCHAT_KEEPALIVE 0x4u
+/* An IPv6 address is listened on for IPv6 alone. Without this "[::]:80" is for
+ * IPv4 as well, whose peers then have addresses like
+ * "[::ffff:192.0.2.1]:4711". */
+#define ASYNCHAT_IPV6_ONLY 0x8u
 
 /* How to listen. `size` is sizeof the struct; a field left 0 has its default.
  * Fields are only ever appended. */
 struct asynchat_server_options {
     size_t size;
-    unsigned flags; /* ASYNCHAT_REUSE_PORT, or 0 */
+    unsigned flags; /* of the above, or 0 */
     int backlog; /* connections that may wait to be accepted; SOMAXCONN unless
                     set */
+
+    /* A Unix socket's permissions, such as 0660, in force before the first
+     * connection; unless set those that the umask leaves. */
+    unsigned mode;
+
+    /* At most so many connections are accepted in one wake-up, so that those
+     * there are do not wait for it; 64 unless set. */
+    unsigned accept_budget;
 };
+
+/* --- Making --- */
 
 /* Listens on `address`: "127.0.0.1:8080", "[::1]:8080", port 0 for any that is
  * free, "unix:/run/x". Host names are not looked up. TCP connections are
- * accepted with TCP_NODELAY, everything is close-on-exec. `options` may be NULL
+ * accepted with TCP_NODELAY, everything is close-on-exec. A Unix socket that is
+ * at the path, and on which nobody listens any more, is replaced; anything else
+ * that is there stays, and the answer is -EADDRINUSE. `options` may be NULL
  * and is copied; `handler` is borrowed until the server and its channels are
  * gone. Gives the server in *out. Errors, with *out as it was: -EINVAL (NULL,
- * no such form of address, unknown flag, bad handler), -ENAMETOOLONG (a path
- * too long), -ENOTSUP, -ENOMEM, and those of socket(2), bind(2), listen(2),
- * such as -EADDRINUSE. Since 0.1. */
+ * no such form of address, unknown flag, impossible mode, bad handler),
+ * -ENAMETOOLONG (a path too long), -ENOTSUP, -ENOMEM, and those of socket(2),
+ * bind(2), chmod(2), listen(2), such as -EADDRINUSE. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
     struct event_base *base, const char *address,
     const struct asynchat_handler *handler, void *arg,

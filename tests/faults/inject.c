@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,6 +37,7 @@ const struct call_errors call_errors[CALLS] = {
                       ENOMEM, EPERM, EPROTO, ENETDOWN, EHOSTUNREACH},
                      {0}},
     [CALL_BIND] = {"bind", {0}, {EADDRINUSE, EACCES, EADDRNOTAVAIL, ENOMEM}},
+    [CALL_CHMOD] = {"chmod", {0}, {EPERM, EROFS}},
     [CALL_CLOSE] = {"close", {EINTR, EIO, ENOSPC}, {0}},
     [CALL_CONNECT] = {"connect",
                       {EINTR, EINPROGRESS},
@@ -51,6 +53,7 @@ const struct call_errors call_errors[CALLS] = {
     [CALL_GETSOCKOPT] = {"getsockopt", {0}, {ENOBUFS, ENOMEM}},
     [CALL_IOCTL] = {"ioctl", {EINVAL, ENOTTY}, {0}},
     [CALL_LISTEN] = {"listen", {0}, {EADDRINUSE}},
+    [CALL_LSTAT] = {"lstat", {0}, {EACCES, ENOMEM}},
     [CALL_PEEK] = {"recv MSG_PEEK", {EINTR}, {ECONNRESET, ENOMEM}},
     [CALL_PREAD] = {"pread", {EINTR}, {EIO, ESTALE}},
     [CALL_READV] = {"readv", {EAGAIN, EINTR}, {ECONNRESET, ETIMEDOUT, ENOMEM}},
@@ -72,6 +75,7 @@ const struct call_errors call_errors[CALLS] = {
     [CALL_SOCKET] = {"socket",
                      {0},
                      {EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES, EAFNOSUPPORT}},
+    [CALL_UNLINK] = {"unlink", {0}, {EACCES, EROFS}},
     [CALL_WRITEV] = {"writev",
                      {EAGAIN, EINTR},
                      {EPIPE, ECONNRESET, ENOBUFS, ENOMEM}},
@@ -454,6 +458,27 @@ int __wrap_socket(int domain, int type, int protocol)
     if (call_fails(CALL_SOCKET))
         return -1;
     return __real_socket(domain, type, protocol);
+}
+
+/* --- paths --- */
+
+int __real_chmod(const char *path, mode_t mode);
+int __real_lstat64(const char *path, struct stat *file);
+int __real_unlink(const char *path);
+
+int __wrap_chmod(const char *path, mode_t mode)
+{
+    return call_fails(CALL_CHMOD) ? -1 : __real_chmod(path, mode);
+}
+
+int __wrap_lstat64(const char *path, struct stat *file)
+{
+    return call_fails(CALL_LSTAT) ? -1 : __real_lstat64(path, file);
+}
+
+int __wrap_unlink(const char *path)
+{
+    return call_fails(CALL_UNLINK) ? -1 : __real_unlink(path);
 }
 
 /* --- descriptors --- */

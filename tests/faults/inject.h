@@ -19,6 +19,7 @@ enum call {
     CALL_ALLOC,
     CALL_ACCEPT,
     CALL_BIND,
+    CALL_CHMOD,
     CALL_CLOSE,
     CALL_CONNECT,
     CALL_EPOLL_ADD,
@@ -31,6 +32,7 @@ enum call {
     CALL_GETSOCKOPT,
     CALL_IOCTL,
     CALL_LISTEN,
+    CALL_LSTAT,
     CALL_PEEK,
     CALL_PREAD,
     CALL_READV,
@@ -42,6 +44,7 @@ enum call {
     CALL_SETSOCKOPT,
     CALL_SHUTDOWN,
     CALL_SOCKET,
+    CALL_UNLINK,
     CALL_WRITEV,
     CALLS
 };

@@ -84,6 +84,28 @@ static void lines_over_unix(struct world *w)
         connect_to_server(w, &asker);
 }
 
+/* A path that was left behind is taken over, and gets its mode. */
+static void a_path_is_taken_over(struct world *w)
+{
+    const struct asynchat_server_options options = {.size = sizeof options,
+                                                    .mode = 0600};
+    leave_path();
+    if (serve_with(w, unix_address(), &echoer, 1, &options))
+        connect_to_server(w, &asker);
+    else
+        remove_path();
+}
+
+static void ipv6_with_every_flag(struct world *w)
+{
+    const struct asynchat_server_options options = {
+        .size = sizeof options,
+        .flags = ASYNCHAT_REUSE_PORT | ASYNCHAT_DELAY | ASYNCHAT_KEEPALIVE |
+                 ASYNCHAT_IPV6_ONLY};
+    if (serve_with(w, "[::1]:0", &echoer, 1, &options))
+        connect_to_server(w, &asker);
+}
+
 static void lines_from_a_connecting_bufferevent(struct world *w)
 {
     if (serve(w, "127.0.0.1:0", &echoer, 1))
@@ -1021,6 +1043,8 @@ const struct scenario scenarios[] = {
     SCENARIO(lines_over_filters, WAITS),
     SCENARIO(lines_over_tcp, SYSTEM | WAITS),
     SCENARIO(lines_over_unix, WAITS),
+    SCENARIO(a_path_is_taken_over, WAITS | FAILS),
+    SCENARIO(ipv6_with_every_flag, SYSTEM | WAITS),
     SCENARIO(lines_from_a_connecting_bufferevent, SYSTEM | WAITS),
     SCENARIO(several_clients, WAITS),
     SCENARIO(long_answers, 0),

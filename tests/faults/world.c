@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
@@ -50,11 +51,12 @@ static int fault_code(void)
     return memory ? -ENOMEM : -inject.fault.error;
 }
 
-/* What can be the matter with a connection whose other side has a fault. */
+/* What can be the matter with a connection whose other side has a fault; or with
+ * a path, where it seems that somebody listens. */
 static bool is_consequence(int error)
 {
     return error == -EPIPE || error == -ECONNRESET || error == ASYNCHAT_EOF ||
-           error == ASYNCHAT_ECLOSED || error == 0;
+           error == ASYNCHAT_ECLOSED || error == -EADDRINUSE || error == 0;
 }
 
 /* An error code can be given if it is without a fault, or because of it. */
@@ -465,6 +467,13 @@ bool over_raw(struct world *w, const struct program *program)
 struct side *serve(struct world *w, const char *address,
                    const struct program *program, int count)
 {
+    return serve_with(w, address, program, count, NULL);
+}
+
+struct side *serve_with(struct world *w, const char *address,
+                        const struct program *program, int count,
+                        const struct asynchat_server_options *options)
+{
     struct asynchat_server *const none = (void *)&world;
     struct side *first = side(w, program), *last = first;
     for (int i = 1; i < count; i++) {
@@ -473,7 +482,7 @@ struct side *serve(struct world *w, const char *address,
     }
     w->server = none;
     int error = asynchat_server_new(w->base, address, handler_of(program),
-                                    first, NULL, &w->server);
+                                    first, options, &w->server);
     if (!error)
         return first;
     code_seen(w, error);
@@ -758,6 +767,25 @@ static const char *unix_path(void)
     return unix_address() + strlen("unix:");
 }
 
+void leave_path(void)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    inject.armed = false;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    strcpy(at.sun_path, unix_path());
+    if (bind(fd, (struct sockaddr *)&at, sizeof at) < 0)
+        abort();
+    inject_close(fd);
+    inject.armed = true;
+}
+
+void remove_path(void)
+{
+    inject.armed = false;
+    unlink(unix_path());
+    inject.armed = true;
+}
+
 const char *pattern(void)
 {
     static char bytes[PATTERN_SIZE];
@@ -933,7 +961,7 @@ static void check_left(struct world *w, long live, int descriptors)
     if (inject_descriptors() != descriptors)
         complain(w, "%d descriptors are left",
                  inject_descriptors() - descriptors);
-    if (unlink(unix_path()) == 0)
+    if (unlink(unix_path()) == 0 && inject.last != CALL_UNLINK)
         complain(w, "the path of a socket is left");
     if (inject.bad_descriptor)
         complain(w, "a descriptor was used that is not open");

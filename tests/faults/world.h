@@ -152,6 +152,9 @@ bool over_raw(struct world *w, const struct program *program);
  * address; a client over a bufferevent of its own. */
 struct side *serve(struct world *w, const char *address,
                    const struct program *program, int count);
+struct side *serve_with(struct world *w, const char *address,
+                        const struct program *program, int count,
+                        const struct asynchat_server_options *options);
 bool connect_to(struct world *w, const char *address, unsigned timeout,
                 const struct program *program);
 bool connect_to_server(struct world *w, const struct program *program);
@@ -180,8 +183,11 @@ bool line_is(const struct side *s, const char *text);
 /* An error that the program was given. */
 void note(struct side *s, int error);
 
-/* Where servers may listen; no other program does. */
+/* Where servers may listen; no other program does. A server was there, and has
+ * left its path. */
 const char *unix_address(void);
+void leave_path(void);
+void remove_path(void);
 
 /* Descriptor of a file of FILE_SIZE bytes, which are pattern(); of a port that
  * answers nothing. */

@@ -113,7 +113,8 @@ static const struct asynchat_handler source = {
 int main(int argc, char **argv)
 {
     char address[64];
-    struct asynchat_server_options options = {sizeof options, 0, PEER_BACKLOG};
+    struct asynchat_server_options options = {.size = sizeof options,
+                                              .backlog = PEER_BACKLOG};
     struct asynchat_server *server;
     struct event_base *base = event_base_new();
     if (!base)

@@ -1,0 +1,166 @@
+/* What a server listens on: a socket of its own, and the path of a Unix socket.
+ *
+ * Connections have from it what is set of it: see asynchat__socket_accept().
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "server.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "socket.h"
+
+static bool is_unix(const struct asynchat_server *server)
+{
+    return server->address.storage.ss_family == AF_UNIX;
+}
+
+static int set_option(int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+/* --- the path of a Unix socket --- */
+
+static const char *server_path(const struct asynchat_server *server)
+{
+    return ((const struct sockaddr_un *)&server->address.storage)->sun_path;
+}
+
+/* Asks who listens there, with a connection that ends at once. Only where
+ * nobody does it is refused; a server that is too busy to accept says EAGAIN. */
+static int path_ask(const struct address *address)
+{
+    int fd = asynchat__socket_new(AF_UNIX);
+    if (fd < 0)
+        return fd;
+    int error = connect(fd, (const struct sockaddr *)&address->storage,
+                        address->len) < 0
+                    ? -errno
+                    : 0;
+    close(fd);
+    return error;
+}
+
+/* Removes a socket on which nobody listens; or says why that is not there. */
+static int path_clear(const struct asynchat_server *server)
+{
+    struct stat there;
+    const char *path = server_path(server);
+    if (lstat(path, &there) < 0)
+        return errno == ENOENT ? -EADDRINUSE : -errno;
+    if (!S_ISSOCK(there.st_mode))
+        return -EADDRINUSE;
+    int answer = path_ask(&server->address);
+    if (answer == -ECONNREFUSED)
+        return unlink(path) < 0 ? -errno : 0;
+    bool other = answer == 0 || answer == -EAGAIN || answer == -EPROTOTYPE;
+    return other ? -EADDRINUSE : answer;
+}
+
+/* The path is ours; and until somebody else's socket takes its place, it is to
+ * be removed. Nobody can connect before listen(2), so the mode is in force for
+ * all. */
+static int path_made(struct asynchat_server *server)
+{
+    struct stat there;
+    const char *path = server_path(server);
+    server->remove_path = true;
+    if (lstat(path, &there) < 0)
+        return -errno;
+    server->device = there.st_dev;
+    server->inode = there.st_ino;
+    return server->options.mode > 0 && chmod(path, server->options.mode) < 0
+               ? -errno
+               : 0;
+}
+
+/* Another file is left alone. One that cannot be looked at is ours: it was. */
+static void path_remove(const struct asynchat_server *server)
+{
+    struct stat there;
+    const char *path = server_path(server);
+    bool known = server->inode > 0 && lstat(path, &there) == 0;
+    if (!known ||
+        (there.st_dev == server->device && there.st_ino == server->inode))
+        unlink(path);
+}
+
+/* --- a socket of its own --- */
+
+static int bind_address(const struct asynchat_server *server)
+{
+    const struct address *address = &server->address;
+    return bind(server->fd, (const struct sockaddr *)&address->storage,
+                address->len) < 0
+               ? -errno
+               : 0;
+}
+
+/* The path of a server that has ended without removing it is taken over. */
+static int bind_path(struct asynchat_server *server)
+{
+    int error = bind_address(server);
+    if (error == -EADDRINUSE) {
+        error = path_clear(server);
+        if (!error)
+            error = bind_address(server);
+    }
+    return error ? error : path_made(server);
+}
+
+/* What connections have. Without TCP_NODELAY they are slower, and no worse. */
+static int set_connections(struct asynchat_server *server)
+{
+    unsigned flags = server->options.flags;
+    set_option(server->fd, IPPROTO_TCP, TCP_NODELAY, !(flags & ASYNCHAT_DELAY));
+    return flags & ASYNCHAT_KEEPALIVE
+               ? set_option(server->fd, SOL_SOCKET, SO_KEEPALIVE, 1)
+               : 0;
+}
+
+/* SO_REUSEADDR, so that a server can be started again while connections of the
+ * last one are in TIME_WAIT. IPV6_V6ONLY is always set, since what it is
+ * otherwise the machine's administrator says. */
+static int bind_ip(struct asynchat_server *server)
+{
+    int fd = server->fd;
+    unsigned flags = server->options.flags;
+    int error = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (!error && (flags & ASYNCHAT_REUSE_PORT))
+        error = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (!error && server->address.storage.ss_family == AF_INET6)
+        error = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+                           (flags & ASYNCHAT_IPV6_ONLY) != 0);
+    if (!error)
+        error = set_connections(server);
+    return error ? error : bind_address(server);
+}
+
+int asynchat__server_bind(struct asynchat_server *server)
+{
+    int backlog = server->options.backlog;
+    server->fd = asynchat__socket_new(server->address.storage.ss_family);
+    if (server->fd < 0)
+        return server->fd;
+    int error = is_unix(server) ? bind_path(server) : bind_ip(server);
+    if (error)
+        return error;
+    if (listen(server->fd, backlog > 0 ? backlog : SOMAXCONN) < 0)
+        return -errno;
+    return asynchat__address_of(server->fd, getsockname, &server->address);
+}
+
+void asynchat__server_close(struct asynchat_server *server)
+{
+    if (server->remove_path && is_unix(server))
+        path_remove(server);
+    if (server->fd >= 0)
+        close(server->fd);
+    server->remove_path = false;
+    server->fd = -1;
+}

@@ -1,0 +1,265 @@
+/* What a server listens on: flags, IPv6 with and without IPv4, the paths of
+ * Unix sockets. SPDX-License-Identifier: BSD-3-Clause */
+#include "serving.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+#include "address.h"
+
+static struct fixture *serve_flags(void **state, const char *address,
+                                   unsigned flags)
+{
+    const struct asynchat_server_options options = {.size = sizeof options,
+                                                    .flags = flags};
+    return serve_with(state, address, &options);
+}
+
+/* --- TCP --- */
+
+/* The server's end of its first connection. */
+static int accepted_descriptor(struct fixture *f)
+{
+    int fd = dial_server(f);
+    turn(f);
+    assert_int_equal(connected, 1);
+    f->peer = fd; /* closed by the fixture */
+    for (int other = fd + 1; other < fd + 10; other++)
+        if (fcntl(other, F_GETFD) >= 0)
+            return other;
+    fail_msg("nothing was accepted");
+    return -1;
+}
+
+static void connections_are_kept_alive_only_if_asked_for(void **state)
+{
+    struct fixture *f = serve_flags(state, "127.0.0.1:0", ASYNCHAT_KEEPALIVE);
+    int fd = accepted_descriptor(f);
+    assert_true(has(fd, SOL_SOCKET, SO_KEEPALIVE));
+    assert_true(has(fd, IPPROTO_TCP, TCP_NODELAY));
+    hang_up(f, f->peer);
+    f->peer = -1;
+    asynchat_server_free(f->server);
+    serve(state, "127.0.0.1:0");
+    assert_false(has(accepted_descriptor(f), SOL_SOCKET, SO_KEEPALIVE));
+    hang_up(f, f->peer);
+    f->peer = -1;
+}
+
+static void small_writes_may_be_held_back_if_asked_for(void **state)
+{
+    struct fixture *f = serve_flags(state, "127.0.0.1:0", ASYNCHAT_DELAY);
+    assert_false(has(accepted_descriptor(f), IPPROTO_TCP, TCP_NODELAY));
+    hang_up(f, f->peer);
+    f->peer = -1;
+}
+
+/* Connects to a port of the server's by another address of this machine. */
+static int dial_as(struct fixture *f, const char *host)
+{
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    snprintf(text, sizeof text, "%s:%d", host, asynchat_server_port(f->server));
+    return dial(text);
+}
+
+static void need_ipv6(struct fixture *f)
+{
+    int error = refusal(f, "[::1]:0", &echo, NULL);
+    if (error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT) {
+        print_message("no ::1 here: %s\n", asynchat_strerror(error));
+        skip();
+    }
+    assert_int_equal(error, 0);
+}
+
+static void any_ipv6_address_is_any_ipv4_address_too(void **state)
+{
+    need_ipv6(*state);
+    struct fixture *f = serve(state, "[::]:0");
+    int four = dial_as(f, "127.0.0.1"), six = dial_as(f, "[::1]");
+    assert_true(four >= 0 && six >= 0);
+    expect_served(f, four);
+    expect_served(f, six);
+    hang_up(f, four);
+    hang_up(f, six);
+}
+
+static void for_ipv6_only_there_is_no_ipv4(void **state)
+{
+    need_ipv6(*state);
+    struct fixture *f = serve_flags(state, "[::]:0", ASYNCHAT_IPV6_ONLY);
+    assert_int_equal(dial_as(f, "127.0.0.1"), -ECONNREFUSED);
+    int six = dial_as(f, "[::1]");
+    expect_served(f, six);
+    hang_up(f, six);
+}
+
+/* --- the path of a Unix socket --- */
+
+/* A socket at the path, of that type, which listens with that backlog unless it
+ * is -1. */
+static int occupy(int type, int backlog)
+{
+    struct address at;
+    assert_int_equal(asynchat__address_parse(&at, unix_address()), 0);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at.storage, at.len), 0);
+    if (backlog >= 0)
+        assert_int_equal(listen(fd, backlog), 0);
+    return fd;
+}
+
+static bool is_there(void)
+{
+    struct stat file;
+    return lstat(unix_path(), &file) == 0;
+}
+
+/* Nobody can listen there, and what is there stays. */
+static void expect_occupied(struct fixture *f)
+{
+    assert_int_equal(refusal(f, unix_address(), &echo, NULL), -EADDRINUSE);
+    assert_true(is_there());
+    assert_int_equal(remove(unix_path()), 0);
+}
+
+static void a_path_that_a_server_has_left_is_taken_over(void **state)
+{
+    close(occupy(SOCK_STREAM, 5));
+    assert_true(is_there());
+    struct fixture *f = serve(state, unix_address());
+    int fd = dial_server(f);
+    expect_served(f, fd);
+    asynchat_server_free(f->server);
+    f->server = NULL;
+    assert_false(is_there());
+    hang_up(f, fd);
+}
+
+static void a_path_is_occupied_by_a_server_too_busy_to_accept(void **state)
+{
+    int clients[2], fd = occupy(SOCK_STREAM, 0);
+    clients[0] = dial(unix_address());
+    assert_true(clients[0] >= 0);
+    expect_occupied(*state);
+    close(clients[0]);
+    close(fd);
+}
+
+static void a_path_is_occupied_by_a_socket_for_datagrams(void **state)
+{
+    int fd = occupy(SOCK_DGRAM, -1);
+    expect_occupied(*state);
+    close(fd);
+}
+
+static void a_file_that_is_no_socket_is_never_removed(void **state)
+{
+    char other[80];
+    close(open(unix_path(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    expect_occupied(*state);
+    assert_int_equal(mkdir(unix_path(), 0700), 0);
+    expect_occupied(*state);
+    assert_int_equal(mkfifo(unix_path(), 0600), 0);
+    expect_occupied(*state);
+    close(occupy(SOCK_STREAM, 5));
+    snprintf(other, sizeof other, "%s.other", unix_path());
+    assert_int_equal(rename(unix_path(), other), 0);
+    assert_int_equal(symlink(other, unix_path()), 0);
+    expect_occupied(*state);
+    assert_int_equal(remove(other), 0);
+}
+
+static void a_path_that_is_another_s_by_now_stays(void **state)
+{
+    struct fixture *f = serve(state, unix_address());
+    assert_int_equal(unlink(unix_path()), 0);
+    int fd = occupy(SOCK_STREAM, 5);
+    asynchat_server_free(f->server);
+    f->server = NULL;
+    assert_true(is_there());
+    close(fd);
+    assert_int_equal(unlink(unix_path()), 0);
+}
+
+static unsigned permissions(void)
+{
+    struct stat file;
+    assert_int_equal(stat(unix_path(), &file), 0);
+    return file.st_mode & 07777;
+}
+
+static void a_path_s_permissions_are_as_set_or_what_the_umask_leaves(
+    void **state)
+{
+    struct asynchat_server_options options = {.size = sizeof options,
+                                              .mode = 0666};
+    mode_t before = umask(027);
+    struct fixture *f = serve_with(state, unix_address(), &options);
+    assert_int_equal(permissions(), 0666);
+    asynchat_server_free(f->server);
+    serve(state, unix_address());
+    assert_int_equal(permissions(), 0750);
+    umask(before);
+}
+
+/* --- accepting by turns --- */
+
+static void so_many_are_accepted_in_a_wake_up(void **state)
+{
+    const struct asynchat_server_options options = {.size = sizeof options,
+                                                    .accept_budget = 2};
+    struct fixture *f = serve_with(state, "127.0.0.1:0", &options);
+    int fds[5], expected[] = {2, 4, 5};
+    for (size_t i = 0; i < COUNT(fds); i++)
+        fds[i] = dial_server(f);
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        event_base_loop(f->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+        assert_int_equal(connected, expected[i]);
+    }
+    for (size_t i = 0; i < COUNT(fds); i++)
+        close(fds[i]);
+    turn(f);
+}
+
+static void unless_set_64_are_accepted_in_a_wake_up(void **state)
+{
+    struct fixture *f = serve(state, "127.0.0.1:0");
+    int fds[70];
+    for (size_t i = 0; i < COUNT(fds); i++)
+        fds[i] = dial_server(f);
+    event_base_loop(f->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    assert_int_equal(connected, 64);
+    for (size_t i = 0; i < COUNT(fds); i++)
+        close(fds[i]);
+    turn(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OVER(TCP, connections_are_kept_alive_only_if_asked_for),
+        OVER(TCP, small_writes_may_be_held_back_if_asked_for),
+        OVER(TCP, any_ipv6_address_is_any_ipv4_address_too),
+        OVER(TCP, for_ipv6_only_there_is_no_ipv4),
+        OVER(TCP, a_path_that_a_server_has_left_is_taken_over),
+        OVER(TCP, a_path_is_occupied_by_a_server_too_busy_to_accept),
+        OVER(TCP, a_path_is_occupied_by_a_socket_for_datagrams),
+        OVER(TCP, a_file_that_is_no_socket_is_never_removed),
+        OVER(TCP, a_path_that_is_another_s_by_now_stays),
+        OVER(TCP, a_path_s_permissions_are_as_set_or_what_the_umask_leaves),
+        OVER(TCP, so_many_are_accepted_in_a_wake_up),
+        OVER(TCP, unless_set_64_are_accepted_in_a_wake_up),
+    };
+    return RUN(tests);
+}
