@@ -83,6 +83,31 @@ int asynchat_server_new(struct event_base *base, const char *address,
     return error;
 }
 
+/* Only what listens and is accepted from belongs to the server. */
+int asynchat_server_new_socket(struct event_base *base, int fd,
+                               const struct asynchat_handler *handler,
+                               void *arg,
+                               const struct asynchat_server_options *options,
+                               struct asynchat_server **out)
+{
+    struct asynchat_server *server;
+    if (!base || !out)
+        return -EINVAL;
+    int error = server_make(handler, arg, options, &server);
+    if (error)
+        return error;
+    error = asynchat__server_take(server, fd);
+    if (!error)
+        error = asynchat__server_accept(server, base);
+    if (error) {
+        server->fd = -1;
+        asynchat_server_free(server);
+    } else {
+        *out = server;
+    }
+    return error;
+}
+
 /* --- ending --- */
 
 void asynchat_server_free(struct asynchat_server *server)
@@ -101,7 +126,18 @@ void asynchat_server_free(struct asynchat_server *server)
     free(server);
 }
 
+void asynchat_server_set_remove_path(struct asynchat_server *server, int remove)
+{
+    if (server)
+        server->remove_path = remove != 0;
+}
+
 /* --- asking --- */
+
+int asynchat_server_get_socket(const struct asynchat_server *server)
+{
+    return server ? server->fd : -EINVAL;
+}
 
 int asynchat_server_address(const struct asynchat_server *server, char *text,
                             size_t size)

@@ -34,6 +34,10 @@ struct asynchat_server {
  * undone by asynchat__server_close(). */
 int asynchat__server_bind(struct asynchat_server *server);
 
+/* Listens on a socket that does so already, and takes it unless there is an
+ * error. */
+int asynchat__server_take(struct asynchat_server *server, int fd);
+
 /* Stops listening, and removes the path. */
 void asynchat__server_close(struct asynchat_server *server);
 

@@ -1,4 +1,5 @@
-/* What a server listens on: a socket of its own, and the path of a Unix socket.
+/* What a server listens on: a socket of its own or a given one, and the path of
+ * a Unix socket.
  *
  * Connections have from it what is set of it: see asynchat__socket_accept().
  *
@@ -11,6 +12,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <event2/util.h>
 
 #include "socket.h"
 
@@ -62,30 +65,39 @@ static int path_clear(const struct asynchat_server *server)
     return other ? -EADDRINUSE : answer;
 }
 
-/* The path is ours; and until somebody else's socket takes its place, it is to
- * be removed. Nobody can connect before listen(2), so the mode is in force for
- * all. */
-static int path_made(struct asynchat_server *server)
+/* Which file is at the path, so that another is not mistaken for it. */
+static int path_look(struct asynchat_server *server)
 {
     struct stat there;
-    const char *path = server_path(server);
-    server->remove_path = true;
-    if (lstat(path, &there) < 0)
+    if (lstat(server_path(server), &there) < 0)
         return -errno;
     server->device = there.st_dev;
     server->inode = there.st_ino;
+    return 0;
+}
+
+/* The path is ours. Nobody can connect before listen(2), so the mode is in force
+ * for all. */
+static int path_made(struct asynchat_server *server)
+{
+    const char *path = server_path(server);
+    int error = path_look(server);
+    if (error) {
+        unlink(path);
+        return error;
+    }
+    server->remove_path = true;
     return server->options.mode > 0 && chmod(path, server->options.mode) < 0
                ? -errno
                : 0;
 }
 
-/* Another file is left alone. One that cannot be looked at is ours: it was. */
+/* One that cannot be looked at is thought to be ours: it was. */
 static void path_remove(const struct asynchat_server *server)
 {
     struct stat there;
     const char *path = server_path(server);
-    bool known = server->inode > 0 && lstat(path, &there) == 0;
-    if (!known ||
+    if (lstat(path, &there) < 0 ||
         (there.st_dev == server->device && there.st_ino == server->inode))
         unlink(path);
 }
@@ -154,6 +166,51 @@ int asynchat__server_bind(struct asynchat_server *server)
         return -errno;
     return asynchat__address_of(server->fd, getsockname, &server->address);
 }
+
+/* --- a socket that is there --- */
+
+static int get_option(int fd, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -errno : value;
+}
+
+/* 0 for one that listens for streams. */
+static int socket_check(int fd)
+{
+    int listens = get_option(fd, SO_ACCEPTCONN);
+    int type = listens > 0 ? get_option(fd, SO_TYPE) : listens;
+    if (type < 0)
+        return type;
+    return type == SOCK_STREAM ? 0 : -EINVAL;
+}
+
+static int socket_settle(struct asynchat_server *server, int fd)
+{
+    if (evutil_make_socket_nonblocking(fd) < 0 ||
+        evutil_make_socket_closeonexec(fd) < 0)
+        return -errno;
+    server->fd = fd;
+    if (!is_unix(server))
+        return set_connections(server);
+    path_look(server); /* if it is there */
+    return 0;
+}
+
+int asynchat__server_take(struct asynchat_server *server, int fd)
+{
+    int error = socket_check(fd);
+    if (!error)
+        error = asynchat__address_of(fd, getsockname, &server->address);
+    if (error)
+        return error;
+    int family = server->address.storage.ss_family;
+    bool known = family == AF_INET || family == AF_INET6 || family == AF_UNIX;
+    return known ? socket_settle(server, fd) : -EAFNOSUPPORT;
+}
+
+/* --- ending --- */
 
 void asynchat__server_close(struct asynchat_server *server)
 {

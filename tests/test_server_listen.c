@@ -213,6 +213,131 @@ static void a_path_s_permissions_are_as_set_or_what_the_umask_leaves(
     umask(before);
 }
 
+/* --- a socket that is there --- */
+
+/* As if it were another process's: a socket of this one's server. */
+static int handed_over(struct fixture *f)
+{
+    int fd = dup(asynchat_server_get_socket(f->server));
+    assert_true(fd >= 0);
+    assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+    return fd;
+}
+
+static void take(struct fixture *f, int fd,
+                 const struct asynchat_server_options *options)
+{
+    f->server = NULL;
+    assert_int_equal(
+        asynchat_server_new_socket(f->base, fd, &echo, f, options, &f->server),
+        0);
+}
+
+static void a_listening_socket_can_be_handed_over(void **state)
+{
+    struct fixture *f = serve(state, "127.0.0.1:0");
+    struct asynchat_server *old = f->server;
+    int port = asynchat_server_port(old), fd = handed_over(f);
+    int early = dial_server(f);
+    take(f, fd, NULL);
+    assert_int_equal(asynchat_server_port(f->server), port);
+    assert_int_equal(asynchat_server_get_socket(f->server), fd);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    asynchat_server_free(old);
+    int late = dial_server(f);
+    expect_served(f, early);
+    expect_served(f, late);
+    hang_up(f, early);
+    hang_up(f, late);
+}
+
+static void connections_of_one_handed_over_have_the_options(void **state)
+{
+    const struct asynchat_server_options options = {
+        .size = sizeof options,
+        .flags = ASYNCHAT_DELAY | ASYNCHAT_KEEPALIVE | ASYNCHAT_IPV6_ONLY};
+    struct fixture *f = serve(state, "127.0.0.1:0");
+    struct asynchat_server *old = f->server;
+    take(f, handed_over(f), &options);
+    asynchat_server_free(old);
+    int fd = accepted_descriptor(f);
+    assert_true(has(fd, SOL_SOCKET, SO_KEEPALIVE));
+    assert_false(has(fd, IPPROTO_TCP, TCP_NODELAY));
+    hang_up(f, f->peer);
+    f->peer = -1;
+}
+
+static void a_path_handed_over_stays_if_the_old_one_says_so(void **state)
+{
+    struct fixture *f = serve(state, unix_address());
+    struct asynchat_server *old = f->server;
+    take(f, handed_over(f), NULL);
+    asynchat_server_set_remove_path(old, 0);
+    asynchat_server_free(old);
+    assert_true(is_there());
+    int fd = dial_server(f);
+    expect_served(f, fd);
+    asynchat_server_free(f->server);
+    f->server = NULL;
+    assert_true(is_there());
+    hang_up(f, fd);
+    assert_int_equal(unlink(unix_path()), 0);
+}
+
+static void the_last_one_may_remove_the_path(void **state)
+{
+    struct fixture *f = serve(state, unix_address());
+    struct asynchat_server *old = f->server;
+    take(f, handed_over(f), NULL);
+    asynchat_server_set_remove_path(old, 0);
+    asynchat_server_free(old);
+    asynchat_server_set_remove_path(f->server, 1);
+    asynchat_server_free(f->server);
+    f->server = NULL;
+    assert_false(is_there());
+}
+
+/* What taking a descriptor fails with, which stays the caller's. */
+static int take_refusal(struct fixture *f, int fd)
+{
+    struct asynchat_server *const none = (void *)f, *server = none;
+    int error =
+        asynchat_server_new_socket(f->base, fd, &echo, f, NULL, &server);
+    assert_ptr_equal(server, none);
+    assert_true(fd < 0 || fcntl(fd, F_GETFD) >= 0);
+    return error;
+}
+
+static void what_does_not_listen_for_streams_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct asynchat_server *server;
+    int fds[2];
+    make_socketpair(fds);
+    assert_int_equal(take_refusal(f, fds[0]), -EINVAL);
+    close(fds[0]);
+    close(fds[1]);
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(take_refusal(f, fds[0]), -ENOTSOCK);
+    close(fds[0]);
+    close(fds[1]);
+    assert_int_equal(take_refusal(f, -1), -EBADF);
+    int fd = occupy(SOCK_SEQPACKET, 5);
+    assert_int_equal(take_refusal(f, fd), -EINVAL);
+    assert_int_equal(
+        asynchat_server_new_socket(NULL, fd, &echo, f, NULL, &server), -EINVAL);
+    assert_int_equal(
+        asynchat_server_new_socket(f->base, fd, &echo, f, NULL, NULL), -EINVAL);
+    assert_int_equal(
+        asynchat_server_new_socket(f->base, fd, NULL, f, NULL, &server),
+        -EINVAL);
+    close(fd);
+    assert_int_equal(unlink(unix_path()), 0);
+    assert_int_equal(asynchat_server_get_socket(NULL), -EINVAL);
+    asynchat_server_set_remove_path(NULL, 0);
+}
+
 /* --- accepting by turns --- */
 
 static void so_many_are_accepted_in_a_wake_up(void **state)
@@ -258,6 +383,11 @@ int main(void)
         OVER(TCP, a_file_that_is_no_socket_is_never_removed),
         OVER(TCP, a_path_that_is_another_s_by_now_stays),
         OVER(TCP, a_path_s_permissions_are_as_set_or_what_the_umask_leaves),
+        OVER(TCP, a_listening_socket_can_be_handed_over),
+        OVER(TCP, connections_of_one_handed_over_have_the_options),
+        OVER(TCP, a_path_handed_over_stays_if_the_old_one_says_so),
+        OVER(TCP, the_last_one_may_remove_the_path),
+        OVER(TCP, what_does_not_listen_for_streams_is_refused),
         OVER(TCP, so_many_are_accepted_in_a_wake_up),
         OVER(TCP, unless_set_64_are_accepted_in_a_wake_up),
     };

@@ -68,9 +68,50 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
     const struct asynchat_server_options *options,
     struct asynchat_server **out);
 
+/* The same over a socket that is listening already: inherited, or handed over
+ * by another process. It becomes non-blocking and close-on-exec, and has what
+ * the flags say of TCP connections; the other flags, `backlog` and `mode` have
+ * no effect. On success takes `fd`; on failure it stays yours. A Unix socket's
+ * path stays: see asynchat_server_set_remove_path(). Errors, with *out as it
+ * was: -EINVAL (also for a socket that does not listen, or not for streams),
+ * -EAFNOSUPPORT (neither IP nor Unix), -ENOTSUP, -ENOMEM, and those of
+ * getsockopt(2), such as -ENOTSOCK. Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new_socket(
+    struct event_base *base, int fd, const struct asynchat_handler *handler,
+    void *arg, const struct asynchat_server_options *options,
+    struct asynchat_server **out);
+
+/* How many descriptors the service manager has passed to this process, as
+ * systemd does (sd_listen_fds(3)): those from *first on, which are the caller's
+ * and close-on-exec now. Removes LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES from
+ * the environment, so that no child takes them for its own, and a second call
+ * answers 0; to be called before there are threads. Errors, with *first as it
+ * was: -EINVAL (NULL, or what the environment says is no number), -EBADF (there
+ * is no such descriptor). Since 0.1. */
+ASYNCHAT_API int asynchat_inherited_sockets(int *first);
+
+/* --- Ending --- */
+
 /* Stops listening. The channels it made live on. Allowed inside any callback;
- * NULL is allowed. A Unix socket's path is removed. Since 0.1. */
+ * NULL is allowed. A Unix socket's path is removed, if it still is that
+ * socket's: see asynchat_server_set_remove_path(). Since 0.1. */
 ASYNCHAT_API void asynchat_server_free(struct asynchat_server *server);
+
+/* Whether a Unix socket's path is removed when the server stops listening: 1
+ * for a server of asynchat_server_new(), 0 for one of
+ * asynchat_server_new_socket(), unless set. A process that has handed its
+ * socket over sets 0, since the path is the next one's; who is the last may set
+ * 1. Since 0.1. */
+ASYNCHAT_API void asynchat_server_set_remove_path(
+    struct asynchat_server *server, int remove);
+
+/* --- Asking --- */
+
+/* The listening socket, lent until the server stops listening: to be handed to
+ * another process, which then accepts as well. It is non-blocking there too.
+ * -EINVAL for NULL. Since 0.1. */
+ASYNCHAT_API int asynchat_server_get_socket(
+    const struct asynchat_server *server);
 
 /* Writes the address listened on as text, with the port the system chose: see
  * asynchat_peer_address(). Since 0.1. */

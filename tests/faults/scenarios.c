@@ -96,6 +96,12 @@ static void a_path_is_taken_over(struct world *w)
         remove_path();
 }
 
+static void a_socket_is_handed_over(struct world *w)
+{
+    if (serve(w, unix_address(), &echoer, 1) && take_over(w))
+        connect_to_server(w, &asker);
+}
+
 static void ipv6_with_every_flag(struct world *w)
 {
     const struct asynchat_server_options options = {
@@ -1044,6 +1050,7 @@ const struct scenario scenarios[] = {
     SCENARIO(lines_over_tcp, SYSTEM | WAITS),
     SCENARIO(lines_over_unix, WAITS),
     SCENARIO(a_path_is_taken_over, WAITS | FAILS),
+    SCENARIO(a_socket_is_handed_over, WAITS),
     SCENARIO(ipv6_with_every_flag, SYSTEM | WAITS),
     SCENARIO(lines_from_a_connecting_bufferevent, SYSTEM | WAITS),
     SCENARIO(several_clients, WAITS),

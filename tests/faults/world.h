@@ -90,6 +90,7 @@ struct world {
     struct asynchat_server *server;
     struct side sides[SIDES];
     int count;           /* sides in use */
+    bool taken_over;     /* its socket is another's */
     int raw[4];          /* descriptors to be closed at the end, or -1 */
     int lent, released;  /* references and producers of a program's own */
     bool seen[CODES];    /* error codes that a program was given */
@@ -155,6 +156,8 @@ struct side *serve(struct world *w, const char *address,
 struct side *serve_with(struct world *w, const char *address,
                         const struct program *program, int count,
                         const struct asynchat_server_options *options);
+/* Another server takes the socket of the first, and its place. */
+bool take_over(struct world *w);
 bool connect_to(struct world *w, const char *address, unsigned timeout,
                 const struct program *program);
 bool connect_to_server(struct world *w, const struct program *program);
