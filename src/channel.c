@@ -147,6 +147,7 @@ static void channel_destroy(struct asynchat_channel *ch)
     ch->transport.ops->close(&ch->transport);
     asynchat__channel_in_free(&ch->in);
     asynchat__channel_time_free(ch->time);
+    asynchat__channel_leave(ch);
     free(ch);
 }
 

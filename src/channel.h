@@ -89,6 +89,12 @@ struct channel_out {
     size_t limit;
 };
 
+/* Who made the channel, and is told when it is gone. */
+struct channel_owner {
+    void (*gone)(struct channel_owner *owner);
+    struct asynchat_server *server;
+};
+
 struct asynchat_channel {
     struct transport transport;
     const struct asynchat_handler *handler;
@@ -96,9 +102,11 @@ struct asynchat_channel {
     struct channel_in in;
     struct channel_out out;
     struct asynchat_channel *joined;
-    struct channel_time *time; /* made when it is first needed */
-    unsigned linger;           /* milliseconds */
-    int status;                /* for handle_close */
+    struct channel_time *time;             /* made when it is first needed */
+    struct channel_owner *owner;           /* or NULL; */
+    struct asynchat_channel *next, **link; /* in the list of its channels */
+    unsigned linger;                       /* milliseconds */
+    int status;                            /* for handle_close */
     enum channel_state state;
     bool
         half_open; /* the peer's end is not the channel's: its output goes on, */
@@ -163,6 +171,19 @@ static inline bool channel_sends(const struct asynchat_channel *ch)
 {
     return ch->state == CHANNEL_OPEN || ch->state == CHANNEL_SENDING;
 }
+
+/* --- channel_owner --- */
+
+/* The channel is the owner's, which has it in a list, until it is gone. */
+void asynchat__channel_join(struct asynchat_channel *ch,
+                            struct channel_owner *owner,
+                            struct asynchat_channel **list);
+
+/* It is gone. */
+void asynchat__channel_leave(struct asynchat_channel *ch);
+
+/* The owner is gone before its channels. */
+void asynchat__channels_disown(struct asynchat_channel *list);
 
 /* --- channel_pause --- */
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -11,7 +12,7 @@
 #include "table.h"
 
 _Static_assert(sizeof(struct asynchat_server_options) ==
-                   sizeof(size_t) + 4 * sizeof(int),
+                   sizeof(size_t) + 6 * sizeof(int) + sizeof(char *),
                "asynchat_server_options has padding");
 
 #define FLAGS                                                                  \
@@ -56,6 +57,13 @@ static int server_make(const struct asynchat_handler *handler, void *arg,
     server->handler = handler;
     server->arg = arg;
     server->options = *options;
+    if (options->turn_away) {
+        server->options.turn_away = strdup(options->turn_away);
+        if (!server->options.turn_away) {
+            free(server);
+            return -ENOMEM;
+        }
+    }
     *out = server;
     return 0;
 }
@@ -123,6 +131,9 @@ void asynchat_server_free(struct asynchat_server *server)
         asynchat__loop_release(server->loop);
     if (server->waiting >= 0)
         close(server->waiting);
+    asynchat__channels_disown(server->channels);
+    asynchat__peers_free(&server->peers);
+    free((char *)server->options.turn_away);
     free(server);
 }
 
@@ -137,6 +148,11 @@ void asynchat_server_set_remove_path(struct asynchat_server *server, int remove)
 int asynchat_server_get_socket(const struct asynchat_server *server)
 {
     return server ? server->fd : -EINVAL;
+}
+
+size_t asynchat_server_connections(const struct asynchat_server *server)
+{
+    return server ? server->connections : 0;
 }
 
 int asynchat_server_address(const struct asynchat_server *server, char *text,

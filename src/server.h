@@ -10,22 +10,33 @@
 
 #include "address.h"
 #include "loop.h"
+#include "peers.h"
 
 struct event;
 
 struct asynchat_server {
     const struct asynchat_handler *handler;
     void *arg;
-    struct asynchat_server_options options;
+    struct asynchat_server_options options; /* turn_away is our own */
     struct event *acceptable;
     struct event *timer; /* always pending: see accept_idle */
     struct loop *loop;   /* kept between connections */
-    int fd;              /* that listens, or -1 */
-    int waiting;         /* accepted, when there was no memory for it; or -1 */
-    bool remove_path;    /* when the server stops listening */
-    dev_t device;        /* which file is at the path: one that has taken its */
-    ino_t inode;         /* place is another's */
+
     struct address address;
+    int fd;           /* that listens, or -1 */
+    bool remove_path; /* when the server stops listening, unless there is */
+    dev_t device;     /* another file than this one */
+    ino_t inode;
+
+    int waiting;         /* accepted, when there was no memory for it; or -1 */
+    struct address from; /* where it, or the last one, is from */
+    unsigned failures;   /* to accept, one after the other */
+    bool full;           /* accepting pauses until a channel is gone */
+
+    struct asynchat_channel *channels;
+    size_t connections; /* so many channels, whose owner is */
+    struct channel_owner owner;
+    struct peers peers; /* or, if they are counted by address, one of these */
 };
 
 /* --- server_listen --- */

@@ -1,8 +1,16 @@
-/* Accepting: connections become channels, until there are none, or no room.
+/* Accepting: connections become channels, or are turned away, until there are
+ * none, or no room.
+ *
+ * There is no room in two ways. When the server has as many channels as it may,
+ * it waits for one to go. When the system has no descriptor or no memory, it
+ * waits for a time. In both the listening socket is out of the loop.
+ *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "server.h"
 
 #include <errno.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -12,6 +20,10 @@
 /* Enough to keep up, few enough that those there are do not wait for it. */
 #define ACCEPT_BUDGET 64
 
+/* So many errors that are each about one connection, and none in between, are
+ * about something else. */
+#define ACCEPT_FAILURES 64
+
 /* How long accepting pauses when the system has no room for another connection.
  */
 static const struct timeval accept_pause = {.tv_usec = 100L * 1000};
@@ -20,7 +32,7 @@ static const struct timeval accept_pause = {.tv_usec = 100L * 1000};
  * heap and can be set without memory, which may be what has run out. */
 static const struct timeval accept_idle = {.tv_sec = 24L * 60 * 60};
 
-/* --- accepting --- */
+/* --- pausing --- */
 
 /* Without a timer that would wake it, accepting is better not paused. */
 static void server_pause(struct asynchat_server *server)
@@ -29,27 +41,123 @@ static void server_pause(struct asynchat_server *server)
         event_del(server->acceptable);
 }
 
+/* False: there is no room for that either. */
+static bool server_resume(struct asynchat_server *server)
+{
+    if (event_add(server->acceptable, NULL) == 0)
+        return true;
+    evtimer_add(server->timer, &accept_pause);
+    return false;
+}
+
+static bool server_is_full(const struct asynchat_server *server)
+{
+    unsigned most = server->options.max_connections;
+    return most > 0 && server->connections >= most;
+}
+
+/* A channel is gone; called from wherever that happens, so nothing is accepted
+ * here. */
+static void server_gone(struct channel_owner *owner)
+{
+    struct asynchat_server *server = owner->server;
+    server->connections--;
+    if (owner != &server->owner)
+        asynchat__peers_remove(&server->peers, (struct peer *)owner);
+    if (server->full) {
+        server->full = false;
+        server_resume(server);
+    }
+}
+
+/* --- turning away --- */
+
+static bool server_refuses(const struct asynchat_server *server)
+{
+    uint64_t key;
+    unsigned most = server->options.max_per_address;
+    return server_is_full(server) ||
+           (most > 0 && asynchat__peers_key(&server->from, &key) &&
+            asynchat__peers_count(&server->peers, key) >= most);
+}
+
+/* What the peer has sent already is read before: unread it would make the
+ * system reset the connection, and the peer lose the text. */
+static void server_turn_away(const struct asynchat_server *server, int fd)
+{
+    const char *text = server->options.turn_away;
+    if (text && *text) {
+        char unread[4096];
+        (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
+        (void)!recv(fd, unread, sizeof unread, 0);
+    }
+    close(fd);
+}
+
+/* --- accepting --- */
+
 /* The connection that there was no memory for, or the next one, or -errno. */
 static int server_next(struct asynchat_server *server)
 {
     int fd = server->waiting;
     server->waiting = -1;
-    return fd < 0 ? asynchat__socket_accept(server->fd) : fd;
+    return fd < 0 ? asynchat__socket_accept(server->fd, &server->from) : fd;
+}
+
+/* Who is to own the next channel; NULL for want of memory. */
+static struct channel_owner *server_owner(struct asynchat_server *server)
+{
+    uint64_t key;
+    if (server->options.max_per_address == 0 ||
+        !asynchat__peers_key(&server->from, &key))
+        return &server->owner;
+    struct peer *peer =
+        asynchat__peers_add(&server->peers, key, &server->owner);
+    return peer ? &peer->owner : NULL;
+}
+
+/* Makes a channel. 0 or -ENOMEM. */
+static int server_take_in(struct asynchat_server *server, int fd)
+{
+    struct asynchat_channel *ch;
+    struct channel_owner *owner = server_owner(server);
+    if (!owner)
+        return -ENOMEM;
+    int error = asynchat__channel_socket(event_get_base(server->timer), fd,
+                                         server->handler, server->arg, &ch);
+    if (error) {
+        if (owner != &server->owner)
+            asynchat__peers_remove(&server->peers, (struct peer *)owner);
+        return error;
+    }
+    server->connections++;
+    asynchat__channel_join(ch, owner, &server->channels);
+    asynchat__channel_start(ch);
+    return 0;
+}
+
+/* accept(2) had nothing: 0 if the next one may be good. */
+static int server_failed(struct asynchat_server *server, int error)
+{
+    bool passing = asynchat__socket_is_passing(error);
+    server->failures = passing ? server->failures + 1 : 0;
+    return passing && server->failures < ACCEPT_FAILURES ? 0 : error;
 }
 
 /* 0, or why accepting is to stop for now. */
 static int server_accept(struct asynchat_server *server)
 {
-    struct asynchat_channel *ch;
     int fd = server_next(server);
     if (fd < 0)
-        return fd;
-    int error = asynchat__channel_socket(event_get_base(server->acceptable), fd,
-                                         server->handler, server->arg, &ch);
+        return server_failed(server, fd);
+    server->failures = 0;
+    if (server_refuses(server)) {
+        server_turn_away(server, fd);
+        return 0;
+    }
+    int error = server_take_in(server, fd);
     if (error)
         server->waiting = fd;
-    else
-        asynchat__channel_start(ch);
     return error;
 }
 
@@ -57,33 +165,38 @@ static void server_acceptable(evutil_socket_t fd, short what, void *arg)
 {
     struct asynchat_server *server = arg;
     unsigned budget = server->options.accept_budget;
+    bool turns_away = server->options.turn_away != NULL;
     int error = 0;
     (void)fd;
     (void)what;
     for (budget = budget > 0 ? budget : ACCEPT_BUDGET; !error && budget > 0;
-         budget--)
-        error = server_accept(server);
-    if (error && error != -EAGAIN && error != -EWOULDBLOCK)
+         budget--) {
+        server->full = server_is_full(server) && !turns_away;
+        error = server->full ? -EAGAIN : server_accept(server);
+    }
+    if (server->full)
+        event_del(server->acceptable);
+    else if (error && error != -EAGAIN && error != -EWOULDBLOCK)
         server_pause(server);
 }
 
-static void server_resume(evutil_socket_t fd, short what, void *arg)
+/* Time is up: what there was no room for is tried again. */
+static void server_again(evutil_socket_t fd, short what, void *arg)
 {
     struct asynchat_server *server = arg;
     evtimer_add(server->timer, &accept_idle);
-    if (event_add(server->acceptable, NULL) < 0)
-        evtimer_add(server->timer, &accept_pause);
-    else
+    if (!server->full && server_resume(server))
         server_acceptable(fd, what, server);
 }
 
 int asynchat__server_accept(struct asynchat_server *server,
                             struct event_base *base)
 {
+    server->owner = (struct channel_owner){server_gone, server};
     server->loop = asynchat__loop_share(base);
     server->acceptable = event_new(base, server->fd, EV_READ | EV_PERSIST,
                                    server_acceptable, server);
-    server->timer = evtimer_new(base, server_resume, server);
+    server->timer = evtimer_new(base, server_again, server);
     if (!server->loop || !server->acceptable || !server->timer ||
         evtimer_add(server->timer, &accept_idle) < 0 ||
         event_add(server->acceptable, NULL) < 0)

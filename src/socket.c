@@ -17,10 +17,10 @@
 
 #if defined(SOCK_NONBLOCK) && defined(SOCK_CLOEXEC)
 #define SOCKET_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
-#define socket_accept(fd) accept4(fd, NULL, NULL, SOCKET_FLAGS)
+#define socket_accept(fd, at, len) accept4(fd, at, len, SOCKET_FLAGS)
 #else
 #define SOCKET_FLAGS 0
-#define socket_accept(fd) accept(fd, NULL, NULL)
+#define socket_accept(fd, at, len) accept(fd, at, len)
 #endif
 
 static int socket_ready(int fd)
@@ -44,11 +44,37 @@ int asynchat__socket_new(int family)
     return socket_ready(fd);
 }
 
-int asynchat__socket_accept(int fd)
+int asynchat__socket_accept(int fd, struct address *from)
 {
-    int connection;
-    do
-        connection = socket_accept(fd);
-    while (connection < 0 && (errno == EINTR || errno == ECONNABORTED));
+    from->len = sizeof from->storage;
+    int connection =
+        socket_accept(fd, (struct sockaddr *)&from->storage, &from->len);
     return connection < 0 ? -errno : socket_ready(connection);
+}
+
+/* Linux tells with accept(2) what has happened to the connection in the
+ * meantime: see its manual. */
+bool asynchat__socket_is_passing(int error)
+{
+    switch (-error) {
+    case ECONNABORTED:
+    case EINTR:
+    case EPERM:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ETIMEDOUT:
+#ifdef EHOSTDOWN
+    case EHOSTDOWN:
+#endif
+#ifdef ENONET
+    case ENONET:
+#endif
+        return true;
+    default:
+        return false;
+    }
 }

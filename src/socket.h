@@ -3,11 +3,20 @@
 #ifndef ASYNCHAT_SOCKET_H
 #define ASYNCHAT_SOCKET_H
 
+#include <stdbool.h>
+
+#include "address.h"
+
 /* A stream socket, or -errno. */
 int asynchat__socket_new(int family);
 
-/* Accepts a connection; -EAGAIN when there is none, or another -errno. What was
- * set on a listening TCP socket holds for it, TCP_NODELAY too. */
-int asynchat__socket_accept(int fd);
+/* Accepts a connection, and says from where; -EAGAIN when there is none, or
+ * another -errno. What was set on a listening TCP socket holds for it,
+ * TCP_NODELAY too. */
+int asynchat__socket_accept(int fd, struct address *from);
+
+/* Whether such an error is about one connection, which is gone with it. The next
+ * one may be good. */
+bool asynchat__socket_is_passing(int error);
 
 #endif

@@ -7,7 +7,8 @@
  * Each channel begins with the server's handler and arg, and with
  * handle_connect, where it sets its terminator and, if it wants one, an arg of
  * its own. When descriptors or memory run out, accepting pauses and is tried
- * again; the connections there are go on.
+ * again; the connections there are go on. An error that is about one connection
+ * only costs that one.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SERVER_H
@@ -17,7 +18,7 @@
 
 ASYNCHAT_BEGIN_DECLS
 
-/* --- How to listen --- */
+/* --- How to listen, and whom to accept --- */
 
 /* Several servers may listen on one address, and share its connections
  * (SO_REUSEPORT). */
@@ -33,8 +34,8 @@ ASYNCHAT_BEGIN_DECLS
  * "[::ffff:192.0.2.1]:4711". */
 #define ASYNCHAT_IPV6_ONLY 0x8u
 
-/* How to listen. `size` is sizeof the struct; a field left 0 has its default.
- * Fields are only ever appended. */
+/* How to listen, and whom to accept. `size` is sizeof the struct; a field left
+ * 0 has its default. Fields are only ever appended. */
 struct asynchat_server_options {
     size_t size;
     unsigned flags; /* of the above, or 0 */
@@ -45,9 +46,26 @@ struct asynchat_server_options {
      * connection; unless set those that the umask leaves. */
     unsigned mode;
 
-    /* At most so many connections are accepted in one wake-up, so that those
-     * there are do not wait for it; 64 unless set. */
+    /* At most so many connections are accepted, or turned away, in one wake-up,
+     * so that those there are do not wait for it; 64 unless set. */
     unsigned accept_budget;
+
+    /* At most so many channels in all; no limit unless set. Over it, unless
+     * `turn_away` is set, accepting pauses: connections wait in the backlog
+     * until a channel is gone. */
+    unsigned max_connections;
+
+    /* At most so many channels for each peer address; no limit unless set. An
+     * IPv6 peer is counted by the first 64 bits of its address, one that came
+     * over IPv4 by all 32; Unix sockets are not counted. Over it connections
+     * are turned away. */
+    unsigned max_per_address;
+
+    /* Connections over a limit are accepted, sent this text and closed; with ""
+     * only closed. NULL is "" for `max_per_address`. Copied. No callback is
+     * called for such a connection. Its peer may miss the text: it is sent
+     * only as far as that is possible at once. */
+    const char *turn_away;
 };
 
 /* --- Making --- */
@@ -112,6 +130,12 @@ ASYNCHAT_API void asynchat_server_set_remove_path(
  * -EINVAL for NULL. Since 0.1. */
 ASYNCHAT_API int asynchat_server_get_socket(
     const struct asynchat_server *server);
+
+/* How many channels the server has made that are not gone yet; 0 of NULL. A
+ * channel is gone when its handle_close has returned, or it was freed. Since
+ * 0.1. */
+ASYNCHAT_API size_t
+asynchat_server_connections(const struct asynchat_server *server);
 
 /* Writes the address listened on as text, with the port the system chose: see
  * asynchat_peer_address(). Since 0.1. */

@@ -213,6 +213,16 @@ char *__wrap_strdup(const char *text)
     return memory;
 }
 
+/* The C library's own allocations go another way. */
+void *__real_tsearch(const void *key, void **tree,
+                     int (*compare)(const void *, const void *));
+
+void *__wrap_tsearch(const void *key, void **tree,
+                     int (*compare)(const void *, const void *))
+{
+    return call_fails(CALL_ALLOC) ? NULL : __real_tsearch(key, tree, compare);
+}
+
 /* --- where libevent itself does not cope --- */
 
 /* libevent 2.1.12 crashes when these two have no memory for a callback of an

@@ -119,14 +119,42 @@ static void lines_from_a_connecting_bufferevent(struct world *w)
 }
 
 /* Who is whose peer is not known when one of them is refused. */
-static void several_clients(struct world *w)
+static void ask(struct world *w, int clients)
 {
-    if (!serve(w, unix_address(), &echoer, 3))
-        return;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < clients; i++)
         connect_to_server(w, &asker);
     for (int i = 0; i < w->count; i++)
         w->sides[i].peer = NULL;
+}
+
+static void several_clients(struct world *w)
+{
+    if (serve(w, unix_address(), &echoer, 3))
+        ask(w, 3);
+}
+
+static void clients_wait_for_a_full_server(struct world *w)
+{
+    const struct asynchat_server_options options = {.size = sizeof options,
+                                                    .max_connections = 1};
+    if (serve_with(w, unix_address(), &echoer, 3, &options))
+        ask(w, 3);
+}
+
+static void a_full_server_turns_away(struct world *w)
+{
+    const struct asynchat_server_options options = {
+        .size = sizeof options, .max_connections = 1, .turn_away = "busy\r\n"};
+    if (serve_with(w, unix_address(), &echoer, 3, &options))
+        ask(w, 3);
+}
+
+static void an_address_has_too_many(struct world *w)
+{
+    const struct asynchat_server_options options = {
+        .size = sizeof options, .max_per_address = 2, .turn_away = "busy\r\n"};
+    if (serve_with(w, "127.0.0.1:0", &echoer, 3, &options))
+        ask(w, 3);
 }
 
 static void connections_outlive_the_server(struct world *w)
@@ -1055,6 +1083,9 @@ const struct scenario scenarios[] = {
     SCENARIO(lines_from_a_connecting_bufferevent, SYSTEM | WAITS),
     SCENARIO(several_clients, WAITS),
     SCENARIO(long_answers, 0),
+    SCENARIO(clients_wait_for_a_full_server, WAITS),
+    SCENARIO(a_full_server_turns_away, WAITS | TIMED | FAILS),
+    SCENARIO(an_address_has_too_many, SYSTEM | WAITS | TIMED | FAILS),
     SCENARIO(connections_outlive_the_server, WAITS),
     SCENARIO(a_server_is_freed_with_connections_waiting, WAITS | TIMED),
     SCENARIO(pushed_before_it_is_connected, WAITS),

@@ -1,0 +1,114 @@
+/* How many connections there are from each address: a balanced tree, the C
+ * library's, since its depth is not the choice of those who connect.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "peers.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+
+/* POSIX, <search.h>, which here would be our own search.h. */
+void *tsearch(const void *key, void **tree,
+              int (*compare)(const void *, const void *));
+void *tfind(const void *key, void *const *tree,
+            int (*compare)(const void *, const void *));
+void *tdelete(const void *key, void **tree,
+              int (*compare)(const void *, const void *));
+
+/* --- keys --- */
+
+static uint64_t key_of_bytes(const uint8_t *bytes, size_t len)
+{
+    uint64_t key = 0;
+    for (size_t i = 0; i < len; i++)
+        key = key << 8 | bytes[i];
+    return key;
+}
+
+/* An IPv4 address has the key that it would have in IPv6 if ::ffff: stood among
+ * the first 64 bits; no host has such an address. */
+static uint64_t key_of_four(const void *address)
+{
+    return UINT64_C(0xffff) << 32 | key_of_bytes(address, 4);
+}
+
+static uint64_t key_of_six(const struct in6_addr *address)
+{
+    return IN6_IS_ADDR_V4MAPPED(address) ? key_of_four(address->s6_addr + 12)
+                                         : key_of_bytes(address->s6_addr, 8);
+}
+
+bool asynchat__peers_key(const struct address *address, uint64_t *key)
+{
+    const void *storage = &address->storage;
+    if (address->storage.ss_family == AF_INET)
+        *key = key_of_four(&((const struct sockaddr_in *)storage)->sin_addr);
+    else if (address->storage.ss_family == AF_INET6)
+        *key = key_of_six(&((const struct sockaddr_in6 *)storage)->sin6_addr);
+    else
+        return false;
+    return true;
+}
+
+/* --- counting --- */
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t one = ((const struct peer *)a)->key;
+    uint64_t other = ((const struct peer *)b)->key;
+    return (one > other) - (one < other);
+}
+
+/* A node of the tree begins with the pointer that was put there. */
+static struct peer *peers_find(const struct peers *peers, uint64_t key)
+{
+    const struct peer wanted = {.key = key};
+    struct peer **found = tfind(&wanted, &peers->tree, compare);
+    return found ? *found : NULL;
+}
+
+unsigned asynchat__peers_count(const struct peers *peers, uint64_t key)
+{
+    const struct peer *peer = peers_find(peers, key);
+    return peer ? peer->count : 0;
+}
+
+static struct peer *peers_insert(struct peers *peers, uint64_t key,
+                                 const struct channel_owner *owner)
+{
+    struct peer *peer = malloc(sizeof *peer);
+    if (!peer)
+        return NULL;
+    *peer = (struct peer){.owner = *owner, .key = key};
+    if (tsearch(peer, &peers->tree, compare))
+        return peer;
+    free(peer);
+    return NULL;
+}
+
+struct peer *asynchat__peers_add(struct peers *peers, uint64_t key,
+                                 const struct channel_owner *owner)
+{
+    struct peer *peer = peers_find(peers, key);
+    if (!peer)
+        peer = peers_insert(peers, key, owner);
+    if (peer)
+        peer->count++;
+    return peer;
+}
+
+void asynchat__peers_remove(struct peers *peers, struct peer *peer)
+{
+    if (--peer->count > 0)
+        return;
+    tdelete(peer, &peers->tree, compare);
+    free(peer);
+}
+
+void asynchat__peers_free(struct peers *peers)
+{
+    while (peers->tree) {
+        struct peer *first = *(struct peer **)peers->tree;
+        tdelete(first, &peers->tree, compare);
+        free(first);
+    }
+}
