@@ -2,20 +2,20 @@
  *
  * A client sends a command, "ECHO 5", ended by a newline, then so many bytes,
  * which come back, then the next command. The server listens on 127.0.0.1, on
- * any free port if PORT is 0, until SIGINT or SIGTERM.
+ * any free port if PORT is 0, until SIGINT or SIGTERM; then it finishes what it
+ * is at, within half a second.
  *
  * Its handler takes whole messages: a line, then a number of bytes. What comes
- * next is what the terminator says, so a connection needs no state of its own;
- * it is only kept in a list, to be freed at the end.
+ * next is what the terminator says, so a connection needs no state of its own.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <ctype.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include <event2/event.h>
 
@@ -23,13 +23,10 @@
 
 #define LINE_LIMIT 64
 #define MESSAGE_LIMIT (1 << 20)
+#define GRACE 500 /* milliseconds */
 
-struct connection {
-    LIST_ENTRY(connection) others;
-    struct asynchat_channel *ch;
-};
-
-static LIST_HEAD(, connection) connections;
+static struct event_base *base;
+static bool server_stops;
 
 static void check(int error, const char *what)
 {
@@ -99,22 +96,17 @@ static void got_message(struct asynchat_channel *ch, const void *data,
                         size_t len)
 {
     check_channel(ch, asynchat_push(ch, data, len));
-    expect_line(ch);
+    if (server_stops)
+        check_channel(ch, asynchat_close_when_done(ch));
+    else
+        expect_line(ch);
 }
 
 /* --- the callbacks --- */
 
 static void connected(struct asynchat_channel *ch, void *arg)
 {
-    struct connection *connection = malloc(sizeof *connection);
     (void)arg;
-    if (!connection) {
-        asynchat_channel_free(ch);
-        return;
-    }
-    connection->ch = ch;
-    LIST_INSERT_HEAD(&connections, connection, others);
-    asynchat_set_arg(ch, connection);
     expect_line(ch);
 }
 
@@ -135,13 +127,13 @@ static void failed(struct asynchat_channel *ch, int error, void *arg)
         refuse(ch, "bad command: more than 64 bytes\n");
 }
 
-static void closed(struct asynchat_channel *ch, int status, void *arg)
+/* A command and the bytes that it announces belong together: these are waited
+ * for, and no other command is. */
+static void stopping(struct asynchat_channel *ch, void *arg)
 {
-    struct connection *connection = arg;
-    (void)ch;
-    (void)status;
-    LIST_REMOVE(connection, others);
-    free(connection);
+    (void)arg;
+    if (asynchat_get_terminator(ch, NULL, NULL) == ASYNCHAT_STRING)
+        check_channel(ch, asynchat_close_when_done(ch));
 }
 
 static const struct asynchat_handler handler = {
@@ -149,34 +141,32 @@ static const struct asynchat_handler handler = {
     .handle_connect = connected,
     .message = message,
     .handle_error = failed,
-    .handle_close = closed,
+    .handle_stopping = stopping,
 };
 
 /* --- from start to stop --- */
 
-static void stop(evutil_socket_t number, short what, void *base)
+static void stopped(void *arg)
 {
-    (void)number;
-    (void)what;
+    (void)arg;
     event_base_loopbreak(base);
 }
 
-static struct event *stop_at(struct event_base *base, int number)
+/* Once more, and there is another grace. */
+static void stop(evutil_socket_t number, short what, void *server)
 {
-    struct event *event = evsignal_new(base, number, stop, base);
+    (void)number;
+    (void)what;
+    server_stops = true;
+    check(asynchat_server_stop(server, GRACE, stopped, base), "stop");
+}
+
+static struct event *stop_at(int number, struct asynchat_server *server)
+{
+    struct event *event = evsignal_new(base, number, stop, server);
     if (!event || event_add(event, NULL) < 0)
         check(-ENOMEM, "signal");
     return event;
-}
-
-static void free_connections(void)
-{
-    while (!LIST_EMPTY(&connections)) {
-        struct connection *first = LIST_FIRST(&connections);
-        LIST_REMOVE(first, others);
-        asynchat_channel_free(first->ch); /* without handle_close */
-        free(first);
-    }
 }
 
 int main(int argc, char **argv)
@@ -185,7 +175,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: echo_server PORT\n");
         return 1;
     }
-    struct event_base *base = event_base_new();
+    base = event_base_new();
     if (!base)
         check(-ENOMEM, "event_base_new");
 
@@ -195,15 +185,13 @@ int main(int argc, char **argv)
     check(asynchat_server_new(base, address, &handler, NULL, NULL, &server),
           address);
     check(asynchat_server_address(server, address, sizeof address), "address");
-    struct event *interrupt = stop_at(base, SIGINT);
-    struct event *terminate = stop_at(base, SIGTERM);
+    struct event *interrupt = stop_at(SIGINT, server);
+    struct event *terminate = stop_at(SIGTERM, server);
     if (printf("listening on %s\n", address) < 0 || fflush(stdout) != 0)
         check(-errno, "standard output");
 
-    int ran = event_base_dispatch(base);
+    int ran = event_base_dispatch(base); /* until the server has stopped */
 
-    asynchat_server_free(server);
-    free_connections();
     event_free(interrupt);
     event_free(terminate);
     event_base_free(base);

@@ -223,9 +223,11 @@ static void channel_watch(struct asynchat_channel *ch)
 }
 
 /* One wake-up. Input comes first, so that the answers to all of it leave in one
- * write. */
+ * write. Who stops the server meanwhile has asked for another wake-up, which
+ * looks at the input before. */
 static void channel_turn(struct asynchat_channel *ch)
 {
+    bool stopping = ch->stopping;
     if (ch->state == CHANNEL_CONNECTING && channel_is_up(ch))
         channel_open(ch);
     else
@@ -233,6 +235,8 @@ static void channel_turn(struct asynchat_channel *ch)
     asynchat__channel_in_run(ch);
     if (ch->transport.ended)
         channel_input_over(ch, ch->transport.ended);
+    if (stopping)
+        asynchat__channel_stopping(ch);
     asynchat__channel_out_run(ch);
     if (ch->state == CHANNEL_LINGERING)
         asynchat__channel_sent(ch);

@@ -112,6 +112,9 @@ struct asynchat_channel {
         half_open; /* the peer's end is not the channel's: its output goes on, */
     bool shuts;    /* or, once all is sent, its input */
     bool running;  /* inside a wake-up, at whose end what was pushed is sent */
+    bool stopping; /* its owner is: it ends between messages, */
+    bool told;     /* unless the program was told to see to it; */
+    bool over;     /* or now, whatever it does */
 };
 
 /* Whether the channel ends when the queue is sent. */
@@ -184,6 +187,14 @@ void asynchat__channel_leave(struct asynchat_channel *ch);
 
 /* The owner is gone before its channels. */
 void asynchat__channels_disown(struct asynchat_channel *list);
+
+/* The owner stops: its channels are asked to end, and then made to. No callback
+ * runs before the loop does. */
+void asynchat__channels_stop(struct asynchat_channel *list);
+void asynchat__channels_end(struct asynchat_channel *list);
+
+/* What comes of it, in each wake-up from then on. */
+void asynchat__channel_stopping(struct asynchat_channel *ch);
 
 /* --- channel_pause --- */
 

@@ -1,6 +1,11 @@
 /* Who made a channel, and is to know of it until it is gone: the list of an
- * owner's channels. SPDX-License-Identifier: BSD-3-Clause */
+ * owner's channels, and how these end when the owner does.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel.h"
+
+#include <event2/buffer.h>
+
+#include <asynchat/error.h>
 
 void asynchat__channel_join(struct asynchat_channel *ch,
                             struct channel_owner *owner,
@@ -30,4 +35,54 @@ void asynchat__channels_disown(struct asynchat_channel *list)
 {
     for (; list; list = list->next)
         list->owner = NULL;
+}
+
+/* --- stopping --- */
+
+/* What has arrived by now is looked at before, since its peer can hope for an
+ * answer. A channel that is just running is woken once more. */
+void asynchat__channels_stop(struct asynchat_channel *list)
+{
+    for (; list; list = list->next) {
+        list->stopping = true;
+        list->transport.ops->look(&list->transport);
+    }
+}
+
+void asynchat__channels_end(struct asynchat_channel *list)
+{
+    for (; list; list = list->next) {
+        list->over = true;
+        list->transport.ops->wake(&list->transport);
+    }
+}
+
+/* Nothing has come of the next message. */
+static bool is_between_messages(const struct asynchat_channel *ch)
+{
+    struct evbuffer *input = asynchat__transport_input(&ch->transport);
+    return ch->in.fresh > 0 && ch->in.match.held == 0 && !ch->in.due &&
+           evbuffer_get_length(input) == 0;
+}
+
+/* The grace is over. A connection that had broken before ends with that. */
+static void channel_over(struct asynchat_channel *ch)
+{
+    int error = ch->state == CHANNEL_RECEIVING ? ch->transport.broken : 0;
+    asynchat__channel_end(ch, error ? error : ASYNCHAT_ESTOPPED);
+}
+
+void asynchat__channel_stopping(struct asynchat_channel *ch)
+{
+    bool ending = ch->state != CHANNEL_OPEN || ch->out.queue.ends;
+    bool told = ch->told;
+    if (ch->over) {
+        channel_over(ch);
+    } else if (!ending && ch->handler->handle_stopping) {
+        ch->told = true;
+        if (!told)
+            ch->handler->handle_stopping(ch, ch->arg);
+    } else if (!ending && is_between_messages(ch)) {
+        asynchat_close_when_done(ch);
+    }
 }

@@ -26,6 +26,8 @@ const char *asynchat_strerror(int error)
         return "the peer took no output for too long";
     case ASYNCHAT_ESLOW:
         return "the message came too slowly";
+    case ASYNCHAT_ESTOPPED:
+        return "the server was stopped";
     default: /* its memory is the thread's: NOLINTNEXTLINE(concurrency-*) */
         return error < 0 && error > ASYNCHAT_EOF ? strerror(-error)
                                                  : "unknown error";

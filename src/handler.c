@@ -7,7 +7,7 @@
 
 #include "table.h"
 
-_Static_assert(sizeof(struct asynchat_handler) == 12 * sizeof(void *),
+_Static_assert(sizeof(struct asynchat_handler) == 13 * sizeof(void *),
                "asynchat_handler has padding");
 
 static bool delivers_pieces(const struct asynchat_handler *handler)
@@ -22,7 +22,8 @@ static bool has_callback(const struct asynchat_handler *handler)
            handler->handle_connect || handler->handle_eof ||
            handler->handle_error || handler->handle_close ||
            handler->handle_drained || handler->handle_pressure ||
-           handler->message_dropped || handler->handle_idle;
+           handler->message_dropped || handler->handle_idle ||
+           handler->handle_stopping;
 }
 
 int asynchat__handler_check(const struct asynchat_handler *handler)

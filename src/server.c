@@ -8,6 +8,8 @@
 
 #include <event2/event.h>
 
+#include <asynchat/error.h>
+
 #include "handler.h"
 #include "table.h"
 
@@ -118,10 +120,8 @@ int asynchat_server_new_socket(struct event_base *base, int fd,
 
 /* --- ending --- */
 
-void asynchat_server_free(struct asynchat_server *server)
+void asynchat__server_destroy(struct asynchat_server *server)
 {
-    if (!server)
-        return;
     if (server->acceptable)
         event_free(server->acceptable);
     if (server->timer)
@@ -137,6 +137,13 @@ void asynchat_server_free(struct asynchat_server *server)
     free(server);
 }
 
+/* One that calls `stopped` is about to be freed by itself. */
+void asynchat_server_free(struct asynchat_server *server)
+{
+    if (server && !server->ended)
+        asynchat__server_destroy(server);
+}
+
 void asynchat_server_set_remove_path(struct asynchat_server *server, int remove)
 {
     if (server)
@@ -147,7 +154,9 @@ void asynchat_server_set_remove_path(struct asynchat_server *server, int remove)
 
 int asynchat_server_get_socket(const struct asynchat_server *server)
 {
-    return server ? server->fd : -EINVAL;
+    if (!server)
+        return -EINVAL;
+    return server->stopping ? ASYNCHAT_ESTOPPED : server->fd;
 }
 
 size_t asynchat_server_connections(const struct asynchat_server *server)

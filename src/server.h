@@ -1,5 +1,5 @@
 /* The server's parts, as its files see them: server (life), server_listen,
- * server_accept. SPDX-License-Identifier: BSD-3-Clause */
+ * server_accept, server_stop. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SRC_SERVER_H
 #define ASYNCHAT_SRC_SERVER_H
 
@@ -37,6 +37,11 @@ struct asynchat_server {
     size_t connections; /* so many channels, whose owner is */
     struct channel_owner owner;
     struct peers peers; /* or, if they are counted by address, one of these */
+
+    bool stopping; /* nothing is accepted; when no channel is left, */
+    bool ended;    /* the server is freed, after this is called: */
+    void (*stopped)(void *arg);
+    void *stopped_arg;
 };
 
 /* --- server_listen --- */
@@ -57,5 +62,14 @@ void asynchat__server_close(struct asynchat_server *server);
 /* The server listens: begins to accept. 0 or -ENOMEM. */
 int asynchat__server_accept(struct asynchat_server *server,
                             struct event_base *base);
+
+/* --- server_stop --- */
+
+/* The server's time is up, or its last channel is gone. May free it. */
+void asynchat__server_stopping(struct asynchat_server *server);
+
+/* --- server --- */
+
+void asynchat__server_destroy(struct asynchat_server *server);
 
 #endif

@@ -64,7 +64,10 @@ static void server_gone(struct channel_owner *owner)
     server->connections--;
     if (owner != &server->owner)
         asynchat__peers_remove(&server->peers, (struct peer *)owner);
-    if (server->full) {
+    if (server->stopping) {
+        if (server->connections == 0)
+            event_active(server->timer, EV_TIMEOUT, 0);
+    } else if (server->full) {
         server->full = false;
         server_resume(server);
     }
@@ -180,10 +183,15 @@ static void server_acceptable(evutil_socket_t fd, short what, void *arg)
         server_pause(server);
 }
 
-/* Time is up: what there was no room for is tried again. */
-static void server_again(evutil_socket_t fd, short what, void *arg)
+/* What there was no room for is tried again; or a server that stops has had its
+ * time. */
+static void server_time_is_up(evutil_socket_t fd, short what, void *arg)
 {
     struct asynchat_server *server = arg;
+    if (server->stopping) {
+        asynchat__server_stopping(server);
+        return;
+    }
     evtimer_add(server->timer, &accept_idle);
     if (!server->full && server_resume(server))
         server_acceptable(fd, what, server);
@@ -196,7 +204,7 @@ int asynchat__server_accept(struct asynchat_server *server,
     server->loop = asynchat__loop_share(base);
     server->acceptable = event_new(base, server->fd, EV_READ | EV_PERSIST,
                                    server_acceptable, server);
-    server->timer = evtimer_new(base, server_again, server);
+    server->timer = evtimer_new(base, server_time_is_up, server);
     if (!server->loop || !server->acceptable || !server->timer ||
         evtimer_add(server->timer, &accept_idle) < 0 ||
         event_add(server->acceptable, NULL) < 0)

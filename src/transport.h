@@ -46,6 +46,9 @@ struct transport_ops {
     /* Calls `ready` from the loop, soon. */
     void (*wake)(struct transport *t);
 
+    /* The same, and receives before, if reading is on. */
+    void (*look)(struct transport *t);
+
     /* The output is over: tells the peer, which may be known to have `more` to
      * send. True as long as the peer would lose what it was sent if the
      * connection were closed. */

@@ -229,6 +229,7 @@ static const struct transport_ops bufferevent_ops = {
     .send = transport_send,
     .write = transport_write,
     .wake = transport_wake,
+    .look = transport_wake,
     .finish = transport_finish,
     .close = transport_close,
 };

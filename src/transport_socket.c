@@ -85,7 +85,7 @@ static ssize_t socket_peek(const struct transport *t)
 
 /* Something came, which may be the end. An error counts also behind input that
  * is left where it is. */
-static void socket_look(struct transport *t)
+static void socket_watched(struct transport *t)
 {
     int error = socket_error(t);
     if (error)
@@ -101,7 +101,7 @@ static void socket_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     t->woken = false;
     if ((what & EV_READ) && t->reading == TRANSPORT_WATCH)
-        socket_look(t);
+        socket_watched(t);
     else if ((what & EV_READ) && !t->ended)
         socket_receive(t);
     t->ready(t);
@@ -113,6 +113,12 @@ static void socket_wake(struct transport *t)
         return;
     t->woken = true;
     event_active(&t->bev->ev_read, 0, 0);
+}
+
+static void socket_look(struct transport *t)
+{
+    t->woken = true;
+    event_active(&t->bev->ev_read, t->reading ? EV_READ : 0, 0);
 }
 
 /* An edge is told once, and not again and again as long as there is input. The
@@ -329,6 +335,7 @@ static const struct transport_ops socket_ops = {
     .send = socket_send,
     .write = socket_write,
     .wake = socket_wake,
+    .look = socket_look,
     .finish = socket_finish,
     .close = socket_close,
     .is_socket = true,

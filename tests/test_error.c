@@ -14,7 +14,8 @@ static const int own[] = {0,
                           ASYNCHAT_EFULL,
                           ASYNCHAT_EIDLE,
                           ASYNCHAT_ESTALLED,
-                          ASYNCHAT_ESLOW};
+                          ASYNCHAT_ESLOW,
+                          ASYNCHAT_ESTOPPED};
 static const size_t own_count = sizeof own / sizeof own[0];
 
 static void every_own_code_has_a_text_of_its_own(void **state)

@@ -2,6 +2,7 @@
  * counted, so that what spins is seen; accept4() fails where a test wants
  * it to, and time passes only when it says so.
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "clock.h"
 #include "serving.h"
 
 #include <arpa/inet.h>
@@ -12,7 +13,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -46,27 +46,17 @@ int epoll_wait(int epoll, struct epoll_event *events, int most, int timeout)
     return n;
 }
 
-static long now; /* milliseconds */
-
-int clock_gettime(clockid_t clock, struct timespec *time)
-{
-    (void)clock;
-    *time = (struct timespec){.tv_sec = 1000 + now / 1000,
-                              .tv_nsec = now % 1000 * 1000000};
-    return 0;
-}
-
 /* Until accepting is tried again. */
 static void wait_for_room(struct fixture *f)
 {
     int before = accepts;
     wakeups = 0;
     turn(f);
-    now += 99;
+    clock_advance(99);
     turn(f);
     assert_int_equal(wakeups, 0);
     assert_int_equal(accepts, before);
-    now += 2;
+    clock_advance(2);
     turn(f);
     assert_true(accepts > before);
 }
@@ -442,7 +432,7 @@ static void a_connection_that_waits_for_memory_is_counted_once(void **state)
         turn(f);
         no_memory = false;
         assert_int_equal(asynchat_server_connections(f->server), 0);
-        now += 101;
+        clock_advance(101);
         expect_served(f, fd);
         assert_int_equal(asynchat_server_connections(f->server), 1);
         assert_int_equal(accepts, before + 1);

@@ -128,6 +128,14 @@ struct asynchat_handler {
      * to ASYNCHAT_DROPPED_FIRST, with pieces none. Never NULL. */
     void (*message_dropped)(struct asynchat_channel *ch, const void *data,
                             size_t len, uint64_t total, void *arg);
+
+    /* The server that accepted the connection stops: asynchat_server_stop().
+     * The channel has the grace to come to its end; it may say goodbye, close
+     * when done, now or after the messages to come, or let the time pass. Once,
+     * after handle_connect, and not for a channel that is ending already.
+     * Without it the channel is closed when done as soon as it is between
+     * messages. */
+    void (*handle_stopping)(struct asynchat_channel *ch, void *arg);
 };
 
 /* --- Making and ending --- */

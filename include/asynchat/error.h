@@ -29,7 +29,8 @@ enum {
         -10005, /* more is queued than the channel's output limit */
     ASYNCHAT_EIDLE = -10006,    /* nothing came, or moved, for too long */
     ASYNCHAT_ESTALLED = -10007, /* the peer took nothing for too long */
-    ASYNCHAT_ESLOW = -10008     /* a message comes too slowly */
+    ASYNCHAT_ESLOW = -10008,    /* a message comes too slowly */
+    ASYNCHAT_ESTOPPED = -10009 /* the server was told to stop */
 };
 
 /* The text of an error code, without a full stop; never NULL, also for a code

@@ -10,6 +10,21 @@
  * again; the connections there are go on. An error that is about one connection
  * only costs that one.
  *
+ * A server ends in one of two ways, both allowed inside any callback:
+ * asynchat_server_free() ends the listening, and its channels live on;
+ * asynchat_server_stop() ends the channels as well, in order and in time.
+ *
+ * A program is replaced by its next version, and no connection refused, when
+ * the listening socket goes from one process to the other. The old one, once it
+ * has heard that the new one is ready:
+ *
+ *     asynchat_server_get_socket(server)    goes there by exec or SCM_RIGHTS
+ *     asynchat_server_set_remove_path(server, 0);
+ *     asynchat_server_stop(server, 5000, leave, base);
+ *
+ * and the new one calls asynchat_server_new_socket(). What waits to be accepted
+ * is accepted by either.
+ *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SERVER_H
 #define ASYNCHAT_SERVER_H
@@ -112,8 +127,34 @@ ASYNCHAT_API int asynchat_inherited_sockets(int *first);
 
 /* Stops listening. The channels it made live on. Allowed inside any callback;
  * NULL is allowed. A Unix socket's path is removed, if it still is that
- * socket's: see asynchat_server_set_remove_path(). Since 0.1. */
+ * socket's: see asynchat_server_set_remove_path(). During
+ * asynchat_server_stop() the channels that were told so far end as they would,
+ * but nobody is given a time any more, and `stopped` is not called. Since 0.1.
+ */
 ASYNCHAT_API void asynchat_server_free(struct asynchat_server *server);
+
+/* Stops listening, as asynchat_server_free() does, and ends the channels:
+ *
+ * - Each hears handle_stopping once, from the loop, and may do then and later
+ *   what it wants: say goodbye, close when done, go on.
+ * - Where the handler has none, the channel is closed when done as soon as it
+ *   is between messages: at once, or when the message in progress is found.
+ *   What had arrived by now is delivered before, as much as one read takes. A
+ *   message is what the terminator ends; who needs several of them, or time,
+ *   for one answer, has a handle_stopping.
+ * - What is left after `grace` milliseconds, 0 to 2^31 - 1, is ended with
+ *   ASYNCHAT_ESTOPPED: handle_error and handle_close.
+ * - When the last channel is gone, stopped(arg) is called from the loop, once,
+ *   also if there was none. When it returns, the server is freed; in it,
+ *   asynchat_server_free() does nothing. `stopped` may be NULL.
+ *
+ * What waits to be accepted is dropped, unless another process has the socket.
+ * Called again it begins another grace, and another `stopped` takes the place
+ * of the first. Answers 0, -EINVAL (NULL, a time too long), or ASYNCHAT_ESTOPPED
+ * inside `stopped`. Since 0.1. */
+ASYNCHAT_API int asynchat_server_stop(struct asynchat_server *server,
+                                      unsigned grace,
+                                      void (*stopped)(void *arg), void *arg);
 
 /* Whether a Unix socket's path is removed when the server stops listening: 1
  * for a server of asynchat_server_new(), 0 for one of
@@ -127,7 +168,7 @@ ASYNCHAT_API void asynchat_server_set_remove_path(
 
 /* The listening socket, lent until the server stops listening: to be handed to
  * another process, which then accepts as well. It is non-blocking there too.
- * -EINVAL for NULL. Since 0.1. */
+ * Errors: -EINVAL (NULL), ASYNCHAT_ESTOPPED. Since 0.1. */
 ASYNCHAT_API int asynchat_server_get_socket(
     const struct asynchat_server *server);
 

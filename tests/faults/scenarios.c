@@ -29,6 +29,12 @@ static void asker_connected(struct side *s)
     asker_next(s);
 }
 
+static void once_connected(struct side *s)
+{
+    crlf(s);
+    say(s, "one\r\n");
+}
+
 static const struct program asker = {.connected = asker_connected,
                                      .message = asker_next};
 
@@ -176,6 +182,67 @@ static void a_server_is_freed_with_connections_waiting(struct world *w)
     connect_to_server(w, &asker);
     asynchat_server_free(w->server);
     w->server = NULL;
+}
+
+static void stopped_between_messages(struct world *w)
+{
+    if (!serve(w, unix_address(), &echoer, 2))
+        return;
+    connect_to_server(w, &lines);
+    settle(w);
+    stop(w, 1000);
+}
+
+static void stopped_in_the_middle(struct world *w, const char *rest)
+{
+    if (!serve(w, unix_address(), &echoer, 1) || !connect_to_server(w, &lines))
+        return;
+    say(&w->sides[1], "one\r\ntw");
+    settle(w);
+    stop(w, 1000);
+    say(&w->sides[1], rest);
+}
+
+static void stopped_and_a_message_is_finished(struct world *w)
+{
+    stopped_in_the_middle(w, "o\r\n");
+}
+
+static void stopped_and_time_is_up(struct world *w)
+{
+    stopped_in_the_middle(w, "o, but");
+}
+
+static void stop_and_echo(struct side *s)
+{
+    stop(s->world, 1000);
+    echo(s);
+}
+
+static void goodbye(struct side *s)
+{
+    say(s, "bye\r\n");
+    close_when_done(s);
+}
+
+static void stopped_in_a_callback(struct world *w)
+{
+    static const struct program stopper = {
+        .connected = crlf, .message = stop_and_echo, .stopping = goodbye};
+    static const struct program once = {.connected = once_connected};
+    if (serve(w, unix_address(), &stopper, 1))
+        connect_to_server(w, &once);
+}
+
+static void stopped_and_freed(struct world *w)
+{
+    static const struct program freer = {.connected = crlf,
+                                         .stopping = free_now};
+    if (!serve(w, "127.0.0.1:0", &freer, 1))
+        return;
+    connect_to_server(w, &lines);
+    settle(w);
+    stop(w, 0);
 }
 
 static void pushed_before_it_is_connected(struct world *w)
@@ -1088,6 +1155,11 @@ const struct scenario scenarios[] = {
     SCENARIO(an_address_has_too_many, SYSTEM | WAITS | TIMED | FAILS),
     SCENARIO(connections_outlive_the_server, WAITS),
     SCENARIO(a_server_is_freed_with_connections_waiting, WAITS | TIMED),
+    SCENARIO(stopped_between_messages, WAITS),
+    SCENARIO(stopped_and_a_message_is_finished, WAITS | TIMED),
+    SCENARIO(stopped_and_time_is_up, WAITS | FAILS),
+    SCENARIO(stopped_in_a_callback, WAITS),
+    SCENARIO(stopped_and_freed, SYSTEM | WAITS),
     SCENARIO(pushed_before_it_is_connected, WAITS),
     SCENARIO(addresses, SYSTEM | WAITS),
     SCENARIO(refused_by_tcp, SYSTEM),

@@ -37,7 +37,7 @@ static int code_place(int error)
 {
     if (error <= 0 && error > -200)
         return -error;
-    if (error <= ASYNCHAT_EOF && error >= ASYNCHAT_ETRUNCATED)
+    if (error <= ASYNCHAT_EOF && error >= ASYNCHAT_ESTOPPED)
         return 200 + ASYNCHAT_EOF - error;
     return -1;
 }
@@ -51,12 +51,14 @@ static int fault_code(void)
     return memory ? -ENOMEM : -inject.fault.error;
 }
 
-/* What can be the matter with a connection whose other side has a fault; or with
- * a path, where it seems that somebody listens. */
+/* What can be the matter with a connection whose other side has a fault, also
+ * when its server does not wait any longer; or with a path, where it seems that
+ * somebody listens. */
 static bool is_consequence(int error)
 {
     return error == -EPIPE || error == -ECONNRESET || error == ASYNCHAT_EOF ||
-           error == ASYNCHAT_ECLOSED || error == -EADDRINUSE || error == 0;
+           error == ASYNCHAT_ECLOSED || error == -EADDRINUSE || error == 0 ||
+           (error == ASYNCHAT_ESTOPPED && world.stops > 0);
 }
 
 /* An error code can be given if it is without a fault, or because of it. */
@@ -260,6 +262,17 @@ static void on_drained(struct asynchat_channel *ch, void *arg)
     run(s->program->drained, s);
 }
 
+static void on_stopping(struct asynchat_channel *ch, void *arg)
+{
+    struct side *s = side_called(ch, arg);
+    if (!s->connected || s->told || s->world->stops == 0)
+        complain(s->world, "handle_stopping %s",
+                 s->told ? "once more" : "too early");
+    s->told = true;
+    side_log(s, "stopping", 0);
+    run(s->program->stopping, s);
+}
+
 static const struct asynchat_handler pieces_handler = {
     .size = sizeof pieces_handler,
     .collect_incoming_data = on_data,
@@ -281,9 +294,23 @@ static const struct asynchat_handler whole_handler = {
     .handle_drained = on_drained,
 };
 
+static const struct asynchat_handler stopping_handler = {
+    .size = sizeof stopping_handler,
+    .collect_incoming_data = on_data,
+    .found_terminator = on_found,
+    .handle_connect = on_connect,
+    .handle_eof = on_eof,
+    .handle_error = on_error,
+    .handle_close = on_close,
+    .handle_drained = on_drained,
+    .handle_stopping = on_stopping,
+};
+
 static const struct asynchat_handler *handler_of(const struct program *program)
 {
-    return program->whole ? &whole_handler : &pieces_handler;
+    return program->stopping ? &stopping_handler
+           : program->whole  ? &whole_handler
+                             : &pieces_handler;
 }
 
 /* --- making --- */
@@ -490,6 +517,25 @@ struct side *serve_with(struct world *w, const char *address,
         complain(w, "*out has changed though it failed");
     w->server = NULL;
     return NULL;
+}
+
+static void on_stopped(void *arg)
+{
+    struct world *w = arg;
+    if (w->stopped++ > 0 || asynchat_server_connections(w->server) > 0)
+        complain(w, "stopped too often, or with %zu connections",
+                 asynchat_server_connections(w->server));
+    w->server = NULL;
+}
+
+void stop(struct world *w, unsigned grace)
+{
+    if (!w->server)
+        return;
+    int error = asynchat_server_stop(w->server, grace, on_stopped, w);
+    if (error)
+        complain(w, "asynchat_server_stop: %d", error);
+    w->stops++;
 }
 
 bool take_over(struct world *w)
@@ -888,6 +934,7 @@ static void world_begin(struct world *w, const struct scenario *scenario)
     w->scenario = scenario;
     w->server = NULL;
     w->taken_over = false;
+    w->stops = w->stopped = 0;
     w->count = 0;
     w->lent = w->released = 0;
     memset(w->seen, 0, sizeof w->seen);
@@ -999,7 +1046,8 @@ static void check_pause(struct world *w, const struct outcome *expected)
     bool no_room = error == EMFILE || error == ENFILE || error == ENOBUFS ||
                    error == ENOMEM;
     bool paused = inject.waits > expected->waits;
-    if (inject.fault.kind != FAULT_ONCE || inject.last != CALL_ACCEPT)
+    if (inject.fault.kind != FAULT_ONCE || inject.last != CALL_ACCEPT ||
+        w->stops > 0)
         return;
     if (no_room != paused)
         complain(w, "accepting %s", paused ? "paused" : "did not pause");
@@ -1028,6 +1076,8 @@ const char *world_run(const struct scenario *scenario, bool memory,
     inject.armed = true;
     scenario->run(w);
     settle(w);
+    if (w->stops > 0 && w->stopped != 1)
+        complain(w, "stopped %d times", w->stopped);
     asynchat_server_free(w->server);
     settle(w);
     check_ended(w);

@@ -39,6 +39,7 @@ struct program {
     void (*failed)(struct side *s);
     void (*drained)(struct side *s);
     void (*closed)(struct side *s);
+    void (*stopping)(struct side *s); /* NULL: the library closes it */
 };
 
 struct stream {
@@ -54,7 +55,7 @@ struct side {
     struct side *next; /* where a server's next connection goes */
     struct asynchat_channel *ch;
     bool made, freed, closed; /* the channel was, by the program, by itself */
-    bool connected, eof, failed;
+    bool connected, eof, failed, told;
     bool done;        /* told to close when done, */
     bool given_up;    /* or closed or emptied, with bytes still to send */
     bool pushed;      /* since it was drained */
@@ -90,6 +91,7 @@ struct world {
     struct asynchat_server *server;
     struct side sides[SIDES];
     int count;           /* sides in use */
+    int stops, stopped;  /* calls of asynchat_server_stop, of its callback */
     bool taken_over;     /* its socket is another's */
     int raw[4];          /* descriptors to be closed at the end, or -1 */
     int lent, released;  /* references and producers of a program's own */
@@ -156,6 +158,8 @@ struct side *serve(struct world *w, const char *address,
 struct side *serve_with(struct world *w, const char *address,
                         const struct program *program, int count,
                         const struct asynchat_server_options *options);
+/* The server stops, if there is one. */
+void stop(struct world *w, unsigned grace);
 /* Another server takes the socket of the first, and its place. */
 bool take_over(struct world *w);
 bool connect_to(struct world *w, const char *address, unsigned timeout,

@@ -1,0 +1,808 @@
+/* Stopping: what the channels of a server hear, in which order they end, and
+ * when the server is gone. Time passes only when a test says so.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "clock.h"
+#include "serving.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#define GRACE 1000
+
+/* --- a server whose channels say what they hear --- */
+
+static char events[4096]; /* of all of them */
+
+/* What a test wants to be done when one of these is heard, once. */
+static const char *when;
+static void (*then)(struct fixture *f, struct asynchat_channel *ch);
+
+static void heard(struct fixture *f, struct asynchat_channel *ch,
+                  const char *event, int status)
+{
+    size_t len = strlen(events);
+    void (*now)(struct fixture * f, struct asynchat_channel * ch) = then;
+    const char *name = status == ASYNCHAT_ESTOPPED ? "(ESTOPPED)"
+                       : status == ASYNCHAT_EOF    ? "(EOF)"
+                       : status != 0               ? "(other)"
+                                                   : "";
+    snprintf(events + len, sizeof events - len, "%s%s%s", len > 0 ? " " : "",
+             event, name);
+    if (now && strcmp(event, when) == 0) {
+        then = NULL;
+        now(f, ch);
+    }
+}
+
+static void on_connect(struct asynchat_channel *ch, void *arg)
+{
+    struct fixture *f = arg;
+    f->own = ch;
+    assert_int_equal(asynchat_set_terminator(ch, "\r\n", 2), 0);
+    heard(arg, ch, "connect", 0);
+}
+
+static void on_message(struct asynchat_channel *ch, const void *data,
+                       size_t len, void *arg)
+{
+    (void)asynchat_push(ch, data, len);
+    (void)asynchat_push(ch, "\r\n", 2);
+    heard(arg, ch, "message", 0);
+}
+
+static void on_eof(struct asynchat_channel *ch, int cut_off, void *arg)
+{
+    (void)cut_off;
+    heard(arg, ch, "eof", 0);
+}
+
+static void on_error(struct asynchat_channel *ch, int error, void *arg)
+{
+    heard(arg, ch, "error", error);
+}
+
+static void on_close(struct asynchat_channel *ch, int status, void *arg)
+{
+    heard(arg, ch, "closed", status);
+}
+
+static void on_stopping(struct asynchat_channel *ch, void *arg)
+{
+    heard(arg, ch, "stopping", 0);
+}
+
+/* f->server is freed then. */
+static void on_stopped(void *arg)
+{
+    struct fixture *f = arg;
+    heard(f, NULL, "stopped", 0);
+    f->server = NULL;
+}
+
+static void on_stopped_after_all(void *arg)
+{
+    ((struct fixture *)arg)->server = NULL;
+    heard(arg, NULL, "stopped after all", 0);
+}
+
+static const struct asynchat_handler untold = {
+    .size = sizeof untold,
+    .message = on_message,
+    .handle_connect = on_connect,
+    .handle_eof = on_eof,
+    .handle_error = on_error,
+    .handle_close = on_close,
+};
+
+static const struct asynchat_handler told = {
+    .size = sizeof told,
+    .message = on_message,
+    .handle_connect = on_connect,
+    .handle_eof = on_eof,
+    .handle_error = on_error,
+    .handle_close = on_close,
+    .handle_stopping = on_stopping,
+};
+
+static void expect_events(const char *expected)
+{
+    assert_string_equal(events, expected);
+    events[0] = '\0';
+}
+
+static struct fixture *begin_with(void **state,
+                                  const struct asynchat_handler *handler,
+                                  const struct asynchat_server_options *options)
+{
+    struct fixture *f = *state;
+    events[0] = '\0';
+    then = NULL;
+    assert_int_equal(asynchat_server_new(f->base, "127.0.0.1:0", handler, f,
+                                         options, &f->server),
+                     0);
+    return f;
+}
+
+/* A server and a client, connected. */
+static struct fixture *begin(void **state,
+                             const struct asynchat_handler *handler)
+{
+    struct fixture *f = begin_with(state, handler, NULL);
+    f->peer = dial_server(f);
+    turn(f);
+    expect_events("connect");
+    return f;
+}
+
+static void send_text(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* All that a client gets; then the end or not. */
+static void expect_received(int fd, const char *text, bool end)
+{
+    char got[256];
+    size_t len = 0;
+    ssize_t n;
+    while ((n = recv(fd, got + len, sizeof got - 1 - len, MSG_DONTWAIT)) > 0)
+        len += (size_t)n;
+    got[len] = '\0';
+    assert_string_equal(got, text);
+    assert_int_equal(n, end ? 0 : -1);
+}
+
+static void stop(struct fixture *f, unsigned grace)
+{
+    assert_int_equal(asynchat_server_stop(f->server, grace, on_stopped, f), 0);
+}
+
+/* What calls make of it. */
+static void stop_now(struct fixture *f, struct asynchat_channel *ch)
+{
+    (void)ch;
+    stop(f, GRACE);
+}
+
+static void free_channel(struct fixture *f, struct asynchat_channel *ch)
+{
+    (void)f;
+    asynchat_channel_free(ch);
+}
+
+static void free_the_server(struct fixture *f, struct asynchat_channel *ch)
+{
+    (void)ch;
+    asynchat_server_free(f->server);
+    f->server = NULL;
+}
+
+static void close_in_order(struct fixture *f, struct asynchat_channel *ch)
+{
+    (void)f;
+    assert_int_equal(asynchat_push(ch, "bye\r\n", 5), 0);
+    assert_int_equal(asynchat_close_when_done(ch), 0);
+}
+
+/* More than there is room for on the way to a client that does not read. */
+#define MUCH (16 << 20)
+
+static void push_much(struct fixture *f, struct asynchat_channel *ch)
+{
+    char *data = big(MUCH);
+    (void)f;
+    assert_int_equal(asynchat_push(ch, data, MUCH), 0);
+    free(data);
+}
+
+static void push_much_and_close(struct fixture *f, struct asynchat_channel *ch)
+{
+    push_much(f, ch);
+    assert_int_equal(asynchat_close_when_done(ch), 0);
+}
+
+static void answer_with_much(struct fixture *f,
+                             void (*answer)(struct fixture *f,
+                                            struct asynchat_channel *ch))
+{
+    when = "message";
+    then = answer;
+    send_text(f->peer, "one\r\n");
+    turn(f);
+    expect_events("message");
+}
+
+/* Nothing is left to be waited for. */
+static void expect_over(struct fixture *f)
+{
+    assert_null(f->server);
+    assert_int_equal(event_base_loop(f->base, EVLOOP_NONBLOCK), 1);
+}
+
+/* --- without handle_stopping --- */
+
+static void idle_channels_are_closed_and_then_the_server_is_gone(void **state)
+{
+    struct fixture *f = begin(state, &untold);
+    stop(f, GRACE);
+    assert_int_equal(asynchat_server_connections(f->server), 1);
+    expect_events(""); /* no call runs a callback */
+    turn(f);
+    expect_events("closed stopped");
+    expect_received(f->peer, "", true);
+    expect_over(f);
+}
+
+static void without_channels_it_is_gone_at_once_from_the_loop(void **state)
+{
+    struct fixture *f = begin_with(state, &untold, NULL);
+    stop(f, GRACE);
+    expect_events("");
+    turn(f);
+    expect_events("stopped");
+    expect_over(f);
+}
+
+static void without_stopped_it_is_gone_as_well(void **state)
+{
+    struct fixture *f = begin(state, &untold);
+    assert_int_equal(asynchat_server_stop(f->server, 0, NULL, NULL), 0);
+    f->server = NULL;
+    turn(f);
+    expect_events("closed");
+    expect_over(f);
+}
+
+static void a_message_in_progress_is_finished_and_answered(void **state)
+{
+    struct fixture *f = begin(state, &untold);
+    send_text(f->peer, "he");
+    turn(f);
+    stop(f, GRACE);
+    turn(f);
+    send_text(f->peer, "llo");
+    turn(f);
+    expect_events("");
+    send_text(f->peer, "\r\n");
+    turn(f);
+    expect_events("message closed stopped");
+    expect_received(f->peer, "hello\r\n", true);
+    expect_over(f);
+}
+
+static void the_beginning_of_a_terminator_is_a_message_in_progress(void **state)
+{
+    struct fixture *f = begin(state, &untold);
+    send_text(f->peer, "\r");
+    turn(f);
+    stop(f, GRACE);
+    turn(f);
+    expect_events("");
+    send_text(f->peer, "\n");
+    turn(f);
+    expect_events("message closed stopped");
+    expect_received(f->peer, "\r\n", true);
+}
+
+static void what_had_arrived_is_answered_before(void **state)
+{
+    struct fixture *f = begin(state, &untold);
+    send_text(f->peer, "one\r\ntwo\r\n");
+    stop(f, GRACE); /* the loop has not seen it yet */
+    turn(f);
+    expect_events("message message closed stopped");
+    expect_received(f->peer, "one\r\ntwo\r\n", true);
+}
+
+static void a_connection_just_accepted_is_told_first_that_it_is_up(void **state)
+{
+    struct fixture *f = begin_with(state, &untold, NULL);
+    f->peer = dial_server(f);
+    send_text(f->peer, "one\r\n");
+    when = "connect";
+    then = stop_now;
+    turn(f);
+    expect_events("connect message closed stopped");
+    expect_received(f->peer, "one\r\n", true);
+}
+
+static void what_is_queued_is_still_sent(void **state)
+{
+    struct fixture *f = begin(state, &untold);
+    char piece[65536];
+    size_t got = 0;
+    ssize_t n;
+    answer_with_much(f, push_much);
+    stop(f, GRACE);
+    turn(f);
+    expect_events("");
+    for (; (n = recv(f->peer, piece, sizeof piece, 0)) > 0; turn(f))
+        got += (size_t)n;
+    assert_int_equal(n, 0);
+    assert_int_equal(got, strlen("one\r\n") + MUCH);
+    expect_events("closed stopped");
+}
+
+static const struct asynchat_handler without_terminator = {
+    .size = sizeof without_terminator,
+    .handle_error = on_error,
+    .handle_close = on_close,
+};
+
+static void with_no_terminator_what_has_begun_has_no_end(void **state)
+{
+    struct fixture *f = begin_with(state, &without_terminator, NULL);
+    f->peer = dial_server(f);
+    send_text(f->peer, "hello");
+    turn(f);
+    stop(f, GRACE);
+    turn(f);
+    expect_events("");
+    clock_advance(GRACE);
+    turn(f);
+    expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
+}
+
+/* --- with handle_stopping --- */
+
+static void it_is_told_once_and_goes_on_until_it_ends(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    stop(f, GRACE);
+    turn(f);
+    expect_events("stopping");
+    for (int i = 0; i < 2; i++) {
+        send_text(f->peer, "one\r\n");
+        turn(f);
+        expect_events("message");
+    }
+    expect_received(f->peer, "one\r\none\r\n", false);
+    assert_int_equal(shutdown(f->peer, SHUT_WR), 0);
+    turn(f);
+    expect_events("eof closed(EOF) stopped");
+    expect_over(f);
+}
+
+static void it_may_say_goodbye(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    when = "stopping";
+    then = close_in_order;
+    stop(f, GRACE);
+    turn(f);
+    expect_events("stopping closed stopped");
+    expect_received(f->peer, "bye\r\n", true);
+}
+
+static void it_may_free_the_channel(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    when = "stopping";
+    then = free_channel;
+    stop(f, GRACE);
+    turn(f);
+    expect_events("stopping stopped");
+    expect_received(f->peer, "", true);
+}
+
+static void a_channel_that_is_ending_is_not_told(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    answer_with_much(f, push_much_and_close);
+    stop(f, GRACE);
+    turn(f);
+    expect_events("");
+    clock_advance(GRACE);
+    turn(f);
+    expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
+}
+
+/* --- the grace --- */
+
+static void what_is_left_after_the_grace_is_ended(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    stop(f, GRACE);
+    turn(f);
+    clock_advance(GRACE - 1);
+    turn(f);
+    expect_events("stopping");
+    clock_advance(1);
+    turn(f);
+    expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
+    expect_received(f->peer, "", true);
+    expect_over(f);
+}
+
+static void without_a_grace_only_what_is_idle_ends_in_order(void **state)
+{
+    struct fixture *f = begin(state, &untold);
+    send_text(f->peer, "he");
+    int idle = dial_server(f);
+    turn(f);
+    expect_events("connect");
+    stop(f, 0);
+    turn(f);
+    expect_events("closed error(ESTOPPED) closed(ESTOPPED) stopped");
+    close(idle);
+}
+
+static void without_a_grace_it_is_told_before_it_ends(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    stop(f, 0);
+    turn(f);
+    expect_events("stopping error(ESTOPPED) closed(ESTOPPED) stopped");
+}
+
+static void stopped_again_another_grace_begins(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    stop(f, GRACE);
+    turn(f);
+    clock_advance(GRACE - 1);
+    assert_int_equal(
+        asynchat_server_stop(f->server, 10, on_stopped_after_all, f), 0);
+    turn(f);
+    clock_advance(9);
+    turn(f);
+    expect_events("stopping");
+    clock_advance(1);
+    turn(f);
+    expect_events("error(ESTOPPED) closed(ESTOPPED) stopped after all");
+    expect_over(f);
+}
+
+static void stopped_twice_at_once_it_is_told_once(void **state)
+{
+    struct fixture *f = begin_with(state, &told, NULL);
+    stop(f, GRACE);
+    assert_int_equal(
+        asynchat_server_stop(f->server, 0, on_stopped_after_all, f), 0);
+    turn(f);
+    expect_events("stopped after all");
+    expect_over(f);
+}
+
+/* --- from anywhere --- */
+
+static void stop_when(void **state, const char *event, const char *expected)
+{
+    struct fixture *f = begin_with(state, &told, NULL);
+    f->peer = dial_server(f);
+    send_text(f->peer, "one\r\n");
+    assert_int_equal(shutdown(f->peer, SHUT_WR), 0);
+    when = event;
+    then = stop_now;
+    turn(f);
+    expect_events(expected);
+    expect_received(f->peer, "one\r\n", true);
+    expect_over(f);
+}
+
+static void stopped_in_handle_connect(void **state)
+{
+    stop_when(state, "connect",
+              "connect message stopping eof closed(EOF) stopped");
+}
+
+static void stopped_in_message(void **state)
+{
+    stop_when(state, "message", "connect message eof closed(EOF) stopped");
+}
+
+static void stopped_in_handle_eof(void **state)
+{
+    stop_when(state, "eof", "connect message eof closed(EOF) stopped");
+}
+
+static void stopped_in_handle_close(void **state)
+{
+    stop_when(state, "closed", "connect message eof closed(EOF) stopped");
+}
+
+static void stopped_in_handle_stopping(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    when = "stopping";
+    then = stop_now;
+    stop(f, 0);
+    turn(f);
+    expect_events("stopping");
+    clock_advance(GRACE);
+    turn(f);
+    expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
+}
+
+static void stop_once_more(struct fixture *f, struct asynchat_channel *ch)
+{
+    (void)ch;
+    assert_int_equal(asynchat_server_stop(f->server, 0, on_stopped, f),
+                     ASYNCHAT_ESTOPPED);
+    asynchat_server_free(f->server);
+}
+
+static void in_stopped_the_server_is_ending_already(void **state)
+{
+    struct fixture *f = begin_with(state, &told, NULL);
+    when = "stopped";
+    then = stop_once_more;
+    stop(f, 0);
+    turn(f);
+    expect_events("stopped");
+    expect_over(f);
+}
+
+/* --- freeing --- */
+
+static void the_last_channel_freed_by_the_program_is_told_from_the_loop(
+    void **state)
+{
+    struct fixture *f = begin(state, &told);
+    send_text(f->peer, "one\r\n");
+    turn(f);
+    expect_events("message");
+    stop(f, GRACE);
+    turn(f);
+    expect_events("stopping");
+    asynchat_channel_free(f->own);
+    expect_events("");
+    assert_int_equal(asynchat_server_connections(f->server), 0);
+    turn(f);
+    expect_events("stopped");
+    expect_over(f);
+}
+
+static void freed_while_it_stops_its_channels_live_on(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    stop(f, GRACE);
+    turn(f);
+    asynchat_server_free(f->server);
+    f->server = NULL;
+    clock_advance(GRACE);
+    send_text(f->peer, "one\r\n");
+    turn(f);
+    expect_events("stopping message");
+    assert_int_equal(shutdown(f->peer, SHUT_WR), 0);
+    turn(f);
+    expect_events("eof closed(EOF)");
+    expect_over(f);
+}
+
+static void freed_in_handle_stopping(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    when = "stopping";
+    then = free_the_server;
+    stop(f, 0);
+    turn(f);
+    expect_events("stopping");
+    assert_int_equal(shutdown(f->peer, SHUT_WR), 0);
+    turn(f);
+    expect_events("eof closed(EOF)");
+    expect_over(f);
+}
+
+static void freed_in_the_handle_close_of_the_last(void **state)
+{
+    struct fixture *f = begin(state, &untold);
+    when = "closed";
+    then = free_the_server;
+    stop(f, GRACE);
+    turn(f);
+    expect_events("closed");
+    expect_over(f);
+}
+
+/* --- several --- */
+
+static void all_that_are_left_are_told(void **state)
+{
+    struct fixture *f = begin_with(state, &told, NULL);
+    int fds[8];
+    for (size_t i = 0; i < COUNT(fds); i++) {
+        fds[i] = dial_server(f);
+        turn(f);
+    }
+    hang_up(f, fds[0]);
+    hang_up(f, fds[3]);
+    hang_up(f, fds[2]);
+    hang_up(f, fds[7]);
+    events[0] = '\0';
+    assert_int_equal(asynchat_server_connections(f->server), 4);
+    stop(f, GRACE);
+    turn(f);
+    expect_events("stopping stopping stopping stopping");
+    hang_up(f, fds[4]);
+    hang_up(f, fds[1]);
+    expect_events("eof closed(EOF) eof closed(EOF)");
+    clock_advance(GRACE);
+    turn(f);
+    expect_events("error(ESTOPPED) closed(ESTOPPED) "
+                  "error(ESTOPPED) closed(ESTOPPED) stopped");
+    close(fds[5]);
+    close(fds[6]);
+    expect_over(f);
+}
+
+static void counted_by_address_they_are_told_as_well(void **state)
+{
+    const struct asynchat_server_options options = {.size = sizeof options,
+                                                    .max_per_address = 5};
+    struct fixture *f = begin_with(state, &untold, &options);
+    int one = dial_server(f), two = dial_server(f);
+    turn(f);
+    stop(f, GRACE);
+    turn(f);
+    expect_events("connect connect closed closed stopped");
+    close(one);
+    close(two);
+    expect_over(f);
+}
+
+/* --- no more connections --- */
+
+static void nothing_is_accepted_any_more(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    int early = dial_server(f);
+    stop(f, GRACE);
+    assert_int_equal(asynchat_server_get_socket(f->server), ASYNCHAT_ESTOPPED);
+    assert_int_equal(asynchat_server_address(f->server, text, sizeof text), 0);
+    assert_int_equal(dial(text), -ECONNREFUSED);
+    turn(f);
+    expect_events("stopping");
+    clock_advance(GRACE);
+    turn(f);
+    expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
+    close(early);
+}
+
+static void a_connection_for_the_next_process_is_not_waited_for(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    struct asynchat_server *next;
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    int fd = dup(asynchat_server_get_socket(f->server));
+    assert_int_equal(asynchat_server_address(f->server, text, sizeof text), 0);
+    stop(f, GRACE);
+    int client = dial(text);
+    turn(f);
+    clock_advance(GRACE - 1);
+    turn(f);
+    expect_events("stopping");
+    clock_advance(1);
+    turn(f);
+    expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
+    assert_int_equal(
+        asynchat_server_new_socket(f->base, fd, &told, f, NULL, &next), 0);
+    f->server = next;
+    turn(f);
+    expect_events("connect");
+    hang_up(f, client);
+}
+
+static void a_full_server_does_not_resume_when_it_stops(void **state)
+{
+    const struct asynchat_server_options options = {.size = sizeof options,
+                                                    .max_connections = 1};
+    struct fixture *f = begin_with(state, &untold, &options);
+    f->peer = dial_server(f);
+    int waiting = dial_server(f);
+    turn(f);
+    stop(f, GRACE);
+    turn(f);
+    expect_events("connect closed stopped");
+    close(waiting);
+    expect_over(f);
+}
+
+static void its_path_is_removed_at_once_or_stays(void **state)
+{
+    struct fixture *f = serve(state, unix_address());
+    stop(f, GRACE);
+    assert_int_equal(access(unix_path(), F_OK), -1);
+    turn(f);
+    serve(state, unix_address());
+    asynchat_server_set_remove_path(f->server, 0);
+    stop(f, GRACE);
+    turn(f);
+    assert_int_equal(unlink(unix_path()), 0);
+}
+
+static bool no_memory; /* for libevent */
+
+static void *maybe_malloc(size_t size)
+{
+    return no_memory ? NULL : malloc(size);
+}
+
+static void *maybe_realloc(void *old, size_t size)
+{
+    return no_memory ? NULL : realloc(old, size);
+}
+
+static void without_memory_it_stops_as_well(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    int waiting = dial_server(f);
+    no_memory = true;
+    turn(f); /* accepted, and waits for memory */
+    stop(f, GRACE);
+    turn(f);
+    expect_events("stopping");
+    clock_advance(GRACE);
+    turn(f);
+    no_memory = false;
+    expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
+    expect_received(waiting, "", true);
+    close(waiting);
+    expect_over(f);
+}
+
+static void what_cannot_be_is_refused(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    assert_int_equal(asynchat_server_stop(NULL, 0, on_stopped, f), -EINVAL);
+    assert_int_equal(
+        asynchat_server_stop(f->server, (unsigned)INT_MAX + 1, on_stopped, f),
+        -EINVAL);
+    assert_int_equal(asynchat_server_connections(NULL), 0);
+    turn(f);
+    expect_events("");
+    send_text(f->peer, "one\r\n");
+    turn(f);
+    expect_events("message");
+}
+
+int main(void)
+{
+    event_set_mem_functions(maybe_malloc, maybe_realloc, free);
+    const struct CMUnitTest tests[] = {
+        OVER(TCP, idle_channels_are_closed_and_then_the_server_is_gone),
+        OVER(TCP, without_channels_it_is_gone_at_once_from_the_loop),
+        OVER(TCP, without_stopped_it_is_gone_as_well),
+        OVER(TCP, a_message_in_progress_is_finished_and_answered),
+        OVER(TCP, the_beginning_of_a_terminator_is_a_message_in_progress),
+        OVER(TCP, what_had_arrived_is_answered_before),
+        OVER(TCP, a_connection_just_accepted_is_told_first_that_it_is_up),
+        OVER(TCP, what_is_queued_is_still_sent),
+        OVER(TCP, with_no_terminator_what_has_begun_has_no_end),
+        OVER(TCP, it_is_told_once_and_goes_on_until_it_ends),
+        OVER(TCP, it_may_say_goodbye),
+        OVER(TCP, it_may_free_the_channel),
+        OVER(TCP, a_channel_that_is_ending_is_not_told),
+        OVER(TCP, what_is_left_after_the_grace_is_ended),
+        OVER(TCP, without_a_grace_only_what_is_idle_ends_in_order),
+        OVER(TCP, without_a_grace_it_is_told_before_it_ends),
+        OVER(TCP, stopped_again_another_grace_begins),
+        OVER(TCP, stopped_twice_at_once_it_is_told_once),
+        OVER(TCP, stopped_in_handle_connect),
+        OVER(TCP, stopped_in_message),
+        OVER(TCP, stopped_in_handle_eof),
+        OVER(TCP, stopped_in_handle_close),
+        OVER(TCP, stopped_in_handle_stopping),
+        OVER(TCP, in_stopped_the_server_is_ending_already),
+        OVER(TCP, the_last_channel_freed_by_the_program_is_told_from_the_loop),
+        OVER(TCP, freed_while_it_stops_its_channels_live_on),
+        OVER(TCP, freed_in_handle_stopping),
+        OVER(TCP, freed_in_the_handle_close_of_the_last),
+        OVER(TCP, all_that_are_left_are_told),
+        OVER(TCP, counted_by_address_they_are_told_as_well),
+        OVER(TCP, nothing_is_accepted_any_more),
+        OVER(TCP, a_connection_for_the_next_process_is_not_waited_for),
+        OVER(TCP, a_full_server_does_not_resume_when_it_stops),
+        OVER(TCP, its_path_is_removed_at_once_or_stays),
+        OVER(TCP, without_memory_it_stops_as_well),
+        OVER(TCP, what_cannot_be_is_refused),
+    };
+    return RUN(tests);
+}
