@@ -499,7 +499,7 @@ int fixture_setup(void **state)
 }
 
 /* A bufferevent with a deferred callback is freed after that. */
-void stop(struct fixture *f)
+void close_connection(struct fixture *f)
 {
     asynchat_channel_free(f->ch);
     asynchat_channel_free(f->far);
@@ -518,7 +518,7 @@ void stop(struct fixture *f)
 int fixture_teardown(void **state)
 {
     struct fixture *f = *state;
-    stop(f);
+    close_connection(f);
     event_base_free(f->base);
     int left = count_descriptors() - f->descriptors;
     if (left)

@@ -88,7 +88,7 @@ struct fixture *start_with(void **state,
 
 /* Ends the connection and forgets what was recorded; another one may be opened.
  */
-void stop(struct fixture *f);
+void close_connection(struct fixture *f);
 
 /* Runs the loop until nothing happens any more. */
 void settle(struct fixture *f);

@@ -523,7 +523,7 @@ static void nothing_held_back_is_delivered_after_close_at_eof(void **state)
 
 static void sizes_have_defaults(void **state)
 {
-    struct fixture *f = start(state);
+    struct fixture *f = start_whole(state);
     assert_int_equal(asynchat_get_in_buffer_size(f->ch), 65536);
     assert_int_equal(asynchat_get_message_limit(f->ch), 1048576);
     assert_int_equal(asynchat_get_in_buffer_size(NULL), 0);

@@ -106,7 +106,7 @@ static void set_next(struct fixture *f)
 static void open_way(void **state, const struct way *way)
 {
     struct fixture *f = *state;
-    stop(f);
+    close_connection(f);
     start_with(state, way->handler);
     expect(f, "connect");
     f->on_found = set_next;
