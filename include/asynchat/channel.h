@@ -3,9 +3,9 @@
  *
  *     static const struct asynchat_handler echo = {
  *         .size = sizeof echo,
- *         .handle_connect = start,           sets the first terminator
- *         .collect_incoming_data = collect,  bytes of a message, as they come
- *         .found_terminator = line,          the message is complete
+ *         .handle_connect = start,          // sets a terminator
+ *         .collect_incoming_data = collect, // bytes, as they come
+ *         .found_terminator = line,         // the message is complete
  *     };
  *
  * What everyone must know:
@@ -28,7 +28,7 @@
  * - The loop ends by itself when the last channel and server are gone.
  * - One thread for each event base: a channel is used from the thread that
  *   runs its loop.
- * - Sockets never raise SIGPIPE here. libevent's own writes and sendfile()
+ * - Sockets never raise SIGPIPE here. libevent's own writes and sendfile(2)
  *   can, so the first channel over a bufferevent of yours and the first file
  *   sent set SIGPIPE to SIG_IGN, if it is SIG_DFL then.
  *
@@ -44,7 +44,7 @@
 
 ASYNCHAT_BEGIN_DECLS
 
-/* --- The handler --- */
+/* --- The callbacks of a channel --- */
 
 /* So many bytes of a message that was dropped are kept. */
 #define ASYNCHAT_DROPPED_FIRST 256
@@ -54,8 +54,9 @@ ASYNCHAT_BEGIN_DECLS
  * NULL, but not all. Fields are only ever appended.
  *
  * Messages are delivered in one of two ways: piece by piece with
- * collect_incoming_data and found_terminator, or whole with message. Setting
- * both is -EINVAL. */
+ * collect_incoming_data and found_terminator, or whole with `message`. Setting
+ * both is refused with -EINVAL, and so is a handler without `size`, or without
+ * any callback. */
 struct asynchat_handler {
     size_t size;
 
@@ -138,34 +139,39 @@ struct asynchat_handler {
     void (*handle_stopping)(struct asynchat_channel *ch, void *arg);
 };
 
-/* --- Making and ending --- */
+/* --- Making a channel --- */
 
-/* For asynchat_channel_new: the bufferevent is still connecting, or shaking
- * hands. handle_connect then waits for its BEV_EVENT_CONNECTED. Make the channel
- * first, and call bufferevent_socket_connect() then: a connection that is refused
- * at once tells only those who are there already. */
+/* For asynchat_channel_new(): the bufferevent is still connecting, or shaking
+ * hands. handle_connect then waits for its BEV_EVENT_CONNECTED. Make the
+ * channel first, and call bufferevent_socket_connect() then: a connection that
+ * is refused at once tells only those who are there already. */
 #define ASYNCHAT_CONNECTING 0x1u
 
 /* A channel over a bufferevent of yours: TLS, filter, pair, anything. `flags`
  * is 0 or ASYNCHAT_CONNECTING. On success takes `bev`, whose callbacks, enabled
  * events and buffers are the library's from now on, and gives the channel in
  * *out; on failure `bev` stays yours and *out as it was. For a plain socket
- * asynchat_channel_new_socket is faster, and safer: over a bufferevent input
+ * asynchat_channel_new_socket() is faster, and safer: over a bufferevent input
  * that is unread at the close makes the system reset the connection. Errors:
- * -EINVAL (NULL, unknown flag, bad handler), -ENOTSUP (a handler with fields
- * this version does not know), -ENOMEM. Since 0.1. */
+ * -EINVAL (`bev`, `handler` or `out` is NULL, the flag is unknown, or `handler`
+ * is filled in wrongly), -ENOTSUP (`handler` has fields that this version does
+ * not know), -ENOMEM. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new(
     struct bufferevent *bev, unsigned flags,
     const struct asynchat_handler *handler, void *arg,
     struct asynchat_channel **out);
 
 /* A channel over a connected stream socket, which becomes non-blocking and
- * close-on-exec. (Python: async_chat(sock)) On success takes `fd` and gives the
- * channel in *out; on failure `fd` stays yours and *out as it was. Errors: as
- * above, and those of fcntl(2). Since 0.1. */
+ * close-on-exec. On success takes `fd` and gives the channel in *out; on failure
+ * `fd` stays yours and *out as it was. Errors: -EINVAL (`base`, `handler` or
+ * `out` is NULL, `fd` is no stream socket, or `handler` is filled in wrongly),
+ * -ENOTSUP (`handler` has fields that this version does not know), -ENOMEM, and
+ * those of getsockopt(2) and fcntl(2). (Python: async_chat(sock)) Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new_socket(
     struct event_base *base, int fd, const struct asynchat_handler *handler,
     void *arg, struct asynchat_channel **out);
+
+/* --- Ending a channel --- */
 
 /* Ends the channel now: nothing more is delivered, output not yet sent is
  * dropped. handle_close with status 0 follows from the loop, unless the channel
@@ -175,9 +181,9 @@ ASYNCHAT_API void asynchat_close(struct asynchat_channel *ch);
 /* Ends the channel when all that is queued has been sent. Messages are
  * delivered until then, as in Python; a push that answers one of them is
  * refused with ASYNCHAT_ECLOSED, which is no reason to close. A peer that does
- * not read for the linger time is given up with -ETIMEDOUT. Returns 0, also
- * when called twice, -EINVAL for NULL, or ASYNCHAT_ECLOSED. (Python:
- * close_when_done) Since 0.1. */
+ * not read for the linger time is given up with -ETIMEDOUT. Calling it twice is
+ * allowed. Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED (the channel has
+ * ended). (Python: close_when_done) Since 0.1. */
 ASYNCHAT_API int asynchat_close_when_done(struct asynchat_channel *ch);
 
 /* Ends this side's output, when all that is queued has been sent: the peer sees
@@ -198,9 +204,9 @@ ASYNCHAT_API void asynchat_keep_open(struct asynchat_channel *ch);
 ASYNCHAT_API void asynchat_abort(struct asynchat_channel *ch);
 
 /* Drops input that was not delivered and output that was not sent, release
- * callbacks of producers included, and takes asynchat_close_when_done back. The
- * terminator stays. On a bufferevent of yours, what the bufferevent was already
- * given is still sent. (Python: discard_buffers) Since 0.1. */
+ * callbacks of producers included, and takes asynchat_close_when_done() back.
+ * The terminator stays. On a bufferevent of yours, what the bufferevent was
+ * already given is still sent. (Python: discard_buffers) Since 0.1. */
 ASYNCHAT_API void asynchat_discard_buffers(struct asynchat_channel *ch);
 
 /* Ends and frees the channel: no callback of it runs any more, handle_close
@@ -208,7 +214,7 @@ ASYNCHAT_API void asynchat_discard_buffers(struct asynchat_channel *ch);
  * returned. NULL is allowed. Since 0.1. */
 ASYNCHAT_API void asynchat_channel_free(struct asynchat_channel *ch);
 
-/* --- Terminators --- */
+/* --- What ends a message --- */
 
 /* The longest terminator, in bytes. */
 #define ASYNCHAT_TERMINATOR_MAX 1048576
@@ -224,25 +230,27 @@ enum asynchat_terminator {
  * same as none. Copies. Holds from the next byte that was not delivered, also
  * inside collect_incoming_data; bytes that were held back as the beginning of
  * the terminator before are matched again, from the loop. A channel begins with
- * none. Errors: -EINVAL, -ENOMEM. (Python: set_terminator with bytes) Since
- * 0.1. */
+ * none. Errors: -EINVAL (`ch` or `bytes` is NULL, or `len` is too large),
+ * -ENOMEM. (Python: set_terminator with bytes) Since 0.1. */
 ASYNCHAT_API int asynchat_set_terminator(struct asynchat_channel *ch,
                                          const void *bytes, size_t len);
 
 /* The message ends after `len` bytes, at most 2^63 - 1; 0 is the same as none.
- * Errors: -EINVAL, -ENOMEM (bytes were held back). (Python: set_terminator with
- * an int) Since 0.1. */
+ * Errors: -EINVAL (`ch` is NULL, or `len` is too large), -ENOMEM (bytes were
+ * held back, and there is no memory for them). (Python: set_terminator with an
+ * int) Since 0.1. */
 ASYNCHAT_API int asynchat_set_terminator_length(struct asynchat_channel *ch,
                                                 uint64_t len);
 
-/* No terminator: everything is collected. Errors: -EINVAL, -ENOMEM (bytes were
- * held back). (Python: set_terminator(None)) Since 0.1. */
+/* No terminator: everything is collected. Errors: -EINVAL (`ch` is NULL),
+ * -ENOMEM (bytes were held back, and there is no memory for them). (Python:
+ * set_terminator(None)) Since 0.1. */
 ASYNCHAT_API int asynchat_set_terminator_none(struct asynchat_channel *ch);
 
-/* The kind of terminator in force. *len, unless `len` is NULL: the length of
- * the string, or the number of bytes still to come, which is 0 once they came.
- * *bytes, unless `bytes` is NULL: the string, lent until the next terminator is
- * set, or NULL. (Python: get_terminator) Since 0.1. */
+/* Returns the kind of terminator in force. *len, unless `len` is NULL: the
+ * length of the string, or the number of bytes still to come, which is 0 once
+ * they came. *bytes, unless `bytes` is NULL: the string, lent until the next
+ * terminator is set, or NULL. (Python: get_terminator) Since 0.1. */
 ASYNCHAT_API enum asynchat_terminator asynchat_get_terminator(
     const struct asynchat_channel *ch, const void **bytes, uint64_t *len);
 
@@ -260,13 +268,13 @@ ASYNCHAT_API void asynchat_pause_reading(struct asynchat_channel *ch);
  * reading was not paused. Since 0.1. */
 ASYNCHAT_API void asynchat_resume_reading(struct asynchat_channel *ch);
 
-/* --- Output --- */
+/* --- Queueing output --- */
 
-/* All of these append to one queue, which is sent in order. They answer 0,
- * -EINVAL for NULL or an impossible length, -ENOMEM, ASYNCHAT_ECLOSED when the
- * channel has ended or was told to close when done, or ASYNCHAT_EFULL when more
- * than the output limit is queued, which ends the channel. What is queued before
- * the connection is up waits for it. */
+/* All of these append to one queue, which is sent in order. What is queued
+ * before the connection is up waits for it. Errors: -EINVAL (`ch` or what to
+ * send is NULL, or its length impossible), -ENOMEM, ASYNCHAT_ECLOSED (the
+ * channel has ended, or was told to close when done), ASYNCHAT_EFULL (more than
+ * the output limit is queued, which ends the channel). */
 
 /* Queues `len` bytes. Copies. 0 bytes are allowed and do nothing. (Python:
  * push) Since 0.1. */
@@ -287,8 +295,11 @@ ASYNCHAT_API int asynchat_push_evbuffer(struct asynchat_channel *ch,
 
 /* Queues a producer, which is asked for bytes when all before it went out.
  * Takes `producer`: on failure it is freed. NULL is answered with -ENOMEM, so
- * that calls nest: asynchat_push_producer(ch, asynchat_producer_file(fd, 0,
- * size)); (Python: push_with_producer) Since 0.1. */
+ * that calls nest:
+ *
+ *     asynchat_push_producer(ch, asynchat_producer_file(fd, 0, n));
+ *
+ * (Python: push_with_producer) Since 0.1. */
 ASYNCHAT_API int asynchat_push_producer(struct asynchat_channel *ch,
                                         struct asynchat_producer *producer);
 
@@ -303,13 +314,15 @@ ASYNCHAT_API void asynchat_resume_producer(struct asynchat_channel *ch);
 ASYNCHAT_API size_t asynchat_get_queued(const struct asynchat_channel *ch);
 
 /* The marks of handle_drained and handle_pressure, in bytes: `low` less than
- * `high`; 0 and 65536 unless set. Errors: -EINVAL. Since 0.1. */
+ * `high`; 0 and 65536 unless set. Errors: -EINVAL (`ch` is NULL, or the marks are
+ * not so). Since 0.1. */
 ASYNCHAT_API int asynchat_set_output_marks(struct asynchat_channel *ch,
                                            size_t low, size_t high);
 
 /* With more than this queued, in bytes, the next push answers ASYNCHAT_EFULL, and
  * the channel ends with it: nothing more is sent to a peer that far behind. 1 or
- * more, 64 MiB unless set. One push may be longer. Errors: -EINVAL. Since 0.1. */
+ * more, 64 MiB unless set. One push may be longer. Errors: -EINVAL (`ch` is NULL,
+ * or the limit 0). Since 0.1. */
 ASYNCHAT_API int asynchat_set_output_limit(struct asynchat_channel *ch,
                                            size_t limit);
 /* The limit in force, in bytes. Since 0.1. */
@@ -322,31 +335,33 @@ asynchat_get_output_limit(const struct asynchat_channel *ch);
  * requests while its peer does not take the answers; two programs that both do
  * this, and both send without reading, wait for each other. A channel is joined
  * with one other; that ends with either, or by joining with NULL. Both must be
- * in one event base. Errors: -EINVAL. Since 0.1. */
+ * in one event base. Errors: -EINVAL (`ch` is NULL, or they are not). Since 0.1. */
 ASYNCHAT_API int asynchat_join(struct asynchat_channel *ch,
                                struct asynchat_channel *other);
 
-/* --- Sizes and times --- */
+/* --- Sizes and times of a channel --- */
 
 /* The largest buffer size, in bytes. */
 #define ASYNCHAT_BUFFER_SIZE_MAX 1073741824
 
 /* At most this many bytes for each read, and for each call of
  * collect_incoming_data: 1 to ASYNCHAT_BUFFER_SIZE_MAX, 65536 unless set.
- * Errors: -EINVAL. (Python: ac_in_buffer_size) Since 0.1. */
+ * Errors: -EINVAL (`ch` is NULL, or the value out of range). (Python:
+ * ac_in_buffer_size) Since 0.1. */
 ASYNCHAT_API int asynchat_set_in_buffer_size(struct asynchat_channel *ch,
                                              size_t size);
-/* The size in force, in bytes. Since 0.1. */
+/* Returns the size in force, in bytes. Since 0.1. */
 ASYNCHAT_API size_t
 asynchat_get_in_buffer_size(const struct asynchat_channel *ch);
 
 /* At most this many bytes for each write, and for each chunk asked of a
  * producer: 1 to ASYNCHAT_BUFFER_SIZE_MAX, 65536 unless set. A peer that takes
  * whole writes of 65536 or more gets up to four in a wake-up; smaller ones go
- * out one at a time. Errors: -EINVAL. (Python: ac_out_buffer_size) Since 0.1. */
+ * out one at a time. Errors: -EINVAL (`ch` is NULL, or the value out of range).
+ * (Python: ac_out_buffer_size) Since 0.1. */
 ASYNCHAT_API int asynchat_set_out_buffer_size(struct asynchat_channel *ch,
                                               size_t size);
-/* The size in force, in bytes. Since 0.1. */
+/* Returns the size in force, in bytes. Since 0.1. */
 ASYNCHAT_API size_t
 asynchat_get_out_buffer_size(const struct asynchat_channel *ch);
 
@@ -354,17 +369,18 @@ asynchat_get_out_buffer_size(const struct asynchat_channel *ch);
  * set it is 1 MiB for a handler with `message`, and SIZE_MAX for one that gets
  * pieces. Over it handle_error is called with ASYNCHAT_ETOOLONG, and the channel
  * ends; or message_dropped, if the handler has it, when the message is over. How
- * the bytes came makes no difference. Errors: -EINVAL. Since 0.1. */
+ * the bytes came makes no difference. Errors: -EINVAL (`ch` is NULL, or the limit
+ * 0). Since 0.1. */
 ASYNCHAT_API int asynchat_set_message_limit(struct asynchat_channel *ch,
                                             size_t limit);
-/* The limit in force, in bytes. Since 0.1. */
+/* Returns the limit in force, in bytes. Since 0.1. */
 ASYNCHAT_API size_t
 asynchat_get_message_limit(const struct asynchat_channel *ch);
 
 /* At most this many messages in one wake-up, so that one peer with a thousand
  * requests in a read does not keep the others waiting: 1 or more, UINT_MAX unless
- * set. The rest is delivered when each of them had its turn. Errors: -EINVAL,
- * -ENOMEM. Since 0.1. */
+ * set. The rest is delivered when each of them had its turn. Errors: -EINVAL
+ * (`ch` is NULL, or the budget 0), -ENOMEM. Since 0.1. */
 ASYNCHAT_API int asynchat_set_message_budget(struct asynchat_channel *ch,
                                              unsigned messages);
 /* The budget in force. Since 0.1. */
@@ -388,48 +404,56 @@ struct asynchat_timeouts {
 };
 
 /* Copies; all begin now. Exact to some milliseconds. They cost no system call for
- * a message. Errors: -EINVAL, -ENOTSUP, -ENOMEM. Since 0.1. */
+ * a message. Errors: -EINVAL (NULL, or a time out of range), -ENOTSUP (a field
+ * that this version does not know), -ENOMEM. Since 0.1. */
 ASYNCHAT_API int asynchat_set_timeouts(struct asynchat_channel *ch,
                                        const struct asynchat_timeouts *times);
 
 /* How long a channel that is closing waits for a peer that takes nothing, in
  * milliseconds: 1 to 2^31 - 1, 30000 unless set. Each byte that the peer takes
- * begins it anew, as far as the system tells. Errors: -EINVAL. Since 0.1. */
+ * begins it anew, as far as the system tells. Errors: -EINVAL (`ch` is NULL, or
+ * the value out of range). Since 0.1. */
 ASYNCHAT_API int asynchat_set_linger(struct asynchat_channel *ch,
                                      unsigned milliseconds);
-/* The time in force, in milliseconds. Since 0.1. */
+/* Returns the time in force, in milliseconds. Since 0.1. */
 ASYNCHAT_API unsigned asynchat_get_linger(const struct asynchat_channel *ch);
 
-/* --- Asking --- */
+/* --- What belongs to a channel --- */
 
-/* Of NULL, everything here and above that is asked for is 0, NULL or none. */
+/* What is asked of a channel that is NULL is 0, NULL or none. */
 
 /* Sets the pointer that callbacks get last. Borrows it; the library never
  * looks. Since 0.1. */
 ASYNCHAT_API void asynchat_set_arg(struct asynchat_channel *ch, void *arg);
-/* The pointer that callbacks get last. Since 0.1. */
+/* Returns the pointer that callbacks get last. Since 0.1. */
 ASYNCHAT_API void *asynchat_get_arg(const struct asynchat_channel *ch);
 
-/* The bufferevent below the channel, lent until the channel is gone: for its
- * descriptor, its priority, its TLS. Its callbacks, enabled events, timeouts
- * and buffers are the library's; over a socket that the library made it is
- * disabled, and what else is set has no effect. Since 0.1. */
+/* Returns the bufferevent below the channel, lent until the channel is gone:
+ * for its descriptor, its priority, its TLS. Its callbacks, enabled events,
+ * timeouts and buffers are the library's; over a socket that the library made
+ * it is disabled, and what else is set has no effect. Since 0.1. */
 ASYNCHAT_API struct bufferevent *asynchat_get_bufferevent(
     const struct asynchat_channel *ch);
-/* The event base whose loop serves the channel. Since 0.1. */
+/* Returns the event base whose loop serves the channel. Since 0.1. */
 ASYNCHAT_API struct event_base *asynchat_get_base(
     const struct asynchat_channel *ch);
+
+/* --- The addresses of a channel --- */
 
 /* Room for any address as text, its NUL included. */
 #define ASYNCHAT_ADDRESS_SIZE 128
 
 /* Writes the peer's address, such as "192.0.2.1:25", "[2001:db8::1]:25",
- * "unix:/run/x" or "unix:" for a socket without a name, NUL-terminated. Errors,
- * with `text` as it was: -EINVAL, -ENOSPC (`size` is too small), -ENOTSOCK (the
- * channel has no socket), or that of getpeername(2). Since 0.1. */
+ * "unix:/run/x" or "unix:" for a socket without a name, NUL-terminated. On
+ * failure `text` is as it was. Errors: -EINVAL (`ch` or `text` is NULL),
+ * -ENOSPC (`size` is too small), -ENOTSOCK (the channel has no socket), and
+ * those of getpeername(2). Since 0.1. */
 ASYNCHAT_API int asynchat_peer_address(const struct asynchat_channel *ch,
                                        char *text, size_t size);
-/* Writes this side's address; the same forms and errors. Since 0.1. */
+/* Writes this side's address, in the same forms. On failure `text` is as it
+ * was. Errors: -EINVAL (`ch` or `text` is NULL), -ENOSPC (`size` is too small),
+ * -ENOTSOCK (the channel has no socket), and those of getsockname(2). Since
+ * 0.1. */
 ASYNCHAT_API int asynchat_local_address(const struct asynchat_channel *ch,
                                         char *text, size_t size);
 

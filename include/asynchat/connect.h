@@ -13,9 +13,11 @@ ASYNCHAT_BEGIN_DECLS
  * handle_connect, or by handle_error and handle_close with the error of
  * connect(2), or -ETIMEDOUT after `timeout` milliseconds; 0 leaves the time to
  * the system. TCP connections have TCP_NODELAY. `handler` is borrowed until the
- * channel is gone. Errors, with *out as it was: -EINVAL (NULL, no such form of
- * address, bad handler), -ENAMETOOLONG (a path too long), -ENOTSUP, -ENOMEM,
- * and those of socket(2). (Python: connect) Since 0.1. */
+ * channel is gone. On failure *out is as it was. Errors: -EINVAL (`base`,
+ * `address`, `handler` or `out` is NULL, `address` has no such form, or
+ * `handler` is filled in wrongly), -ENAMETOOLONG (the path is too long),
+ * -ENOTSUP (`handler` has fields that this version does not know), -ENOMEM, and
+ * those of socket(2). (Python: connect) Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_connect(
     struct event_base *base, const char *address, unsigned timeout,
     const struct asynchat_handler *handler, void *arg,

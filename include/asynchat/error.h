@@ -17,6 +17,7 @@
 
 ASYNCHAT_BEGIN_DECLS
 
+/* What only this library says: */
 enum {
     ASYNCHAT_EOF = -10001,     /* the peer ended its side of the connection */
     ASYNCHAT_ECLOSED = -10002, /* the channel has ended, or is told to when its
@@ -33,9 +34,9 @@ enum {
     ASYNCHAT_ESTOPPED = -10009 /* the server was told to stop */
 };
 
-/* The text of an error code, without a full stop; never NULL, also for a code
- * that is none. Lends until the same thread's next call. Any thread. Since 0.1.
- */
+/* Returns the text of an error code, without a full stop; never NULL, also for
+ * a code that is none. Lends until the same thread's next call. Any thread
+ * may call it. Since 0.1. */
 ASYNCHAT_API const char *asynchat_strerror(int error);
 
 ASYNCHAT_END_DECLS

@@ -11,7 +11,9 @@ ASYNCHAT_BEGIN_DECLS
  * gives them in out[0] and out[1]. `args` may be NULL: both get NULL. What one
  * sends the other receives, ends included: when one closes, the other hears
  * handle_eof. Borrows the handlers until the channels are gone, and the arrays
- * until it returns. Errors, with `out` as it was: as asynchat_channel_new().
+ * until it returns. On failure `out` is as it was. Errors: -EINVAL (`base`,
+ * `handlers`, `out` or a handler is NULL, or a handler is filled in wrongly),
+ * -ENOTSUP (a handler has fields that this version does not know), -ENOMEM.
  * Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_pair_new(
     struct event_base *base, const struct asynchat_handler *const handlers[2],

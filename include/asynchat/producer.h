@@ -55,9 +55,10 @@ struct asynchat_producer_ops {
     void (*release)(void *arg);
 };
 
-/* A producer of your own, given in *out. Errors: -EINVAL (NULL, no `more`, no
- * size), -ENOTSUP (an `ops` with fields this version does not know), -ENOMEM;
- * `release` is not called then. Since 0.1. */
+/* Makes a producer of your own, and gives it in *out. On failure `release` is
+ * not called, and *out as it was. Errors: -EINVAL (`ops` or `out` is NULL, or
+ * `ops` has no `more` or no size), -ENOTSUP (`ops` has fields that this version
+ * does not know), -ENOMEM. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_producer_new(
     const struct asynchat_producer_ops *ops, void *arg,
     struct asynchat_producer **out);
@@ -65,25 +66,28 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_producer_new(
 /* Frees a producer that was never pushed. NULL is allowed. Since 0.1. */
 ASYNCHAT_API void asynchat_producer_free(struct asynchat_producer *producer);
 
-/* A producer of `len` bytes, in chunks of at most `buffer_size`; 0 stands for
- * 512, as in Python. Copies. Gives NULL for want of memory. (Python:
- * simple_producer) Since 0.1. */
+/* --- Ready-made producers --- */
+
+/* Makes a producer of `len` bytes, in chunks of at most `buffer_size`; 0 stands
+ * for 512, as in Python. Copies. Gives the producer, or NULL for want of
+ * memory. (Python: simple_producer) Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_producer *
 asynchat_producer_simple(const void *data, size_t len, size_t buffer_size);
 
-/* A producer of `len` bytes of a file from `offset`, by sendfile(2) on plain
- * sockets and by pread(2) elsewhere; the file's own position does not move.
- * Takes `fd`. A file that ends too early is ASYNCHAT_ETRUNCATED (one cut short
- * while sendfile is at it may arrive with zeros behind the cut); one that
+/* Makes a producer of `len` bytes of a file from `offset`, by sendfile(2) on
+ * plain sockets and by pread(2) elsewhere; the file's own position does not
+ * move. Takes `fd`. A file that ends too early is ASYNCHAT_ETRUNCATED (one cut
+ * short while sendfile is at it may arrive with zeros behind the cut); one that
  * cannot be read at an offset, such as a pipe, is the error of pread(2). Gives
- * NULL for want of memory. (medusa: file_producer) Since 0.1. */
+ * the producer, or NULL for want of memory. (medusa: file_producer) Since 0.1.
+ */
 ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_producer *
 asynchat_producer_file(int fd, uint64_t offset, uint64_t len);
 
-/* A producer of all that `count` others produce, one after the other. Takes the
- * producers and copies the array. A NULL among them is want of memory: the
- * others are freed, and NULL is given. (medusa: composite_producer) Since 0.1.
- */
+/* Makes a producer of all that `count` others produce, one after the other.
+ * Takes the producers and copies the array. A NULL among them is want of
+ * memory: the others are freed then. Gives the producer, or NULL for want of
+ * memory. (medusa: composite_producer) Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_producer *
 asynchat_producer_concat(struct asynchat_producer *const *producers,
                          size_t count);

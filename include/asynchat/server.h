@@ -1,8 +1,8 @@
 /* The server: a listening socket that makes a channel of each connection.
  *
  *     struct asynchat_server *server;
- *     int error = asynchat_server_new(base, "127.0.0.1:8080", &handler, NULL,
- *                                     NULL, &server);
+ *     int error = asynchat_server_new(base, "127.0.0.1:8080", &handler,
+ *                                     NULL, NULL, &server);
  *
  * Each channel begins with the server's handler and arg, and with
  * handle_connect, where it sets its terminator and, if it wants one, an arg of
@@ -91,10 +91,12 @@ struct asynchat_server_options {
  * at the path, and on which nobody listens any more, is replaced; anything else
  * that is there stays, and the answer is -EADDRINUSE. `options` may be NULL
  * and is copied; `handler` is borrowed until the server and its channels are
- * gone. Gives the server in *out. Errors, with *out as it was: -EINVAL (NULL,
- * no such form of address, unknown flag, impossible mode, bad handler),
- * -ENAMETOOLONG (a path too long), -ENOTSUP, -ENOMEM, and those of socket(2),
- * bind(2), chmod(2), listen(2), such as -EADDRINUSE. Since 0.1. */
+ * gone. Gives the server in *out, which on failure is as it was. Errors:
+ * -EINVAL (`base`, `address`, `handler` or `out` is NULL, `address` has no such
+ * form, a flag is unknown, the mode is impossible, or `handler` or `options` is filled in wrongly),
+ * -ENAMETOOLONG (the path is too long), -ENOTSUP (`handler` or `options` has
+ * fields that this version does not know), -ENOMEM, and those of socket(2),
+ * bind(2), chmod(2) and listen(2), such as -EADDRINUSE. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
     struct event_base *base, const char *address,
     const struct asynchat_handler *handler, void *arg,
@@ -178,12 +180,14 @@ ASYNCHAT_API int asynchat_server_get_socket(
 ASYNCHAT_API size_t
 asynchat_server_connections(const struct asynchat_server *server);
 
-/* Writes the address listened on as text, with the port the system chose: see
- * asynchat_peer_address(). Since 0.1. */
+/* Writes the address listened on as text, with the port the system chose; the
+ * forms are those of asynchat_peer_address(). On failure `text` is as it was.
+ * Errors: -EINVAL (`server` or `text` is NULL), -ENOSPC (`size` is too small).
+ * Since 0.1. */
 ASYNCHAT_API int asynchat_server_address(const struct asynchat_server *server,
                                          char *text, size_t size);
 
-/* The port listened on, 0 for a Unix socket or NULL. Since 0.1. */
+/* Returns the port listened on, 0 for a Unix socket or NULL. Since 0.1. */
 ASYNCHAT_API int asynchat_server_port(const struct asynchat_server *server);
 
 ASYNCHAT_END_DECLS

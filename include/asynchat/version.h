@@ -7,11 +7,11 @@
 
 ASYNCHAT_BEGIN_DECLS
 
-/* The version this header came with; CMake reads it from here. */
+/* The version this header came with. */
 #define ASYNCHAT_VERSION "0.1.0"
 
-/* The version of the library in use, such as "0.1.0". Lends for ever; any
- * thread. Since 0.1. */
+/* Returns the version of the library in use, such as "0.1.0". Lends for ever.
+ * Any thread may call it. Since 0.1. */
 ASYNCHAT_API const char *asynchat_version(void);
 
 ASYNCHAT_END_DECLS
