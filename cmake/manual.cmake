@@ -1,0 +1,46 @@
+# The manual: pages from the headers, for which it needs Python, and HTML from them, for which it needs mandoc as well.
+# ASYNCHAT_BUILD_DOCS says whether; AUTO is what can be built. SPDX-License-Identifier: BSD-3-Clause
+find_package(Python3 COMPONENTS Interpreter QUIET)
+find_program(ASYNCHAT_MANDOC mandoc DOC "Makes HTML of the manual")
+mark_as_advanced(ASYNCHAT_MANDOC)
+if(ASYNCHAT_BUILD_DOCS STREQUAL "AUTO")
+    set(build_pages ${Python3_Interpreter_FOUND})
+    set(build_html ${ASYNCHAT_MANDOC})
+elseif(ASYNCHAT_BUILD_DOCS)
+    if(NOT Python3_Interpreter_FOUND OR NOT ASYNCHAT_MANDOC)
+        message(FATAL_ERROR "ASYNCHAT_BUILD_DOCS needs python3 and mandoc (Debian: python3, mandoc)")
+    endif()
+    set(build_pages TRUE)
+    set(build_html TRUE)
+endif()
+if(NOT build_pages)
+    return()
+endif()
+
+set(manual ${PROJECT_SOURCE_DIR}/cmake/manual)
+set(man ${PROJECT_BINARY_DIR}/man)
+set(html ${PROJECT_BINARY_DIR}/html)
+file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/asynchat/*.h)
+add_custom_command(OUTPUT ${man}/stamp
+    COMMAND ${Python3_EXECUTABLE} -B -X utf8 ${manual}/mdoc.py ${PROJECT_SOURCE_DIR} ${man}
+    COMMAND ${CMAKE_COMMAND} -E touch ${man}/stamp
+    DEPENDS ${headers} include/asynchat.h README.md ${manual}/mdoc.py ${manual}/text.py ${manual}/headers.py
+        ${manual}/asynchat.7.in
+    COMMENT "Writing the manual")
+set(stamps ${man}/stamp)
+if(build_html)
+    add_custom_command(OUTPUT ${html}.stamp
+        COMMAND ${Python3_EXECUTABLE} -B -X utf8 ${manual}/to_html.py ${ASYNCHAT_MANDOC} ${man} ${html}
+        COMMAND ${CMAKE_COMMAND} -E touch ${html}.stamp
+        DEPENDS ${man}/stamp ${manual}/to_html.py ${manual}/style.css
+        COMMENT "Writing the manual as HTML")
+    list(APPEND stamps ${html}.stamp)
+endif()
+add_custom_target(docs ALL DEPENDS ${stamps})
+
+if(ASYNCHAT_INSTALL)
+    install(DIRECTORY ${man}/man3 ${man}/man7 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT dev)
+    if(build_html)
+        install(DIRECTORY ${html} DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT doc)
+    endif()
+endif()
