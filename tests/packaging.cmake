@@ -1,6 +1,11 @@
-# The tests of what is installed, and of the order of the layers. A sanitizer adds nothing to them: they are plain.
+# The tests of what is installed, of the manual, and of the order of the layers. A sanitizer adds nothing to them: they are plain.
 add_test(NAME layers COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/check_layers)
 set_tests_properties(layers PROPERTIES LABELS plain)
+if(TARGET docs AND ASYNCHAT_MANDOC)
+    add_test(NAME manual COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/manual ${PROJECT_BINARY_DIR}
+        "$<$<BOOL:${ASYNCHAT_PYTHON}>:${ASYNCHAT_PYTHON}>")
+    set_tests_properties(manual PROPERTIES LABELS plain)
+endif()
 if(ASYNCHAT_INSTALL AND NOT ASYNCHAT_SANITIZE)
     add_test(NAME consumer COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/consumer/run ${PROJECT_BINARY_DIR})
     add_test(NAME readme COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/readme ${PROJECT_BINARY_DIR})
