@@ -71,7 +71,7 @@ class Words:
 
     @staticmethod
     def sentences(text):
-        text = re.sub(r"\s*(\((?:Python|medusa): (?:[^()]|\([^()]*\))*\))\s*", r"\n\1\n", text)
+        text = re.sub(r"\s*(\((?:Python|medusa|asyncio): (?:[^()]|\([^()]*\))*\))\s*", r"\n\1\n", text)
         return [s for s in re.split(r"(?<=[.?!])\s+|\n", text) if s]
 
     def take(self, sentence, type):

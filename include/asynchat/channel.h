@@ -114,7 +114,7 @@ struct asynchat_handler {
 
     /* More than the high mark is queued at the end of a wake-up: the peer does
      * not take it as fast as it comes. Called again only after the queue has
-     * fallen to the low mark. (Node.js: write() gave false) */
+     * fallen to the low mark. (asyncio: pause_writing) */
     void (*handle_pressure)(struct asynchat_channel *ch, void *arg);
 
     /* Instead of ending the channel: the time `idle` or `read_idle` is over. Called
@@ -188,14 +188,15 @@ ASYNCHAT_API int asynchat_close_when_done(struct asynchat_channel *ch);
 
 /* Ends this side's output, when all that is queued has been sent: the peer sees
  * the end of file, and what it sends is delivered until it ends its side too.
- * Answers as asynchat_close_when_done(), and pushes are refused as after that.
- * Over a bufferevent of yours with a descriptor its socket is shut down: where TLS
- * is in it, end that first. (Python: socket.shutdown) Since 0.1. */
+ * Pushes are refused with ASYNCHAT_ECLOSED from now on. Over a bufferevent of
+ * yours with a descriptor its socket is shut down: where TLS is in it, end that
+ * first. Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED (the channel has
+ * ended). (Python: socket.shutdown) Since 0.1. */
 ASYNCHAT_API int asynchat_shutdown_write(struct asynchat_channel *ch);
 
 /* Inside handle_eof: the output stays open though the input is over, until
  * asynchat_close_when_done() or an error. Elsewhere it does nothing. (asyncio:
- * eof_received() gave true) Since 0.1. */
+ * eof_received) Since 0.1. */
 ASYNCHAT_API void asynchat_keep_open(struct asynchat_channel *ch);
 
 /* As asynchat_close(), but the peer is sent a reset and not the end of file, so

@@ -15,15 +15,11 @@
  * asynchat_server_stop() ends the channels as well, in order and in time.
  *
  * A program is replaced by its next version, and no connection refused, when
- * the listening socket goes from one process to the other. The old one, once it
- * has heard that the new one is ready:
- *
- *     asynchat_server_get_socket(server)    goes there by exec or SCM_RIGHTS
- *     asynchat_server_set_remove_path(server, 0);
- *     asynchat_server_stop(server, 5000, leave, base);
- *
- * and the new one calls asynchat_server_new_socket(). What waits to be accepted
- * is accepted by either.
+ * the listening socket goes from one process to the other: that of
+ * asynchat_server_get_socket(), by exec or SCM_RIGHTS. The new one calls
+ * asynchat_server_new_socket(); the old one, once it has heard that the new one
+ * is ready, asynchat_server_set_remove_path() with 0, and
+ * asynchat_server_stop(). What waits to be accepted is accepted by either.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SERVER_H
@@ -93,8 +89,8 @@ struct asynchat_server_options {
  * and is copied; `handler` is borrowed until the server and its channels are
  * gone. Gives the server in *out, which on failure is as it was. Errors:
  * -EINVAL (`base`, `address`, `handler` or `out` is NULL, `address` has no such
- * form, a flag is unknown, the mode is impossible, or `handler` or `options` is filled in wrongly),
- * -ENAMETOOLONG (the path is too long), -ENOTSUP (`handler` or `options` has
+ * form, a flag is unknown, the mode is impossible, or `handler` or `options` is
+ * filled in wrongly), -ENAMETOOLONG (the path is too long), -ENOTSUP (`handler` or `options` has
  * fields that this version does not know), -ENOMEM, and those of socket(2),
  * bind(2), chmod(2) and listen(2), such as -EADDRINUSE. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
@@ -106,11 +102,13 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
 /* The same over a socket that is listening already: inherited, or handed over
  * by another process. It becomes non-blocking and close-on-exec, and has what
  * the flags say of TCP connections; the other flags, `backlog` and `mode` have
- * no effect. On success takes `fd`; on failure it stays yours. A Unix socket's
- * path stays: see asynchat_server_set_remove_path(). Errors, with *out as it
- * was: -EINVAL (also for a socket that does not listen, or not for streams),
- * -EAFNOSUPPORT (neither IP nor Unix), -ENOTSUP, -ENOMEM, and those of
- * getsockopt(2), such as -ENOTSOCK. Since 0.1. */
+ * no effect. On success takes `fd`; on failure it stays yours, and *out is as it
+ * was. A Unix socket's path stays: see asynchat_server_set_remove_path().
+ * Errors: -EINVAL (`base`, `handler` or `out` is NULL, the socket does not
+ * listen, or not for streams, or `handler` or `options` is filled in wrongly),
+ * -EAFNOSUPPORT (it is neither IP nor Unix), -ENOTSUP (`handler` or `options` has
+ * fields that this version does not know), -ENOMEM, and those of getsockopt(2),
+ * such as -ENOTSOCK. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new_socket(
     struct event_base *base, int fd, const struct asynchat_handler *handler,
     void *arg, const struct asynchat_server_options *options,
@@ -120,9 +118,9 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new_socket(
  * systemd does (sd_listen_fds(3)): those from *first on, which are the caller's
  * and close-on-exec now. Removes LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES from
  * the environment, so that no child takes them for its own, and a second call
- * answers 0; to be called before there are threads. Errors, with *first as it
- * was: -EINVAL (NULL, or what the environment says is no number), -EBADF (there
- * is no such descriptor). Since 0.1. */
+ * answers 0; to be called before there are threads. On failure *first is as it
+ * was. Errors: -EINVAL (`first` is NULL, or what the environment says is no
+ * number), -EBADF (there is no such descriptor). Since 0.1. */
 ASYNCHAT_API int asynchat_inherited_sockets(int *first);
 
 /* --- Ending --- */
@@ -152,8 +150,8 @@ ASYNCHAT_API void asynchat_server_free(struct asynchat_server *server);
  *
  * What waits to be accepted is dropped, unless another process has the socket.
  * Called again it begins another grace, and another `stopped` takes the place
- * of the first. Answers 0, -EINVAL (NULL, a time too long), or ASYNCHAT_ESTOPPED
- * inside `stopped`. Since 0.1. */
+ * of the first. Errors: -EINVAL (`server` is NULL, or the time too long),
+ * ASYNCHAT_ESTOPPED (inside `stopped`). Since 0.1. */
 ASYNCHAT_API int asynchat_server_stop(struct asynchat_server *server,
                                       unsigned grace,
                                       void (*stopped)(void *arg), void *arg);
@@ -170,7 +168,8 @@ ASYNCHAT_API void asynchat_server_set_remove_path(
 
 /* The listening socket, lent until the server stops listening: to be handed to
  * another process, which then accepts as well. It is non-blocking there too.
- * Errors: -EINVAL (NULL), ASYNCHAT_ESTOPPED. Since 0.1. */
+ * Errors: -EINVAL (`server` is NULL), ASYNCHAT_ESTOPPED (it listens no more).
+ * Since 0.1. */
 ASYNCHAT_API int asynchat_server_get_socket(
     const struct asynchat_server *server);
 
