@@ -5,12 +5,12 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-static atomic_flag done = ATOMIC_FLAG_INIT;
+static atomic_flag ignored = ATOMIC_FLAG_INIT;
 
 void asynchat__sigpipe_ignore(void)
 {
     struct sigaction action;
-    if (atomic_flag_test_and_set_explicit(&done, memory_order_relaxed))
+    if (atomic_flag_test_and_set_explicit(&ignored, memory_order_relaxed))
         return;
     if (sigaction(SIGPIPE, NULL, &action) == 0 &&
         !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL) {
