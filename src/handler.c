@@ -28,8 +28,9 @@ static bool has_callback(const struct asynchat_handler *handler)
 
 int asynchat__handler_check(const struct asynchat_handler *handler)
 {
-    int error =
-        asynchat__table_check(handler, sizeof *handler, sizeof *handler);
+    int error = asynchat__table_check(
+        handler, TABLE_SIZE(struct asynchat_handler, handle_drained),
+        sizeof *handler);
     if (error)
         return error;
     if (!has_callback(handler))

@@ -47,7 +47,8 @@ static struct asynchat_producer *producer_alloc(
 int asynchat_producer_new(const struct asynchat_producer_ops *ops, void *arg,
                           struct asynchat_producer **out)
 {
-    int error = asynchat__table_check(ops, sizeof *ops, sizeof *ops);
+    int error = asynchat__table_check(
+        ops, TABLE_SIZE(struct asynchat_producer_ops, release), sizeof *ops);
     if (error)
         return error;
     if (!ops->more || !out)

@@ -26,8 +26,9 @@ _Static_assert(sizeof(struct asynchat_server_options) ==
 
 static int options_check(const struct asynchat_server_options *options)
 {
-    int error =
-        asynchat__table_check(options, sizeof *options, sizeof *options);
+    int error = asynchat__table_check(
+        options, TABLE_SIZE(struct asynchat_server_options, backlog),
+        sizeof *options);
     if (error)
         return error;
     return (options->flags & ~FLAGS) || options->backlog < 0 ||

@@ -5,6 +5,12 @@
 
 #include <stddef.h>
 
+/* The size of a table whose last field is this one. What a table ended with in
+ * the first version that had it stays its least size for ever: a program of
+ * that time knows no more fields. */
+#define TABLE_SIZE(type, last)                                                 \
+    (offsetof(type, last) + sizeof(((type *)NULL)->last))
+
 /* Answers 0 for a table of `least` bytes or more, in which everything past the
  * `known` ones is zero; -EINVAL for NULL and for a smaller one, which is what a
  * forgotten size is; -ENOTSUP for one that asks for what this version does not
