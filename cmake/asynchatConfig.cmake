@@ -1,4 +1,4 @@
-# find_package(asynchat): the targets asynchat::asynchat and asynchat::asynchat_static.
+# find_package(asynchat): the targets asynchat::asynchat and asynchat::asynchat_static, the second where that is installed.
 include("${CMAKE_CURRENT_LIST_DIR}/libevent.cmake")
 if(NOT TARGET asynchat::libevent_core)
     set(asynchat_FOUND FALSE)
@@ -13,3 +13,6 @@ foreach(component IN LISTS asynchat_FIND_COMPONENTS)
     endif()
 endforeach()
 include("${CMAKE_CURRENT_LIST_DIR}/asynchatTargets.cmake")
+if(NOT TARGET asynchat::asynchat) # only the static library was installed
+    add_library(asynchat::asynchat ALIAS asynchat::asynchat_static)
+endif()

@@ -387,8 +387,10 @@ static int count_wakeups(struct fixture *f, int milliseconds)
     struct timeval time = {.tv_usec = milliseconds * 1000};
     struct event *timer = evtimer_new(f->base, stop_waiting, &over);
     assert_int_equal(evtimer_add(timer, &time), 0);
-    for (; !over; count++)
+    while (!over) {
         event_base_loop(f->base, EVLOOP_ONCE);
+        count++;
+    }
     event_free(timer);
     return count;
 }

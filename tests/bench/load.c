@@ -115,7 +115,7 @@ static struct cpu cpu_now(void)
 {
     static int fd = -1;
     char path[64], text[128] = "";
-    struct cpu cpu;
+    struct cpu cpu = {0, 0};
     snprintf(path, sizeof path, "/proc/%s/schedstat", server);
     if (fd < 0)
         fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -62,11 +62,8 @@ static bool is_consequence(int error)
 }
 
 /* An error code can be given if it is without a fault, or because of it. */
-static bool is_plausible(int error)
+static bool is_plausible(int error, int place)
 {
-    int place = code_place(error);
-    if (place < 0)
-        return false;
     if (!expectation || expectation->seen[place])
         return true;
     return inject.failed > 0 &&
@@ -75,10 +72,11 @@ static bool is_plausible(int error)
 
 static void code_seen(struct world *w, int error)
 {
-    if (!is_plausible(error))
+    int place = code_place(error);
+    if (place < 0 || !is_plausible(error, place))
         complain(w, "implausible error code %d", error);
     else
-        w->seen[code_place(error)] = true;
+        w->seen[place] = true;
 }
 
 void note(struct side *s, int error)
