@@ -1,0 +1,76 @@
+"""A recipe of the source it lies in: conan create cmake/conan. SPDX-License-Identifier: BSD-3-Clause"""
+import os
+import re
+import shutil
+
+from conan import ConanFile
+from conan.errors import ConanInvalidConfiguration
+from conan.tools.cmake import CMake, CMakeToolchain, cmake_layout
+from conan.tools.files import copy, load, rmdir
+
+required_conan_version = ">=2.0"
+
+
+class AsynchatConan(ConanFile):
+    name = "asynchat"
+    description = "Python's asynchat in C, on libevent's bufferevents"
+    license = "BSD-3-Clause"
+    topics = ("asynchat", "libevent", "network", "protocol")
+    package_type = "library"
+    settings = "os", "arch", "compiler", "build_type"
+    options = {"shared": [True, False]}
+    default_options = {"shared": False}
+
+    def _top(self):
+        return os.path.join(self.recipe_folder, "..", "..")
+
+    def set_version(self):
+        header = load(self, os.path.join(self._top(), "include", "asynchat", "version.h"))
+        self.version = re.search(r'define ASYNCHAT_VERSION "([0-9.]+)"', header).group(1)
+
+    # Conan's copy looks through all of a folder, so not that of the project, which may have builds in it.
+    def export_sources(self):
+        for folder in ("cmake", "include", "src"):
+            copy(self, "*", os.path.join(self._top(), folder), os.path.join(self.export_sources_folder, folder))
+        for name in ("CMakeLists.txt", "asynchat.pc.in", "LICENSE"):
+            shutil.copy2(os.path.join(self._top(), name), self.export_sources_folder)
+
+    def configure(self):
+        self.settings.rm_safe("compiler.cppstd")
+        self.settings.rm_safe("compiler.libcxx")
+
+    def validate(self):
+        if self.settings.os != "Linux":
+            raise ConanInvalidConfiguration("asynchat is for Linux")
+
+    def requirements(self):
+        self.requires("libevent/2.1.12", transitive_headers=True, transitive_libs=True)
+
+    def layout(self):
+        cmake_layout(self)
+
+    # It also says where the libraries of libevent are.
+    def generate(self):
+        toolchain = CMakeToolchain(self)
+        toolchain.cache_variables["ASYNCHAT_BUILD_EXAMPLES"] = "OFF"
+        toolchain.cache_variables["ASYNCHAT_BUILD_TESTS"] = "OFF"
+        toolchain.cache_variables["ASYNCHAT_INSTALL"] = "ON"
+        toolchain.generate()
+
+    def build(self):
+        cmake = CMake(self)
+        cmake.configure()
+        cmake.build()
+
+    def package(self):
+        copy(self, "LICENSE", self.source_folder, os.path.join(self.package_folder, "licenses"))
+        CMake(self).install()
+        rmdir(self, os.path.join(self.package_folder, "lib", "cmake"))
+        rmdir(self, os.path.join(self.package_folder, "lib", "pkgconfig"))
+
+    def package_info(self):
+        self.cpp_info.libs = ["asynchat"]
+        self.cpp_info.requires = ["libevent::core"]
+        self.cpp_info.set_property("cmake_file_name", "asynchat")
+        self.cpp_info.set_property("cmake_target_name", "asynchat::asynchat")
+        self.cpp_info.set_property("pkg_config_name", "asynchat")

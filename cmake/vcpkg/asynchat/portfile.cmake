@@ -1,0 +1,17 @@
+# An overlay port of the source it lies in: vcpkg install asynchat --overlay-ports=cmake/vcpkg
+# SPDX-License-Identifier: BSD-3-Clause
+get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
+
+# BUILD_SHARED_LIBS comes from the triplet.
+vcpkg_cmake_configure(
+    SOURCE_PATH "${SOURCE_PATH}"
+    OPTIONS
+        -DASYNCHAT_BUILD_EXAMPLES=OFF
+        -DASYNCHAT_BUILD_TESTS=OFF
+        -DASYNCHAT_INSTALL=ON)
+vcpkg_cmake_install()
+vcpkg_cmake_config_fixup(CONFIG_PATH lib/cmake/asynchat)
+vcpkg_fixup_pkgconfig()
+
+file(REMOVE_RECURSE "${CURRENT_PACKAGES_DIR}/debug/include" "${CURRENT_PACKAGES_DIR}/debug/share")
+vcpkg_install_copyright(FILE_LIST "${SOURCE_PATH}/LICENSE")

@@ -1,0 +1,48 @@
+# Runs vcpkg's recipe, with what vcpkg would bring in a few lines: cmake -D WORK=FOLDER -D LINKAGE=static|dynamic -P
+# tests/recipes/vcpkg.cmake. SPDX-License-Identifier: BSD-3-Clause
+cmake_minimum_required(VERSION 3.25)
+set(port ${CMAKE_CURRENT_LIST_DIR}/../../cmake/vcpkg/asynchat)
+set(CURRENT_PACKAGES_DIR ${WORK}/packages)
+
+file(READ ${port}/vcpkg.json manifest)
+file(STRINGS ${port}/../../../include/asynchat/version.h version REGEX "define ASYNCHAT_VERSION ")
+string(JSON manifest_version GET "${manifest}" version-semver)
+if(NOT version MATCHES "\"${manifest_version}\"")
+    message(FATAL_ERROR "vcpkg.json is for version ${manifest_version}, the header has: ${version}")
+endif()
+
+function(must_exist)
+    foreach(file IN LISTS ARGN)
+        if(NOT EXISTS ${file})
+            message(FATAL_ERROR "the recipe names ${file}, which is not there")
+        endif()
+    endforeach()
+endfunction()
+
+function(vcpkg_cmake_configure)
+    cmake_parse_arguments(PARSE_ARGV 0 arg "" SOURCE_PATH OPTIONS)
+    string(COMPARE EQUAL "${LINKAGE}" dynamic shared)
+    execute_process(COMMAND ${CMAKE_COMMAND} -S ${arg_SOURCE_PATH} -B ${WORK}/build -DBUILD_SHARED_LIBS=${shared}
+        -DCMAKE_INSTALL_PREFIX=${CURRENT_PACKAGES_DIR} -DCMAKE_INSTALL_LIBDIR=lib ${arg_OPTIONS}
+        COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+function(vcpkg_cmake_install)
+    execute_process(COMMAND ${CMAKE_COMMAND} --build ${WORK}/build --target install COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+function(vcpkg_cmake_config_fixup)
+    cmake_parse_arguments(PARSE_ARGV 0 arg "" CONFIG_PATH "")
+    must_exist(${CURRENT_PACKAGES_DIR}/${arg_CONFIG_PATH}/asynchatConfig.cmake)
+endfunction()
+
+function(vcpkg_fixup_pkgconfig)
+    must_exist(${CURRENT_PACKAGES_DIR}/lib/pkgconfig/asynchat.pc)
+endfunction()
+
+function(vcpkg_install_copyright)
+    cmake_parse_arguments(PARSE_ARGV 0 arg "" "" FILE_LIST)
+    must_exist(${arg_FILE_LIST})
+endfunction()
+
+include(${port}/portfile.cmake)
