@@ -329,7 +329,8 @@ unsigned asynchat_get_linger(const struct asynchat_channel *ch)
 
 static int timeouts_check(const struct asynchat_timeouts *times)
 {
-    int error = asynchat__table_check(times, sizeof *times, sizeof *times);
+    int error = asynchat__table_check(
+        times, TABLE_SIZE(struct asynchat_timeouts, rate_time), sizeof *times);
     if (error)
         return error;
     const unsigned all[] = {times->idle,    times->read_idle, times->write_idle,

@@ -29,7 +29,7 @@ static bool has_callback(const struct asynchat_handler *handler)
 int asynchat__handler_check(const struct asynchat_handler *handler)
 {
     int error = asynchat__table_check(
-        handler, TABLE_SIZE(struct asynchat_handler, handle_drained),
+        handler, TABLE_SIZE(struct asynchat_handler, handle_stopping),
         sizeof *handler);
     if (error)
         return error;

@@ -27,7 +27,7 @@ _Static_assert(sizeof(struct asynchat_server_options) ==
 static int options_check(const struct asynchat_server_options *options)
 {
     int error = asynchat__table_check(
-        options, TABLE_SIZE(struct asynchat_server_options, backlog),
+        options, TABLE_SIZE(struct asynchat_server_options, turn_away),
         sizeof *options);
     if (error)
         return error;
