@@ -175,6 +175,14 @@ static void a_match_that_falls_back_again_and_again_is_given_up(void **state)
     skip();
 }
 
+static void a_long_message_is_kept_for_little_more_than_its_pieces(void **state)
+{
+    const struct stream whole = {&whole_counter, "\n", "x", 1000};
+    const struct stream pieces = {&counter, "\n", "x", 1000};
+    (void)state;
+    assert_true(2 * cost(&whole, 1 << 20) < 3 * cost(&pieces, 1 << 20));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +191,8 @@ int main(void)
         cmocka_unit_test(byte_by_byte),
         cmocka_unit_test(a_long_message_in_pieces),
         cmocka_unit_test(a_match_that_falls_back_again_and_again_is_given_up),
+        cmocka_unit_test(
+            a_long_message_is_kept_for_little_more_than_its_pieces),
     };
     return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);
 }

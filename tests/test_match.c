@@ -324,6 +324,32 @@ static void connections_share_a_terminator(void **state)
     asynchat__needle_release(other.needle);
 }
 
+static void the_terminators_set_most_recently_are_shared(void **state)
+{
+    struct needles own = {0};
+    struct match m = {0};
+    (void)state;
+    for (char c = 'a'; c < 'a' + NEEDLES; c++)
+        asynchat__match_set(&m, &own, ASYNCHAT_STRING, &c, 1);
+    for (int i = 0; i < NEEDLES; i++) {
+        char c = (char)('a' + i);
+        asynchat__match_set(&m, &own, ASYNCHAT_STRING, &c, 1);
+        assert_ptr_equal(m.needle, own.all[i]);
+    }
+    asynchat__needle_release(m.needle);
+    asynchat__needles_free(&own);
+}
+
+static void a_terminator_stands_where_all_of_it_does(void **state)
+{
+    struct match m = {0};
+    (void)state;
+    asynchat__match_set(&m, &recent, ASYNCHAT_STRING, "abc", 3);
+    assert_true(needle_stands(m.needle, (const uint8_t *)"abcd"));
+    assert_false(needle_stands(m.needle, (const uint8_t *)"abd"));
+    asynchat__needle_release(m.needle);
+}
+
 static void a_terminator_outlives_those_set_after_it(void **state)
 {
     (void)state;
@@ -354,7 +380,9 @@ static void a_long_terminator_is_not_kept(void **state)
     struct match m = {0};
     asynchat__match_set(&m, &recent, ASYNCHAT_STRING, big, 100000);
     assert_int_equal(m.needle->shares, 1);
-    asynchat__match_set(&m, &recent, ASYNCHAT_STRING, "\n", 1);
+    asynchat__match_set(&m, &recent, ASYNCHAT_STRING, big, 65);
+    assert_int_equal(m.needle->shares, 1);
+    asynchat__match_set(&m, &recent, ASYNCHAT_STRING, big, 64);
     assert_int_equal(m.needle->shares, 2);
     asynchat__needle_release(m.needle);
     free(big);
@@ -371,6 +399,8 @@ int main(void)
         cmocka_unit_test(a_number_ends_after_so_many_bytes),
         cmocka_unit_test(none_ends_nothing),
         cmocka_unit_test(connections_share_a_terminator),
+        cmocka_unit_test(the_terminators_set_most_recently_are_shared),
+        cmocka_unit_test(a_terminator_stands_where_all_of_it_does),
         cmocka_unit_test(a_terminator_outlives_those_set_after_it),
         cmocka_unit_test(a_terminator_may_be_set_from_itself),
         cmocka_unit_test(a_long_terminator_is_not_kept),
