@@ -36,7 +36,8 @@ static void server_accept_no_more(struct asynchat_server *server)
     server->waiting = -1;
 }
 
-/* The timer is pending, so setting it takes no memory. */
+/* The timer is pending, or should be: then setting it takes no memory. Otherwise
+ * a grace that would not end is no better than none. */
 int asynchat_server_stop(struct asynchat_server *server, unsigned grace,
                          void (*stopped)(void *arg), void *arg)
 {
@@ -51,8 +52,7 @@ int asynchat_server_stop(struct asynchat_server *server, unsigned grace,
     server->stopped_arg = arg;
     server_accept_no_more(server);
     asynchat__channels_stop(server->channels);
-    evtimer_add(server->timer, &time);
-    if (server->connections == 0)
+    if (evtimer_add(server->timer, &time) < 0 || server->connections == 0)
         event_active(server->timer, EV_TIMEOUT, 0);
     return 0;
 }

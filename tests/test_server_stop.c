@@ -13,6 +13,8 @@
 
 #include <event2/event.h>
 
+#include "server.h"
+
 #define GRACE 1000
 
 /* --- a server whose channels say what they hear --- */
@@ -719,6 +721,7 @@ static void its_path_is_removed_at_once_or_stays(void **state)
 }
 
 static bool no_memory; /* for libevent */
+static int reallocs;
 
 static void *maybe_malloc(size_t size)
 {
@@ -727,6 +730,7 @@ static void *maybe_malloc(size_t size)
 
 static void *maybe_realloc(void *old, size_t size)
 {
+    reallocs++;
     return no_memory ? NULL : realloc(old, size);
 }
 
@@ -745,6 +749,33 @@ static void without_memory_it_stops_as_well(void **state)
     expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
     expect_received(waiting, "", true);
     close(waiting);
+    expect_over(f);
+}
+
+/* libevent's heap of timers, which doubles, is full, and the server's place in
+ * it is another's. */
+static void without_memory_for_a_timer_there_is_no_grace(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    const struct timeval late = {.tv_sec = 1000000};
+    struct event *timers[64];
+    size_t count = 0;
+    event_del(f->server->timer);
+    for (reallocs = 0; reallocs == 0; count++) {
+        timers[count] = evtimer_new(f->base, NULL, NULL);
+        evtimer_add(timers[count], &late);
+    }
+    for (no_memory = false; !no_memory; count++) {
+        timers[count] = evtimer_new(f->base, NULL, NULL);
+        no_memory = true;
+        no_memory = evtimer_add(timers[count], &late) < 0;
+    }
+    stop(f, GRACE);
+    turn(f);
+    no_memory = false;
+    expect_events("stopping error(ESTOPPED) closed(ESTOPPED) stopped");
+    while (count > 0)
+        event_free(timers[--count]);
     expect_over(f);
 }
 
@@ -802,6 +833,7 @@ int main(void)
         OVER(TCP, a_full_server_does_not_resume_when_it_stops),
         OVER(TCP, its_path_is_removed_at_once_or_stays),
         OVER(TCP, without_memory_it_stops_as_well),
+        OVER(TCP, without_memory_for_a_timer_there_is_no_grace),
         OVER(TCP, what_cannot_be_is_refused),
     };
     return RUN(tests);
