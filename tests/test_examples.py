@@ -11,7 +11,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -249,7 +251,36 @@ def outcome(check):
     return None
 
 
+# --- proxy ---
+
+def talk_over(path, data):
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(TIMEOUT)
+        peer.connect(path)
+        sender = threading.Thread(target=lambda: (peer.sendall(data), peer.shutdown(socket.SHUT_WR)))
+        sender.start()
+        answer = b"".join(iter(lambda: peer.recv(65536), b""))
+        sender.join()
+        return answer
+
+
+def a_proxy_passes_everything_on_and_ends():
+    with tempfile.TemporaryDirectory() as folder, echo_server() as port:
+        path = os.path.join(folder, "socket")
+        with started([program("proxy"), "unix:" + path, f"127.0.0.1:{port}"]) as process:
+            for _ in range(TIMEOUT * 100):
+                with contextlib.suppress(OSError):
+                    expect(talk_over(path, b"ECHO 5\nhello"), b"hello")
+                    break
+                time.sleep(0.01)
+            expect(talk_over(path, b"ECHO 1048576\n" + BIG + b"ECHO 2\nok"), BIG + b"ok")
+            process.send_signal(signal.SIGTERM)
+            output, errors = process.communicate(timeout=TIMEOUT)
+            expect((output, errors.decode(), process.returncode), (b"", "", 0))
+
+
 CHECKS = [
+    a_proxy_passes_everything_on_and_ends,
     an_asynchat_client_gets_its_echo,
     an_asynchat_server_serves_the_client,
     an_asynchat_server_serves_the_client_over_ipv6,

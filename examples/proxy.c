@@ -1,0 +1,80 @@
+/* A proxy, as in: proxy 127.0.0.1:8080 127.0.0.1:80
+ *
+ * What one side sends the other gets, no faster than it takes it. The end of a
+ * side is passed on, and the way back stays open. SIGTERM ends it. SPDX-License-Identifier: BSD-3-Clause */
+#include <signal.h>
+#include <stdio.h>
+
+#include <event2/event.h>
+
+#include <asynchat.h>
+
+static struct event_base *base;
+static struct event *term;
+static const char *to;
+
+/* The arg of each channel is the one on the other side, until that is gone. */
+static void forward(struct asynchat_channel *ch, const void *data, size_t len,
+                    void *other)
+{
+    if (asynchat_push(other, data, len))
+        asynchat_close(ch);
+}
+
+static void pass_end_on(struct asynchat_channel *ch, int cut_off, void *other)
+{
+    asynchat_keep_open(ch);
+    if (asynchat_shutdown_write(other) || cut_off) /* never, with no messages */
+        asynchat_close(ch);
+}
+
+static void gone(struct asynchat_channel *ch, int status, void *other)
+{
+    if (status != 0 && status != ASYNCHAT_EOF)
+        fprintf(stderr, "proxy: %p: %s\n", (void *)ch,
+                asynchat_strerror(status));
+    asynchat_set_arg(other, NULL);
+    asynchat_close_when_done(other);
+}
+
+static const struct asynchat_handler side = {
+    .size = sizeof side,
+    .collect_incoming_data = forward,
+    .handle_eof = pass_end_on,
+    .handle_close = gone,
+};
+
+static void accepted(struct asynchat_channel *ch, void *arg)
+{
+    struct asynchat_channel *other = arg; /* NULL: there is none yet */
+    if (asynchat_connect(base, to, 5000, &side, ch, &other) ||
+        asynchat_join(ch, other))
+        asynchat_close(ch);
+    asynchat_set_arg(ch, other);
+}
+
+static void stop(evutil_socket_t number, short what, void *server)
+{
+    if (number == SIGTERM && (what & EV_SIGNAL))
+        event_del(term);
+    asynchat_server_stop(server, 1000, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    struct asynchat_handler front = side;
+    struct asynchat_server *server;
+    int error = -1;
+    front.handle_connect = accepted;
+    base = event_base_new();
+    to = argv[argc - 1];
+    if (base && argc == 3)
+        error = asynchat_server_new(base, argv[1], &front, NULL, NULL, &server);
+    term = error ? NULL : evsignal_new(base, SIGTERM, stop, server);
+    if (!term || event_add(term, NULL) < 0)
+        return fprintf(stderr, "proxy FROM TO: %s\n", asynchat_strerror(error));
+    event_base_dispatch(base); /* until all channels are gone */
+    event_free(term);
+    event_base_free(base);
+    return 0;
+}
