@@ -177,7 +177,7 @@ static int get_option(int fd, int name)
 }
 
 /* 0 for one that listens for streams. */
-static int socket_check(int fd)
+static int listening_check(int fd)
 {
     int listens = get_option(fd, SO_ACCEPTCONN);
     int type = listens > 0 ? get_option(fd, SO_TYPE) : listens;
@@ -200,7 +200,7 @@ static int socket_settle(struct asynchat_server *server, int fd)
 
 int asynchat__server_take(struct asynchat_server *server, int fd)
 {
-    int error = socket_check(fd);
+    int error = listening_check(fd);
     if (!error)
         error = asynchat__address_of(fd, getsockname, &server->address);
     if (error)
