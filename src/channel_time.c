@@ -354,7 +354,7 @@ int asynchat_set_timeouts(struct asynchat_channel *ch,
         return error;
     struct channel_time *time = ch->time;
     uint32_t now = time_now();
-    time->limits = *times;
+    asynchat__table_copy(&time->limits, times, sizeof time->limits);
     if (times->rate_time == 0)
         time->limits.rate_time = RATE_TIME;
     time->told = false;

@@ -59,7 +59,7 @@ static int server_make(const struct asynchat_handler *handler, void *arg,
     server->waiting = -1;
     server->handler = handler;
     server->arg = arg;
-    server->options = *options;
+    asynchat__table_copy(&server->options, options, sizeof server->options);
     if (options->turn_away) {
         server->options.turn_away = strdup(options->turn_away);
         if (!server->options.turn_away) {

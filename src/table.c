@@ -1,8 +1,9 @@
-/* How a caller's table, whose first field is its size, is checked.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* How a caller's table, whose first field is its size, is checked and
+ * copied. SPDX-License-Identifier: BSD-3-Clause */
 #include "table.h"
 
 #include <errno.h>
+#include <string.h>
 
 int asynchat__table_check(const void *table, size_t least, size_t known)
 {
@@ -15,4 +16,11 @@ int asynchat__table_check(const void *table, size_t least, size_t known)
         if (((const unsigned char *)table)[i] != 0)
             return -ENOTSUP;
     return 0;
+}
+
+void asynchat__table_copy(void *copy, const void *table, size_t known)
+{
+    size_t size = *(const size_t *)table;
+    memset(copy, 0, known);
+    memcpy(copy, table, size < known ? size : known);
 }

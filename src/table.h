@@ -1,5 +1,5 @@
-/* How a caller's table, whose first field is its size, is checked.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* How a caller's table, whose first field is its size, is checked and
+ * copied. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_TABLE_H
 #define ASYNCHAT_TABLE_H
 
@@ -16,5 +16,9 @@
  * forgotten size is; -ENOTSUP for one that asks for what this version does not
  * know. */
 int asynchat__table_check(const void *table, size_t least, size_t known);
+
+/* Copies a table that was checked to one of the `known` size. What a shorter one
+ * does not have is zero, and not what lies behind it. */
+void asynchat__table_copy(void *copy, const void *table, size_t known);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -24,6 +25,10 @@ struct later {
     struct known known;
     unsigned char tail[8];
 };
+
+static void nothing(void)
+{
+}
 
 static int check(const void *table)
 {
@@ -76,6 +81,27 @@ static void what_lies_behind_the_table_does_not_matter(void **state)
     assert_int_equal(check(&later), 0);
 }
 
+static void a_copy_of_a_shorter_table_ends_with_zeros(void **state)
+{
+    struct known copy, table = {least, nothing, nothing};
+    (void)state;
+    memset(&copy, 0xff, sizeof copy);
+    asynchat__table_copy(&copy, &table, sizeof copy);
+    assert_int_equal(copy.size, least);
+    assert_true(copy.first == table.first);
+    assert_true(copy.second == NULL);
+}
+
+static void a_copy_of_a_longer_table_is_as_long_as_is_known(void **state)
+{
+    struct later table = {{sizeof table, nothing, nothing}, {0}};
+    struct later copy = {.tail = {1}};
+    (void)state;
+    asynchat__table_copy(&copy, &table, sizeof copy.known);
+    assert_true(copy.known.second == nothing);
+    assert_int_equal(copy.tail[0], 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +111,8 @@ int main(void)
         cmocka_unit_test(a_tail_of_zeros_is_taken),
         cmocka_unit_test(a_tail_that_asks_for_something_is_not_supported),
         cmocka_unit_test(what_lies_behind_the_table_does_not_matter),
+        cmocka_unit_test(a_copy_of_a_shorter_table_ends_with_zeros),
+        cmocka_unit_test(a_copy_of_a_longer_table_is_as_long_as_is_known),
     };
     return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);
 }
