@@ -67,19 +67,23 @@ int main(void)
         at_the_end(&(struct asynchat_server_options){.size = sizeof *options,
                                                      .backlog = 1},
                    sizeof *options);
+    const struct asynchat_timeouts *times = at_the_end(
+        &(struct asynchat_timeouts){.size = sizeof *times, .idle = 60000},
+        sizeof *times);
     const struct asynchat_handler *const handlers[2] = {handler, handler};
     struct asynchat_channel *ends[2];
     struct asynchat_producer *producer;
     struct asynchat_server *server;
     struct event_base *base = event_base_new();
 
-    if (!base || !handler || !ops || !options)
+    if (!base || !handler || !ops || !options || !times)
         return 1;
     if (fails("server", asynchat_server_new(base, "127.0.0.1:0", handler, NULL,
                                             options, &server)))
         return 1;
     asynchat_server_free(server);
     if (fails("pair", asynchat_pair_new(base, handlers, NULL, ends)) ||
+        fails("timeouts", asynchat_set_timeouts(ends[0], times)) ||
         fails("producer", asynchat_producer_new(ops, NULL, &producer)) ||
         fails("push", asynchat_push_producer(ends[0], producer)))
         return 1;
