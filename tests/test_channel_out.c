@@ -501,12 +501,12 @@ static void discard_takes_the_linger_time_back(void **state)
 {
     struct fixture *f = start(state);
     char *data = big(8 << 20);
-    assert_int_equal(asynchat_set_linger(f->ch, 30), 0);
+    assert_int_equal(asynchat_set_linger(f->ch, 300), 0);
     asynchat_push(f->ch, data, 8 << 20);
     asynchat_close_when_done(f->ch);
     event_base_loop(f->base, EVLOOP_NONBLOCK);
     asynchat_discard_buffers(f->ch);
-    struct timeval longer = {.tv_usec = 60 * 1000};
+    struct timeval longer = {.tv_usec = 400 * 1000};
     event_base_loopexit(f->base, &longer);
     event_base_dispatch(f->base);
     expect(f, "");
