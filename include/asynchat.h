@@ -7,6 +7,7 @@
 #include <asynchat/connect.h>
 #include <asynchat/error.h>
 #include <asynchat/pair.h>
+#include <asynchat/post.h>
 #include <asynchat/producer.h>
 #include <asynchat/server.h>
 #include <asynchat/version.h>

@@ -22,6 +22,7 @@
 
 #include "address.h"
 #include "handler.h"
+#include "post.h"
 
 /* --- ending --- */
 
@@ -144,6 +145,7 @@ static void channel_destroy(struct asynchat_channel *ch)
 {
     ch->running = true;
     asynchat__channel_out_discard(ch);
+    asynchat__post_forget(ch);
     ch->transport.ops->close(&ch->transport);
     asynchat__channel_in_free(&ch->in);
     asynchat__channel_time_free(ch->time);

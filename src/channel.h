@@ -99,6 +99,7 @@ struct asynchat_channel {
     struct transport transport;
     const struct asynchat_handler *handler;
     void *arg;
+    uint64_t id; /* 0 until it is asked for */
     struct channel_in in;
     struct channel_out out;
     struct asynchat_channel *joined;

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mailbox.h"
+
 /* As many as a program has event bases: a few. The lock is for programs that
- * have them in several threads; it is taken once for each connection. */
+ * have them in several threads; it is taken twice for each connection. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct loop *loops;
 
@@ -32,12 +34,19 @@ static struct loop *loop_new(struct event_base *base)
     return loop;
 }
 
-static void loop_free(struct loop *loop)
+static void loop_unlink(const struct loop *loop)
 {
     struct loop **at = &loops;
     while (*at != loop)
         at = &(*at)->next;
     *at = loop->next;
+}
+
+/* What was posted runs first. If it makes a channel in the same base, that is in
+ * another loop. */
+static void loop_free(struct loop *loop)
+{
+    asynchat__mailbox_free(loop->mailbox);
     asynchat__needles_free(&loop->needles);
     for (size_t i = 0; i < LOOP_SPARES; i++)
         free(loop->spares[i].bytes);
@@ -83,22 +92,36 @@ void asynchat__loop_give(struct loop *loop, struct loop_memory memory)
         free(memory.bytes);
 }
 
+static struct loop *loop_get(struct event_base *base)
+{
+    struct loop *loop = loop_find(base);
+    return loop ? loop : loop_new(base);
+}
+
 struct loop *asynchat__loop_share(struct event_base *base)
 {
     pthread_mutex_lock(&lock);
-    struct loop *loop = loop_find(base);
-    if (!loop)
-        loop = loop_new(base);
+    struct loop *loop = loop_get(base);
     if (loop)
         loop->shares++;
     pthread_mutex_unlock(&lock);
     return loop;
 }
 
+void asynchat__loop_hold(struct loop *loop)
+{
+    pthread_mutex_lock(&lock);
+    loop->shares++;
+    pthread_mutex_unlock(&lock);
+}
+
 void asynchat__loop_release(struct loop *loop)
 {
     pthread_mutex_lock(&lock);
-    if (--loop->shares == 0)
-        loop_free(loop);
+    bool last = --loop->shares == 0;
+    if (last)
+        loop_unlink(loop);
     pthread_mutex_unlock(&lock);
+    if (last)
+        loop_free(loop);
 }

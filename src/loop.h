@@ -22,6 +22,7 @@
 #define LOOP_PAGE 4096
 
 struct event_base;
+struct mailbox;
 
 /* Memory that a whole message was put together in, for the next one. */
 struct loop_memory {
@@ -36,6 +37,7 @@ struct loop {
     struct event_base *base;
     struct loop *next;
     unsigned shares;
+    struct mailbox *mailbox; /* made when it is first needed */
     struct needles needles;
     struct loop_memory spares[LOOP_SPARES];
     _Alignas(LOOP_PAGE) uint8_t received[LOOP_BUFFER];
@@ -57,7 +59,11 @@ void asynchat__loop_give(struct loop *loop, struct loop_memory memory);
 /* The base's one, shared; NULL for want of memory. Any thread. */
 struct loop *asynchat__loop_share(struct event_base *base);
 
-/* The last to let go of it frees it. Any thread. */
+/* One share more. Any thread. */
+void asynchat__loop_hold(struct loop *loop);
+
+/* The last to let go of it frees it, and what was posted to it then runs. Any
+ * thread. */
 void asynchat__loop_release(struct loop *loop);
 
 #endif

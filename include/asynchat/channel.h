@@ -27,7 +27,7 @@
  *   that does not read is not sent stays in memory, up to the output limit.
  * - The loop ends by itself when the last channel and server are gone.
  * - One thread for each event base: a channel is used from the thread that
- *   runs its loop.
+ *   runs its loop. Others post to it: see post.h.
  * - Sockets never raise SIGPIPE here. libevent's own writes and sendfile(2)
  *   can, so the first channel over a bufferevent of yours and the first file
  *   sent set SIGPIPE to SIG_IGN, if it is SIG_DFL then.

@@ -1,0 +1,56 @@
+/* The mailbox of a loop: what other threads want done there.
+ *
+ * A loop has one when the first id of a channel in it is asked for, and until it
+ * goes. Other threads reach it by any id that it
+ * has given: the low bits of an id name the box, and the rest is a number that
+ * counts up in that box for ever, from one mailbox that has it to the next. So
+ * an id is never given twice, and tells whether its mailbox is still the one
+ * that gave it.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_MAILBOX_H
+#define ASYNCHAT_MAILBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ids.h"
+
+/* So many loops can be posted to at a time. */
+#define MAILBOXES 1024
+
+struct event;
+struct loop;
+struct mailbox;
+
+/* What is posted: the beginning of something that belongs to whoever posts it,
+ * until it runs. */
+struct post {
+    struct post *next;
+    void (*run)(struct post *post, struct mailbox *mailbox);
+};
+
+/* The loop's own side, which no other thread touches. */
+struct mailbox {
+    struct loop *loop;
+    struct event *event; /* posts are there */
+    struct ids channels; /* those that have an id: their id */
+    uint64_t given;      /* the number in the last one that was given */
+    unsigned box;
+};
+
+/* Makes the loop's mailbox, if it has none. 0, -ENOMEM, -EAGAIN (all boxes are in
+ * use), or that of eventfd(2). */
+int asynchat__mailbox_need(struct loop *loop);
+
+/* An id that this mailbox is reached by. */
+uint64_t asynchat__mailbox_give_id(struct mailbox *mailbox);
+
+/* Has it run in the loop of the mailbox that gave the id. Any thread. 0,
+ * ASYNCHAT_ECLOSED (that mailbox is gone), or the error of write(2). */
+int asynchat__mailbox_post(uint64_t id, struct post *post);
+
+/* The end: what is there is run, without a loop. NULL is allowed. */
+void asynchat__mailbox_free(struct mailbox *mailbox);
+
+#endif

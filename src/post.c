@@ -1,0 +1,79 @@
+/* Posting to channels: their numbers, and what finds them again.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "post.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "channel.h"
+#include "loop.h"
+#include "mailbox.h"
+
+/* --- numbers --- */
+
+/* The set holds the place of the number in the channel. */
+static struct asynchat_channel *channel_of(uint64_t *id)
+{
+    if (!id)
+        return NULL;
+    char *place = (char *)id - offsetof(struct asynchat_channel, id);
+    return (struct asynchat_channel *)(void *)place;
+}
+
+static void channel_enrol(struct asynchat_channel *ch, struct mailbox *mailbox)
+{
+    ch->id = asynchat__mailbox_give_id(mailbox);
+    asynchat__ids_add(&mailbox->channels, &ch->id);
+}
+
+void asynchat__post_forget(struct asynchat_channel *ch)
+{
+    if (ch->id)
+        asynchat__ids_remove(&ch->transport.loop->mailbox->channels, &ch->id);
+}
+
+uint64_t asynchat_get_id(struct asynchat_channel *ch)
+{
+    if (!ch || ch->id || ch->state == CHANNEL_FREED)
+        return ch ? ch->id : 0;
+    struct loop *loop = ch->transport.loop;
+    if (asynchat__mailbox_need(loop) < 0 ||
+        !asynchat__ids_reserve(&loop->mailbox->channels))
+        return 0;
+    channel_enrol(ch, loop->mailbox);
+    return ch->id;
+}
+
+/* --- posting --- */
+
+struct channel_post {
+    struct post post;
+    uint64_t id;
+    void (*function)(struct asynchat_channel *ch, void *arg);
+    void *arg;
+};
+
+/* The memory goes first: the function may do anything. */
+static void channel_post_run(struct post *post, struct mailbox *mailbox)
+{
+    struct channel_post it = *(struct channel_post *)post;
+    free(post);
+    it.function(channel_of(asynchat__ids_find(&mailbox->channels, it.id)),
+                it.arg);
+}
+
+int asynchat_post(uint64_t id,
+                  void (*function)(struct asynchat_channel *ch, void *arg),
+                  void *arg)
+{
+    if (id == 0 || !function)
+        return -EINVAL;
+    struct channel_post *post = malloc(sizeof *post);
+    if (!post)
+        return -ENOMEM;
+    *post = (struct channel_post){{NULL, channel_post_run}, id, function, arg};
+    int error = asynchat__mailbox_post(id, &post->post);
+    if (error)
+        free(post);
+    return error;
+}
