@@ -11,5 +11,6 @@
 #include <asynchat/producer.h>
 #include <asynchat/server.h>
 #include <asynchat/version.h>
+#include <asynchat/workers.h>
 
 #endif

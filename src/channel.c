@@ -293,15 +293,20 @@ int asynchat__channel_socket(struct event_base *base, int fd,
                              const struct asynchat_handler *handler, void *arg,
                              struct asynchat_channel **out)
 {
+    int error = asynchat__post_expect(base);
+    if (error)
+        return error;
     struct asynchat_channel *ch = channel_make(handler, arg);
     if (!ch)
         return -ENOMEM;
-    int error = asynchat__transport_socket(&ch->transport, base, fd);
-    if (error)
+    error = asynchat__transport_socket(&ch->transport, base, fd);
+    if (error) {
         free(ch);
-    else
-        *out = ch;
-    return error;
+        return error;
+    }
+    asynchat__post_enrol(ch);
+    *out = ch;
+    return 0;
 }
 
 /* Reading begins at once, and not with the wake-up: in a loop with both sides
@@ -354,6 +359,8 @@ int asynchat_channel_new(struct bufferevent *bev, unsigned flags,
     if (!bev || !out || (flags & ~ASYNCHAT_CONNECTING))
         return -EINVAL;
     int error = asynchat__handler_check(handler);
+    if (!error)
+        error = asynchat__post_expect(bufferevent_get_base(bev));
     if (error)
         return error;
     struct asynchat_channel *ch = channel_make(handler, arg);
@@ -365,6 +372,7 @@ int asynchat_channel_new(struct bufferevent *bev, unsigned flags,
         free(ch);
         return error;
     }
+    asynchat__post_enrol(ch);
     if (!(flags & ASYNCHAT_CONNECTING))
         asynchat__channel_wake(ch);
     *out = ch;

@@ -10,9 +10,13 @@
 #include "mailbox.h"
 
 /* As many as a program has event bases: a few. The lock is for programs that
- * have them in several threads; it is taken twice for each connection. */
+ * have them in several threads of their own; it is taken twice for each
+ * connection, and in workers not at all. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct loop *loops;
+
+/* The one of a worker, in its thread. */
+static _Thread_local struct loop *own;
 
 static struct loop *loop_find(const struct event_base *base)
 {
@@ -92,6 +96,16 @@ void asynchat__loop_give(struct loop *loop, struct loop_memory memory)
         free(memory.bytes);
 }
 
+void asynchat__loop_own(struct loop *loop)
+{
+    own = loop;
+}
+
+struct loop *asynchat__loop_owned(const struct event_base *base)
+{
+    return own && own->base == base ? own : NULL;
+}
+
 static struct loop *loop_get(struct event_base *base)
 {
     struct loop *loop = loop_find(base);
@@ -100,8 +114,13 @@ static struct loop *loop_get(struct event_base *base)
 
 struct loop *asynchat__loop_share(struct event_base *base)
 {
+    struct loop *loop = asynchat__loop_owned(base);
+    if (loop) {
+        loop->shares++;
+        return loop;
+    }
     pthread_mutex_lock(&lock);
-    struct loop *loop = loop_get(base);
+    loop = loop_get(base);
     if (loop)
         loop->shares++;
     pthread_mutex_unlock(&lock);
@@ -110,13 +129,20 @@ struct loop *asynchat__loop_share(struct event_base *base)
 
 void asynchat__loop_hold(struct loop *loop)
 {
-    pthread_mutex_lock(&lock);
+    if (loop != own)
+        pthread_mutex_lock(&lock);
     loop->shares++;
-    pthread_mutex_unlock(&lock);
+    if (loop != own)
+        pthread_mutex_unlock(&lock);
 }
 
+/* One that is owned has an owner's share, and so this is not its last. */
 void asynchat__loop_release(struct loop *loop)
 {
+    if (loop == own) {
+        loop->shares--;
+        return;
+    }
     pthread_mutex_lock(&lock);
     bool last = --loop->shares == 0;
     if (last)

@@ -21,6 +21,7 @@
  * which is often what was received with a few bytes before it, does not. */
 #define LOOP_PAGE 4096
 
+struct asynchat_server;
 struct event_base;
 struct mailbox;
 
@@ -38,6 +39,7 @@ struct loop {
     struct loop *next;
     unsigned shares;
     struct mailbox *mailbox; /* made when it is first needed */
+    struct asynchat_server *servers;
     struct needles needles;
     struct loop_memory spares[LOOP_SPARES];
     _Alignas(LOOP_PAGE) uint8_t received[LOOP_BUFFER];
@@ -58,6 +60,13 @@ void asynchat__loop_give(struct loop *loop, struct loop_memory memory);
 
 /* The base's one, shared; NULL for want of memory. Any thread. */
 struct loop *asynchat__loop_share(struct event_base *base);
+
+/* This thread runs that loop, as long as it has a share of it, and no other thread
+ * touches it: so no lock is taken here for its shares. NULL: no longer. */
+void asynchat__loop_own(struct loop *loop);
+
+/* The loop that this thread runs, if it is the base's; or NULL. */
+struct loop *asynchat__loop_owned(const struct event_base *base);
 
 /* One share more. Any thread. */
 void asynchat__loop_hold(struct loop *loop);

@@ -1,7 +1,7 @@
 /* The mailbox of a loop: what other threads want done there.
  *
- * A loop has one when the first id of a channel in it is asked for, and until it
- * goes. Other threads reach it by any id that it
+ * A loop has one when the first id of a channel in it is asked for, or when a
+ * worker runs it, and until it goes. Other threads reach it by any id that it
  * has given: the low bits of an id name the box, and the rest is a number that
  * counts up in that box for ever, from one mailbox that has it to the next. So
  * an id is never given twice, and tells whether its mailbox is still the one
@@ -37,6 +37,8 @@ struct mailbox {
     struct ids channels; /* those that have an id: their id */
     uint64_t given;      /* the number in the last one that was given */
     unsigned box;
+    bool everyone; /* each channel has one, from its beginning */
+    bool over;     /* and none is made any more */
 };
 
 /* Makes the loop's mailbox, if it has none. 0, -ENOMEM, -EAGAIN (all boxes are in

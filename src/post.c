@@ -26,10 +26,33 @@ static void channel_enrol(struct asynchat_channel *ch, struct mailbox *mailbox)
     asynchat__ids_add(&mailbox->channels, &ch->id);
 }
 
+int asynchat__post_expect(struct event_base *base)
+{
+    struct loop *loop = asynchat__loop_owned(base);
+    if (!loop)
+        return 0;
+    if (loop->mailbox->over)
+        return -ECANCELED;
+    return asynchat__ids_reserve(&loop->mailbox->channels) ? 0 : -ENOMEM;
+}
+
+void asynchat__post_enrol(struct asynchat_channel *ch)
+{
+    struct mailbox *mailbox = ch->transport.loop->mailbox;
+    if (mailbox && mailbox->everyone)
+        channel_enrol(ch, mailbox);
+}
+
 void asynchat__post_forget(struct asynchat_channel *ch)
 {
     if (ch->id)
         asynchat__ids_remove(&ch->transport.loop->mailbox->channels, &ch->id);
+}
+
+struct asynchat_channel *asynchat__post_channel(const struct mailbox *mailbox,
+                                                size_t *place)
+{
+    return channel_of(asynchat__ids_next(&mailbox->channels, place));
 }
 
 uint64_t asynchat_get_id(struct asynchat_channel *ch)

@@ -49,6 +49,8 @@ static int server_make(const struct asynchat_handler *handler, void *arg,
     int error = options_check(options);
     if (!error)
         error = asynchat__handler_check(handler);
+    if (!error)
+        error = asynchat__post_expect(base);
     if (error)
         return error;
 
@@ -128,8 +130,7 @@ void asynchat__server_destroy(struct asynchat_server *server)
     if (server->timer)
         event_free(server->timer);
     asynchat__server_close(server);
-    if (server->loop)
-        asynchat__loop_release(server->loop);
+    asynchat__server_leave_loop(server);
     if (server->waiting >= 0)
         close(server->waiting);
     asynchat__channels_disown(server->channels);

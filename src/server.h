@@ -19,8 +19,9 @@ struct asynchat_server {
     void *arg;
     struct asynchat_server_options options; /* turn_away is our own */
     struct event *acceptable;
-    struct event *timer; /* always pending: see accept_idle */
-    struct loop *loop;   /* kept between connections */
+    struct event *timer;                /* always pending: see accept_idle */
+    struct loop *loop;                  /* kept between connections */
+    struct asynchat_server *next, **at; /* among those of the loop */
 
     struct address address;
     int fd;           /* that listens, or -1 */
@@ -62,6 +63,9 @@ void asynchat__server_close(struct asynchat_server *server);
 /* The server listens: begins to accept. 0 or -ENOMEM. */
 int asynchat__server_accept(struct asynchat_server *server,
                             struct event_base *base);
+
+/* The other end of that. */
+void asynchat__server_leave_loop(struct asynchat_server *server);
 
 /* --- server_stop --- */
 

@@ -197,16 +197,40 @@ static void server_time_is_up(evutil_socket_t fd, short what, void *arg)
         server_acceptable(fd, what, server);
 }
 
+/* A worker frees the servers that are left in its loop. */
+static bool server_join_loop(struct asynchat_server *server,
+                             struct event_base *base)
+{
+    server->loop = asynchat__loop_share(base);
+    if (!server->loop)
+        return false;
+    server->at = &server->loop->servers;
+    server->next = *server->at;
+    *server->at = server;
+    if (server->next)
+        server->next->at = &server->next;
+    return true;
+}
+
+void asynchat__server_leave_loop(struct asynchat_server *server)
+{
+    if (!server->loop)
+        return;
+    *server->at = server->next;
+    if (server->next)
+        server->next->at = server->at;
+    asynchat__loop_release(server->loop);
+}
+
 int asynchat__server_accept(struct asynchat_server *server,
                             struct event_base *base)
 {
     server->owner = (struct channel_owner){server_gone, server};
-    server->loop = asynchat__loop_share(base);
     server->acceptable = event_new(base, server->fd, EV_READ | EV_PERSIST,
                                    server_acceptable, server);
     server->timer = evtimer_new(base, server_time_is_up, server);
-    if (!server->loop || !server->acceptable || !server->timer ||
-        evtimer_add(server->timer, &accept_idle) < 0 ||
+    if (!server_join_loop(server, base) || !server->acceptable ||
+        !server->timer || evtimer_add(server->timer, &accept_idle) < 0 ||
         event_add(server->acceptable, NULL) < 0)
         return -ENOMEM;
     return 0;

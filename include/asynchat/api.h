@@ -31,5 +31,6 @@ struct event_base;
 struct asynchat_channel;
 struct asynchat_producer;
 struct asynchat_server;
+struct asynchat_workers;
 
 #endif

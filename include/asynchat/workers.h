@@ -1,0 +1,87 @@
+/* Workers: threads with a loop each, for programs that need more than one core.
+ *
+ *     static int start(struct event_base *base, unsigned index, void *arg)
+ *     {
+ *         return asynchat_server_new(base, "0.0.0.0:8025", &handler, NULL,
+ *                                    &share_port, &servers[index]);
+ *     }
+ *
+ *     static const struct asynchat_worker_ops ops = {sizeof ops, start, NULL};
+ *     struct asynchat_workers *workers;
+ *     int error = asynchat_workers_new(8, &ops, NULL, &workers);
+ *
+ * Each worker has a server of its own on one port, as here, with
+ * ASYNCHAT_REUSE_PORT: the system shares out the connections. The rules:
+ * - A channel stays with the worker it began in: its callbacks run in that
+ *   thread, and it is used there only. Others post to it, or to the worker.
+ * - A handler, and an `arg`, that several workers have is used by several
+ *   threads at once.
+ * - Signals are blocked in the workers, apart from those that report a fault:
+ *   the program's own threads handle them.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_WORKERS_H
+#define ASYNCHAT_WORKERS_H
+
+#include <asynchat/api.h>
+
+ASYNCHAT_BEGIN_DECLS
+
+/* The most workers there can be. */
+#define ASYNCHAT_WORKERS_MAX 1000
+
+/* What a worker calls, in its thread and outside its loop. Caller-owned and
+ * borrowed until the workers are freed. `size` is sizeof the struct; the others
+ * may be NULL. Fields are only ever appended. */
+struct asynchat_worker_ops {
+    size_t size;
+
+    /* The worker is about to begin: makes what its loop starts with. 0, or an
+     * error code, which asynchat_workers_new() answers with. One worker after
+     * the other starts, in the order of `index`, and no loop runs before all
+     * have; so these need no lock among them. */
+    int (*start)(struct event_base *base, unsigned index, void *arg);
+
+    /* The worker is about to end, and had started: frees what is no server and
+     * no channel, such as timers. Channels are made no more, but those that
+     * are there have callbacks until all are closed, so what these use is freed
+     * after asynchat_workers_free(). Several workers may do this at once. */
+    void (*stop)(struct event_base *base, unsigned index, void *arg);
+};
+
+/* Makes 1 to ASYNCHAT_WORKERS_MAX threads, each with an event base of its own,
+ * and gives them in *out; their loops begin when that is done. `ops` may be
+ * NULL, for workers that are only posted to. Errors, with
+ * *out as it was, and with those that had started ended as by
+ * asynchat_workers_free(): -EINVAL, -ENOTSUP (fields this version does not
+ * know), -ENOMEM, -EAGAIN (too many threads or loops), those of eventfd(2), and
+ * whatever `start` answered. Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_new(
+    unsigned count, const struct asynchat_worker_ops *ops, void *arg,
+    struct asynchat_workers **out);
+
+/* Ends the workers, waits for their threads, and frees all. In each of them, at
+ * the same time: `stop` is called, servers that are left are freed, channels
+ * that are left are closed and have their handle_close with status 0, what was
+ * posted and has not run yet does, and the event base is freed. From when that
+ * begins a channel made there is refused with -ECANCELED. 0, also for NULL; or
+ * -EDEADLK, with nothing changed, from one of the workers. Since 0.1. */
+ASYNCHAT_API int asynchat_workers_free(struct asynchat_workers *workers);
+
+/* Has `function` called in a worker's loop. Order and threads are as for
+ * asynchat_post(); it is called exactly once, at the latest when the worker
+ * ends. Borrows `arg` until that. Errors, with the function not called: -EINVAL
+ * (NULL, no such worker), -ENOMEM, ASYNCHAT_ECLOSED (the worker has ended), or
+ * that of write(2). Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_post(
+    struct asynchat_workers *workers, unsigned index,
+    void (*function)(struct event_base *base, unsigned index, void *arg),
+    void *arg);
+
+/* Which worker the calling thread is, from 0; or -1 when it is none. Since 0.1.
+ */
+ASYNCHAT_API int asynchat_worker_index(void);
+
+ASYNCHAT_END_DECLS
+
+#endif

@@ -1,0 +1,689 @@
+/* Workers: beginning, serving, posts, ending, and what goes wrong.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "fixture.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#define WORKERS 3
+
+/* What the threads say; in them nothing of cmocka is called. */
+static struct {
+    pthread_mutex_t lock;
+    char order[WORKERS * 32];   /* of what `start` says */
+    char says[WORKERS][256];    /* of what each worker says then */
+    pthread_t threads[WORKERS]; /* each one's */
+    int wrong;                  /* calls from another thread, or that failed */
+    int connected, closed, posted, gone;
+    int served[WORKERS]; /* connections */
+} seen = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static struct asynchat_workers *workers;
+static struct asynchat_server *servers[WORKERS];
+static char address[ASYNCHAT_ADDRESS_SIZE];
+static unsigned failing; /* the worker whose start fails */
+static int descriptors;
+
+/* Workers free what they had before they are joined; the program's is that. */
+static int setup(void **state)
+{
+    (void)state;
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    memset(&seen, 0, sizeof seen);
+    seen.lock = lock;
+    memset(servers, 0, sizeof servers);
+    workers = NULL;
+    address[0] = '\0';
+    failing = WORKERS;
+    descriptors = count_descriptors();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    assert_int_equal(count_descriptors(), descriptors);
+    assert_int_equal(seen.wrong, 0);
+    return 0;
+}
+
+static void add(int *count)
+{
+    pthread_mutex_lock(&seen.lock);
+    ++*count;
+    pthread_mutex_unlock(&seen.lock);
+}
+
+static int get(const int *count)
+{
+    pthread_mutex_lock(&seen.lock);
+    int value = *count;
+    pthread_mutex_unlock(&seen.lock);
+    return value;
+}
+
+static void wait_for(const int *count, int value)
+{
+    for (int i = 0; i < 5000 && get(count) < value; i++)
+        usleep(1000);
+    assert_int_equal(get(count), value);
+}
+
+static void check(bool right)
+{
+    if (!right)
+        add(&seen.wrong);
+}
+
+/* Each worker writes where no other does. */
+static void say(const char *word)
+{
+    char *text = seen.says[asynchat_worker_index()];
+    size_t len = strlen(text);
+    snprintf(text + len, sizeof seen.says[0] - len, "%s%s", len > 0 ? " " : "",
+             word);
+}
+
+static void is_in(unsigned index)
+{
+    check(asynchat_worker_index() == (int)index &&
+          pthread_equal(seen.threads[index], pthread_self()));
+}
+
+/* --- what workers do --- */
+
+static int say_start(struct event_base *base, unsigned index, void *arg)
+{
+    size_t len = strlen(seen.order);
+    snprintf(seen.order + len, sizeof seen.order - len, "%u ", index);
+    seen.threads[index] = pthread_self();
+    check(base != NULL && asynchat_worker_index() == (int)index);
+    check(arg == &seen);
+    say("start");
+    return index == failing ? -ENOTCONN : 0;
+}
+
+static void say_stop(struct event_base *base, unsigned index, void *arg)
+{
+    is_in(index);
+    check(base != NULL && arg == &seen);
+    say("stop");
+}
+
+static const struct asynchat_worker_ops says = {sizeof says, say_start,
+                                                say_stop};
+
+static void begin(const struct asynchat_worker_ops *ops)
+{
+    assert_int_equal(asynchat_workers_new(WORKERS, ops, &seen, &workers), 0);
+    assert_non_null(workers);
+}
+
+static void end(void)
+{
+    assert_int_equal(asynchat_workers_free(workers), 0);
+}
+
+static void expect_says(const char *words)
+{
+    for (int i = 0; i < WORKERS; i++)
+        assert_string_equal(seen.says[i], words);
+}
+
+/* --- beginning and ending --- */
+
+static void they_start_one_after_the_other_and_end(void **state)
+{
+    (void)state;
+    begin(&says);
+    assert_string_equal(seen.order, "0 1 2 ");
+    end();
+    expect_says("start stop");
+}
+
+static void they_need_no_ops(void **state)
+{
+    (void)state;
+    assert_int_equal(asynchat_workers_new(1, NULL, NULL, &workers), 0);
+    end();
+    begin(&(struct asynchat_worker_ops){.size = sizeof says});
+    end();
+}
+
+static void NULL_is_no_workers(void **state)
+{
+    (void)state;
+    assert_int_equal(asynchat_workers_free(NULL), 0);
+    assert_int_equal(asynchat_worker_index(), -1);
+}
+
+static int refusal(unsigned count, const void *ops)
+{
+    struct asynchat_workers *const none = (void *)&seen, *out = none;
+    int error = asynchat_workers_new(count, ops, &seen, &out);
+    assert_ptr_equal(out, none);
+    return error;
+}
+
+static void bad_arguments_are_refused(void **state)
+{
+    struct {
+        struct asynchat_worker_ops known;
+        size_t later;
+    } ops = {.known = {sizeof ops, say_start, say_stop}, .later = 1};
+    (void)state;
+    assert_int_equal(refusal(0, &says), -EINVAL);
+    assert_int_equal(refusal(ASYNCHAT_WORKERS_MAX + 1, &says), -EINVAL);
+    assert_int_equal(asynchat_workers_new(1, &says, &seen, NULL), -EINVAL);
+    assert_int_equal(refusal(1, &ops), -ENOTSUP);
+    ops.known.size = sizeof says - 1;
+    assert_int_equal(refusal(1, &ops), -EINVAL);
+    assert_string_equal(seen.order, "");
+}
+
+/* The one that fails is not told to stop, the others are. */
+static void a_start_that_fails_ends_those_before(void **state)
+{
+    (void)state;
+    failing = 1;
+    assert_int_equal(refusal(WORKERS, &says), -ENOTCONN);
+    assert_string_equal(seen.order, "0 1 ");
+    assert_string_equal(seen.says[0], "start stop");
+    assert_string_equal(seen.says[1], "start");
+    assert_string_equal(seen.says[2], "");
+}
+
+/* So many descriptors are left to be opened, and all below the limit else in
+ * use. */
+static int new_with_descriptors(int count)
+{
+    enum { LIMIT = 64 };
+    struct rlimit before, less;
+    int taken[LIMIT], n = 0;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    less = before;
+    less.rlim_cur = LIMIT;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &less), 0);
+    while ((taken[n] = dup(STDERR_FILENO)) >= 0)
+        n++;
+    for (int i = 0; i < count; i++)
+        close(taken[--n]);
+    int error = asynchat_workers_new(WORKERS, NULL, NULL, &workers);
+    while (n > 0)
+        close(taken[--n]);
+    setrlimit(RLIMIT_NOFILE, &before);
+    return error;
+}
+
+/* Each worker takes four. */
+static void without_descriptors_none_is_left(void **state)
+{
+    (void)state;
+    for (int count = 0; count < 4 * WORKERS; count++) {
+        assert_int_equal(new_with_descriptors(count), -EMFILE);
+        assert_int_equal(count_descriptors(), descriptors);
+    }
+    assert_int_equal(new_with_descriptors(4 * WORKERS), 0);
+    end();
+}
+
+static void free_oneself(struct event_base *base, unsigned index, void *arg)
+{
+    (void)base;
+    (void)arg;
+    is_in(index);
+    check(asynchat_workers_free(workers) == -EDEADLK);
+    add(&seen.posted);
+}
+
+static void a_worker_cannot_free_itself(void **state)
+{
+    (void)state;
+    begin(&says);
+    assert_int_equal(asynchat_workers_post(workers, 1, free_oneself, NULL), 0);
+    wait_for(&seen.posted, 1);
+    end();
+}
+
+/* The workers have it blocked, so it comes to this thread. */
+static void signals_stay_with_the_program(void **state)
+{
+    sigset_t user, before, waiting;
+    (void)state;
+    begin(&says);
+    sigemptyset(&user);
+    sigaddset(&user, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &user, &before);
+    kill(getpid(), SIGUSR1);
+    usleep(10000);
+    sigpending(&waiting);
+    assert_int_equal(sigismember(&waiting, SIGUSR1), 1);
+    int number;
+    sigwait(&user, &number);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    end();
+}
+
+static void break_loop(struct event_base *base, unsigned index, void *arg)
+{
+    (void)arg;
+    is_in(index);
+    event_base_loopbreak(base);
+    add(&seen.posted);
+}
+
+static void a_loop_that_is_broken_goes_on(void **state)
+{
+    (void)state;
+    begin(&says);
+    for (int i = 1; i <= 3; i++) {
+        assert_int_equal(asynchat_workers_post(workers, 0, break_loop, NULL),
+                         0);
+        wait_for(&seen.posted, i);
+    }
+    end();
+    expect_says("start stop");
+}
+
+/* --- posts --- */
+
+static void say_posted(struct event_base *base, unsigned index, void *arg)
+{
+    is_in(index);
+    check(base != NULL);
+    say(arg);
+    add(&seen.posted);
+}
+
+static void posts_run_in_their_worker_and_in_order(void **state)
+{
+    static char words[5][2] = {"a", "b", "c", "d", "e"};
+    (void)state;
+    begin(&says);
+    for (int i = 0; i < 5; i++)
+        for (unsigned w = 0; w < WORKERS; w++)
+            assert_int_equal(
+                asynchat_workers_post(workers, w, say_posted, words[i]), 0);
+    end();
+    expect_says("start a b c d e stop");
+}
+
+static void bad_posts_are_refused(void **state)
+{
+    (void)state;
+    begin(&says);
+    assert_int_equal(asynchat_workers_post(NULL, 0, say_posted, NULL), -EINVAL);
+    assert_int_equal(asynchat_workers_post(workers, 0, NULL, NULL), -EINVAL);
+    assert_int_equal(asynchat_workers_post(workers, WORKERS, say_posted, NULL),
+                     -EINVAL);
+    end();
+}
+
+/* From one worker to the next, which passes it on, until it has gone round. */
+static void pass_on(struct event_base *base, unsigned index, void *arg)
+{
+    (void)base;
+    (void)arg;
+    is_in(index);
+    add(&seen.posted);
+    if (get(&seen.posted) < 100)
+        check(asynchat_workers_post(workers, (index + 1) % WORKERS, pass_on,
+                                    NULL) == 0);
+}
+
+static void workers_post_to_each_other(void **state)
+{
+    (void)state;
+    begin(&says);
+    assert_int_equal(asynchat_workers_post(workers, 0, pass_on, NULL), 0);
+    wait_for(&seen.posted, 100);
+    end();
+}
+
+/* Whether it is accepted depends on who ends first; what is accepted runs. */
+static void post_to_the_next(struct event_base *base, unsigned index, void *arg)
+{
+    (void)base;
+    (void)arg;
+    int error = asynchat_workers_post(workers, (index + 1) % WORKERS,
+                                      say_posted, "late");
+    check(error == 0 || error == ASYNCHAT_ECLOSED);
+    if (error == 0)
+        add(&seen.gone);
+}
+
+static void posts_to_those_that_end_run_or_are_refused(void **state)
+{
+    static const struct asynchat_worker_ops ops = {sizeof ops, say_start,
+                                                   post_to_the_next};
+    for (int i = 0; i < 100; i++) {
+        setup(state);
+        begin(&ops);
+        end();
+        assert_int_equal(seen.gone, seen.posted);
+    }
+}
+
+static void greet(struct asynchat_channel *ch, void *arg)
+{
+    unsigned index = (unsigned)asynchat_worker_index();
+    (void)arg;
+    check(asynchat_workers_post(workers, (index + 1) % WORKERS, say_posted,
+                                "greeted") == 0);
+    asynchat_channel_free(ch);
+}
+
+static int start_greeting(struct event_base *base, unsigned index, void *arg)
+{
+    static const struct asynchat_handler greeter = {.size = sizeof greeter,
+                                                    .handle_connect = greet};
+    const struct asynchat_handler *handlers[2] = {&greeter, &greeter};
+    struct asynchat_channel *pair[2];
+    return say_start(base, index, arg) +
+           asynchat_pair_new(base, handlers, NULL, pair);
+}
+
+/* The first thing that happens in a loop may be a post to another. */
+static void they_know_each_other_when_they_begin(void **state)
+{
+    static const struct asynchat_worker_ops ops = {.size = sizeof ops,
+                                                   .start = start_greeting};
+    for (int i = 0; i < 50; i++) {
+        setup(state);
+        begin(&ops);
+        wait_for(&seen.posted, 2 * WORKERS);
+        end();
+        expect_says("start greeted greeted");
+        assert_int_equal(seen.wrong, 0);
+    }
+}
+
+/* --- serving --- */
+
+static const struct asynchat_handler echo;
+
+static void opened(struct asynchat_channel *ch, void *arg)
+{
+    int index = asynchat_worker_index();
+    (void)arg;
+    check(index >= 0 && asynchat_set_terminator(ch, "\n", 1) == 0);
+    add(&seen.served[index >= 0 ? index : 0]);
+    add(&seen.connected);
+}
+
+static void answer(struct asynchat_channel *ch, const void *data, size_t len,
+                   void *arg)
+{
+    (void)arg;
+    check(asynchat_push(ch, data, len) == 0);
+    check(asynchat_push(ch, "\n", 1) == 0);
+}
+
+/* By the worker, which ends: then nothing new begins. */
+static void closed(struct asynchat_channel *ch, int status, void *arg)
+{
+    struct event_base *base = asynchat_get_base(ch);
+    struct asynchat_channel *again;
+    struct asynchat_server *server;
+    (void)arg;
+    check(status == 0 || status == ASYNCHAT_EOF);
+    if (status == 0) {
+        check(asynchat_connect(base, "127.0.0.1:9", 0, &echo, NULL, &again) ==
+              -ECANCELED);
+        check(asynchat_server_new(base, "127.0.0.1:0", &echo, NULL, NULL,
+                                  &server) == -ECANCELED);
+    }
+    add(&seen.closed);
+}
+
+static const struct asynchat_handler echo = {
+    .size = sizeof echo,
+    .message = answer,
+    .handle_connect = opened,
+    .handle_close = closed,
+};
+
+/* The first finds a port, which the others share. */
+static int serve(struct event_base *base, unsigned index, void *arg)
+{
+    static const struct asynchat_server_options share = {
+        .size = sizeof share, .flags = ASYNCHAT_REUSE_PORT};
+    (void)arg;
+    int error = asynchat_server_new(base, index == 0 ? "127.0.0.1:0" : address,
+                                    &echo, NULL, &share, &servers[index]);
+    if (!error && index == 0)
+        error = asynchat_server_address(servers[0], address, sizeof address);
+    return error;
+}
+
+static int dial(void)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    to.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
+static void expect_line(int fd, const char *line)
+{
+    char got[64];
+    size_t len = strlen(line);
+    assert_int_equal(recv(fd, got, len, MSG_WAITALL), len);
+    assert_memory_equal(got, line, len);
+}
+
+static void expect_end(int fd)
+{
+    char byte;
+    assert_true(recv(fd, &byte, 1, 0) <= 0);
+    close(fd);
+}
+
+static void expect_served(int *fds, int count)
+{
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(send(fds[i], "hello\n", 6, MSG_NOSIGNAL), 6);
+        expect_line(fds[i], "hello\n");
+    }
+}
+
+/* Channels and servers are left to the workers, whose loops end with them. */
+static void each_has_a_server_on_one_port(void **state)
+{
+    static const struct asynchat_worker_ops ops = {.size = sizeof ops,
+                                                   .start = serve};
+    int fds[20];
+    (void)state;
+    begin(&ops);
+    for (int i = 0; i < 20; i++)
+        fds[i] = dial();
+    expect_served(fds, 20);
+    end();
+    for (int i = 0; i < 20; i++)
+        expect_end(fds[i]);
+    assert_int_equal(seen.connected, 20);
+    assert_int_equal(seen.closed, 20);
+}
+
+static void free_server(struct event_base *base, unsigned index, void *arg)
+{
+    (void)base;
+    (void)arg;
+    asynchat_server_free(servers[index]);
+}
+
+static void a_server_may_be_freed_in_stop(void **state)
+{
+    static const struct asynchat_worker_ops ops = {sizeof ops, serve,
+                                                   free_server};
+    (void)state;
+    begin(&ops);
+    int fd = dial();
+    expect_served(&fd, 1);
+    end();
+    expect_end(fd);
+}
+
+static int serve_and_fail(struct event_base *base, unsigned index, void *arg)
+{
+    int error = serve(base, index, arg);
+    return index == WORKERS - 1 ? -ENOTCONN : error;
+}
+
+static void a_start_that_fails_leaves_no_server(void **state)
+{
+    static const struct asynchat_worker_ops ops = {.size = sizeof ops,
+                                                   .start = serve_and_fail};
+    (void)state;
+    assert_int_equal(refusal(WORKERS, &ops), -ENOTCONN);
+}
+
+/* A pair that nobody has told yet that it is there. */
+static int make_pair(struct event_base *base, unsigned index, void *arg)
+{
+    const struct asynchat_handler *handlers[2] = {&echo, &echo};
+    struct asynchat_channel *pair[2];
+    (void)arg;
+    check(asynchat_pair_new(base, handlers, NULL, pair) == 0);
+    return index == failing ? -ENOTCONN : 0;
+}
+
+static void handle_connect_comes_first_at_the_end_as_well(void **state)
+{
+    static const struct asynchat_worker_ops ops = {.size = sizeof ops,
+                                                   .start = make_pair};
+    (void)state;
+    failing = WORKERS - 1;
+    assert_int_equal(refusal(WORKERS, &ops), -ENOTCONN);
+    assert_int_equal(seen.connected, 2 * WORKERS);
+    assert_int_equal(seen.closed, 2 * WORKERS);
+}
+
+static struct asynchat_channel *kept[WORKERS][2];
+
+static int keep_pair(struct event_base *base, unsigned index, void *arg)
+{
+    const struct asynchat_handler *handlers[2] = {&echo, &echo};
+    (void)arg;
+    return asynchat_pair_new(base, handlers, NULL, kept[index]);
+}
+
+static void free_pair(struct event_base *base, unsigned index, void *arg)
+{
+    (void)base;
+    (void)arg;
+    asynchat_channel_free(kept[index][0]);
+    asynchat_channel_free(kept[index][1]);
+}
+
+static void channels_may_be_freed_in_stop(void **state)
+{
+    static const struct asynchat_worker_ops ops = {sizeof ops, keep_pair,
+                                                   free_pair};
+    (void)state;
+    begin(&ops);
+    end();
+    assert_int_equal(seen.closed, 0);
+}
+
+static void begin_anew(struct event_base *base, unsigned index, void *arg)
+{
+    const struct asynchat_handler *handlers[2] = {&echo, &echo};
+    struct asynchat_channel *pair[2];
+    is_in(index);
+    check(asynchat_pair_new(base, handlers, NULL, pair) == -ECANCELED);
+    add(&seen.posted);
+    if (arg)
+        check(asynchat_workers_post(workers, index, begin_anew, NULL) == 0);
+}
+
+/* That and what is posted then: there is no channel for which the loop would run
+ * once more. */
+static void post_to_itself(struct event_base *base, unsigned index, void *arg)
+{
+    (void)base;
+    check(asynchat_workers_post(workers, index, begin_anew, arg) == 0);
+}
+
+static void what_runs_at_the_end_cannot_begin_anew(void **state)
+{
+    static const struct asynchat_worker_ops ops = {sizeof ops, say_start,
+                                                   post_to_itself};
+    (void)state;
+    begin(&ops);
+    end();
+    assert_int_equal(seen.posted, 2 * WORKERS);
+}
+
+/* In memory, which is over bufferevents, and one that connects. */
+static int make_channels(struct event_base *base, unsigned index, void *arg)
+{
+    const struct asynchat_handler *handlers[2] = {&echo, &echo};
+    struct asynchat_channel *pair[2], *ch;
+    (void)index;
+    (void)arg;
+    check(asynchat_pair_new(base, handlers, NULL, pair) == 0);
+    check(asynchat_connect(base, address, 0, &echo, NULL, &ch) == 0);
+    return 0;
+}
+
+static void channels_of_every_kind_are_closed(void **state)
+{
+    static const struct asynchat_worker_ops ops = {.size = sizeof ops,
+                                                   .start = make_channels};
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof to;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    (void)state;
+    assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(listen(fd, WORKERS), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&to, &len), 0);
+    snprintf(address, sizeof address, "127.0.0.1:%d", ntohs(to.sin_port));
+    begin(&ops);
+    end();
+    close(fd);
+    assert_int_equal(seen.closed, 3 * WORKERS);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(they_start_one_after_the_other_and_end),
+        TEST(they_need_no_ops),
+        TEST(NULL_is_no_workers),
+        TEST(bad_arguments_are_refused),
+        TEST(a_start_that_fails_ends_those_before),
+        TEST(without_descriptors_none_is_left),
+        TEST(a_worker_cannot_free_itself),
+        TEST(signals_stay_with_the_program),
+        TEST(a_loop_that_is_broken_goes_on),
+        TEST(posts_run_in_their_worker_and_in_order),
+        TEST(bad_posts_are_refused),
+        TEST(workers_post_to_each_other),
+        TEST(posts_to_those_that_end_run_or_are_refused),
+        TEST(they_know_each_other_when_they_begin),
+        TEST(each_has_a_server_on_one_port),
+        TEST(a_server_may_be_freed_in_stop),
+        TEST(a_start_that_fails_leaves_no_server),
+        TEST(handle_connect_comes_first_at_the_end_as_well),
+        TEST(channels_may_be_freed_in_stop),
+        TEST(what_runs_at_the_end_cannot_begin_anew),
+        TEST(channels_of_every_kind_are_closed),
+    };
+    return RUN(tests);
+}
