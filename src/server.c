@@ -14,7 +14,7 @@
 #include "table.h"
 
 _Static_assert(sizeof(struct asynchat_server_options) ==
-                   sizeof(size_t) + 6 * sizeof(int) + sizeof(char *),
+                   sizeof(size_t) + 6 * sizeof(int) + 2 * sizeof(void *),
                "asynchat_server_options has padding");
 
 #define FLAGS                                                                  \
@@ -27,12 +27,15 @@ _Static_assert(sizeof(struct asynchat_server_options) ==
 static int options_check(const struct asynchat_server_options *options)
 {
     int error = asynchat__table_check(
-        options, TABLE_SIZE(struct asynchat_server_options, turn_away),
+        options, TABLE_SIZE(struct asynchat_server_options, workers),
         sizeof *options);
     if (error)
         return error;
+    bool limits = options->max_connections || options->max_per_address ||
+                  options->turn_away;
     return (options->flags & ~FLAGS) || options->backlog < 0 ||
-                   (options->mode & ~PERMISSIONS)
+                   (options->mode & ~PERMISSIONS) ||
+                   (options->workers && limits)
                ? -EINVAL
                : 0;
 }

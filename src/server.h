@@ -31,6 +31,7 @@ struct asynchat_server {
 
     int waiting;         /* accepted, when there was no memory for it; or -1 */
     struct address from; /* where it, or the last one, is from */
+    unsigned turn;       /* whose of the workers it is */
     unsigned failures;   /* to accept, one after the other */
     bool full;           /* accepting pauses until a channel is gone */
 

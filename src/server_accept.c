@@ -16,6 +16,7 @@
 
 #include "channel.h"
 #include "socket.h"
+#include "worker.h"
 
 /* Enough to keep up, few enough that those there are do not wait for it. */
 #define ACCEPT_BUDGET 64
@@ -119,10 +120,13 @@ static struct channel_owner *server_owner(struct asynchat_server *server)
     return peer ? &peer->owner : NULL;
 }
 
-/* Makes a channel. 0 or -ENOMEM. */
+/* Makes a channel, or has a worker make it. 0, -ENOMEM and others of posting. */
 static int server_take_in(struct asynchat_server *server, int fd)
 {
     struct asynchat_channel *ch;
+    if (server->options.workers)
+        return asynchat__workers_give(server->options.workers, server->turn++,
+                                      fd, server->handler, server->arg);
     struct channel_owner *owner = server_owner(server);
     if (!owner)
         return -ENOMEM;

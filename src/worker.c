@@ -5,7 +5,7 @@
  * in both cases.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
-#include <asynchat/workers.h>
+#include "worker.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -340,5 +340,41 @@ int asynchat_workers_post(struct asynchat_workers *workers, unsigned index,
     int error = asynchat__mailbox_post(workers->workers[index].id, &post->post);
     if (error)
         free(post);
+    return error;
+}
+
+/* --- connections --- */
+
+struct gift {
+    struct post post;
+    int fd;
+    const struct asynchat_handler *handler;
+    void *arg;
+};
+
+static void gift_run(struct post *post, struct mailbox *mailbox)
+{
+    struct gift it = *(struct gift *)post;
+    struct asynchat_channel *ch;
+    free(post);
+    if (asynchat__channel_socket(mailbox->loop->base, it.fd, it.handler, it.arg,
+                                 &ch) == 0)
+        asynchat__channel_start(ch);
+    else
+        close(it.fd);
+}
+
+int asynchat__workers_give(const struct asynchat_workers *workers,
+                           unsigned turn, int fd,
+                           const struct asynchat_handler *handler, void *arg)
+{
+    const struct worker *w = &workers->workers[turn % workers->count];
+    struct gift *gift = malloc(sizeof *gift);
+    if (!gift)
+        return -ENOMEM;
+    *gift = (struct gift){{NULL, gift_run}, fd, handler, arg};
+    int error = asynchat__mailbox_post(w->id, &gift->post);
+    if (error)
+        free(gift);
     return error;
 }

@@ -658,6 +658,222 @@ static void channels_of_every_kind_are_closed(void **state)
     assert_int_equal(seen.closed, 3 * WORKERS);
 }
 
+/* --- one server, whose connections the workers get --- */
+
+struct shared {
+    struct event_base *base;
+    struct asynchat_server *server;
+};
+
+static void share_begin(struct shared *s)
+{
+    struct asynchat_server_options options = {.size = sizeof options,
+                                              .workers = workers};
+    s->base = event_base_new();
+    assert_int_equal(asynchat_server_new(s->base, "127.0.0.1:0", &echo, NULL,
+                                         &options, &s->server),
+                     0);
+    asynchat_server_address(s->server, address, sizeof address);
+}
+
+static void share_end(struct shared *s)
+{
+    asynchat_server_free(s->server);
+    event_base_free(s->base);
+}
+
+static void connections_are_given_in_turn(void **state)
+{
+    struct shared s;
+    int fds[5 * WORKERS];
+    (void)state;
+    begin(NULL);
+    share_begin(&s);
+    for (int i = 0; i < 5 * WORKERS; i++)
+        fds[i] = dial();
+    event_base_loop(s.base, EVLOOP_NONBLOCK);
+    expect_served(fds, 5 * WORKERS);
+    for (int i = 0; i < WORKERS; i++)
+        assert_int_equal(get(&seen.served[i]), 5);
+    share_end(&s);
+    end();
+    for (int i = 0; i < 5 * WORKERS; i++)
+        expect_end(fds[i]);
+    assert_int_equal(seen.closed, 5 * WORKERS);
+}
+
+/* What is given to a worker that ends is closed there, or never was a channel. */
+static void connections_given_to_those_that_end_are_closed(void **state)
+{
+    for (int i = 0; i < 30; i++) {
+        struct shared s;
+        int fds[WORKERS];
+        setup(state);
+        begin(NULL);
+        share_begin(&s);
+        for (int j = 0; j < WORKERS; j++)
+            fds[j] = dial();
+        event_base_loop(s.base, EVLOOP_NONBLOCK);
+        share_end(&s);
+        end();
+        for (int j = 0; j < WORKERS; j++)
+            expect_end(fds[j]);
+        assert_int_equal(seen.connected, seen.closed);
+        teardown(state);
+    }
+}
+
+static void wait_for_gifts(struct event_base *base, unsigned index, void *arg)
+{
+    (void)base;
+    (void)index;
+    (void)arg;
+    add(&seen.posted);
+    while (get(&seen.gone) == 0)
+        usleep(1000);
+}
+
+static void *end_in_a_thread(void *arg)
+{
+    check(asynchat_workers_free(arg) == 0);
+    return NULL;
+}
+
+/* They come when the workers are about to end, and are not made channels. */
+static void connections_that_come_too_late_are_closed(void **state)
+{
+    static const struct asynchat_worker_ops ops = {sizeof ops, say_start,
+                                                   wait_for_gifts};
+    struct shared s;
+    pthread_t thread;
+    int fds[WORKERS];
+    (void)state;
+    begin(&ops);
+    share_begin(&s);
+    assert_int_equal(pthread_create(&thread, NULL, end_in_a_thread, workers),
+                     0);
+    wait_for(&seen.posted, WORKERS);
+    for (int i = 0; i < WORKERS; i++)
+        fds[i] = dial();
+    event_base_loop(s.base, EVLOOP_NONBLOCK);
+    add(&seen.gone);
+    pthread_join(thread, NULL);
+    share_end(&s);
+    for (int i = 0; i < WORKERS; i++)
+        expect_end(fds[i]);
+    assert_int_equal(seen.connected, 0);
+    assert_int_equal(seen.closed, 0);
+}
+
+/* A table of before there were workers ends before the field. */
+static void older_options_have_no_workers(void **state)
+{
+    struct asynchat_server_options options = {
+        .size = offsetof(struct asynchat_server_options, workers),
+        .workers = (void *)&seen};
+    struct fixture f = {.base = event_base_new()};
+    (void)state;
+    assert_int_equal(asynchat_server_new(f.base, "127.0.0.1:0", &echo, NULL,
+                                         &options, &f.server),
+                     0);
+    asynchat_server_address(f.server, address, sizeof address);
+    int fd = dial();
+    event_base_loop(f.base, EVLOOP_NONBLOCK);
+    assert_int_equal(send(fd, "x\n", 2, MSG_NOSIGNAL), 2);
+    close(fd);
+    asynchat_server_free(f.server);
+    seen.wrong = 0; /* the index is none */
+    event_base_dispatch(f.base);
+    event_base_free(f.base);
+    seen.wrong = 0;
+}
+
+/* --- a broadcast --- */
+
+/* One channel of each worker, under the lock. */
+static uint64_t members[WORKERS];
+
+static void join(struct asynchat_channel *ch, void *arg)
+{
+    pthread_mutex_lock(&seen.lock);
+    members[asynchat_worker_index()] = asynchat_get_id(ch);
+    pthread_mutex_unlock(&seen.lock);
+    opened(ch, arg);
+}
+
+static uint64_t member(int worker)
+{
+    pthread_mutex_lock(&seen.lock);
+    uint64_t id = members[worker];
+    pthread_mutex_unlock(&seen.lock);
+    return id;
+}
+
+static void hear(struct asynchat_channel *ch, void *arg)
+{
+    char *text = arg;
+    if (ch)
+        check(asynchat_push(ch, text, strlen(text)) == 0);
+    free(text);
+    add(ch ? &seen.posted : &seen.gone);
+}
+
+/* A line from one goes to all, by what is posted to each. */
+static void tell_all(struct asynchat_channel *ch, const void *data, size_t len,
+                     void *arg)
+{
+    (void)ch;
+    (void)arg;
+    for (int i = 0; i < WORKERS; i++) {
+        char *text = calloc(1, len + 2);
+        memcpy(text, data, len);
+        text[len] = '\n';
+        if (asynchat_post(member(i), hear, text)) {
+            free(text);
+            add(&seen.wrong);
+        }
+    }
+}
+
+static const struct asynchat_handler chat = {
+    .size = sizeof chat,
+    .message = tell_all,
+    .handle_connect = join,
+};
+
+static void a_broadcast_reaches_the_channels_of_all_workers(void **state)
+{
+    struct asynchat_server_options options = {.size = sizeof options};
+    struct shared s = {.base = event_base_new()};
+    int fds[WORKERS];
+    (void)state;
+    begin(NULL);
+    options.workers = workers;
+    assert_int_equal(asynchat_server_new(s.base, "127.0.0.1:0", &chat, NULL,
+                                         &options, &s.server),
+                     0);
+    asynchat_server_address(s.server, address, sizeof address);
+    for (int i = 0; i < WORKERS; i++)
+        fds[i] = dial();
+    event_base_loop(s.base, EVLOOP_NONBLOCK);
+    wait_for(&seen.connected, WORKERS);
+    for (int round = 0; round < 50; round++)
+        for (int from = 0; from < WORKERS; from++) {
+            assert_int_equal(send(fds[from], "all\n", 4, MSG_NOSIGNAL), 4);
+            for (int to = 0; to < WORKERS; to++)
+                expect_line(fds[to], "all\n");
+        }
+    assert_int_equal(get(&seen.posted), 50 * WORKERS * WORKERS);
+    /* Some are on their way when it ends. */
+    for (int from = 0; from < WORKERS; from++)
+        assert_int_equal(send(fds[from], "late\n", 5, MSG_NOSIGNAL), 5);
+    share_end(&s);
+    end();
+    for (int i = 0; i < WORKERS; i++)
+        close(fds[i]);
+    seen.wrong = 0; /* those that were refused then */
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -684,6 +900,11 @@ int main(void)
         TEST(channels_may_be_freed_in_stop),
         TEST(what_runs_at_the_end_cannot_begin_anew),
         TEST(channels_of_every_kind_are_closed),
+        TEST(connections_are_given_in_turn),
+        TEST(connections_given_to_those_that_end_are_closed),
+        TEST(connections_that_come_too_late_are_closed),
+        TEST(older_options_have_no_workers),
+        TEST(a_broadcast_reaches_the_channels_of_all_workers),
     };
     return RUN(tests);
 }

@@ -21,6 +21,11 @@
  * is ready, asynchat_server_set_remove_path() with 0, and
  * asynchat_server_stop(). What waits to be accepted is accepted by either.
  *
+ * With `workers` the channels are made in the workers, whose threads call the
+ * handler; a worker that has no memory for one closes its connection. Workers
+ * can also have a server each on one address, for which there is
+ * ASYNCHAT_REUSE_PORT: then nothing passes from one thread to another.
+ *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SERVER_H
 #define ASYNCHAT_SERVER_H
@@ -77,6 +82,11 @@ struct asynchat_server_options {
      * called for such a connection. Its peer may miss the text: it is sent
      * only as far as that is possible at once. */
     const char *turn_away;
+
+    /* Whose threads get the connections, in turn; or NULL: this one makes the
+     * channels. There are no limits then, and asynchat_server_stop() does not
+     * wait for the channels of others. */
+    struct asynchat_workers *workers;
 };
 
 /* --- Making --- */
@@ -86,10 +96,10 @@ struct asynchat_server_options {
  * accepted with TCP_NODELAY, everything is close-on-exec. A Unix socket that is
  * at the path, and on which nobody listens any more, is replaced; anything else
  * that is there stays, and the answer is -EADDRINUSE. `options` may be NULL
- * and is copied; `handler` is borrowed until the server and its channels are
- * gone. Gives the server in *out, which on failure is as it was. Errors:
+ * and is copied, and its workers borrowed until the server is freed; `handler` is
+ * borrowed until the server and its channels are gone. Gives the server in *out, which on failure is as it was. Errors:
  * -EINVAL (`base`, `address`, `handler` or `out` is NULL, `address` has no such
- * form, a flag is unknown, the mode is impossible, or `handler` or `options` is
+ * form, a flag is unknown, there are both workers and limits, the mode is impossible, or `handler` or `options` is
  * filled in wrongly), -ENAMETOOLONG (the path is too long), -ENOTSUP (`handler` or `options` has
  * fields that this version does not know), -ENOMEM, and those of socket(2),
  * bind(2), chmod(2) and listen(2), such as -EADDRINUSE. Since 0.1. */

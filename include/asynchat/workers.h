@@ -11,7 +11,9 @@
  *     int error = asynchat_workers_new(8, &ops, NULL, &workers);
  *
  * Each worker has a server of its own on one port, as here, with
- * ASYNCHAT_REUSE_PORT: the system shares out the connections. The rules:
+ * ASYNCHAT_REUSE_PORT: the system shares out the connections. Or one server
+ * hands its connections to the workers in turn: asynchat_server_options has
+ * `workers`. The rules:
  * - A channel stays with the worker it began in: its callbacks run in that
  *   thread, and it is used there only. Others post to it, or to the worker.
  * - A handler, and an `arg`, that several workers have is used by several
@@ -51,7 +53,7 @@ struct asynchat_worker_ops {
 
 /* Makes 1 to ASYNCHAT_WORKERS_MAX threads, each with an event base of its own,
  * and gives them in *out; their loops begin when that is done. `ops` may be
- * NULL, for workers that are only posted to. Errors, with
+ * NULL, for workers that are only given connections and posts. Errors, with
  * *out as it was, and with those that had started ended as by
  * asynchat_workers_free(): -EINVAL, -ENOTSUP (fields this version does not
  * know), -ENOMEM, -EAGAIN (too many threads or loops), those of eventfd(2), and
