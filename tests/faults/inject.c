@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -43,10 +44,12 @@ const struct call_errors call_errors[CALLS] = {
                       {EINTR, EINPROGRESS},
                       {ECONNREFUSED, ENETUNREACH, EADDRNOTAVAIL, EAGAIN,
                        ETIMEDOUT, EACCES, EPERM}},
+    [CALL_DRAIN] = {"read of an eventfd", {EAGAIN, EINTR}, {0}},
     [CALL_EPOLL_ADD] = {"epoll_ctl add", {0}, {ENOMEM, ENOSPC}},
     [CALL_EPOLL_MOD] = {"epoll_ctl mod", {0}, {0}},
     [CALL_EPOLL_DEL] = {"epoll_ctl del", {0}, {0}},
     [CALL_EPOLL_WAIT] = {"epoll_wait", {EINTR}, {0}},
+    [CALL_EVENTFD] = {"eventfd", {0}, {EMFILE, ENFILE, ENODEV, ENOMEM}},
     [CALL_FCNTL] = {"fcntl", {0}, {EPERM}},
     [CALL_GETPEERNAME] = {"getpeername", {0}, {ENOTCONN, ENOBUFS}},
     [CALL_GETSOCKNAME] = {"getsockname", {0}, {ENOBUFS}},
@@ -72,9 +75,11 @@ const struct call_errors call_errors[CALLS] = {
     [CALL_NODELAY] = {"setsockopt TCP_NODELAY", {ENOBUFS}, {0}},
     [CALL_SETSOCKOPT] = {"setsockopt", {0}, {ENOBUFS, ENOMEM}},
     [CALL_SHUTDOWN] = {"shutdown", {0}, {ENOTCONN}},
+    [CALL_SIGNAL] = {"write to an eventfd", {EINTR}, {EIO}},
     [CALL_SOCKET] = {"socket",
                      {0},
                      {EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES, EAFNOSUPPORT}},
+    [CALL_THREAD] = {"pthread_create", {0}, {EAGAIN, EPERM}},
     [CALL_UNLINK] = {"unlink", {0}, {EACCES, EROFS}},
     [CALL_WRITEV] = {"writev",
                      {EAGAIN, EINTR},
@@ -84,6 +89,13 @@ const struct call_errors call_errors[CALLS] = {
 struct inject inject;
 
 static long now_ms;
+
+static _Thread_local bool apart;
+
+void inject_apart(void)
+{
+    apart = true;
+}
 
 void inject_begin(bool memory, const struct fault *fault)
 {
@@ -117,7 +129,7 @@ static bool fault_hits(void)
  * worst of them is one that says "try again". */
 static bool call_fails(enum call call)
 {
-    if (!inject.armed)
+    if (!inject.armed || apart)
         return false;
     if (call != CALL_ALLOC) {
         inject.total++;
@@ -143,7 +155,7 @@ static bool call_fails(enum call call)
 static size_t call_count(enum call call, size_t len)
 {
     const struct fault *fault = &inject.fault;
-    bool is_short = inject.armed && fault->kind == FAULT_SHORT &&
+    bool is_short = inject.armed && !apart && fault->kind == FAULT_SHORT &&
                     (fault->call == call || fault->call == CALLS) &&
                     (fault->at == 0 || inject.failed < fault->at);
     if (!is_short || len <= 1)
@@ -155,6 +167,8 @@ static size_t call_count(enum call call, size_t len)
 
 static ssize_t call_done(ssize_t n)
 {
+    if (apart)
+        return n;
     if (n > 0)
         inject_moved();
     else if (n < 0 && errno == EBADF)
@@ -171,10 +185,15 @@ void *__real_realloc(void *old, size_t size);
 void __real_free(void *memory);
 char *__real_strdup(const char *text);
 
+static void live_add(int n)
+{
+    __atomic_add_fetch(&inject.live, n, __ATOMIC_RELAXED);
+}
+
 void *__wrap_malloc(size_t size)
 {
     void *memory = call_fails(CALL_ALLOC) ? NULL : __real_malloc(size);
-    inject.live += memory != NULL;
+    live_add(memory != NULL);
     return memory;
 }
 
@@ -182,34 +201,34 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
     void *memory =
         call_fails(CALL_ALLOC) ? NULL : __real_aligned_alloc(alignment, size);
-    inject.live += memory != NULL;
+    live_add(memory != NULL);
     return memory;
 }
 
 void *__wrap_calloc(size_t count, size_t size)
 {
     void *memory = call_fails(CALL_ALLOC) ? NULL : __real_calloc(count, size);
-    inject.live += memory != NULL;
+    live_add(memory != NULL);
     return memory;
 }
 
 void *__wrap_realloc(void *old, size_t size)
 {
     void *memory = call_fails(CALL_ALLOC) ? NULL : __real_realloc(old, size);
-    inject.live += memory != NULL && old == NULL;
+    live_add(memory != NULL && old == NULL);
     return memory;
 }
 
 void __wrap_free(void *memory)
 {
-    inject.live -= memory != NULL;
+    live_add(-(memory != NULL));
     __real_free(memory);
 }
 
 char *__wrap_strdup(const char *text)
 {
     char *memory = call_fails(CALL_ALLOC) ? NULL : __real_strdup(text);
-    inject.live += memory != NULL;
+    live_add(memory != NULL);
     return memory;
 }
 
@@ -235,7 +254,7 @@ struct bufferevent *__real_bufferevent_filter_new(
 struct evbuffer_cb_entry *__real_evbuffer_add_cb(struct evbuffer *buffer,
                                                  evbuffer_cb_func callback,
                                                  void *arg);
-static bool making;
+static _Thread_local bool making;
 
 int __wrap_bufferevent_pair_new(struct event_base *base, int options,
                                 struct bufferevent *pair[2])
@@ -262,6 +281,8 @@ struct evbuffer_cb_entry *__wrap_evbuffer_add_cb(struct evbuffer *buffer,
                                                  void *arg)
 {
     bool armed = inject.armed;
+    if (apart)
+        return __real_evbuffer_add_cb(buffer, callback, arg);
     inject.armed = armed && !making;
     struct evbuffer_cb_entry *entry =
         __real_evbuffer_add_cb(buffer, callback, arg);
@@ -549,6 +570,49 @@ int inject_descriptors(void)
     return open;
 }
 
+/* --- threads --- */
+
+int __real_eventfd(unsigned count, int flags);
+ssize_t __real_read(int fd, void *data, size_t len);
+ssize_t __real_write(int fd, const void *data, size_t len);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*run)(void *), void *arg);
+
+int __wrap_eventfd(unsigned count, int flags)
+{
+    return call_fails(CALL_EVENTFD) ? -1 : __real_eventfd(count, flags);
+}
+
+/* What the tests read and write is no eventfd, whose count is 8 bytes. */
+static bool is_count(int fd, size_t len)
+{
+    struct stat status;
+    return len == 8 && fstat(fd, &status) == 0 &&
+           (status.st_mode & S_IFMT) == 0;
+}
+
+ssize_t __wrap_read(int fd, void *data, size_t len)
+{
+    if (is_count(fd, len) && call_fails(CALL_DRAIN))
+        return -1;
+    return __real_read(fd, data, len);
+}
+
+ssize_t __wrap_write(int fd, const void *data, size_t len)
+{
+    if (is_count(fd, len) && call_fails(CALL_SIGNAL))
+        return -1;
+    return __real_write(fd, data, len);
+}
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*run)(void *), void *arg)
+{
+    if (call_fails(CALL_THREAD))
+        return errno;
+    return __real_pthread_create(thread, attributes, run, arg);
+}
+
 /* --- waiting --- */
 
 int __real_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event);
@@ -581,6 +645,8 @@ static void wait_over(int timeout)
 int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most,
                       int timeout)
 {
+    if (apart)
+        return __real_epoll_wait(epoll, events, most, timeout);
     if (call_fails(CALL_EPOLL_WAIT))
         return -1;
     int n = __real_epoll_wait(epoll, events, most, 0);

@@ -8,6 +8,9 @@
  * once. So no test waits for a timer, and a loop that nothing will ever wake is
  * noticed: it is left.
  *
+ * Calls count in one thread at a time. One that the library makes counts while
+ * its maker waits for it, and goes apart before both run.
+ *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef FAULTS_INJECT_H
 #define FAULTS_INJECT_H
@@ -22,10 +25,12 @@ enum call {
     CALL_CHMOD,
     CALL_CLOSE,
     CALL_CONNECT,
+    CALL_DRAIN,
     CALL_EPOLL_ADD,
     CALL_EPOLL_MOD,
     CALL_EPOLL_DEL,
     CALL_EPOLL_WAIT,
+    CALL_EVENTFD,
     CALL_FCNTL,
     CALL_GETPEERNAME,
     CALL_GETSOCKNAME,
@@ -43,7 +48,9 @@ enum call {
     CALL_NODELAY,
     CALL_SETSOCKOPT,
     CALL_SHUTDOWN,
+    CALL_SIGNAL,
     CALL_SOCKET,
+    CALL_THREAD,
     CALL_UNLINK,
     CALL_WRITEV,
     CALLS
@@ -103,6 +110,9 @@ void inject_begin(bool memory, const struct fault *fault);
 
 /* Something happened. */
 void inject_moved(void);
+
+/* From now on the calls of this thread are the system's own. */
+void inject_apart(void);
 
 /* The test's own close, and whether a descriptor is open; how many are. */
 void inject_close(int fd);

@@ -1132,6 +1132,12 @@ static void a_peer_that_resets(struct world *w)
     w->raw[0] = -1;
 }
 
+/* In threads.c. */
+void posts_over_sockets(struct world *w);
+void posts_over_a_pair(struct world *w);
+void workers_that_talk(struct world *w);
+void connections_for_workers(struct world *w);
+
 #define SCENARIO(name, flags)                                                  \
     {                                                                          \
 #name, name, flags                                                     \
@@ -1219,5 +1225,9 @@ const struct scenario scenarios[] = {
     SCENARIO(a_peer_that_only_listens, 0),
     SCENARIO(a_peer_that_came_and_went, 0),
     SCENARIO(a_peer_that_resets, SYSTEM | WAITS),
+    SCENARIO(posts_over_sockets, 0),
+    SCENARIO(posts_over_a_pair, 0),
+    SCENARIO(workers_that_talk, 0),
+    SCENARIO(connections_for_workers, SYSTEM | WAITS),
     {0},
 };

@@ -44,7 +44,7 @@ static int code_place(int error)
 
 /* The code by which the program hears of the fault: libevent has one answer for
  * everything that event_add() may find. */
-static int fault_code(void)
+int fault_code(void)
 {
     bool memory = inject.last == CALL_ALLOC || inject.last == CALL_EPOLL_ADD ||
                   inject.last == CALL_EPOLL_MOD;

@@ -187,8 +187,10 @@ void discard(struct side *s);
 void free_now(struct side *s);
 bool line_is(const struct side *s, const char *text);
 
-/* An error that the program was given. */
+/* An error that the program was given; and the one by which it hears of the
+ * fault. */
 void note(struct side *s, int error);
+int fault_code(void);
 
 /* Where servers may listen; no other program does. A server was there, and has
  * left its path. */
