@@ -67,6 +67,27 @@ def echo_server(end=signal.SIGTERM):
         expect((output, errors.decode(), process.returncode), (b"", "", 0))
 
 
+def connected(port):
+    """A connection to a program that is about to listen."""
+    for _ in range(TIMEOUT * 100):
+        with contextlib.suppress(ConnectionRefusedError):
+            return socket.create_connection(("127.0.0.1", port), TIMEOUT)
+        time.sleep(0.01)
+    raise AssertionError("it does not listen")
+
+
+@contextlib.contextmanager
+def chat():
+    """Connects to it. At the end it must go cleanly, and close what is still connected."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with started([program("workers"), f"127.0.0.1:{port}"]) as process, contextlib.ExitStack() as peers:
+        yield lambda: peers.enter_context(connected(port))
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=TIMEOUT)
+        expect((output, errors.decode(), process.returncode), (b"", "", 0))
+
+
 @contextlib.contextmanager
 def asynchat_server(host):
     if not PYTHON:
@@ -211,6 +232,58 @@ def it_ends_while_clients_are_connected():
             peer.recv(1)
 
 
+# --- workers ---
+
+def received(peer, length):
+    """So many bytes, or all until the end."""
+    got = b""
+    while len(got) < length:
+        part = peer.recv(length - len(got))
+        if not part:
+            break
+        got += part
+    return got
+
+
+def there(peer, name):
+    """Waits until it is in the room: then it hears itself."""
+    peer.sendall(name + b"\n")
+    text = b""
+    while name + b"\n" not in text:
+        text += peer.recv(4096)
+
+
+def a_line_reaches_the_clients_of_all_workers():
+    with chat() as join:
+        peers = [join() for _ in range(20)]
+        for i, peer in enumerate(peers):
+            there(peer, b"%d" % i)
+        peers[3].sendall(b"hello, all\n")
+        for i, peer in enumerate(peers):
+            rest = b"".join(b"%d\n" % j for j in range(i + 1, 20)) + b"hello, all\n"
+            expect(received(peer, len(rest)), rest)
+        peers[4].close()
+        peers[5].sendall(b"still\n")
+        for peer in peers[:4] + peers[5:]:
+            expect(received(peer, 6), b"still\n")
+
+
+def a_chat_ends_cleanly_while_clients_are_talking():
+    for _ in range(5):
+        with chat() as join:
+            peers = [join() for _ in range(8)]
+            for peer in peers:
+                there(peer, b"x")
+                peer.sendall(b"on\n" * 10000)
+        for peer in peers:
+            peer.close()
+
+
+def a_chat_says_why_it_cannot_be():
+    expect(run([program("workers")]), (b"", "workers: Invalid argument\n", 1))
+    expect(run([program("workers"), "192.0.2.1:0"]), (b"", "workers: Cannot assign requested address\n", 1))
+
+
 # --- CPython's asynchat on the other side ---
 
 def an_asynchat_client_gets_its_echo():
@@ -295,6 +368,9 @@ CHECKS = [
     nc_gets_its_echo,
     it_ends_at_SIGINT_as_well,
     it_ends_while_clients_are_connected,
+    a_line_reaches_the_clients_of_all_workers,
+    a_chat_ends_cleanly_while_clients_are_talking,
+    a_chat_says_why_it_cannot_be,
 ] + int(os.environ.get("ECHO_RUNS", 100)) * [echo_prints_the_transcript]
 
 with ThreadPoolExecutor(4) as pool:
