@@ -10,13 +10,14 @@
  *     fair SIZE                         a line's delay beside a full stream
  *
  * It reads numbers, each the work of one slice, and answers each with a line:
- * what was done, nanoseconds of CPU of process PID (its first thread), seconds,
+ * what was done, nanoseconds of CPU of process PID and all its threads, seconds,
  * and three delays in microseconds. Ends at the end of input.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "load.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -26,6 +27,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#define THREADS 64
 
 static int port;
 static const char *server;
@@ -111,18 +114,42 @@ struct cpu {
     long ran, waited; /* nanoseconds */
 };
 
+/* One file for each thread of the server; all are there when it listens. */
+static int files[THREADS], file_count;
+
+static void files_open(void)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%s/task", server);
+    DIR *folder = opendir(path);
+    if (!folder)
+        fail(path);
+    for (struct dirent *task; (task = readdir(folder));) {
+        char name[400];
+        snprintf(name, sizeof name, "%s/%s/schedstat", path, task->d_name);
+        if (task->d_name[0] == '.' || file_count == THREADS)
+            continue;
+        files[file_count] = open(name, O_RDONLY | O_CLOEXEC);
+        if (files[file_count++] < 0)
+            fail(name);
+    }
+    closedir(folder);
+}
+
 static struct cpu cpu_now(void)
 {
-    static int fd = -1;
-    char path[64], text[128] = "";
-    struct cpu cpu = {0, 0};
-    snprintf(path, sizeof path, "/proc/%s/schedstat", server);
-    if (fd < 0)
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (pread(fd, text, sizeof text - 1, 0) < 0 ||
-        sscanf(text, "%ld %ld", &cpu.ran, &cpu.waited) != 2)
-        fail(path);
-    return cpu;
+    struct cpu all = {0, 0}, one;
+    if (file_count == 0)
+        files_open();
+    for (int i = 0; i < file_count; i++) {
+        char text[128] = "";
+        if (pread(files[i], text, sizeof text - 1, 0) < 0 ||
+            sscanf(text, "%ld %ld", &one.ran, &one.waited) != 2)
+            fail("schedstat");
+        all.ran += one.ran;
+        all.waited += one.waited;
+    }
+    return all;
 }
 
 double server_waited(void)

@@ -31,14 +31,17 @@ PEERS = {
     "bufferevent": ([OUT + "/bufferevent"], "line length sink source file"),
     "asynchat": ([OUT + "/library/tests/bench/asynchat_pieces"], "line length sink source file"),
     "asynchat, whole": ([OUT + "/library/tests/bench/asynchat_whole"], "line length sink"),
+    "asynchat, 1 worker": ([OUT + "/library/tests/bench/asynchat_pieces", "1"], ""),
+    "asynchat, 2 workers": ([OUT + "/library/tests/bench/asynchat_pieces", "2"], ""),
     "CPython asynchat": ([PYTHON, HERE + "/peers/cpython_asynchat.py"], "line length sink source file"),
     "asyncio streams": ([PYTHON, HERE + "/peers/asyncio_streams.py"], "line length sink source file"),
 }
 
-# title; mode of the peers; the load and its arguments; the least work of a slice
-Workload = namedtuple("Workload", "title mode load least unit")
+# title; mode of the peers; the load and its arguments; the least work of a slice; unit; the peers, if not all with the mode
+Workload = namedtuple("Workload", "title mode load least unit only", defaults=[()])
 
 MIB = 1 << 20
+WORKERS = ("asynchat", "asynchat, 1 worker", "asynchat, 2 workers")
 
 
 def echo(title, connections, in_flight, size, mode="line"):
@@ -65,6 +68,10 @@ WORKLOADS = {
     "active-100": active(100),
     "active-1000": active(1000),
     "active-9000": active(9000),
+    "workers": Workload("32 B, 16 in flight, 50 connections, the server on one core", "line", ["echo", 50, 16, 32], 800,
+                        "worker", WORKERS),
+    "workers-1": Workload("32 B, 1 in flight, 50 connections, the server on one core", "line", ["echo", 50, 1, 32], 50,
+                          "worker", WORKERS),
     "idle": Workload("Idle after one exchange of 32 B, 9000 connections", "line", ["echo", 9000, 1, 32], 9000,
                      "memory"),
     "fair": Workload("A line of 32 B beside a stream of pipelined ones, 256 KiB in flight", "line", ["fair", 32], 20,
@@ -74,6 +81,7 @@ WORKLOADS = {
 # What a sample of each unit is: its figures (key, words), its rate, and the reference.
 UNITS = {
     "message": ([("figure", "CPU ns per message")], "messages/s", "epoll"),
+    "worker": ([("figure", "CPU ns per message")], "messages/s", "asynchat, 1 worker"),
     "connection": ([("figure", "CPU ns per connection")], "connections/s", "epoll"),
     "MiB": ([("figure", "CPU µs per MiB")], "MiB/s", "epoll"),
     "memory": ([("figure", "resident bytes per connection")], "connections", "bufferevent"),
@@ -167,7 +175,7 @@ def run_workload(key):
     result = {"workload": key, "title": w.title, "unit": w.unit, "skipped": reason_to_skip(w)}
     if result["skipped"]:
         return result
-    names = [name for name, (_, modes) in PEERS.items() if w.mode in modes.split()]
+    names = list(w.only) or [name for name, (_, modes) in PEERS.items() if w.mode in modes.split()]
     result["rounds"] = (measure_memory if w.unit == "memory" else measure_slices)(w, names)
     figures, _, reference = UNITS[w.unit]
     result["summary"] = {figure: table.summary(result["rounds"], figure, reference) for figure, _ in figures}

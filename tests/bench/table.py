@@ -40,11 +40,11 @@ def number(x):
 def text(title, rows, rate, reference):
     """Columns as wide as the tables of a run are."""
     bars = [reference] + [bar for bar in BARS if any(bar in r["ratio"] for r in rows) and bar != reference]
-    lines = [title, "%-16s%10s%10s%10s%15s" % ("", "median", "least", "most", rate) +
+    lines = [title, "%-20s%10s%10s%10s%15s" % ("", "median", "least", "most", rate) +
              "".join("   %-30s" % ("to " + bar) for bar in bars)]
     for r in rows:
         figure = r["figure"]
-        line = "%-16s%10s%10s%10s%15.0f" % (
+        line = "%-20s%10s%10s%10s%15.0f" % (
             r["peer"], number(figure["median"]), number(figure["least"]), number(figure["most"]), r["rate"])
         line += "".join("   %-30s" % (ratio_text(r["ratio"][bar]) if bar in r["ratio"] else "") for bar in bars)
         lines.append(line.rstrip())

@@ -110,6 +110,20 @@ static const struct asynchat_handler source = {
 
 /* --- the program --- */
 
+static void check(int error, const char *what)
+{
+    if (!error)
+        return;
+    fprintf(stderr, "%s: %s\n", what, asynchat_strerror(error));
+    exit(1);
+}
+
+/* The number in front of the other arguments: 0 if it is not there. */
+static unsigned workers_asked_for(int argc, char **argv)
+{
+    return argc > 3 ? (unsigned)atoi(argv[1]) : 0;
+}
+
 int main(int argc, char **argv)
 {
     char address[64];
@@ -117,18 +131,22 @@ int main(int argc, char **argv)
                                               .backlog = PEER_BACKLOG};
     struct asynchat_server *server;
     struct event_base *base = event_base_new();
+    unsigned workers = workers_asked_for(argc, argv);
     if (!base)
         return 1;
+    if (workers > 0) {
+        check(asynchat_workers_new(workers, NULL, NULL, &options.workers),
+              argv[1]);
+        argc--;
+        argv++;
+    }
     peer_begin(argc, argv);
     snprintf(address, sizeof address, "127.0.0.1:%s", argv[2]);
-    int error = asynchat_server_new(
-        base, address,
-        peer_mode < PEER_SOURCE ? echo_handlers[peer_mode] : &source, NULL,
-        &options, &server);
-    if (error) {
-        fprintf(stderr, "%s: %s\n", address, asynchat_strerror(error));
-        return 1;
-    }
+    check(asynchat_server_new(base, address,
+                              peer_mode < PEER_SOURCE ? echo_handlers[peer_mode]
+                                                      : &source,
+                              NULL, &options, &server),
+          address);
     event_base_dispatch(base);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* The two peers on libasynchat, as a user would write them: asynchat_pieces.c
  * takes messages piece by piece, asynchat_whole.c whole, and asynchat.c is what
- * they share. SPDX-License-Identifier: BSD-3-Clause */
+ * they share. With a number before the mode, so many workers have the
+ * connections in turn. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef PEER_ASYNCHAT_H
 #define PEER_ASYNCHAT_H
 
