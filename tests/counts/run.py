@@ -54,10 +54,21 @@ def instructions(count, scenario):
         if said.returncode:
             fail("%s: %s" % (scenario, said.stderr[-2000:]))
         with open(out) as file:
-            total = int(re.search(r"^(?:summary|totals): (\d+)", file.read(), re.M).group(1))
+            text = file.read()
+        total = int(re.search(r"^(?:summary|totals): (\d+)", text, re.M).group(1))
         if total == 0:
             fail("%s: nothing was counted" % scenario)
+        check_locks(scenario, text)
         return total
+
+
+def check_locks(scenario, text):
+    """Of a message, nothing is any other thread's: no function that locks is called."""
+    locks = re.findall(r"fn=\(\d+\) (\w*(?:mutex|rwlock|spin|sem|lll)_\w*lock\w*|\w*sem_(?:wait|post)\w*)", text)
+    if locks:
+        fail("%s: calls %s" % (scenario, ", ".join(sorted(set(locks)))))
+    if "counted_" not in text:
+        fail("%s: the functions have no names" % scenario)
 
 
 def check_proportions(figures):
