@@ -52,8 +52,6 @@ static int server_make(const struct asynchat_handler *handler, void *arg,
     int error = options_check(options);
     if (!error)
         error = asynchat__handler_check(handler);
-    if (!error)
-        error = asynchat__post_expect(base);
     if (error)
         return error;
 

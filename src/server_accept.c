@@ -15,6 +15,7 @@
 #include <event2/event.h>
 
 #include "channel.h"
+#include "post.h"
 #include "socket.h"
 #include "worker.h"
 
@@ -229,6 +230,9 @@ void asynchat__server_leave_loop(struct asynchat_server *server)
 int asynchat__server_accept(struct asynchat_server *server,
                             struct event_base *base)
 {
+    int error = asynchat__post_expect(base);
+    if (error)
+        return error;
     server->owner = (struct channel_owner){server_gone, server};
     server->acceptable = event_new(base, server->fd, EV_READ | EV_PERSIST,
                                    server_acceptable, server);

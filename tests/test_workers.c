@@ -765,29 +765,6 @@ static void connections_that_come_too_late_are_closed(void **state)
     assert_int_equal(seen.closed, 0);
 }
 
-/* A table of before there were workers ends before the field. */
-static void older_options_have_no_workers(void **state)
-{
-    struct asynchat_server_options options = {
-        .size = offsetof(struct asynchat_server_options, workers),
-        .workers = (void *)&seen};
-    struct fixture f = {.base = event_base_new()};
-    (void)state;
-    assert_int_equal(asynchat_server_new(f.base, "127.0.0.1:0", &echo, NULL,
-                                         &options, &f.server),
-                     0);
-    asynchat_server_address(f.server, address, sizeof address);
-    int fd = dial();
-    event_base_loop(f.base, EVLOOP_NONBLOCK);
-    assert_int_equal(send(fd, "x\n", 2, MSG_NOSIGNAL), 2);
-    close(fd);
-    asynchat_server_free(f.server);
-    seen.wrong = 0; /* the index is none */
-    event_base_dispatch(f.base);
-    event_base_free(f.base);
-    seen.wrong = 0;
-}
-
 /* --- a broadcast --- */
 
 /* One channel of each worker, under the lock. */
@@ -903,7 +880,6 @@ int main(void)
         TEST(connections_are_given_in_turn),
         TEST(connections_given_to_those_that_end_are_closed),
         TEST(connections_that_come_too_late_are_closed),
-        TEST(older_options_have_no_workers),
         TEST(a_broadcast_reaches_the_channels_of_all_workers),
     };
     return RUN(tests);

@@ -1,7 +1,9 @@
 /* Posting: how one thread has something done in the loop of another.
  *
- *     uint64_t id = asynchat_get_id(ch);         in the channel's own thread
- *     int error = asynchat_post(id, tell, text); in any thread
+ *     uint64_t id = asynchat_get_id(ch);
+ *     int error = asynchat_post(id, tell, text);
+ *
+ * The first is called in the channel's own thread, the second in any.
  *
  * A channel is used from the thread of its loop only, and may be gone when
  * somebody else wants it; so others know it by a number, and say what is to be
@@ -39,9 +41,10 @@ ASYNCHAT_API uint64_t asynchat_get_id(struct asynchat_channel *ch);
 
 /* Has `function` called in the loop of the channel, and in its thread; `ch` is
  * NULL if the channel is gone by then. Borrows `arg` until that. Any thread, and
- * inside any callback; not from a signal handler. Errors, with the function
- * not called: -EINVAL (0 or NULL), -ENOMEM, ASYNCHAT_ECLOSED (the channel is
- * gone, and so is its loop's last), or that of write(2). Since 0.1. */
+ * inside any callback; not from a signal handler. On failure the function is not
+ * called. Errors: -EINVAL (`id` is 0, or `function` NULL), -ENOMEM,
+ * ASYNCHAT_ECLOSED (the channel is gone, and so is its loop's last), and those of
+ * write(2). Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_post(
     uint64_t id, void (*function)(struct asynchat_channel *ch, void *arg),
     void *arg);

@@ -1,12 +1,9 @@
 /* Workers: threads with a loop each, for programs that need more than one core.
  *
- *     static int start(struct event_base *base, unsigned index, void *arg)
- *     {
- *         return asynchat_server_new(base, "0.0.0.0:8025", &handler, NULL,
- *                                    &share_port, &servers[index]);
- *     }
- *
- *     static const struct asynchat_worker_ops ops = {sizeof ops, start, NULL};
+ *     static const struct asynchat_worker_ops ops = {
+ *         .size = sizeof ops,
+ *         .start = listen_here,           makes a server in the worker's loop
+ *     };
  *     struct asynchat_workers *workers;
  *     int error = asynchat_workers_new(8, &ops, NULL, &workers);
  *
@@ -53,11 +50,12 @@ struct asynchat_worker_ops {
 
 /* Makes 1 to ASYNCHAT_WORKERS_MAX threads, each with an event base of its own,
  * and gives them in *out; their loops begin when that is done. `ops` may be
- * NULL, for workers that are only given connections and posts. Errors, with
- * *out as it was, and with those that had started ended as by
- * asynchat_workers_free(): -EINVAL, -ENOTSUP (fields this version does not
- * know), -ENOMEM, -EAGAIN (too many threads or loops), those of eventfd(2), and
- * whatever `start` answered. Since 0.1. */
+ * NULL, for workers that are only given connections and posts. On failure *out is
+ * as it was, and those that had started are ended as by asynchat_workers_free().
+ * An error that `start` answers is this call's. Errors: -EINVAL (`out` is NULL,
+ * `count` out of range, or `ops` filled in wrongly), -ENOTSUP (`ops` has fields
+ * that this version does not know), -ENOMEM, -EAGAIN (there are too many threads
+ * or loops), and those of eventfd(2). Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_new(
     unsigned count, const struct asynchat_worker_ops *ops, void *arg,
     struct asynchat_workers **out);
@@ -66,22 +64,23 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_new(
  * the same time: `stop` is called, servers that are left are freed, channels
  * that are left are closed and have their handle_close with status 0, what was
  * posted and has not run yet does, and the event base is freed. From when that
- * begins a channel made there is refused with -ECANCELED. 0, also for NULL; or
- * -EDEADLK, with nothing changed, from one of the workers. Since 0.1. */
+ * begins a channel made there is refused with -ECANCELED. NULL is allowed.
+ * Errors: -EDEADLK (one of the workers has called, and nothing is changed). Since
+ * 0.1. */
 ASYNCHAT_API int asynchat_workers_free(struct asynchat_workers *workers);
 
 /* Has `function` called in a worker's loop. Order and threads are as for
  * asynchat_post(); it is called exactly once, at the latest when the worker
- * ends. Borrows `arg` until that. Errors, with the function not called: -EINVAL
- * (NULL, no such worker), -ENOMEM, ASYNCHAT_ECLOSED (the worker has ended), or
- * that of write(2). Since 0.1. */
+ * ends. Borrows `arg` until that. On failure the function is not called. Errors:
+ * -EINVAL (`workers` or `function` is NULL, or there is no such worker), -ENOMEM,
+ * ASYNCHAT_ECLOSED (the worker has ended), and those of write(2). Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_post(
     struct asynchat_workers *workers, unsigned index,
     void (*function)(struct event_base *base, unsigned index, void *arg),
     void *arg);
 
-/* Which worker the calling thread is, from 0; or -1 when it is none. Since 0.1.
- */
+/* Which worker the calling thread is. Returns its number, from 0, or -1 when it is
+ * none. Since 0.1. */
 ASYNCHAT_API int asynchat_worker_index(void);
 
 ASYNCHAT_END_DECLS
