@@ -752,24 +752,29 @@ static void without_memory_it_stops_as_well(void **state)
     expect_over(f);
 }
 
-/* libevent's heap of timers, which doubles, is full, and the server's place in
- * it is another's. */
+/* Adds a timer, if there is memory for it. */
+static bool add_timer(struct fixture *f, struct event **timer)
+{
+    const struct timeval late = {.tv_sec = 1000000};
+    *timer = evtimer_new(f->base, NULL, NULL);
+    no_memory = reallocs > 0;
+    bool added = evtimer_add(*timer, &late) == 0;
+    no_memory = false;
+    return added;
+}
+
+/* libevent's heap of timers has grown, is full, and the server's place in it is
+ * another's. */
 static void without_memory_for_a_timer_there_is_no_grace(void **state)
 {
     struct fixture *f = begin(state, &told);
-    const struct timeval late = {.tv_sec = 1000000};
     struct event *timers[64];
     size_t count = 0;
     event_del(f->server->timer);
-    for (reallocs = 0; reallocs == 0; count++) {
-        timers[count] = evtimer_new(f->base, NULL, NULL);
-        evtimer_add(timers[count], &late);
-    }
-    for (no_memory = false; !no_memory; count++) {
-        timers[count] = evtimer_new(f->base, NULL, NULL);
-        no_memory = true;
-        no_memory = evtimer_add(timers[count], &late) < 0;
-    }
+    reallocs = 0;
+    while (add_timer(f, &timers[count++]))
+        assert_true(count < COUNT(timers));
+    no_memory = true;
     stop(f, GRACE);
     turn(f);
     no_memory = false;
