@@ -32,7 +32,7 @@
 static struct event_base *base;
 static struct asynchat_server *server;
 static const char *program, *address;
-static bool stopping, failed;
+static bool can_start, stopping, failed;
 static int answers;
 
 static void tell(const char *what)
@@ -88,8 +88,19 @@ static const struct asynchat_handler handler = {
 
 static int serve_version(void);
 
-/* In the child: only the socket is left to it. An emulator cannot start this
- * program again, so there the child goes on as it is. */
+/* In the child: this program anew. Under an emulator it cannot be started, so
+ * the child goes on as it is, without what was not for it. */
+static _Noreturn void become_version(int first)
+{
+    for (int other = first; other < 256; other++)
+        close(other);
+    if (can_start)
+        execl(program, program, address, (char *)NULL);
+    answers = 0;
+    _exit(serve_version());
+}
+
+/* Only the socket is left to the next one. */
 static void become_next(int fd)
 {
     char own[16];
@@ -98,11 +109,7 @@ static void become_next(int fd)
     setenv("LISTEN_FDS", "1", 1);
     dup2(fd, FIRST);
     fcntl(FIRST, F_SETFD, 0);
-    for (int other = FIRST + 1; other < 256; other++)
-        close(other);
-    execl(program, program, address, (char *)NULL);
-    answers = 0;
-    _exit(serve_version());
+    become_version(FIRST + 1);
 }
 
 static void start_next(evutil_socket_t number, short what, void *arg)
@@ -255,10 +262,7 @@ static void start_first_version(const struct restarts *r)
     if (child > 0)
         return;
     dup2(r->said, STDOUT_FILENO);
-    for (int other = FIRST; other < 256; other++)
-        close(other);
-    execl(program, program, address, (char *)NULL);
-    _exit(serve_version());
+    become_version(FIRST);
 }
 
 static pid_t start_client(const struct restarts *r)
@@ -359,6 +363,18 @@ static void restarted_20_times_over_unix_it_loses_no_connection(void **state)
     assert_int_equal(access(unix_path(), F_OK), -1);
 }
 
+/* Starts this program with nothing to do. */
+static bool try_to_start(void)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        execl(program, program, "", (char *)NULL);
+        _exit(1);
+    }
+    return waitpid(child, &status, 0) == child && status == 0;
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -368,8 +384,10 @@ int main(int argc, char **argv)
     program = realpath("/proc/self/exe", NULL);
     if (argc > 1) {
         address = argv[1];
-        return serve_version();
+        can_start = true;
+        return *address ? serve_version() : 0;
     }
+    can_start = try_to_start();
     int wrong = RUN(tests);
     free((char *)program);
     return wrong;
