@@ -2,7 +2,7 @@
  *
  *     static const struct asynchat_worker_ops ops = {
  *         .size = sizeof ops,
- *         .start = listen_here,           makes a server in the worker's loop
+ *         .start = listen_here, // makes a server in its loop
  *     };
  *     struct asynchat_workers *workers;
  *     int error = asynchat_workers_new(8, &ops, NULL, &workers);
