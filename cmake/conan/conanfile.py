@@ -52,6 +52,7 @@ class AsynchatConan(ConanFile):
     # It also says where the libraries of libevent are.
     def generate(self):
         toolchain = CMakeToolchain(self)
+        toolchain.cache_variables["ASYNCHAT_BUILD_DOCS"] = "OFF"
         toolchain.cache_variables["ASYNCHAT_BUILD_EXAMPLES"] = "OFF"
         toolchain.cache_variables["ASYNCHAT_BUILD_TESTS"] = "OFF"
         toolchain.cache_variables["ASYNCHAT_INSTALL"] = "ON"

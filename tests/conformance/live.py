@@ -16,7 +16,7 @@ warnings.simplefilter("ignore")
 import asynchat
 import asyncore
 
-SECONDS = 60  # reached only when something hangs
+SECONDS = 30  # reached only when something hangs
 
 
 class Side(asynchat.async_chat):
@@ -156,6 +156,9 @@ class Server(asyncore.dispatcher):
         self.bind(("127.0.0.1", 0))
         self.listen(5)
 
+    def port(self):
+        return str(self.socket.getsockname()[1])
+
     def handle_accepted(self, sock, address):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sides.append(Side(next(self.scripts), sock))
@@ -200,14 +203,14 @@ class Ours(asyncore.file_dispatcher):
 def run(converse, kind, role, conversations):
     """The reports of ours and of theirs."""
     scripts = [[both[side] for both, _ in conversations] for side in range(2)]
-    if role == "server":
-        ours = Ours([converse, kind, role], scripts[0])
-        theirs = list(connect(ours.port, scripts[1]))
-    else:
-        server = Server(scripts[1])
-        ours = Ours([converse, kind, role, str(server.socket.getsockname()[1])], scripts[0])
-        theirs = serve(server, len(conversations))
-    return ours.reports(), theirs
+    server = Server(scripts[1]) if role == "client" else None
+    ours = Ours([converse, kind, role] + ([server.port()] if server else []), scripts[0])
+    try:
+        theirs = serve(server, len(conversations)) if server else list(connect(ours.port, scripts[1]))
+        return ours.reports(), theirs
+    finally:
+        ours.process.kill()
+        ours.process.wait()
 
 
 def compare(name, got, wanted):

@@ -6,6 +6,7 @@ get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE
 vcpkg_cmake_configure(
     SOURCE_PATH "${SOURCE_PATH}"
     OPTIONS
+        -DASYNCHAT_BUILD_DOCS=OFF
         -DASYNCHAT_BUILD_EXAMPLES=OFF
         -DASYNCHAT_BUILD_TESTS=OFF
         -DASYNCHAT_INSTALL=ON)
