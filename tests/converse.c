@@ -94,9 +94,10 @@ static void go_on(struct conversation *c, struct asynchat_channel *ch)
         }
         if (strcmp(word, "push") == 0)
             push(ch, line, 0);
-        else if (strcmp(word, "simple") == 0)
-            push(ch, line, strtoul(strsep(&line, " "), NULL, 10));
-        else if (strcmp(word, "cwd") == 0)
+        else if (strcmp(word, "simple") == 0) {
+            size_t simple = strtoul(strsep(&line, " "), NULL, 10);
+            push(ch, line, simple);
+        } else if (strcmp(word, "cwd") == 0)
             check(asynchat_close_when_done(ch), "close_when_done");
     }
 }
