@@ -88,7 +88,7 @@ const struct call_errors call_errors[CALLS] = {
 
 struct inject inject;
 
-static long now_ms;
+static long now_ms; /* changed by one thread, and asked by all */
 
 static _Thread_local bool apart;
 
@@ -129,7 +129,7 @@ static bool fault_hits(void)
  * worst of them is one that says "try again". */
 static bool call_fails(enum call call)
 {
-    if (!inject.armed || apart)
+    if (apart || !inject.armed)
         return false;
     if (call != CALL_ALLOC) {
         inject.total++;
@@ -155,7 +155,7 @@ static bool call_fails(enum call call)
 static size_t call_count(enum call call, size_t len)
 {
     const struct fault *fault = &inject.fault;
-    bool is_short = inject.armed && !apart && fault->kind == FAULT_SHORT &&
+    bool is_short = !apart && inject.armed && fault->kind == FAULT_SHORT &&
                     (fault->call == call || fault->call == CALLS) &&
                     (fault->at == 0 || inject.failed < fault->at);
     if (!is_short || len <= 1)
@@ -280,9 +280,9 @@ struct evbuffer_cb_entry *__wrap_evbuffer_add_cb(struct evbuffer *buffer,
                                                  evbuffer_cb_func callback,
                                                  void *arg)
 {
-    bool armed = inject.armed;
     if (apart)
         return __real_evbuffer_add_cb(buffer, callback, arg);
+    bool armed = inject.armed;
     inject.armed = armed && !making;
     struct evbuffer_cb_entry *entry =
         __real_evbuffer_add_cb(buffer, callback, arg);
@@ -633,7 +633,7 @@ int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
 static void wait_over(int timeout)
 {
     if (timeout > 0 && timeout < FOREVER) {
-        now_ms += timeout;
+        __atomic_add_fetch(&now_ms, timeout, __ATOMIC_RELAXED);
         if (++inject.waits > WAITS_LIMIT)
             inject.spun();
     } else if (timeout != 0) {
@@ -659,8 +659,9 @@ int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most,
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 {
+    long ms = __atomic_load_n(&now_ms, __ATOMIC_RELAXED);
     (void)clock;
-    *time = (struct timespec){.tv_sec = 1000000 + now_ms / 1000,
-                              .tv_nsec = now_ms % 1000 * 1000000};
+    *time = (struct timespec){.tv_sec = 1000000 + ms / 1000,
+                              .tv_nsec = ms % 1000 * 1000000};
     return 0;
 }
