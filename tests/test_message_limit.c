@@ -68,7 +68,7 @@ static void a_number_is_dropped(void **state)
         assert_int_equal(asynchat_set_terminator_length(f->ch, 5), 0);
         feed(f, "abcde", (size_t)i);
         settle(f);
-        feed_string(f, "abcde" + i);
+        feed_string(f, &"abcde"[i]);
         settle(f);
         expect(f, "dropped(abc,5)");
     }
