@@ -9,6 +9,7 @@
 #include <asynchat/pair.h>
 #include <asynchat/post.h>
 #include <asynchat/producer.h>
+#include <asynchat/rate.h>
 #include <asynchat/server.h>
 #include <asynchat/version.h>
 #include <asynchat/workers.h>

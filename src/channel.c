@@ -149,6 +149,7 @@ static void channel_destroy(struct asynchat_channel *ch)
     ch->transport.ops->close(&ch->transport);
     asynchat__channel_in_free(&ch->in);
     asynchat__channel_time_free(ch->time);
+    asynchat__channel_rate_free(ch->rate);
     asynchat__channel_leave(ch);
     free(ch);
 }
@@ -242,6 +243,8 @@ static void channel_turn(struct asynchat_channel *ch)
     asynchat__channel_out_run(ch);
     if (ch->state == CHANNEL_LINGERING)
         asynchat__channel_sent(ch);
+    if (ch->rate)
+        asynchat__channel_rate(ch);
     if (ch->time)
         asynchat__channel_time(ch);
     if (ch->in.paused & PAUSE_TURN)

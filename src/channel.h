@@ -10,6 +10,7 @@
 #include "outq.h"
 #include "transport.h"
 
+struct channel_rate;
 struct channel_time;
 
 /* Changed in channel.c alone:
@@ -37,7 +38,8 @@ enum channel_state {
 enum channel_pause {
     PAUSE_PROGRAM = 1,  /* it has asked for that */
     PAUSE_PRESSURE = 2, /* the channel it is joined with is under pressure */
-    PAUSE_TURN = 4      /* it is the others' turn */
+    PAUSE_TURN = 4,     /* it is the others' turn */
+    PAUSE_RATE = 8      /* its rate, or its group's, does not allow it now */
 };
 
 /* Input: from the evbuffer through the matcher to the handler. */
@@ -103,7 +105,8 @@ struct asynchat_channel {
     struct channel_in in;
     struct channel_out out;
     struct asynchat_channel *joined;
-    struct channel_time *time;             /* made when it is first needed */
+    struct channel_time *time;             /* made when it is first needed, */
+    struct channel_rate *rate;             /* as this is */
     struct channel_owner *owner;           /* or NULL; */
     struct asynchat_channel *next, **link; /* in the list of its channels */
     unsigned linger;                       /* milliseconds */
@@ -236,7 +239,24 @@ void asynchat__channel_linger(struct asynchat_channel *ch, bool progress);
 /* It is not, or no longer, the peer that the channel waits for. */
 void asynchat__channel_linger_stop(struct asynchat_channel *ch);
 
+/* What a rate does not allow yet may be tried again in `wait` milliseconds; 0:
+ * there is nothing of that. */
+void asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait);
+
+/* In milliseconds, of a clock that wraps. */
+uint32_t asynchat__channel_time_now(void);
+
 void asynchat__channel_time_free(struct channel_time *time);
+
+/* --- rate, of a channel that has one --- */
+
+/* At the end of a wake-up: accounts for what has moved. */
+void asynchat__channel_rate(struct asynchat_channel *ch);
+
+/* At most so many bytes may be sent now, and no more than in one write. */
+size_t asynchat__channel_rate_send(struct asynchat_channel *ch);
+
+void asynchat__channel_rate_free(struct channel_rate *rate);
 
 /* --- channel_in --- */
 

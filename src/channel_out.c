@@ -140,14 +140,20 @@ static void out_fill(struct asynchat_channel *ch)
 
 /* --- from the evbuffer to the peer --- */
 
+/* At most so many bytes for the next write. */
+static size_t out_most(struct asynchat_channel *ch)
+{
+    return ch->rate ? asynchat__channel_rate_send(ch) : ch->out.chunk;
+}
+
 /* The first producer's own turn to write, when all before it is out. */
-static size_t out_send_producer(struct asynchat_channel *ch)
+static size_t out_send_producer(struct asynchat_channel *ch, size_t most)
 {
     size_t sent;
     struct asynchat_producer *producer = out_producer(ch);
     int answer = producer->send(producer->arg,
                                 asynchat__transport_socket_fd(&ch->transport),
-                                ch->out.chunk, &sent);
+                                most, &sent);
     ch->transport.sent += sent;
     if (answer == -EPIPE || answer == -ECONNRESET)
         ch->transport.broken = answer;
@@ -162,13 +168,14 @@ static size_t out_send_producer(struct asynchat_channel *ch)
  * how much the peer took. */
 static size_t out_send(struct asynchat_channel *ch)
 {
-    size_t pending = out_pending(ch);
-    if (pending > 0)
-        ch->transport.ops->send(&ch->transport, ch->out.chunk);
+    size_t pending = out_pending(ch), most = out_most(ch);
+    if (pending > 0 && most > 0)
+        ch->transport.ops->send(&ch->transport, most);
     size_t left = out_pending(ch);
     size_t sent = left < pending ? pending - left : 0;
-    if (!ch->transport.broken && left == 0 && out_is_sender(ch))
-        sent += out_send_producer(ch);
+    if (!ch->transport.broken && left == 0 && out_is_sender(ch) &&
+        (most = out_most(ch)) > 0)
+        sent += out_send_producer(ch, most);
     return sent;
 }
 
@@ -187,8 +194,8 @@ static void out_watch(struct asynchat_channel *ch)
 {
     bool ready =
         out_pending(ch) > 0 || (ch->out.queue.first && !ch->out.waiting);
-    if (ch->transport.ops->write(&ch->transport, ready && channel_sends(ch)) <
-        0)
+    ready = ready && channel_sends(ch) && out_most(ch) > 0;
+    if (ch->transport.ops->write(&ch->transport, ready) < 0)
         asynchat__channel_end(ch, -ENOMEM);
 }
 
@@ -267,7 +274,7 @@ static void out_run_all(struct asynchat_channel *ch)
     if (ch->state != CHANNEL_CONNECTING)
         out_watch(ch);
     ch->out.idle = ch->state == CHANNEL_OPEN && !ch->out.queue.first &&
-                   !ch->out.queue.ends && ch->out.left == 0;
+                   !ch->out.queue.ends && ch->out.left == 0 && !ch->rate;
 }
 
 void asynchat__channel_out_run(struct asynchat_channel *ch)

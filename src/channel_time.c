@@ -27,6 +27,7 @@ enum clock {
     CLOCK_MESSAGE,
     CLOCK_RATE,
     CLOCK_LINGER,
+    CLOCK_ALLOW,
     CLOCKS
 };
 
@@ -35,6 +36,7 @@ struct channel_time {
     struct asynchat_timeouts limits;
     uint32_t since[CLOCKS]; /* milliseconds, of a clock that wraps */
     uint32_t due;           /* the timer */
+    uint32_t allow;         /* what a rate did not, after so long */
     uint64_t received;      /* what was seen of that: by the last wake-up, */
     uint64_t sent;
     uint64_t rated; /* and when CLOCK_RATE began */
@@ -50,7 +52,7 @@ _Static_assert(sizeof(struct asynchat_timeouts) ==
                    sizeof(size_t) + 6 * sizeof(unsigned),
                "asynchat_timeouts has padding");
 
-static uint32_t time_now(void)
+uint32_t asynchat__channel_time_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
@@ -79,6 +81,8 @@ static uint32_t time_limit(const struct asynchat_channel *ch, enum clock clock)
         return in_message && limits->min_rate ? limits->rate_time : 0;
     case CLOCK_LINGER:
         return time->lingers ? ch->linger : 0;
+    case CLOCK_ALLOW:
+        return time->allow;
     default:
         return 0;
     }
@@ -124,7 +128,7 @@ static void time_arm(struct asynchat_channel *ch, uint32_t now)
  * loop; what is woken comes in this. */
 void asynchat__channel_time_turn(struct asynchat_channel *ch)
 {
-    time_set(ch, time_now(), 0);
+    time_set(ch, asynchat__channel_time_now(), 0);
 }
 
 /* --- what has moved --- */
@@ -175,7 +179,7 @@ static void time_write(struct asynchat_channel *ch, uint32_t now)
 
 void asynchat__channel_time(struct asynchat_channel *ch)
 {
-    uint32_t now = time_now();
+    uint32_t now = asynchat__channel_time_now();
     time_read(ch, now);
     time_write(ch, now);
     time_arm(ch, now);
@@ -217,9 +221,18 @@ static void time_idle(struct asynchat_channel *ch)
         asynchat__channel_stop(ch, ASYNCHAT_EIDLE, 0);
 }
 
+/* The wake-up that follows tries, and says when to try again. */
+static void time_allow(struct asynchat_channel *ch)
+{
+    ch->time->allow = 0;
+    asynchat__channel_resume(ch, PAUSE_RATE);
+}
+
 static void time_over(struct asynchat_channel *ch, enum clock clock)
 {
-    if (clock == CLOCK_IDLE || clock == CLOCK_READ)
+    if (clock == CLOCK_ALLOW)
+        time_allow(ch);
+    else if (clock == CLOCK_IDLE || clock == CLOCK_READ)
         time_idle(ch);
     else if (clock == CLOCK_MESSAGE || clock == CLOCK_RATE)
         asynchat__channel_stop(ch, ASYNCHAT_ESLOW, 0);
@@ -247,7 +260,7 @@ static void time_look(struct asynchat_channel *ch, enum clock clock,
 static void time_fired(evutil_socket_t fd, short what, void *arg)
 {
     struct asynchat_channel *ch = arg;
-    uint32_t now = time_now();
+    uint32_t now = asynchat__channel_time_now();
     (void)fd;
     (void)what;
     ch->time->armed = false;
@@ -287,12 +300,20 @@ void asynchat__channel_time_free(struct channel_time *time)
     free(time);
 }
 
+void asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait)
+{
+    uint32_t now = asynchat__channel_time_now();
+    ch->time->allow = wait;
+    ch->time->since[CLOCK_ALLOW] = now;
+    time_arm(ch, now);
+}
+
 /* --- linger --- */
 
 /* It is not a limit on all of it: a peer that takes something has it again. */
 void asynchat__channel_linger(struct asynchat_channel *ch, bool progress)
 {
-    uint32_t now = time_now();
+    uint32_t now = asynchat__channel_time_now();
     int error = asynchat__channel_time_make(ch);
     if (error) {
         asynchat__channel_end(ch, error);
@@ -353,7 +374,7 @@ int asynchat_set_timeouts(struct asynchat_channel *ch,
     if (error)
         return error;
     struct channel_time *time = ch->time;
-    uint32_t now = time_now();
+    uint32_t now = asynchat__channel_time_now();
     asynchat__table_copy(&time->limits, times, sizeof time->limits);
     if (times->rate_time == 0)
         time->limits.rate_time = RATE_TIME;

@@ -30,6 +30,7 @@ struct event_base;
 /* ours */
 struct asynchat_channel;
 struct asynchat_producer;
+struct asynchat_rate_group;
 struct asynchat_server;
 struct asynchat_workers;
 
