@@ -11,6 +11,7 @@
 #include <asynchat/producer.h>
 #include <asynchat/rate.h>
 #include <asynchat/server.h>
+#include <asynchat/stats.h>
 #include <asynchat/version.h>
 #include <asynchat/workers.h>
 

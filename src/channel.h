@@ -57,20 +57,24 @@ struct channel_in {
     const uint8_t *back;    /* bytes that were held back, being delivered, */
     size_t back_len;        /* and those held back still */
     struct evbuffer *aside; /* put back while the input has to stay */
-    uint32_t budget;        /* so many messages in a wake-up, */
-    uint32_t turn;          /* and so many are left in this */
-    uint32_t epoch;         /* changes when what was looked at is to be again:
+    uint32_t budget;        /* so many messages in a wake-up; */
+    uint32_t allowed;       /* in this one, so many at first, */
+    uint32_t turn;          /* and so many are left; */
+    uint64_t messages;      /* and so many there were before */
+    uint64_t too_long;      /* messages, and how long they were in all */
+    uint64_t too_long_bytes;
+    uint32_t epoch; /* changes when what was looked at is to be again:
                                with the terminator, the input, the state */
-    bool anew;              /* the front of the evbuffer is not what it was;
+    bool anew;      /* the front of the evbuffer is not what it was;
                                false: over a socket, it is empty */
-    bool draining;          /* the input */
-    bool lent;              /* a callback has a pointer into the evbuffer */
-    bool discarded;         /* and called discard_buffers */
-    bool lines;             /* the handler has both callbacks for pieces */
-    bool timed;             /* the message in progress has a time it began at */
-    bool due;               /* a number was reached, and the input paused before
+    bool draining;  /* the input */
+    bool lent;      /* a callback has a pointer into the evbuffer */
+    bool discarded; /* and called discard_buffers */
+    bool lines;     /* the handler has both callbacks for pieces */
+    bool timed;     /* the message in progress has a time it began at */
+    bool due;       /* a number was reached, and the input paused before
                                that was said */
-    uint8_t paused;         /* the reasons */
+    uint8_t paused; /* the reasons */
 };
 
 #define CHANNEL_OUT_BUFFER_SIZE 65536
@@ -87,13 +91,15 @@ struct channel_out {
     bool pressed;     /* the high mark was passed, and the low one not yet */
     bool told;        /* and the program knows */
     size_t left;      /* what was in the evbuffer after the last wake-up */
-    size_t low, high; /* the marks */
+    size_t low, high; /* the marks, */
+    uint64_t pressures; /* and how often the high one was passed */
     size_t limit;
 };
 
 /* Who made the channel, and is told when it is gone. */
 struct channel_owner {
-    void (*gone)(struct channel_owner *owner);
+    void (*gone)(struct channel_owner *owner,
+                 const struct asynchat_channel *ch);
     struct asynchat_server *server;
 };
 
@@ -270,6 +276,12 @@ void asynchat__channel_in_run(struct asynchat_channel *ch);
 /* At the end of file: delivers what is held back. Answers whether a message was
  * cut off. */
 int asynchat__channel_in_finish(struct asynchat_channel *ch);
+
+/* So many messages were delivered, or dropped. */
+static inline uint64_t channel_messages(const struct asynchat_channel *ch)
+{
+    return ch->in.messages + (uint32_t)(ch->in.allowed - ch->in.turn);
+}
 
 /* Whether something came that is undelivered as the input is paused. */
 bool asynchat__channel_in_waits(const struct asynchat_channel *ch);

@@ -59,6 +59,14 @@ static void in_begin(struct channel_in *in)
     in->timed = false;
 }
 
+/* What a wake-up may deliver, and has delivered at its end, is all that messages
+ * are counted by. */
+static void in_begin_turn(struct channel_in *in)
+{
+    in->messages += in->allowed - in->turn;
+    in->allowed = in->turn = in->budget;
+}
+
 /* The callback that is due is the last of this wake-up if its budget is spent. */
 static void in_count_message(struct asynchat_channel *ch)
 {
@@ -154,6 +162,8 @@ static void in_dropped(struct asynchat_channel *ch)
     const void *first = ch->handler->message ? in->message.bytes : NULL;
     size_t len =
         in->have < ASYNCHAT_DROPPED_FIRST ? in->have : ASYNCHAT_DROPPED_FIRST;
+    in->too_long++;
+    in->too_long_bytes += total;
     in_begin(in);
     in_count_message(ch);
     ch->handler->message_dropped(ch, first ? first : "", first ? len : 0, total,
@@ -437,7 +447,7 @@ void asynchat__channel_in_run(struct asynchat_channel *ch)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
     ch->in.received += ch->transport.received;
-    ch->in.turn = ch->in.budget;
+    in_begin_turn(&ch->in);
     if (ch->in.due && channel_delivers(ch)) {
         ch->in.due = false;
         in_found(ch);
@@ -509,7 +519,7 @@ int asynchat_set_message_budget(struct asynchat_channel *ch, unsigned messages)
     if (error)
         return error;
     ch->in.budget = messages;
-    ch->in.turn = messages;
+    in_begin_turn(&ch->in);
     return 0;
 }
 

@@ -28,7 +28,7 @@ void asynchat__channel_leave(struct asynchat_channel *ch)
     *ch->link = ch->next;
     if (ch->next)
         ch->next->link = ch->link;
-    owner->gone(owner);
+    owner->gone(owner, ch);
 }
 
 void asynchat__channels_disown(struct asynchat_channel *list)

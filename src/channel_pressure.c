@@ -29,6 +29,7 @@ static void pressure_tell(struct asynchat_channel *ch)
     if (ch->out.told)
         return;
     ch->out.told = true;
+    ch->out.pressures++;
     if (!channel_closing(ch) && ch->handler->handle_pressure)
         ch->handler->handle_pressure(ch, ch->arg);
 }

@@ -7,12 +7,25 @@
 #include <sys/stat.h>
 
 #include <asynchat/server.h>
+#include <asynchat/stats.h>
 
 #include "address.h"
 #include "loop.h"
 #include "peers.h"
 
 struct event;
+
+/* The system's errors that a connection can end with are some twenty, and the
+ * library's ten; the last place is for all that find none. */
+#define SERVER_ENDS 48
+
+struct server_counts {
+    struct asynchat_server_stats sum; /* without what is asked for when asked */
+    struct {
+        int status;
+        uint64_t count;
+    } ends[SERVER_ENDS]; /* of channels */
+};
 
 struct asynchat_server {
     const struct asynchat_handler *handler;
@@ -38,6 +51,7 @@ struct asynchat_server {
     struct asynchat_channel *channels;
     size_t connections; /* so many channels, whose owner is */
     struct channel_owner owner;
+    struct server_counts counts;
     struct peers peers; /* or, if they are counted by address, one of these */
 
     bool stopping; /* nothing is accepted; when no channel is left, */
@@ -72,6 +86,12 @@ void asynchat__server_leave_loop(struct asynchat_server *server);
 
 /* The server's time is up, or its last channel is gone. May free it. */
 void asynchat__server_stopping(struct asynchat_server *server);
+
+/* --- stats --- */
+
+/* One of the server's channels is about to be freed. */
+void asynchat__server_count_gone(struct asynchat_server *server,
+                                 const struct asynchat_channel *ch);
 
 /* --- server --- */
 

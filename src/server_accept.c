@@ -39,6 +39,7 @@ static const struct timeval accept_idle = {.tv_sec = 24L * 60 * 60};
 /* Without a timer that would wake it, accepting is better not paused. */
 static void server_pause(struct asynchat_server *server)
 {
+    server->counts.sum.pauses++;
     if (evtimer_add(server->timer, &accept_pause) == 0)
         event_del(server->acceptable);
 }
@@ -60,9 +61,11 @@ static bool server_is_full(const struct asynchat_server *server)
 
 /* A channel is gone; called from wherever that happens, so nothing is accepted
  * here. */
-static void server_gone(struct channel_owner *owner)
+static void server_gone(struct channel_owner *owner,
+                        const struct asynchat_channel *ch)
 {
     struct asynchat_server *server = owner->server;
+    asynchat__server_count_gone(server, ch);
     server->connections--;
     if (owner != &server->owner)
         asynchat__peers_remove(&server->peers, (struct peer *)owner);
@@ -88,9 +91,10 @@ static bool server_refuses(const struct asynchat_server *server)
 
 /* What the peer has sent already is read before: unread it would make the
  * system reset the connection, and the peer lose the text. */
-static void server_turn_away(const struct asynchat_server *server, int fd)
+static void server_turn_away(struct asynchat_server *server, int fd)
 {
     const char *text = server->options.turn_away;
+    server->counts.sum.turned_away++;
     if (text && *text) {
         char unread[4096];
         (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
@@ -166,6 +170,8 @@ static int server_accept(struct asynchat_server *server)
     int error = server_take_in(server, fd);
     if (error)
         server->waiting = fd;
+    else
+        server->counts.sum.accepted++;
     return error;
 }
 

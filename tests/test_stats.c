@@ -1,0 +1,226 @@
+/* What channels and servers have done so far.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "serving.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct asynchat_stats stats_of(const struct fixture *f)
+{
+    struct asynchat_stats stats;
+    memset(&stats, 0xff, sizeof stats);
+    assert_int_equal(asynchat_get_stats(f->ch, &stats, sizeof stats), 0);
+    return stats;
+}
+
+/* --- channels --- */
+
+static void a_new_channel_has_done_nothing(void **state)
+{
+    static const struct asynchat_stats nothing;
+    struct fixture *f = start(state);
+    struct asynchat_stats stats = stats_of(f);
+    assert_memory_equal(&stats, &nothing, sizeof stats);
+}
+
+static void bytes_and_messages_are_counted(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    feed_string(f, "one\r\n\r\nthree\r\nfo");
+    assert_int_equal(asynchat_push(f->ch, "answer", 6), 0);
+    settle(f);
+    struct asynchat_stats stats = stats_of(f);
+    assert_int_equal(stats.received, 16);
+    assert_int_equal(stats.messages, 3);
+    assert_int_equal(stats.sent, 6);
+    assert_int_equal(stats.queued, 0);
+    feed_string(f, "ur\r\n");
+    settle(f);
+    assert_int_equal(stats_of(f).received, 20);
+    assert_int_equal(stats_of(f).messages, 4);
+}
+
+static void whole_messages_are_counted(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    feed_string(f, "one\r\n\r\nthr");
+    settle(f);
+    feed_string(f, "ee\r\n");
+    settle(f);
+    assert_int_equal(stats_of(f).messages, 3);
+}
+
+static void the_count_goes_on_over_a_budget(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    assert_int_equal(asynchat_set_message_budget(f->ch, 2), 0);
+    feed_string(f, "1\r\n2\r\n3\r\n4\r\n5\r\n");
+    settle(f);
+    expect(f, "data(1) found data(2) found data(3) found data(4) found data(5) "
+              "found");
+    assert_int_equal(stats_of(f).messages, 5);
+}
+
+static void dropped_messages_are_counted_apart(void **state)
+{
+    struct fixture *f = start_with(state, &dropping_whole_recorder);
+    set_crlf(f);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 4), 0);
+    feed_string(f, "four\r\nfives\r\nsixsix\r\nabc\r\n");
+    settle(f);
+    struct asynchat_stats stats = stats_of(f);
+    assert_int_equal(stats.messages, 2);
+    assert_int_equal(stats.dropped, 2);
+    assert_int_equal(stats.dropped_bytes, 11);
+}
+
+static void pressure_and_what_is_queued_are_counted(void **state)
+{
+    struct fixture *f = start(state);
+    char *data = big(8 << 20);
+    assert_int_equal(asynchat_push(f->ch, data, 8 << 20), 0);
+    assert_int_equal(stats_of(f).pressures, 0);
+    assert_true(stats_of(f).queued > 0);
+    assert_int_equal(stats_of(f).queued, asynchat_get_queued(f->ch));
+    settle(f);
+    assert_int_equal(stats_of(f).sent, 8 << 20);
+    assert_int_equal(stats_of(f).queued, 0);
+    assert_int_equal(stats_of(f).pressures, 1);
+    free(data);
+}
+
+static void a_program_may_know_fewer_fields_or_more(void **state)
+{
+    struct fixture *f = start(state);
+    struct {
+        struct asynchat_stats known;
+        uint64_t unknown;
+    } longer = {.unknown = 7};
+    uint64_t shorter[2] = {7, 7};
+    feed_string(f, "x");
+    settle(f);
+    assert_int_equal(asynchat_get_stats(f->ch, &longer.known, sizeof longer),
+                     0);
+    assert_int_equal(longer.known.received, 1);
+    assert_int_equal(longer.unknown, 0);
+    assert_int_equal(
+        asynchat_get_stats(f->ch, (void *)shorter, sizeof shorter[0]), 0);
+    assert_int_equal(shorter[0], 1);
+    assert_int_equal(shorter[1], 7);
+    assert_int_equal(asynchat_get_stats(NULL, &longer.known, sizeof longer),
+                     -EINVAL);
+    assert_int_equal(asynchat_get_stats(f->ch, NULL, 0), -EINVAL);
+}
+
+/* --- servers --- */
+
+static struct asynchat_server_stats all_of(const struct fixture *f)
+{
+    struct asynchat_server_stats stats;
+    memset(&stats, 0xff, sizeof stats);
+    assert_int_equal(asynchat_server_get_stats(f->server, &stats, sizeof stats),
+                     0);
+    return stats;
+}
+
+static void a_server_counts_channels_that_are_there_and_that_are_gone(
+    void **state)
+{
+    struct fixture *f = serve(state, "127.0.0.1:0");
+    int one = dial_server(f), two = dial_server(f);
+    expect_served(f, one);
+    expect_served(f, two);
+    expect_served(f, two);
+    struct asynchat_server_stats before = all_of(f);
+    assert_int_equal(before.accepted, 2);
+    assert_int_equal(before.connections, 2);
+    assert_int_equal(before.messages, 3);
+    assert_true(before.received > 0);
+    assert_int_equal(before.received, before.sent);
+    hang_up(f, two);
+    struct asynchat_server_stats after = all_of(f);
+    assert_int_equal(after.connections, 1);
+    assert_int_equal(after.accepted, 2);
+    assert_int_equal(after.messages, 3);
+    assert_int_equal(after.received, before.received);
+    assert_int_equal(after.sent, before.sent);
+    assert_int_equal(after.errors, 0);
+    hang_up(f, one);
+}
+
+static void and_what_they_ended_with(void **state)
+{
+    struct fixture *f = serve(state, "127.0.0.1:0");
+    int one = dial_server(f), two = dial_server(f), three = dial_server(f);
+    turn(f);
+    reset(one);
+    reset(two);
+    hang_up(f, three);
+    assert_int_equal(asynchat_server_get_ended(f->server, -ECONNRESET), 2);
+    assert_int_equal(asynchat_server_get_ended(f->server, ASYNCHAT_EOF), 1);
+    assert_int_equal(asynchat_server_get_ended(f->server, 0), 0);
+    assert_int_equal(asynchat_server_get_ended(f->server, -EPIPE), 0);
+    assert_int_equal(asynchat_server_get_ended(NULL, 0), 0);
+    assert_int_equal(all_of(f).errors, 2);
+}
+
+static void and_whom_it_turned_away(void **state)
+{
+    static const struct asynchat_server_options options = {
+        .size = sizeof options, .max_connections = 1, .turn_away = "busy\n"};
+    struct fixture *f = serve_with(state, "127.0.0.1:0", &options);
+    int one = dial_server(f), two = dial_server(f);
+    turn(f);
+    assert_int_equal(all_of(f).accepted, 1);
+    assert_int_equal(all_of(f).turned_away, 1);
+    close(one);
+    close(two);
+    turn(f);
+}
+
+static void and_that_there_was_no_descriptor(void **state)
+{
+    struct fixture *f = serve(state, "127.0.0.1:0");
+    struct rlimit before;
+    int one = dial_server(f);
+    assert_int_equal(all_of(f).pauses, 0);
+    limit_descriptors(&before, 0);
+    turn(f);
+    assert_int_equal(all_of(f).pauses, 1);
+    assert_int_equal(all_of(f).accepted, 0);
+    setrlimit(RLIMIT_NOFILE, &before);
+    close(one);
+}
+
+static void bad_calls_are_refused(void **state)
+{
+    struct fixture *f = serve(state, "127.0.0.1:0");
+    struct asynchat_server_stats stats;
+    assert_int_equal(asynchat_server_get_stats(NULL, &stats, sizeof stats),
+                     -EINVAL);
+    assert_int_equal(asynchat_server_get_stats(f->server, NULL, sizeof stats),
+                     -EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OVER_ALL(a_new_channel_has_done_nothing),
+        OVER_ALL(bytes_and_messages_are_counted),
+        OVER_ALL(whole_messages_are_counted),
+        OVER_ALL(the_count_goes_on_over_a_budget),
+        OVER_ALL(dropped_messages_are_counted_apart),
+        OVER_ALL(pressure_and_what_is_queued_are_counted),
+        OVER(SOCKETPAIR, a_program_may_know_fewer_fields_or_more),
+        OVER(TCP, a_server_counts_channels_that_are_there_and_that_are_gone),
+        OVER(TCP, and_what_they_ended_with),
+        OVER(TCP, and_whom_it_turned_away),
+        OVER(TCP, and_that_there_was_no_descriptor),
+        OVER(TCP, bad_calls_are_refused),
+    };
+    return RUN(tests);
+}
