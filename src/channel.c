@@ -22,6 +22,7 @@
 
 #include "address.h"
 #include "handler.h"
+#include "log.h"
 #include "post.h"
 
 /* --- ending --- */
@@ -32,6 +33,18 @@ static bool is_error(int status)
     return status < 0 && status != ASYNCHAT_EOF;
 }
 
+/* After a reset only this side's address is still known. */
+static void channel_log(const struct asynchat_channel *ch,
+                        enum asynchat_log_level level, const char *text)
+{
+    char name[ASYNCHAT_ADDRESS_SIZE] = "channel";
+    if (!asynchat__log_wants(level))
+        return;
+    if (asynchat_peer_address(ch, name, sizeof name) < 0)
+        asynchat_local_address(ch, name, sizeof name);
+    asynchat__log(level, "%s: %s", name, text);
+}
+
 /* Why the channel ends: the first error, or else the first reason. */
 static void channel_explain(struct asynchat_channel *ch, int status)
 {
@@ -39,7 +52,10 @@ static void channel_explain(struct asynchat_channel *ch, int status)
         return;
     if (ch->status == 0 || is_error(status))
         ch->status = status;
-    if (is_error(status) && ch->handler->handle_error)
+    if (!is_error(status))
+        return;
+    channel_log(ch, ASYNCHAT_LOG_INFO, asynchat_strerror(status));
+    if (ch->handler->handle_error)
         ch->handler->handle_error(ch, status, ch->arg);
 }
 
@@ -162,6 +178,7 @@ void asynchat__channel_release(struct asynchat_channel *ch)
         asynchat__channel_out_discard(ch); /* its release callbacks may free */
     if (ch->state == CHANNEL_ENDED) {
         channel_enter(ch, CHANNEL_FREED);
+        channel_log(ch, ASYNCHAT_LOG_DEBUG, "closes");
         if (ch->handler->handle_close)
             ch->handler->handle_close(ch, ch->status, ch->arg);
     }
@@ -181,6 +198,7 @@ static bool channel_is_up(const struct asynchat_channel *ch)
 static void channel_open(struct asynchat_channel *ch)
 {
     channel_enter(ch, CHANNEL_OPEN);
+    channel_log(ch, ASYNCHAT_LOG_DEBUG, "is connected");
     if (ch->handler->handle_connect)
         ch->handler->handle_connect(ch, ch->arg);
 }

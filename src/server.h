@@ -10,6 +10,7 @@
 #include <asynchat/stats.h>
 
 #include "address.h"
+#include "log.h"
 #include "loop.h"
 #include "peers.h"
 
@@ -46,6 +47,7 @@ struct asynchat_server {
     struct address from; /* where it, or the last one, is from */
     unsigned turn;       /* whose of the workers it is */
     unsigned failures;   /* to accept, one after the other */
+    bool starved;        /* there is no room in the system for one more */
     bool full;           /* accepting pauses until a channel is gone */
 
     struct asynchat_channel *channels;
@@ -59,6 +61,10 @@ struct asynchat_server {
     void (*stopped)(void *arg);
     void *stopped_arg;
 };
+
+/* One line about a server, if somebody wants it. */
+void asynchat__server_log(const struct asynchat_server *server,
+                          enum asynchat_log_level level, const char *text);
 
 /* --- server_listen --- */
 

@@ -14,6 +14,8 @@
 
 #include <event2/event.h>
 
+#include <asynchat/error.h>
+
 #include "channel.h"
 #include "post.h"
 #include "socket.h"
@@ -36,10 +38,27 @@ static const struct timeval accept_idle = {.tv_sec = 24L * 60 * 60};
 
 /* --- pausing --- */
 
+/* It may take many attempts until there is room again. */
+static void server_starves(struct asynchat_server *server, int error)
+{
+    if (server->starved)
+        return;
+    server->starved = true;
+    server->counts.sum.pauses++;
+    asynchat__server_log(server, ASYNCHAT_LOG_WARNING,
+                         asynchat_strerror(error));
+}
+
+static void server_has_room(struct asynchat_server *server)
+{
+    if (server->starved)
+        asynchat__server_log(server, ASYNCHAT_LOG_INFO, "accepts again");
+    server->starved = false;
+}
+
 /* Without a timer that would wake it, accepting is better not paused. */
 static void server_pause(struct asynchat_server *server)
 {
-    server->counts.sum.pauses++;
     if (evtimer_add(server->timer, &accept_pause) == 0)
         event_del(server->acceptable);
 }
@@ -89,12 +108,24 @@ static bool server_refuses(const struct asynchat_server *server)
             asynchat__peers_count(&server->peers, key) >= most);
 }
 
+/* About the last connection. */
+static void server_log_from(const struct asynchat_server *server,
+                            enum asynchat_log_level level, const char *text)
+{
+    char from[ASYNCHAT_ADDRESS_SIZE] = "?";
+    if (!asynchat__log_wants(level))
+        return;
+    asynchat__address_format(&server->from, from, sizeof from);
+    asynchat__log(level, "%s: %s", from, text);
+}
+
 /* What the peer has sent already is read before: unread it would make the
  * system reset the connection, and the peer lose the text. */
 static void server_turn_away(struct asynchat_server *server, int fd)
 {
     const char *text = server->options.turn_away;
     server->counts.sum.turned_away++;
+    server_log_from(server, ASYNCHAT_LOG_INFO, "is turned away");
     if (text && *text) {
         char unread[4096];
         (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
@@ -168,11 +199,13 @@ static int server_accept(struct asynchat_server *server)
         return 0;
     }
     int error = server_take_in(server, fd);
-    if (error)
+    if (error) {
         server->waiting = fd;
-    else
-        server->counts.sum.accepted++;
-    return error;
+        return error;
+    }
+    server->counts.sum.accepted++;
+    server_has_room(server);
+    return 0;
 }
 
 static void server_acceptable(evutil_socket_t fd, short what, void *arg)
@@ -190,8 +223,10 @@ static void server_acceptable(evutil_socket_t fd, short what, void *arg)
     }
     if (server->full)
         event_del(server->acceptable);
-    else if (error && error != -EAGAIN && error != -EWOULDBLOCK)
+    else if (error && error != -EAGAIN && error != -EWOULDBLOCK) {
+        server_starves(server, error);
         server_pause(server);
+    }
 }
 
 /* What there was no room for is tried again; or a server that stops has had its

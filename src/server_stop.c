@@ -14,6 +14,7 @@
 static void server_end(struct asynchat_server *server)
 {
     server->ended = true;
+    asynchat__server_log(server, ASYNCHAT_LOG_INFO, "has stopped");
     if (server->stopped)
         server->stopped(server->stopped_arg);
     asynchat__server_destroy(server);
@@ -47,6 +48,8 @@ int asynchat_server_stop(struct asynchat_server *server, unsigned grace,
         return -EINVAL;
     if (server->ended)
         return ASYNCHAT_ESTOPPED;
+    if (!server->stopping)
+        asynchat__server_log(server, ASYNCHAT_LOG_INFO, "stops");
     server->stopping = true;
     server->stopped = stopped;
     server->stopped_arg = arg;

@@ -1,0 +1,43 @@
+/* The log. SPDX-License-Identifier: BSD-3-Clause */
+#include "log.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* Room for an address and a text of the system's. */
+#define LINE_SIZE 512
+
+/* Set while no loop runs. */
+static struct {
+    enum asynchat_log_level level;
+    void (*log)(enum asynchat_log_level level, const char *text, void *arg);
+    void *arg;
+} hook;
+
+void asynchat_set_log(enum asynchat_log_level level,
+                      void (*log)(enum asynchat_log_level level,
+                                  const char *text, void *arg),
+                      void *arg)
+{
+    hook.level = level;
+    hook.log = log;
+    hook.arg = arg;
+}
+
+bool asynchat__log_wants(enum asynchat_log_level level)
+{
+    return hook.log && level >= hook.level;
+}
+
+void asynchat__log(enum asynchat_log_level level, const char *format, ...)
+{
+    char text[LINE_SIZE];
+    va_list values;
+    if (!asynchat__log_wants(level))
+        return;
+    va_start(values, format);
+    vsnprintf(text, sizeof text, format, values);
+    va_end(values);
+    hook.log(level, text, hook.arg);
+}

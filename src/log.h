@@ -1,0 +1,15 @@
+/* What the library has to say. SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_SRC_LOG_H
+#define ASYNCHAT_SRC_LOG_H
+
+#include <stdbool.h>
+
+#include <asynchat/log.h>
+
+/* Whether somebody wants to know; to be asked before work is done for it. */
+bool asynchat__log_wants(enum asynchat_log_level level);
+
+__attribute__((format(printf, 2, 3))) void asynchat__log(
+    enum asynchat_log_level level, const char *format, ...);
+
+#endif

@@ -1,0 +1,194 @@
+/* The log. SPDX-License-Identifier: BSD-3-Clause */
+#include "clock.h"
+#include "serving.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- what was logged --- */
+
+static char lines[4096];
+static int calls;
+
+/* Digits are left out: ports are any. */
+static void record(enum asynchat_log_level level, const char *text, void *arg)
+{
+    size_t at = strlen(lines);
+    assert_ptr_equal(arg, lines);
+    calls++;
+    at += (size_t)snprintf(lines + at, sizeof lines - at, "%s%s ",
+                           at > 0 ? "|" : "",
+                           level == ASYNCHAT_LOG_WARNING ? "warning"
+                           : level == ASYNCHAT_LOG_INFO  ? "info"
+                                                         : "debug");
+    for (; *text && at < sizeof lines - 1; text++)
+        if (*text < '0' || *text > '9')
+            lines[at++] = *text;
+    lines[at] = '\0';
+}
+
+static void expect_lines(const char *expected)
+{
+    assert_string_equal(lines, expected);
+    lines[0] = '\0';
+}
+
+static int log_setup(void **state)
+{
+    lines[0] = '\0';
+    calls = 0;
+    asynchat_set_log(ASYNCHAT_LOG_DEBUG, record, lines);
+    return fixture_setup(state);
+}
+
+static int log_teardown(void **state)
+{
+    int error = fixture_teardown(state);
+    asynchat_set_log(ASYNCHAT_LOG_DEBUG, NULL, NULL);
+    return error;
+}
+
+/* --- channels --- */
+
+static void a_channel_is_connected_and_closes(void **state)
+{
+    struct fixture *f = serve(state, "127.0.0.1:0");
+    int fd = dial_server(f);
+    turn(f);
+    expect_lines("debug ...:: is connected");
+    hang_up(f, fd);
+    expect_lines("debug ...:: closes");
+}
+
+static void an_error_is_told_with_its_text(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 4), 0);
+    lines[0] = '\0';
+    feed_string(f, "too long\r\n");
+    settle(f);
+    assert_non_null(strstr(lines, "info "));
+    assert_non_null(strstr(lines, ": the message is too long"));
+}
+
+static void after_a_reset_it_is_this_sides_address(void **state)
+{
+    struct fixture *f = serve(state, "127.0.0.1:0");
+    int fd = dial_server(f);
+    turn(f);
+    lines[0] = '\0';
+    reset(fd);
+    turn(f);
+    expect_lines("info ...:: Connection reset by peer|debug ...:: closes");
+}
+
+static void what_has_no_address_is_a_channel(void **state)
+{
+    struct fixture *f = start(state);
+    lines[0] = '\0';
+    asynchat_close(f->ch);
+    settle(f);
+    assert_int_equal(strncmp(lines, "debug channel: closes", 21), 0);
+}
+
+/* --- servers --- */
+
+static void who_is_turned_away_is_told(void **state)
+{
+    static const struct asynchat_server_options options = {
+        .size = sizeof options, .max_connections = 1, .turn_away = ""};
+    struct fixture *f = serve_with(state, "127.0.0.1:0", &options);
+    asynchat_set_log(ASYNCHAT_LOG_INFO, record, lines);
+    int one = dial_server(f), two = dial_server(f);
+    turn(f);
+    expect_lines("info ...:: is turned away");
+    close(two);
+    hang_up(f, one);
+}
+
+static void the_want_of_descriptors_is_told_once(void **state)
+{
+    struct fixture *f = serve(state, "127.0.0.1:0");
+    struct rlimit before;
+    asynchat_set_log(ASYNCHAT_LOG_INFO, record, lines);
+    int one = dial_server(f), two = dial_server(f);
+    limit_descriptors(&before, 0);
+    for (int i = 0; i < 10; i++) {
+        clock_advance(101);
+        turn(f);
+    }
+    expect_lines("warning ...:: Too many open files");
+    setrlimit(RLIMIT_NOFILE, &before);
+    clock_advance(101);
+    turn(f);
+    expect_lines("info ...:: accepts again");
+    int three = dial_server(f);
+    limit_descriptors(&before, 0);
+    turn(f);
+    expect_lines("warning ...:: Too many open files");
+    setrlimit(RLIMIT_NOFILE, &before);
+    close(one);
+    close(two);
+    close(three);
+}
+
+static void a_server_that_stops_is_told(void **state)
+{
+    struct fixture *f = serve(state, "127.0.0.1:0");
+    asynchat_set_log(ASYNCHAT_LOG_INFO, record, lines);
+    assert_int_equal(asynchat_server_stop(f->server, 1000, NULL, NULL), 0);
+    expect_lines("info ...:: stops");
+    assert_int_equal(asynchat_server_stop(f->server, 1000, NULL, NULL), 0);
+    f->server = NULL;
+    turn(f);
+    expect_lines("info ...:: has stopped");
+}
+
+/* --- levels --- */
+
+static void below_the_level_nothing_is_told(void **state)
+{
+    struct fixture *f = serve(state, "127.0.0.1:0");
+    asynchat_set_log(ASYNCHAT_LOG_WARNING, record, lines);
+    int fd = dial_server(f);
+    turn(f);
+    reset(fd);
+    turn(f);
+    assert_int_equal(calls, 0);
+}
+
+static void without_a_function_nothing_is_told(void **state)
+{
+    struct fixture *f = serve(state, "127.0.0.1:0");
+    asynchat_set_log(ASYNCHAT_LOG_DEBUG, NULL, lines);
+    int fd = dial_server(f);
+    turn(f);
+    hang_up(f, fd);
+    assert_int_equal(calls, 0);
+}
+
+#define LOGGED(kind, test)                                                     \
+    {                                                                          \
+#test " over " #kind, test, log_setup, log_teardown,                   \
+            (void *)(intptr_t)OVER_##kind                                      \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LOGGED(TCP, a_channel_is_connected_and_closes),
+        LOGGED(TCP, an_error_is_told_with_its_text),
+        LOGGED(PAIR, an_error_is_told_with_its_text),
+        LOGGED(SOCKETPAIR, an_error_is_told_with_its_text),
+        LOGGED(TCP, after_a_reset_it_is_this_sides_address),
+        LOGGED(PAIR, what_has_no_address_is_a_channel),
+        LOGGED(TCP, who_is_turned_away_is_told),
+        LOGGED(TCP, the_want_of_descriptors_is_told_once),
+        LOGGED(TCP, a_server_that_stops_is_told),
+        LOGGED(TCP, below_the_level_nothing_is_told),
+        LOGGED(TCP, without_a_function_nothing_is_told),
+    };
+    return RUN(tests);
+}
