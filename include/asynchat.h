@@ -13,6 +13,7 @@
 #include <asynchat/rate.h>
 #include <asynchat/server.h>
 #include <asynchat/stats.h>
+#include <asynchat/transcript.h>
 #include <asynchat/version.h>
 #include <asynchat/workers.h>
 

@@ -166,6 +166,7 @@ static void channel_destroy(struct asynchat_channel *ch)
     asynchat__channel_in_free(&ch->in);
     asynchat__channel_time_free(ch->time);
     asynchat__channel_rate_free(ch->rate);
+    asynchat__transcript_free(ch->transcript);
     asynchat__channel_leave(ch);
     free(ch);
 }

@@ -12,6 +12,7 @@
 
 struct channel_rate;
 struct channel_time;
+struct channel_transcript;
 
 /* Changed in channel.c alone:
  *
@@ -112,7 +113,8 @@ struct asynchat_channel {
     struct channel_out out;
     struct asynchat_channel *joined;
     struct channel_time *time;             /* made when it is first needed, */
-    struct channel_rate *rate;             /* as this is */
+    struct channel_rate *rate;             /* as this is, */
+    struct channel_transcript *transcript; /* and this */
     struct channel_owner *owner;           /* or NULL; */
     struct asynchat_channel *next, **link; /* in the list of its channels */
     unsigned linger;                       /* milliseconds */
@@ -183,6 +185,12 @@ static inline bool channel_delivers(const struct asynchat_channel *ch)
 static inline bool channel_sends(const struct asynchat_channel *ch)
 {
     return ch->state == CHANNEL_OPEN || ch->state == CHANNEL_SENDING;
+}
+
+/* Whether nobody has to look at each push, or at how much may be sent. */
+static inline bool channel_is_plain(const struct asynchat_channel *ch)
+{
+    return !ch->rate && !ch->transcript;
 }
 
 /* --- channel_owner --- */
@@ -263,6 +271,16 @@ void asynchat__channel_rate(struct asynchat_channel *ch);
 size_t asynchat__channel_rate_send(struct asynchat_channel *ch);
 
 void asynchat__channel_rate_free(struct channel_rate *rate);
+
+/* --- transcript, of a channel that has one --- */
+
+/* What is queued; and what was just added to the end of an evbuffer. */
+void asynchat__transcript_sent(struct asynchat_channel *ch, const void *data,
+                               size_t len);
+void asynchat__transcript_added(struct asynchat_channel *ch,
+                                struct evbuffer *buffer, size_t len);
+
+void asynchat__transcript_free(struct channel_transcript *t);
 
 /* --- channel_in --- */
 

@@ -82,6 +82,14 @@ static void out_answered(struct asynchat_channel *ch, int answer)
         out_failed(ch, answer);
 }
 
+/* What it has given. */
+static void out_tell(struct asynchat_channel *ch, size_t before)
+{
+    size_t now = evbuffer_get_length(ch->transport.output);
+    if (now > before)
+        asynchat__transcript_added(ch, ch->transport.output, now - before);
+}
+
 /* Asks the first producer. False: it wants to be asked later.
  *
  * asynchat_resume_producer() inside `more` comes before the answer that it is
@@ -91,12 +99,15 @@ static void out_answered(struct asynchat_channel *ch, int answer)
 static bool out_ask(struct asynchat_channel *ch)
 {
     struct channel_out *out = &ch->out;
+    size_t before = evbuffer_get_length(ch->transport.output);
     asynchat__outq_ask(&out->queue);
     out->waiting = true;
     int answer = asynchat__producer_more(out_producer(ch), ch,
                                          ch->transport.output, out->chunk);
     bool resumed = !out->waiting;
     out->waiting = false;
+    if (ch->transcript)
+        out_tell(ch, before);
     if (out->queue.first->dropped)
         asynchat__transport_discard(&ch->transport);
     if (asynchat__outq_asked(&out->queue)) {
@@ -155,6 +166,8 @@ static size_t out_send_producer(struct asynchat_channel *ch, size_t most)
                                 asynchat__transport_socket_fd(&ch->transport),
                                 most, &sent);
     ch->transport.sent += sent;
+    if (ch->transcript)
+        asynchat__transcript_sent(ch, NULL, sent);
     if (answer == -EPIPE || answer == -ECONNRESET)
         ch->transport.broken = answer;
     else if (answer == -ENOTSUP)
@@ -274,7 +287,8 @@ static void out_run_all(struct asynchat_channel *ch)
     if (ch->state != CHANNEL_CONNECTING)
         out_watch(ch);
     ch->out.idle = ch->state == CHANNEL_OPEN && !ch->out.queue.first &&
-                   !ch->out.queue.ends && ch->out.left == 0 && !ch->rate;
+                   !ch->out.queue.ends && ch->out.left == 0 &&
+                   channel_is_plain(ch);
 }
 
 void asynchat__channel_out_run(struct asynchat_channel *ch)

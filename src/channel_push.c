@@ -88,6 +88,8 @@ static int push_bytes(struct asynchat_channel *ch, const void *data, size_t len)
         ch->transport.broken = -ENOMEM;
     }
     push_count(ch, target, len - sent);
+    if (ch->transcript)
+        asynchat__transcript_sent(ch, data, len);
     return push_done(ch, len);
 }
 
@@ -117,6 +119,8 @@ static int push_reference(struct asynchat_channel *ch, const void *data,
     if (!target || evbuffer_add_reference(target, data, len, release, arg) < 0)
         return -ENOMEM;
     push_count(ch, target, len);
+    if (ch->transcript)
+        asynchat__transcript_sent(ch, data, len);
     return push_done(ch, len);
 }
 
@@ -147,6 +151,8 @@ int asynchat_push_evbuffer(struct asynchat_channel *ch, struct evbuffer *buffer)
     if (evbuffer_add_buffer(target, buffer) < 0)
         return -EINVAL;
     push_count(ch, target, len);
+    if (ch->transcript)
+        asynchat__transcript_added(ch, target, len);
     return push_done(ch, len);
 }
 
