@@ -24,6 +24,7 @@
 #include "handler.h"
 #include "log.h"
 #include "post.h"
+#include "probe.h"
 
 /* --- ending --- */
 
@@ -180,6 +181,7 @@ void asynchat__channel_release(struct asynchat_channel *ch)
     if (ch->state == CHANNEL_ENDED) {
         channel_enter(ch, CHANNEL_FREED);
         channel_log(ch, ASYNCHAT_LOG_DEBUG, "closes");
+        probe_close(ch, ch->status);
         if (ch->handler->handle_close)
             ch->handler->handle_close(ch, ch->status, ch->arg);
     }

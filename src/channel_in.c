@@ -18,6 +18,7 @@
 #include <asynchat/error.h>
 
 #include "loop.h"
+#include "probe.h"
 
 #define IN_BUFFER_SIZE 65536
 #define MESSAGE_LIMIT (1u << 20)
@@ -68,8 +69,9 @@ static void in_begin_turn(struct channel_in *in)
 }
 
 /* The callback that is due is the last of this wake-up if its budget is spent. */
-static void in_count_message(struct asynchat_channel *ch)
+static inline void in_count_message(struct asynchat_channel *ch)
 {
+    probe_message(ch);
     if (--ch->in.turn == 0)
         asynchat__channel_pause(ch, PAUSE_TURN);
 }

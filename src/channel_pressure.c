@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "probe.h"
+
 #define HIGH_MARK 65536
 #define OUTPUT_LIMIT (64u << 20)
 
@@ -30,6 +32,7 @@ static void pressure_tell(struct asynchat_channel *ch)
         return;
     ch->out.told = true;
     ch->out.pressures++;
+    probe_pressure(ch, asynchat_get_queued(ch));
     if (!channel_closing(ch) && ch->handler->handle_pressure)
         ch->handler->handle_pressure(ch, ch->arg);
 }

@@ -18,6 +18,7 @@
 
 #include "channel.h"
 #include "post.h"
+#include "probe.h"
 #include "socket.h"
 #include "worker.h"
 
@@ -174,6 +175,7 @@ static int server_take_in(struct asynchat_server *server, int fd)
         return error;
     }
     server->connections++;
+    probe_accept(ch, fd);
     asynchat__channel_join(ch, owner, &server->channels);
     asynchat__channel_start(ch);
     return 0;
