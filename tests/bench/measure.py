@@ -33,6 +33,7 @@ PEERS = {
     "asynchat, whole": ([OUT + "/library/tests/bench/asynchat_whole"], "line length sink"),
     "asynchat, 1 worker": ([OUT + "/library/tests/bench/asynchat_pieces", "1"], ""),
     "asynchat, 2 workers": ([OUT + "/library/tests/bench/asynchat_pieces", "2"], ""),
+    "asynchat, limits": ([OUT + "/library/tests/bench/asynchat_pieces", "limits"], ""),
     "CPython asynchat": ([PYTHON, HERE + "/peers/cpython_asynchat.py"], "line length sink source file"),
     "asyncio streams": ([PYTHON, HERE + "/peers/asyncio_streams.py"], "line length sink source file"),
 }
@@ -42,6 +43,7 @@ Workload = namedtuple("Workload", "title mode load least unit only", defaults=[(
 
 MIB = 1 << 20
 WORKERS = ("asynchat", "asynchat, 1 worker", "asynchat, 2 workers")
+LIMITS = ("asynchat", "asynchat, limits")
 
 
 def echo(title, connections, in_flight, size, mode="line"):
@@ -72,6 +74,12 @@ WORKLOADS = {
                         "worker", WORKERS),
     "workers-1": Workload("32 B, 1 in flight, 50 connections, the server on one core", "line", ["echo", 50, 1, 32], 50,
                           "worker", WORKERS),
+    "timeouts": Workload("32 B, 16 in flight, 50 connections, with all limits and timeouts", "line",
+                         ["echo", 50, 16, 32], 800, "limits", LIMITS),
+    "timeouts-1": Workload("32 B, 1 in flight, 50 connections, with all limits and timeouts", "line",
+                           ["echo", 50, 1, 32], 50, "limits", LIMITS),
+    "timeouts-1000": Workload("32 B, 1 in flight, 1000 connections, with all limits and timeouts", "line",
+                              ["echo", 1000, 1, 32], 1000, "limits", LIMITS),
     "idle": Workload("Idle after one exchange of 32 B, 9000 connections", "line", ["echo", 9000, 1, 32], 9000,
                      "memory"),
     "fair": Workload("A line of 32 B beside a stream of pipelined ones, 256 KiB in flight", "line", ["fair", 32], 20,
@@ -82,6 +90,7 @@ WORKLOADS = {
 UNITS = {
     "message": ([("figure", "CPU ns per message")], "messages/s", "epoll"),
     "worker": ([("figure", "CPU ns per message")], "messages/s", "asynchat, 1 worker"),
+    "limits": ([("figure", "CPU ns per message")], "messages/s", "asynchat"),
     "connection": ([("figure", "CPU ns per connection")], "connections/s", "epoll"),
     "MiB": ([("figure", "CPU µs per MiB")], "MiB/s", "epoll"),
     "memory": ([("figure", "resident bytes per connection")], "connections", "bufferevent"),

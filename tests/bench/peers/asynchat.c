@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "asynchat.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,47 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+static unsigned workers; /* 0: the main thread */
+static bool limited, shared;
+
+/* --- limits --- */
+
+/* The peer is served within all of them. They are so short that their timers are
+ * seen at work. */
+static void limit(struct asynchat_channel *ch)
+{
+    static const struct asynchat_timeouts times = {
+        .size = sizeof times,
+        .idle = PEER_TIME,
+        .read_idle = PEER_TIME,
+        .write_idle = PEER_TIME,
+        .message = PEER_TIME,
+        .min_rate = 1,
+        .rate_time = PEER_TIME,
+    };
+    if (asynchat_set_timeouts(ch, &times) ||
+        asynchat_set_linger(ch, PEER_TIME) ||
+        asynchat_set_message_limit(ch, 65536) ||
+        asynchat_set_message_budget(ch, 64) ||
+        asynchat_set_output_marks(ch, 4096, 262144) ||
+        asynchat_set_output_limit(ch, 1048576) || asynchat_join(ch, ch))
+        abort();
+}
+
+/* They count, and turn nobody away. */
+static void limit_server(struct asynchat_server_options *options)
+{
+    options->max_connections = 1000000;
+    options->max_per_address = 1000000;
+    options->accept_budget = 64;
+    options->turn_away = "too many\r\n";
+}
+
 void start(struct asynchat_channel *ch, void *arg)
 {
     (void)arg;
+    if (limited)
+        limit(ch);
     if (peer_mode == PEER_LENGTH)
         asynchat_set_terminator_length(ch, PEER_MESSAGE);
     else
@@ -118,35 +157,52 @@ static void check(int error, const char *what)
     exit(1);
 }
 
-/* The number in front of the other arguments: 0 if it is not there. */
-static unsigned workers_asked_for(int argc, char **argv)
+/* What is in front of the mode: how many there are. */
+static int read_options(char **argument)
 {
-    return argc > 3 ? (unsigned)atoi(argv[1]) : 0;
+    char **first = argument;
+    for (; *argument; argument++) {
+        if (strcmp(*argument, "limits") == 0)
+            limited = true;
+        else if (strcmp(*argument, "shared") == 0)
+            shared = true;
+        else if (atoi(*argument) > 0)
+            workers = (unsigned)atoi(*argument);
+        else
+            break;
+    }
+    return (int)(argument - first);
 }
 
-int main(int argc, char **argv)
+static void listen_at(struct event_base *base, const char *port)
 {
     char address[64];
     struct asynchat_server_options options = {.size = sizeof options,
                                               .backlog = PEER_BACKLOG};
     struct asynchat_server *server;
-    struct event_base *base = event_base_new();
-    unsigned workers = workers_asked_for(argc, argv);
-    if (!base)
-        return 1;
-    if (workers > 0) {
+    if (limited)
+        limit_server(&options);
+    if (shared)
+        options.flags = ASYNCHAT_REUSE_PORT;
+    if (workers > 0)
         check(asynchat_workers_new(workers, NULL, NULL, &options.workers),
-              argv[1]);
-        argc--;
-        argv++;
-    }
-    peer_begin(argc, argv);
-    snprintf(address, sizeof address, "127.0.0.1:%s", argv[2]);
+              "workers");
+    snprintf(address, sizeof address, "127.0.0.1:%s", port);
     check(asynchat_server_new(base, address,
                               peer_mode < PEER_SOURCE ? echo_handlers[peer_mode]
                                                       : &source,
                               NULL, &options, &server),
           address);
+}
+
+int main(int argc, char **argv)
+{
+    struct event_base *base = event_base_new();
+    int options = argc > 0 ? read_options(argv + 1) : 0;
+    if (!base)
+        return 1;
+    peer_begin(argc - options, argv + options);
+    listen_at(base, argv[options + 2]);
     event_base_dispatch(base);
     return 0;
 }

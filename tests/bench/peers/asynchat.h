@@ -1,13 +1,21 @@
 /* The two peers on libasynchat, as a user would write them: asynchat_pieces.c
  * takes messages piece by piece, asynchat_whole.c whole, and asynchat.c is what
- * they share. With a number before the mode, so many workers have the
- * connections in turn. SPDX-License-Identifier: BSD-3-Clause */
+ * they share. In front of the mode there may be:
+ *
+ *     NUMBER  so many workers have the connections in turn
+ *     limits  every limit, budget and timeout that there is; without workers
+ *     shared  several processes have one port
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef PEER_ASYNCHAT_H
 #define PEER_ASYNCHAT_H
 
 #include <asynchat.h>
 
 #include "peer.h"
+
+/* The timeouts of "limits", in milliseconds. */
+#define PEER_TIME 10000
 
 /* What each of the two defines: handlers of line, length and sink. */
 extern const struct asynchat_handler *const echo_handlers[3];
