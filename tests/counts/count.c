@@ -3,6 +3,7 @@
  * usage: count SCENARIO
  *
  * SPDX-License-Identifier: BSD-3-Clause */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,9 +205,30 @@ static void pair_lines_32_whole(void)
     pair_run(&whole, MIB, 32);
 }
 
+/* No limit is reached and no time is over. */
+static void set_all_limits(struct asynchat_channel *ch)
+{
+    static const struct asynchat_timeouts times = {
+        .size = sizeof times,
+        .idle = 600000,
+        .read_idle = 600000,
+        .write_idle = 600000,
+        .message = 600000,
+        .min_rate = 1,
+        .rate_time = 600000,
+    };
+    expect(asynchat_set_timeouts(ch, &times) == 0, "no timeouts");
+    expect(asynchat_set_linger(ch, 600000) == 0, "no linger");
+    expect(asynchat_set_message_limit(ch, 1000) == 0, "no message limit");
+    expect(asynchat_set_message_budget(ch, 64) == 0, "no budget");
+    expect(asynchat_set_output_marks(ch, 1000, 2000) == 0, "no marks");
+    expect(asynchat_set_output_limit(ch, 4000) == 0, "no output limit");
+    expect(asynchat_join(ch, ch) == 0, "no pressure on itself");
+}
+
 /* Lines of 32 bytes over a socket, `in_flight` of them in each of 1000 reads,
  * and echoed. */
-static void socket_run(size_t in_flight)
+static void socket_run(size_t in_flight, bool limited)
 {
     char lines[16 * 32], answer[sizeof lines];
     struct event_base *base = event_base_new();
@@ -219,6 +241,8 @@ static void socket_run(size_t in_flight)
     expect(asynchat_channel_new_socket(base, fds[0], &echo, NULL, &ch) == 0,
            "no channel");
     asynchat_set_terminator(ch, "\r\n", 2);
+    if (limited)
+        set_all_limits(ch);
     event_base_loop(base, EVLOOP_NONBLOCK);
     for (int i = 0; i < 1000; i++) {
         ssize_t len = (ssize_t)in_flight * 32;
@@ -234,17 +258,27 @@ static void socket_run(size_t in_flight)
 
 static void socket_echo_1(void)
 {
-    socket_run(1);
+    socket_run(1, false);
 }
 
 static void socket_echo_16(void)
 {
-    socket_run(16);
+    socket_run(16, false);
+}
+
+static void socket_echo_1_limits(void)
+{
+    socket_run(1, true);
+}
+
+static void socket_echo_16_limits(void)
+{
+    socket_run(16, true);
 }
 
 #define ROW(name)                                                              \
     {                                                                          \
-        #name, name                                                            \
+#name, name                                                            \
     }
 static const struct {
     const char *name;
@@ -255,7 +289,8 @@ static const struct {
     ROW(match_boundary),        ROW(pair_lines_2_in_1_mib),
     ROW(pair_lines_2_in_4_mib), ROW(pair_lines_32),
     ROW(pair_lines_32_whole),   ROW(socket_echo_1),
-    ROW(socket_echo_16),
+    ROW(socket_echo_16),        ROW(socket_echo_1_limits),
+    ROW(socket_echo_16_limits),
 };
 
 int main(int argc, char **argv)

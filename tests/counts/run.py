@@ -18,6 +18,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIGURES = os.path.join(HERE, "figures.json")
 ROOM = 1.04  # a figure may grow by so much
+LIMITS_MOST = 600  # instructions, beside some 1,460 of a wake-up with one message
 EXCHANGES = 1000
 
 # scenario: how many units its figure is divided by
@@ -34,7 +35,13 @@ SCENARIOS = {
     "pair_lines_32_whole": MIB // 32,
     "socket_echo_1": 1000,
     "socket_echo_16": 16000,
+    "socket_echo_1_limits": 1000,
+    "socket_echo_16_limits": 16000,
 }
+
+# What is never called: for any message, and for one that comes and goes through a socket.
+LOCKS = r"\w*(?:mutex|rwlock|spin|sem|lll)_\w*lock\w*|\w*sem_(?:wait|post)\w*"
+MEMORY_AND_TIMERS = r"\w*(?:malloc|calloc|realloc|free|event_add|event_del|event_remove_timer)\w*"
 
 
 def fail(text):
@@ -58,15 +65,17 @@ def instructions(count, scenario):
         total = int(re.search(r"^(?:summary|totals): (\d+)", text, re.M).group(1))
         if total == 0:
             fail("%s: nothing was counted" % scenario)
-        check_locks(scenario, text)
+        check_calls(scenario, text)
         return total
 
 
-def check_locks(scenario, text):
-    """Of a message, nothing is any other thread's: no function that locks is called."""
-    locks = re.findall(r"fn=\(\d+\) (\w*(?:mutex|rwlock|spin|sem|lll)_\w*lock\w*|\w*sem_(?:wait|post)\w*)", text)
-    if locks:
-        fail("%s: calls %s" % (scenario, ", ".join(sorted(set(locks)))))
+def check_calls(scenario, text):
+    """A message touches nothing of another thread, and one in a socket is given no memory and sets no timer, with all
+    timeouts or without."""
+    never = LOCKS + ("|" + MEMORY_AND_TIMERS if scenario.startswith("socket_") else "")
+    called = re.findall(r"fn=\(\d+\) (%s)(?=[@\s])" % never, text)
+    if called:
+        fail("%s: calls %s" % (scenario, ", ".join(sorted(set(called)))))
     if "counted_" not in text:
         fail("%s: the functions have no names" % scenario)
 
@@ -79,9 +88,18 @@ def check_proportions(figures):
         fail("the work for many short lines in one read is not linear")
     if figures["pair_lines_32_whole"] > 1.05 * figures["pair_lines_32"]:
         fail("whole messages cost more than 1.05 of streaming ones")
+    check_limits(figures)
     for name in "match_run_of_cr", "match_run_of_a", "match_boundary":
         if figures[name] > 12:
             fail("%s: %.1f instructions for each byte" % (name, figures[name]))
+
+
+def check_limits(figures):
+    """All limits and timeouts, which rates are not, cost a wake-up something, and the messages in it nothing."""
+    one, sixteen = [n * (figures["socket_echo_%d_limits" % n] - figures["socket_echo_%d" % n]) for n in (1, 16)]
+    print("all limits and timeouts: %.1f instructions for a wake-up with 1 message, %.1f with 16" % (one, sixteen))
+    if one > LIMITS_MOST or sixteen > LIMITS_MOST:
+        fail("limits and timeouts cost a wake-up more than %d instructions" % LIMITS_MOST)
 
 
 def check_figures(figures, recorded):
@@ -123,13 +141,13 @@ def wait_for(port, server):
     fail("the server does not listen")
 
 
-def system_calls(echo_server):
+def system_calls(echo_server, *options):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "out")
-        tracer = subprocess.Popen(["strace", "-f", "-o", out, echo_server, "line", str(port)])
+        tracer = subprocess.Popen(["strace", "-f", "-o", out, echo_server, *options, "line", str(port)])
         wait_for(port, tracer).close()
         exchange(port)
         children = "/proc/%d/task/%d/children" % (tracer.pid, tracer.pid)
@@ -140,12 +158,13 @@ def system_calls(echo_server):
             return re.findall(r"^\d+ +(\w+)\(", file.read(), re.M)
 
 
-def check_system_calls(calls):
+def check_system_calls(what, calls):
     # Those of the start and of the two connections, which stand beside thousands, are not taken off.
     moving = [c for c in calls if c in ("epoll_wait", "epoll_pwait", "recvfrom", "sendto", "sendmsg", "readv", "writev",
-                                        "read", "write", "ioctl", "epoll_ctl", "recvmsg")]
+                                        "read", "write", "ioctl", "epoll_ctl", "recvmsg", "timerfd_settime",
+                                        "setitimer", "timer_settime", "brk", "mmap", "munmap")]
     each = len(moving) / EXCHANGES
-    print("system calls for each ping-pong: %.3f; epoll_ctl in all: %d" % (each, calls.count("epoll_ctl")))
+    print("system calls for each ping-pong, %s: %.3f; epoll_ctl in all: %d" % (what, each, calls.count("epoll_ctl")))
     if len(moving) < 3 * EXCHANGES:
         fail("the trace is not whole")
     if each > 3.1 or calls.count("epoll_ctl") > 20:
@@ -170,7 +189,8 @@ def platform(count):
 def main(count, echo_server, record):
     done = 0
     if can_trace():
-        check_system_calls(system_calls(echo_server))
+        check_system_calls("without limits", system_calls(echo_server))
+        check_system_calls("with all limits and timeouts", system_calls(echo_server, "limits"))
         done += 1
     if shutil.which("valgrind"):
         figures = {name: instructions(count, name) / units for name, units in SCENARIOS.items()}
