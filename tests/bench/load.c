@@ -8,6 +8,7 @@
  *     source                            bytes sent, as peer.h says
  *     connect AT_ONCE SIZE              a connection for each line
  *     fair SIZE                         a line's delay beside a full stream
+ *     pace CONNECTIONS SIZE FIRST       a message of each in a second
  *
  * It reads numbers, each the work of one slice, and answers each with a line:
  * what was done, nanoseconds of CPU of process PID and all its threads, seconds,
@@ -54,8 +55,10 @@ double now(void)
 
 /* --- connections --- */
 
-int open_connection(void)
+int open_connection_from(unsigned address)
 {
+    struct sockaddr_in from = {.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(address)};
     int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct timeval timeout = {.tv_sec = TIMEOUT};
     struct sockaddr_in to = {.sin_family = AF_INET,
@@ -63,10 +66,17 @@ int open_connection(void)
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&from, sizeof from) < 0 ||
+        connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
         fail("connect");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
+}
+
+int open_connection(void)
+{
+    return open_connection_from(INADDR_ANY);
 }
 
 void make_nonblocking(int fd)
@@ -106,6 +116,22 @@ void make_tape(struct tape *tape, size_t size, size_t count, size_t more)
         if (at >= size - 2)
             tape->bytes[i] = at == size - 2 ? '\r' : '\n';
     }
+}
+
+/* --- delays --- */
+
+static int order(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void put_delays(double *delays, long count, struct result *result)
+{
+    qsort(delays, (size_t)count, sizeof *delays, order);
+    result->delay[0] = delays[count / 2];
+    result->delay[1] = delays[count * 99 / 100];
+    result->delay[2] = delays[count - 1];
 }
 
 /* --- what it costs --- */
@@ -185,8 +211,9 @@ static void slice(const struct load *load, long work)
 
 static const struct load *find(const char *name, int arguments)
 {
-    static const struct load *const all[] = {
-        &load_echo, &load_sink, &load_source, &load_connect, &load_fair};
+    static const struct load *const all[] = {&load_echo,   &load_sink,
+                                             &load_source, &load_connect,
+                                             &load_fair,   &load_pace};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(all[i]->name, name) == 0 && all[i]->arguments == arguments)
             return all[i];

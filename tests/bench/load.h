@@ -22,7 +22,7 @@ struct load {
 };
 
 extern const struct load load_echo, load_sink, load_source, load_connect,
-    load_fair;
+    load_fair, load_pace;
 
 /* Ends the program: with errno's text, and because of an answer. */
 void fail(const char *what);
@@ -30,11 +30,17 @@ void wrong(const char *what);
 
 /* A connection to the server: blocking, but for no longer than TIMEOUT. */
 int open_connection(void);
+/* The same from an address of this machine's, in the host's byte order. */
+int open_connection_from(unsigned address);
+#define LOOPBACK_NET 0x7f000000u /* 127.0.0.0 */
 void make_nonblocking(int fd);
 
 /* Sends or receives all of it, on a blocking connection. */
 void send_all(int fd, const char *data, size_t len);
 void receive_all(int fd, char *data, size_t len);
+
+/* Sorts delays, and gives three of them. */
+void put_delays(double *delays, long count, struct result *result);
 
 /* Seconds: of a clock, and those that the server was ready to run but waited
  * for its core. */

@@ -108,12 +108,6 @@ static double exchange(const char *line)
 
 /* --- both --- */
 
-static int order(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* To the end of the line that is partly sent, and until all have come back. */
 static void drain_stream(void)
 {
@@ -136,10 +130,7 @@ static void run(long count, struct result *result)
     for (long i = 0; i < count; i++)
         delays[i] = exchange(tape.bytes + (size_t)i * size % tape.period);
     drain_stream();
-    qsort(delays, (size_t)count, sizeof *delays, order);
-    result->delay[0] = delays[count / 2];
-    result->delay[1] = delays[count * 99 / 100];
-    result->delay[2] = delays[count - 1];
+    put_delays(delays, count, result);
     result->count = (long)((received - before) / size);
     free(delays);
 }

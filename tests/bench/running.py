@@ -39,6 +39,11 @@ def free_port():
         return s.getsockname()[1]
 
 
+def resident_bytes(process):
+    with open("/proc/%d/smaps_rollup" % process.pid) as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Rss:"))
+
+
 class Server:
     """One peer, listening."""
 
@@ -64,8 +69,7 @@ class Server:
         raise Failure("%s: the server does not listen" % self.name)
 
     def resident_bytes(self):
-        with open("/proc/%d/smaps_rollup" % self.process.pid) as file:
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Rss:"))
+        return resident_bytes(self.process)
 
     def close(self):
         end(self.process)
@@ -80,18 +84,25 @@ class Load:
         self.process = start(command, CORES[-1], text=True,
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def slice(self, work):
-        """Has it do some work, and gives what it measured."""
+    def begin(self, work):
+        """Has it do some work."""
         try:
             self.process.stdin.write("%d\n" % work)
             self.process.stdin.flush()
         except BrokenPipeError:
-            pass  # why is told below
+            pass  # why is told by finish()
+
+    def finish(self):
+        """What it measured, when it is done."""
         said = self.process.stdout.readline().split()
         if not said:
             self.fail()
         count, cpu, seconds, *delays = [float(word) for word in said]
         return {"count": count, "cpu_ns": cpu, "seconds": seconds, "delays_us": delays}
+
+    def slice(self, work):
+        self.begin(work)
+        return self.finish()
 
     def fail(self):
         why = self.process.stderr.read().strip() or "load: ended with status %s" % self.process.wait()
