@@ -479,8 +479,11 @@ int __wrap_setsockopt(int fd, int level, int name, const void *value,
 
 int __wrap_shutdown(int fd, int how)
 {
-    if (call_fails(CALL_SHUTDOWN))
+    if (call_fails(CALL_SHUTDOWN)) {
+        __real_shutdown(fd, SHUT_RDWR); /* what is not there is not read from */
+        errno = inject.fault.error;
         return -1;
+    }
     return (int)call_done(__real_shutdown(fd, how));
 }
 

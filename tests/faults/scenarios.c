@@ -1132,6 +1132,316 @@ static void a_peer_that_resets(struct world *w)
     w->raw[0] = -1;
 }
 
+/* --- pausing, and pressure --- */
+
+static void pause_and_echo(struct side *s)
+{
+    asynchat_pause_reading(s->ch);
+    echo(s);
+}
+
+static const struct program pauser = {.connected = crlf,
+                                      .message = pause_and_echo};
+
+/* A message each time; then the end, which is told behind them. */
+static void resume_again_and_again(struct world *w)
+{
+    for (int i = 0; i < 4; i++) {
+        settle(w);
+        asynchat_resume_reading(w->sides[1].ch);
+    }
+    close_when_done(&w->sides[0]);
+    settle(w);
+    asynchat_resume_reading(w->sides[1].ch);
+}
+
+static void paused_at_each_message(struct world *w)
+{
+    if (over_sockets(w, &talker, &pauser))
+        resume_again_and_again(w);
+}
+
+static void paused_at_each_message_over_a_pair(struct world *w)
+{
+    if (over_pair(w, &talker, &pauser))
+        resume_again_and_again(w);
+}
+
+static void paused_at_each_message_over_bufferevents(struct world *w)
+{
+    if (over_bufferevents(w, &talker, &pauser))
+        resume_again_and_again(w);
+}
+
+/* Bytes that are given back are not all delivered when it pauses. */
+static void one_byte_and_pause(struct side *s)
+{
+    asynchat_pause_reading(s->ch);
+}
+
+static void paused_among_bytes_held_back(struct world *w)
+{
+    static const struct program writer = {.connected = held};
+    static const struct program reader = {.connected = one_at_a_time,
+                                          .data = one_byte_and_pause};
+    if (!over_sockets(w, &writer, &reader))
+        return;
+    for (int i = 0; i < 20; i++) {
+        settle(w);
+        asynchat_resume_reading(w->sides[1].ch);
+    }
+}
+
+static void one_in_a_turn(struct side *s)
+{
+    crlf(s);
+    budget(s, 1);
+}
+
+static void one_message_in_a_wake_up(struct world *w)
+{
+    static const struct program reader = {.connected = one_in_a_turn,
+                                          .message = echo};
+    over_sockets(w, &long_asker, &reader);
+}
+
+static void one_message_in_a_wake_up_over_a_pair(struct world *w)
+{
+    static const struct program reader = {.connected = one_in_a_turn,
+                                          .message = echo};
+    over_pair(w, &long_asker, &reader);
+}
+
+/* From the first connection to the second: sides 0 and 1, 2 and 3. */
+static void forward(struct side *s)
+{
+    struct side *out = &s->world->sides[2];
+    size_t len = s->got.len - s->left;
+    push(out, s->got.bytes + s->left, len);
+    s->left = s->got.len;
+}
+
+static void forward_end(struct side *s)
+{
+    close_when_done(&s->world->sides[2]);
+}
+
+static void marks(struct side *s)
+{
+    if (s->ch && asynchat_set_output_marks(s->ch, 1000, 4000))
+        complain(s->world, "the marks are refused");
+}
+
+/* What one fails of, the other hears as well. */
+static void let_go(struct side *s)
+{
+    struct world *w = s->world;
+    close_now(&w->sides[3 - (s - w->sides)]);
+}
+
+static void a_proxy(struct world *w)
+{
+    static const struct program in = {
+        .data = forward, .eof = forward_end, .failed = let_go};
+    static const struct program out = {.connected = marks, .failed = let_go};
+    if (!over_sockets(w, &pourer, &in) ||
+        !over_small_sockets(w, &out, &collector))
+        return;
+    join(&w->sides[1], &w->sides[2]);
+}
+
+static void marks_and_much(struct side *s)
+{
+    marks(s);
+    push(s, pattern(), PATTERN_SIZE);
+    push(s, pattern(), PATTERN_SIZE);
+}
+
+static void pressed(struct side *s)
+{
+    s->step++;
+}
+
+/* Only who has more, goes. */
+static void pressed_before(struct side *s)
+{
+    if (s->step > 0)
+        close_when_done(s);
+}
+
+static void pressure_to_a_slow_reader(struct world *w)
+{
+    static const struct program sender = {.connected = marks_and_much,
+                                          .pressed = pressed,
+                                          .drained = pressed_before};
+    over_small_sockets(w, &sender, &collector);
+}
+
+static void too_much(struct side *s)
+{
+    if (!s->ch)
+        return;
+    asynchat_set_output_limit(s->ch, 1000);
+    for (int i = 0; i < 7 && s->ch && !s->given_up; i++)
+        push(s, pattern(), PATTERN_SIZE);
+}
+
+static void more_than_the_output_limit(struct world *w)
+{
+    static const struct program sender = {.connected = too_much};
+    over_raw(w, &sender);
+}
+
+/* --- messages that are dropped --- */
+
+static void reader_goes_on(struct side *s)
+{
+    say(s, "too long\r\n");
+}
+
+static void a_message_is_dropped(struct world *w)
+{
+    static const struct program reader = {
+        .connected = limited, .message = echo, .dropped = reader_goes_on};
+    over_sockets(w, &long_asker, &reader);
+}
+
+static void a_whole_message_is_dropped(struct world *w)
+{
+    static const struct program reader = {.whole = true,
+                                          .connected = limited,
+                                          .message = echo,
+                                          .dropped = reader_goes_on};
+    over_sockets(w, &long_asker, &reader);
+}
+
+/* --- time --- */
+
+static const struct asynchat_timeouts idle_20 = {.size = sizeof idle_20,
+                                                 .idle = 20};
+static const struct asynchat_timeouts message_20 = {.size = sizeof message_20,
+                                                    .message = 20};
+static const struct asynchat_timeouts write_20 = {.size = sizeof write_20,
+                                                  .write_idle = 20};
+static const struct asynchat_timeouts rate_20 = {
+    .size = sizeof rate_20, .min_rate = 1000000, .rate_time = 20};
+
+static void not_idle(struct side *s)
+{
+    crlf(s);
+    timeouts(s, &idle_20);
+}
+
+static void a_peer_that_says_nothing(struct world *w)
+{
+    static const struct program waiting = {.connected = not_idle};
+    over_raw(w, &waiting);
+}
+
+static void a_peer_that_is_reminded(struct world *w)
+{
+    static const struct program waiting = {.connected = not_idle,
+                                           .idle = say_bye};
+    over_raw(w, &waiting);
+}
+
+static void not_for_ever(struct side *s)
+{
+    crlf(s);
+    timeouts(s, &message_20);
+}
+
+static void a_peer_that_does_not_finish(struct world *w)
+{
+    static const struct program waiting = {.connected = not_for_ever,
+                                           .message = echo};
+    if (!over_raw(w, &waiting))
+        return;
+    settle(w);
+    raw_write(w, "one\r\ntw");
+}
+
+static void not_too_slow(struct side *s)
+{
+    crlf(s);
+    timeouts(s, &rate_20);
+}
+
+static void a_peer_that_is_too_slow(struct world *w)
+{
+    static const struct program waiting = {.connected = not_too_slow};
+    if (!over_raw(w, &waiting))
+        return;
+    settle(w);
+    raw_write(w, "o");
+}
+
+static void pour_and_wait(struct side *s)
+{
+    timeouts(s, &write_20);
+    for (int i = 0; i < 7; i++)
+        push(s, pattern(), PATTERN_SIZE);
+}
+
+static void a_peer_that_takes_nothing(struct world *w)
+{
+    static const struct program sender = {.connected = pour_and_wait};
+    over_raw(w, &sender);
+}
+
+/* --- half a connection --- */
+
+static void ask_and_shut(struct side *s)
+{
+    three_lines(s);
+    shutdown_write(s);
+}
+
+static const struct program half = {.connected = ask_and_shut};
+
+static void the_output_ends_before_the_input(struct world *w)
+{
+    over_sockets(w, &half, &echoer);
+}
+
+static void the_output_ends_before_the_input_over_a_pair(struct world *w)
+{
+    over_pair(w, &half, &echoer);
+}
+
+static void keep(struct side *s)
+{
+    asynchat_keep_open(s->ch);
+}
+
+/* It asks, and ends; the answer takes its time. */
+static void the_output_outlives_the_input(struct world *w)
+{
+    static const struct program keeper = {.connected = crlf, .eof = keep};
+    if (!over_sockets(w, &half, &keeper)) {
+        close_now(&w->sides[1]);
+        return;
+    }
+    settle(w);
+    say(&w->sides[1], "late\r\n");
+    settle(w);
+    close_when_done(&w->sides[1]);
+}
+
+static void abort_now(struct side *s)
+{
+    asynchat_abort(s->ch);
+    s->given_up = true;
+}
+
+static void aborted(struct world *w)
+{
+    static const struct program aborter = {.connected = crlf,
+                                           .message = abort_now};
+    if (serve(w, "127.0.0.1:0", &aborter, 1))
+        connect_to_server(w, &talker);
+}
+
 /* In threads.c. */
 void posts_over_sockets(struct world *w);
 void posts_over_a_pair(struct world *w);
@@ -1225,6 +1535,26 @@ const struct scenario scenarios[] = {
     SCENARIO(a_peer_that_only_listens, 0),
     SCENARIO(a_peer_that_came_and_went, 0),
     SCENARIO(a_peer_that_resets, SYSTEM | WAITS),
+    SCENARIO(paused_at_each_message, 0),
+    SCENARIO(paused_at_each_message_over_a_pair, 0),
+    SCENARIO(paused_at_each_message_over_bufferevents, WAITS),
+    SCENARIO(paused_among_bytes_held_back, 0),
+    SCENARIO(one_message_in_a_wake_up, 0),
+    SCENARIO(one_message_in_a_wake_up_over_a_pair, 0),
+    SCENARIO(a_proxy, 0),
+    SCENARIO(pressure_to_a_slow_reader, 0),
+    SCENARIO(more_than_the_output_limit, 0),
+    SCENARIO(a_message_is_dropped, LOSES),
+    SCENARIO(a_whole_message_is_dropped, LOSES),
+    SCENARIO(a_peer_that_says_nothing, 0),
+    SCENARIO(a_peer_that_is_reminded, 0),
+    SCENARIO(a_peer_that_does_not_finish, 0),
+    SCENARIO(a_peer_that_is_too_slow, 0),
+    SCENARIO(a_peer_that_takes_nothing, 0),
+    SCENARIO(the_output_ends_before_the_input, LINGERS),
+    SCENARIO(the_output_ends_before_the_input_over_a_pair, 0),
+    SCENARIO(the_output_outlives_the_input, LINGERS),
+    SCENARIO(aborted, SYSTEM | WAITS | LINGERS),
     SCENARIO(posts_over_sockets, 0),
     SCENARIO(posts_over_a_pair, 0),
     SCENARIO(workers_that_talk, 0),

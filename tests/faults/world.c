@@ -271,6 +271,34 @@ static void on_stopping(struct asynchat_channel *ch, void *arg)
     run(s->program->stopping, s);
 }
 
+static void on_pressure(struct asynchat_channel *ch, void *arg)
+{
+    struct side *s = side_called(ch, arg);
+    if (asynchat_get_queued(ch) == 0)
+        complain(s->world, "pressure of nothing");
+    side_log(s, "pressure", 0);
+    run(s->program->pressed, s);
+}
+
+static void on_idle(struct asynchat_channel *ch, void *arg)
+{
+    struct side *s = side_delivered(ch, arg);
+    side_log(s, "idle", 0);
+    run(s->program->idle, s);
+}
+
+/* Its bytes are not had. */
+static void on_dropped(struct asynchat_channel *ch, const void *data,
+                       size_t len, uint64_t total, void *arg)
+{
+    struct side *s = side_delivered(ch, arg);
+    if (!data || total <= asynchat_get_message_limit(ch))
+        complain(s->world, "%zu of %llu bytes dropped", len,
+                 (unsigned long long)total);
+    side_log(s, "dropped", (int)total);
+    run(s->program->dropped, s);
+}
+
 static const struct asynchat_handler pieces_handler = {
     .size = sizeof pieces_handler,
     .collect_incoming_data = on_data,
@@ -304,8 +332,37 @@ static const struct asynchat_handler stopping_handler = {
     .handle_stopping = on_stopping,
 };
 
+static const struct asynchat_handler full_pieces_handler = {
+    .size = sizeof full_pieces_handler,
+    .collect_incoming_data = on_data,
+    .found_terminator = on_found,
+    .handle_connect = on_connect,
+    .handle_eof = on_eof,
+    .handle_error = on_error,
+    .handle_close = on_close,
+    .handle_drained = on_drained,
+    .handle_pressure = on_pressure,
+    .handle_idle = on_idle,
+    .message_dropped = on_dropped,
+};
+
+static const struct asynchat_handler full_whole_handler = {
+    .size = sizeof full_whole_handler,
+    .message = on_message,
+    .handle_connect = on_connect,
+    .handle_eof = on_eof,
+    .handle_error = on_error,
+    .handle_close = on_close,
+    .handle_drained = on_drained,
+    .handle_pressure = on_pressure,
+    .handle_idle = on_idle,
+    .message_dropped = on_dropped,
+};
+
 static const struct asynchat_handler *handler_of(const struct program *program)
 {
+    if (program->dropped || program->pressed || program->idle)
+        return program->whole ? &full_whole_handler : &full_pieces_handler;
     return program->stopping ? &stopping_handler
            : program->whole  ? &whole_handler
                              : &pieces_handler;
@@ -775,6 +832,38 @@ void push_producer(struct side *s, struct asynchat_producer *producer,
         side_sent(s, expected, len);
     if (!error)
         s->pushed = true;
+}
+
+void budget(struct side *s, unsigned messages)
+{
+    int error, tries = 0;
+    if (!s->ch)
+        return;
+    do
+        error = asynchat_set_message_budget(s->ch, messages);
+    while (again(s, error, &tries));
+}
+
+void timeouts(struct side *s, const struct asynchat_timeouts *times)
+{
+    int error, tries = 0;
+    if (!s->ch)
+        return;
+    do
+        error = asynchat_set_timeouts(s->ch, times);
+    while (again(s, error, &tries));
+}
+
+void join(struct side *s, struct side *other)
+{
+    if (s->ch && asynchat_join(s->ch, other->ch))
+        complain(s->world, "two channels of one loop cannot be joined");
+}
+
+void shutdown_write(struct side *s)
+{
+    if (s->ch)
+        note(s, asynchat_shutdown_write(s->ch));
 }
 
 void close_when_done(struct side *s)

@@ -40,6 +40,9 @@ struct program {
     void (*drained)(struct side *s);
     void (*closed)(struct side *s);
     void (*stopping)(struct side *s); /* NULL: the library closes it */
+    void (*dropped)(struct side *s);  /* these three make a handler that has */
+    void (*pressed)(struct side *s);  /* them all, whole or not */
+    void (*idle)(struct side *s);
 };
 
 struct stream {
@@ -181,6 +184,10 @@ void push_evbuffer(struct side *s, const char *text);
 /* Takes the producer, which produces these bytes; NULL is want of memory. */
 void push_producer(struct side *s, struct asynchat_producer *producer,
                    const void *expected, size_t len);
+void budget(struct side *s, unsigned messages);
+void timeouts(struct side *s, const struct asynchat_timeouts *times);
+void join(struct side *s, struct side *other);
+void shutdown_write(struct side *s);
 void close_when_done(struct side *s);
 void close_now(struct side *s);
 void discard(struct side *s);
