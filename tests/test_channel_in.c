@@ -623,6 +623,65 @@ static void nothing_is_delivered_after_close_in_collect(void **state)
     expect(f, "data(one) closed(0)");
 }
 
+static void set_semicolon_and_free(struct fixture *f)
+{
+    set_string(f, ";");
+    asynchat_channel_free(f->ch);
+    f->ch = NULL;
+}
+
+/* What was put back goes with the channel. */
+static void a_channel_freed_with_bytes_put_back_leaves_none(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_set_in_buffer_size(f->ch, 1);
+    set_string(f, "abcd");
+    feed_string(f, "abc");
+    settle(f);
+    f->on_data = set_semicolon_and_free;
+    feed_string(f, "x");
+    settle(f);
+    expect(f, "data(a)");
+}
+
+static void count_piece_of(struct asynchat_channel *ch, const void *data,
+                           size_t len, void *arg)
+{
+    struct fixture *f = arg;
+    (void)ch;
+    (void)data;
+    f->count += (int)len;
+}
+
+static void count_messages(struct asynchat_channel *ch, void *arg)
+{
+    struct fixture *f = arg;
+    (void)ch;
+    f->count++;
+}
+
+static void who_wants_no_pieces_is_told_of_messages(void **state)
+{
+    static const struct asynchat_handler handler = {
+        .size = sizeof handler, .found_terminator = count_messages};
+    struct fixture *f = start_with(state, &handler);
+    set_crlf(f);
+    feed_string(f, "one\r\n\r\nthree\r\n");
+    settle(f);
+    assert_int_equal(f->count, 3);
+}
+
+static void who_wants_pieces_need_not_be_told_of_messages(void **state)
+{
+    static const struct asynchat_handler handler = {
+        .size = sizeof handler, .collect_incoming_data = count_piece_of};
+    struct fixture *f = start_with(state, &handler);
+    set_crlf(f);
+    feed_string(f, "one\r\n\r\nthree\r\n");
+    settle(f);
+    assert_int_equal(f->count, 8);
+}
+
 /* --- whole messages --- */
 
 static void a_message_comes_whole(void **state)
@@ -844,6 +903,11 @@ int main(void)
         OVER_ALL(discard_drops_what_is_held_back_and_keeps_the_terminator),
         OVER_ALL(nothing_is_delivered_after_close),
         OVER_ALL(nothing_is_delivered_after_close_in_collect),
+        OVER_ALL(a_channel_freed_with_bytes_put_back_leaves_none),
+        OVER(PAIR, who_wants_no_pieces_is_told_of_messages),
+        OVER(SOCKETPAIR, who_wants_no_pieces_is_told_of_messages),
+        OVER(PAIR, who_wants_pieces_need_not_be_told_of_messages),
+        OVER(SOCKETPAIR, who_wants_pieces_need_not_be_told_of_messages),
         OVER_ALL(a_message_comes_whole),
         OVER_ALL(a_message_by_number_comes_whole),
         OVER_ALL(bytes_given_back_are_in_the_message),

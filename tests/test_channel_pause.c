@@ -430,6 +430,78 @@ static void a_budget_of_one_delivers_all(void **state)
               "closed(EOF)");
 }
 
+static void count_and_leave(struct fixture *f)
+{
+    f->count++;
+    event_base_loopbreak(f->base);
+}
+
+static void count_and_go_on(struct fixture *f)
+{
+    count_and_leave(f);
+    assert_int_equal(asynchat_set_terminator_length(f->ch, 2), 0);
+}
+
+/* The loop is left at the end of each wake-up in which there was a message. */
+static void expect_two_in_each(struct fixture *f)
+{
+    assert_int_equal(asynchat_set_message_budget(f->ch, 2), 0);
+    f->on_dropped = count_and_leave;
+    for (int i = 1; i <= 2; i++) {
+        event_base_loop(f->base, 0);
+        assert_int_equal(f->count, 2 * i);
+    }
+    settle(f);
+    assert_int_equal(f->count, 5);
+}
+
+static void two_lines_are_a_turn(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = count_and_leave;
+    feed_string(f, "a\r\n\r\nb\r\nc\r\n\r\n");
+    expect_two_in_each(f);
+}
+
+static void two_whole_lines_are_a_turn(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    f->on_message = count_and_leave;
+    feed_string(f, "a\r\n\r\nb\r\nc\r\n\r\n");
+    expect_two_in_each(f);
+}
+
+static void two_numbers_are_a_turn(void **state)
+{
+    struct fixture *f = start_whole(state);
+    f->on_message = count_and_go_on;
+    assert_int_equal(asynchat_set_terminator_length(f->ch, 2), 0);
+    feed_string(f, "aabbccddee");
+    expect_two_in_each(f);
+}
+
+/* Each of them comes in two pieces. */
+static void two_that_were_kept_are_a_turn(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    f->on_message = count_and_leave;
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 2), 0);
+    feed_string(f, "aaa\r\nbbb\r\nccc\r\nddd\r\neee\r\n");
+    expect_two_in_each(f);
+}
+
+static void two_that_were_dropped_are_a_turn(void **state)
+{
+    struct fixture *f = start_with(state, &dropping_recorder);
+    set_crlf(f);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 1), 0);
+    feed_string(f, "aa\r\nbb\r\ncc\r\ndd\r\nee\r\n");
+    expect_two_in_each(f);
+}
+
 static void bad_budgets_are_refused(void **state)
 {
     struct fixture *f = start(state);
@@ -471,6 +543,11 @@ int main(void)
         OVER_SOCKETS(others_have_their_turn_after_so_many_messages),
         OVER(BUFFEREVENT, others_have_their_turn_after_so_many_messages),
         OVER_ALL(a_budget_of_one_delivers_all),
+        OVER_ALL(two_lines_are_a_turn),
+        OVER_ALL(two_whole_lines_are_a_turn),
+        OVER_ALL(two_numbers_are_a_turn),
+        OVER(PAIR, two_that_were_kept_are_a_turn),
+        OVER_ALL(two_that_were_dropped_are_a_turn),
         OVER_ALL(bad_budgets_are_refused),
     };
     return RUN(tests);

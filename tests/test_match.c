@@ -331,10 +331,11 @@ static void the_terminators_set_most_recently_are_shared(void **state)
     (void)state;
     for (char c = 'a'; c < 'a' + NEEDLES; c++)
         asynchat__match_set(&m, &own, ASYNCHAT_STRING, &c, 1);
+    const struct needles before = own;
     for (int i = 0; i < NEEDLES; i++) {
         char c = (char)('a' + i);
         asynchat__match_set(&m, &own, ASYNCHAT_STRING, &c, 1);
-        assert_ptr_equal(m.needle, own.all[i]);
+        assert_ptr_equal(m.needle, before.all[i]);
     }
     asynchat__needle_release(m.needle);
     asynchat__needles_free(&own);

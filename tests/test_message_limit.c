@@ -139,6 +139,16 @@ static void a_terminator_set_at_the_limit_holds_behind_it(void **state)
     expect(f, "data(abc) dropped(,4) data(x\\r\\n) found");
 }
 
+/* What was delivered under the terminator before is of the same message. */
+static void a_message_counts_on_under_a_new_terminator(void **state)
+{
+    struct fixture *f = start_limited(state, &dropping_recorder, 5);
+    f->on_data = semicolon;
+    feed_string(f, "abc\r\nxyz;");
+    settle(f);
+    expect(f, "data(abc\\r\\n) dropped(,8)");
+}
+
 static void raise_limit(struct fixture *f)
 {
     assert_int_equal(asynchat_set_message_limit(f->ch, 100), 0);
@@ -208,6 +218,7 @@ int main(void)
         OVER_ALL(a_message_cut_off_by_the_end_is_told),
         OVER_ALL(a_message_that_ends_with_the_input_is_told),
         OVER_ALL(a_terminator_set_at_the_limit_holds_behind_it),
+        OVER_ALL(a_message_counts_on_under_a_new_terminator),
         OVER_ALL(a_message_that_lost_bytes_stays_dropped),
         OVER_ALL(a_limit_below_what_came_drops_the_rest),
         OVER_ALL(pausing_at_the_limit_drops_the_rest_later),
