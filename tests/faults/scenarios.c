@@ -1389,6 +1389,105 @@ static void a_peer_that_takes_nothing(struct world *w)
     over_raw(w, &sender);
 }
 
+/* --- rates --- */
+
+static const struct asynchat_rates not_so_fast = {.size = sizeof not_so_fast,
+                                                  .read = 1000000,
+                                                  .write = 1000000,
+                                                  .read_burst = 10000,
+                                                  .write_burst = 10000};
+
+static void pour_slowly(struct side *s)
+{
+    rates(s, &not_so_fast);
+    pour(s);
+}
+
+static void take_slowly(struct side *s)
+{
+    rates(s, &not_so_fast);
+}
+
+static const struct program slow_pourer = {.connected = pour_slowly};
+static const struct program slow_taker = {.connected = take_slowly};
+
+static void sent_at_a_rate(struct world *w)
+{
+    over_sockets(w, &slow_pourer, &collector);
+}
+
+static void taken_at_a_rate(struct world *w)
+{
+    over_sockets(w, &pourer, &slow_taker);
+}
+
+static void at_a_rate_over_a_pair(struct world *w)
+{
+    over_pair(w, &slow_pourer, &slow_taker);
+}
+
+static void at_a_rate_over_bufferevents(struct world *w)
+{
+    over_bufferevents(w, &slow_pourer, &slow_taker);
+}
+
+/* It is freed in the middle. */
+static void at_a_groups_rate(struct world *w)
+{
+    struct asynchat_rate_group *group = NULL;
+    int error = asynchat_rate_group_new(w->base, &not_so_fast, &group);
+    if (!over_sockets(w, &pourer, &collector)) {
+        asynchat_rate_group_free(group);
+        return;
+    }
+    if (!error) {
+        rate_group(&w->sides[0], group);
+        rate_group(&w->sides[1], group);
+    }
+    settle(w);
+    asynchat_rate_group_free(group);
+}
+
+/* --- the transcript --- */
+
+static void tell_nothing(struct asynchat_channel *ch,
+                         enum asynchat_transcript what, const void *data,
+                         size_t len, void *arg)
+{
+    struct side *s = arg;
+    (void)data;
+    (void)len;
+    if (ch != s->ch || what > ASYNCHAT_TRANSCRIPT_SENT)
+        complain(s->world, "the transcript is another's");
+}
+
+static void transcribed(struct side *s)
+{
+    transcript(s, tell_nothing, s);
+    crlf(s);
+}
+
+static void asker_transcribed(struct side *s)
+{
+    transcript(s, tell_nothing, s);
+    asker_connected(s);
+}
+
+static const struct program transcribed_asker = {.connected = asker_transcribed,
+                                                 .message = asker_next};
+static const struct program transcribed_echoer = {.connected = transcribed,
+                                                  .message = echo};
+
+static void with_a_transcript(struct world *w)
+{
+    over_sockets(w, &transcribed_asker, &transcribed_echoer);
+}
+
+static void with_a_transcript_over_a_pair(struct world *w)
+{
+    over_pair(w, &transcribed_asker, &transcribed_echoer);
+}
+
 /* --- half a connection --- */
 
 static void ask_and_shut(struct side *s)
@@ -1551,6 +1650,13 @@ const struct scenario scenarios[] = {
     SCENARIO(a_peer_that_does_not_finish, 0),
     SCENARIO(a_peer_that_is_too_slow, 0),
     SCENARIO(a_peer_that_takes_nothing, 0),
+    SCENARIO(sent_at_a_rate, 0),
+    SCENARIO(taken_at_a_rate, 0),
+    SCENARIO(at_a_rate_over_a_pair, 0),
+    SCENARIO(at_a_rate_over_bufferevents, WAITS),
+    SCENARIO(at_a_groups_rate, WAITS),
+    SCENARIO(with_a_transcript, 0),
+    SCENARIO(with_a_transcript_over_a_pair, 0),
     SCENARIO(the_output_ends_before_the_input, LINGERS),
     SCENARIO(the_output_ends_before_the_input_over_a_pair, 0),
     SCENARIO(the_output_outlives_the_input, LINGERS),

@@ -854,6 +854,40 @@ void timeouts(struct side *s, const struct asynchat_timeouts *times)
     while (again(s, error, &tries));
 }
 
+void rates(struct side *s, const struct asynchat_rates *rates)
+{
+    int error, tries = 0;
+    if (!s->ch)
+        return;
+    do
+        error = asynchat_set_rates(s->ch, rates);
+    while (again(s, error, &tries));
+}
+
+void rate_group(struct side *s, struct asynchat_rate_group *group)
+{
+    int error, tries = 0;
+    if (!s->ch)
+        return;
+    do
+        error = asynchat_set_rate_group(s->ch, group);
+    while (again(s, error, &tries));
+}
+
+void transcript(struct side *s,
+                void (*tell)(struct asynchat_channel *ch,
+                             enum asynchat_transcript what, const void *data,
+                             size_t len, void *arg),
+                void *arg)
+{
+    int error, tries = 0;
+    if (!s->ch)
+        return;
+    do
+        error = asynchat_set_transcript(s->ch, tell, arg);
+    while (again(s, error, &tries));
+}
+
 void join(struct side *s, struct side *other)
 {
     if (s->ch && asynchat_join(s->ch, other->ch))

@@ -186,6 +186,13 @@ void push_producer(struct side *s, struct asynchat_producer *producer,
                    const void *expected, size_t len);
 void budget(struct side *s, unsigned messages);
 void timeouts(struct side *s, const struct asynchat_timeouts *times);
+void rates(struct side *s, const struct asynchat_rates *rates);
+void rate_group(struct side *s, struct asynchat_rate_group *group);
+void transcript(struct side *s,
+                void (*tell)(struct asynchat_channel *ch,
+                             enum asynchat_transcript what, const void *data,
+                             size_t len, void *arg),
+                void *arg);
 void join(struct side *s, struct side *other);
 void shutdown_write(struct side *s);
 void close_when_done(struct side *s);
