@@ -36,6 +36,7 @@ struct channel_time {
     struct asynchat_timeouts limits;
     uint32_t since[CLOCKS]; /* milliseconds, of a clock that wraps */
     uint32_t due;           /* the timer */
+    uint32_t least;         /* the shortest of the limits */
     uint32_t allow;         /* what a rate did not, after so long */
     uint64_t received;      /* what was seen of that: by the last wake-up, */
     uint64_t sent;
@@ -177,12 +178,17 @@ static void time_write(struct asynchat_channel *ch, uint32_t now)
     time->sent = ch->transport.sent;
 }
 
+/* What begins in this wake-up takes at least the least time; a timer that looks
+ * before that looks early enough for it, and it was set for all that began
+ * before. */
 void asynchat__channel_time(struct asynchat_channel *ch)
 {
+    struct channel_time *time = ch->time;
     uint32_t now = asynchat__channel_time_now();
     time_read(ch, now);
     time_write(ch, now);
-    time_arm(ch, now);
+    if (!time->armed || time->due - now > time->least)
+        time_arm(ch, now);
 }
 
 /* --- what is over --- */
@@ -289,6 +295,7 @@ int asynchat__channel_time_make(struct asynchat_channel *ch)
         free(time);
         return -ENOMEM;
     }
+    time->least = UINT32_MAX;
     ch->time = time;
     return 0;
 }
@@ -362,6 +369,17 @@ static int timeouts_check(const struct asynchat_timeouts *times)
     return 0;
 }
 
+static uint32_t timeouts_least(const struct asynchat_timeouts *times)
+{
+    const unsigned all[] = {times->idle, times->read_idle, times->write_idle,
+                            times->message, times->rate_time};
+    uint32_t least = UINT32_MAX;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i] > 0 && all[i] < least)
+            least = all[i];
+    return least;
+}
+
 int asynchat_set_timeouts(struct asynchat_channel *ch,
                           const struct asynchat_timeouts *times)
 {
@@ -378,6 +396,7 @@ int asynchat_set_timeouts(struct asynchat_channel *ch,
     asynchat__table_copy(&time->limits, times, sizeof time->limits);
     if (times->rate_time == 0)
         time->limits.rate_time = RATE_TIME;
+    time->least = timeouts_least(&time->limits);
     time->told = false;
     for (int clock = 0; clock < CLOCK_LINGER; clock++)
         time->since[clock] = now;

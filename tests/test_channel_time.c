@@ -342,6 +342,21 @@ static void times_stop_with_the_channel(void **state)
     expect(f, "data(x) closed(0)");
 }
 
+/* The timer is set for the longer one until then. */
+static void a_shorter_time_may_begin_later(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.idle = 10000, .message = 1000});
+    pass(f, 5000);
+    feed_string(f, "x");
+    turn(f);
+    pass(f, 999);
+    expect(f, "data(x)");
+    pass(f, 1);
+    expect(f, "error(ESLOW) closed(ESLOW)");
+}
+
 /* One timer for a channel, set again only when it has run out. */
 static void messages_set_no_timer(void **state)
 {
@@ -398,6 +413,7 @@ int main(void)
         OVER_ALL(time_stands_still_while_reading_is_paused),
         OVER_SOCKETS(it_lingers_no_longer_than_the_linger_time),
         OVER_ALL(times_stop_with_the_channel),
+        OVER_ALL(a_shorter_time_may_begin_later),
         OVER_ALL(messages_set_no_timer),
         OVER_ALL(bad_times_are_refused),
     };
