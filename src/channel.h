@@ -112,9 +112,9 @@ struct asynchat_channel {
     struct channel_in in;
     struct channel_out out;
     struct asynchat_channel *joined;
-    struct channel_time *time;             /* made when it is first needed, */
-    struct channel_rate *rate;             /* as this is, */
-    struct channel_transcript *transcript; /* and this */
+    struct channel_time *time;             /* made when it is first needed */
+    struct channel_rate *rate;             /* or NULL */
+    struct channel_transcript *transcript; /* or NULL */
     struct channel_owner *owner;           /* or NULL; */
     struct asynchat_channel *next, **link; /* in the list of its channels */
     unsigned linger;                       /* milliseconds */

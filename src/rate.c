@@ -151,6 +151,16 @@ static void rate_changed(struct asynchat_channel *ch)
     asynchat__channel_wake(ch);
 }
 
+/* Without a limit the channel is as fast as before it had one. */
+static void rate_drop(struct asynchat_channel *ch)
+{
+    const struct bucket *own = ch->rate->own.bucket;
+    if (ch->rate->group || own[READ].rate > 0 || own[WRITE].rate > 0)
+        return;
+    asynchat__channel_rate_free(ch->rate);
+    ch->rate = NULL;
+}
+
 static void rate_leave(struct channel_rate *rate)
 {
     if (!rate->group)
@@ -225,6 +235,7 @@ int asynchat_set_rates(struct asynchat_channel *ch,
         return error;
     rates_set(&ch->rate->own, &copy);
     rate_changed(ch);
+    rate_drop(ch);
     return 0;
 }
 
@@ -240,6 +251,7 @@ int asynchat_set_rate_group(struct asynchat_channel *ch,
     if (group)
         rate_join(ch->rate, group);
     rate_changed(ch);
+    rate_drop(ch);
     return 0;
 }
 
@@ -279,8 +291,10 @@ void asynchat_rate_group_free(struct asynchat_rate_group *group)
 {
     while (group && group->members) {
         struct channel_rate *rate = group->members;
+        struct asynchat_channel *ch = rate->ch;
         rate_leave(rate);
-        rate_changed(rate->ch);
+        rate_changed(ch);
+        rate_drop(ch);
     }
     free(group);
 }

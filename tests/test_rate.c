@@ -230,6 +230,7 @@ static void it_can_be_taken_back(void **state)
     settle(f);
     assert_int_equal(f->count, 100000);
     assert_int_equal(f->got_len, 100000);
+    assert_int_equal(asynchat_set_rates(f->ch, NULL), 0);
 }
 
 static void others_may_be_set_inside_a_callback(struct fixture *f)
