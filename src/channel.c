@@ -127,10 +127,11 @@ static void channel_shut(struct asynchat_channel *ch)
 }
 
 /* As in Python the channel closes at once, unless that would take from the peer
- * what it was just sent. One whose message is too long is still sending it. */
+ * what it was just sent. One whose message is too long is still sending it, and
+ * of another the program may know that it does. */
 void asynchat__channel_sent(struct asynchat_channel *ch)
 {
-    bool more = ch->status == ASYNCHAT_ETOOLONG;
+    bool more = ch->status == ASYNCHAT_ETOOLONG || ch->stages;
     if (ch->shuts && ch->state == CHANNEL_OPEN) {
         channel_shut(ch);
         return;

@@ -123,6 +123,7 @@ struct asynchat_channel {
     bool
         half_open; /* the peer's end is not the channel's: its output goes on, */
     bool shuts;    /* or, once all is sent, its input */
+    bool stages;   /* it may close before the peer has sent all */
     bool running;  /* inside a wake-up, at whose end what was pushed is sent */
     bool stopping; /* its owner is: it ends between messages, */
     bool told;     /* unless the program was told to see to it; */

@@ -201,6 +201,14 @@ int asynchat_close_when_done(struct asynchat_channel *ch)
     return push_end(ch, false);
 }
 
+int asynchat_close_in_stages(struct asynchat_channel *ch)
+{
+    int error = asynchat_close_when_done(ch);
+    if (!error)
+        ch->stages = true;
+    return error;
+}
+
 /* Once told to close, the channel does that. */
 int asynchat_shutdown_write(struct asynchat_channel *ch)
 {

@@ -482,6 +482,57 @@ static void a_peer_that_never_closes_is_not_waited_for_long(void **state)
     expect(f, "data(m) closed(0)");
 }
 
+/* --- closing in stages --- */
+
+static void a_peer_that_sends_on_is_not_reset(void **state)
+{
+    struct fixture *f = start(state);
+    push(f, "refused");
+    assert_int_equal(asynchat_close_in_stages(f->ch), 0);
+    assert_int_equal(asynchat_push(f->ch, "x", 1), ASYNCHAT_ECLOSED);
+    settle(f);
+    expect_got(f, "refused");
+    assert_true(f->got_eof);
+    expect(f, ""); /* nothing was unread, and it waits all the same */
+    feed_string(f, "more");
+    settle(f);
+    feed_string(f, "and more");
+    feed_eof(f);
+    settle(f);
+    expect(f, "closed(0)");
+}
+
+static void stages_take_no_longer_than_the_linger_time(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_set_linger(f->ch, 50), 0);
+    push(f, "refused");
+    assert_int_equal(asynchat_close_in_stages(f->ch), 0);
+    settle_closed(f);
+    expect(f, "closed(0)");
+}
+
+static void stages_after_the_peer_has_ended_are_one(void **state)
+{
+    struct fixture *f = start(state);
+    feed_eof(f);
+    push(f, "last");
+    assert_int_equal(asynchat_close_in_stages(f->ch), 0);
+    settle(f);
+    expect_got(f, "last");
+    expect(f, "eof closed(0)");
+}
+
+static void stages_of_no_channel_are_refused(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_close_in_stages(NULL), -EINVAL);
+    asynchat_close(f->ch);
+    assert_int_equal(asynchat_close_in_stages(f->ch), ASYNCHAT_ECLOSED);
+    settle(f);
+    expect(f, "closed(0)");
+}
+
 static void close_in_drained(struct fixture *f)
 {
     asynchat_close_when_done(f->ch);
@@ -716,6 +767,10 @@ int main(void)
         OVER_SOCKETS(a_peer_that_never_reads_is_given_up),
         OVER(BUFFEREVENT, a_peer_that_never_reads_is_given_up),
         OVER_ALL(close_when_done_in_drained_closes),
+        OVER_SOCKETS(a_peer_that_sends_on_is_not_reset),
+        OVER_SOCKETS(stages_take_no_longer_than_the_linger_time),
+        OVER_SOCKETS(stages_after_the_peer_has_ended_are_one),
+        OVER_ALL(stages_of_no_channel_are_refused),
         OVER_SOCKETS(discard_takes_the_linger_time_back),
         OVER(SOCKETPAIR,
              a_peer_that_refuses_to_read_is_not_listened_to_for_ever),

@@ -186,6 +186,16 @@ ASYNCHAT_API void asynchat_close(struct asynchat_channel *ch);
  * ended). (Python: close_when_done) Since 0.1. */
 ASYNCHAT_API int asynchat_close_when_done(struct asynchat_channel *ch);
 
+/* As asynchat_close_when_done(), with a peer that may still be sending, as HTTP
+ * asks for (RFC 9112, 9.6). When all that is queued has been sent, it sees the
+ * end of file, and what it sends is dropped, until it ends its side or the
+ * linger time is over; handle_close comes then. To close at once would make the
+ * system reset the connection when more comes, and the peer might lose what it
+ * was just sent. Over a bufferevent of yours it is the same as
+ * asynchat_close_when_done(). Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED
+ * (the channel has ended). Since 0.1. */
+ASYNCHAT_API int asynchat_close_in_stages(struct asynchat_channel *ch);
+
 /* Ends this side's output, when all that is queued has been sent: the peer sees
  * the end of file, and what it sends is delivered until it ends its side too.
  * Pushes are refused with ASYNCHAT_ECLOSED from now on. Over a bufferevent of
