@@ -7,3 +7,7 @@ if(TARGET echo_server AND Python3_Interpreter_FOUND)
         set_tests_properties(examples PROPERTIES ENVIRONMENT ECHO_RUNS=10)
     endif()
 endif()
+if(TARGET httpd AND Python3_Interpreter_FOUND)
+    add_test(NAME httpd COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/httpd/test_httpd.py
+        $<TARGET_FILE:httpd>)
+endif()
