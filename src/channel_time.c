@@ -67,7 +67,9 @@ static uint32_t time_limit(const struct asynchat_channel *ch, enum clock clock)
 {
     const struct channel_time *time = ch->time;
     const struct asynchat_timeouts *limits = &time->limits;
-    bool reads = ch->state == CHANNEL_OPEN && !ch->in.paused;
+    bool open = ch->state == CHANNEL_OPEN ||
+                (ch->state == CHANNEL_RECEIVING && ch->shuts);
+    bool reads = open && !ch->in.paused;
     bool in_message = reads && ch->in.timed;
     switch (clock) {
     case CLOCK_IDLE:

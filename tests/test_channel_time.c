@@ -330,6 +330,22 @@ static void it_lingers_no_longer_than_the_linger_time(void **state)
     free(data);
 }
 
+static void a_peer_that_is_only_listened_to_has_its_times(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.read_idle = 1000, .message = 3000});
+    assert_int_equal(asynchat_shutdown_write(f->ch), 0);
+    turn(f);
+    pass(f, 999);
+    feed_string(f, "x");
+    turn(f);
+    pass(f, 999);
+    expect(f, "data(x)");
+    pass(f, 1);
+    expect(f, "error(EIDLE) closed(EIDLE)");
+}
+
 static void times_stop_with_the_channel(void **state)
 {
     struct fixture *f = start(state);
@@ -412,6 +428,8 @@ int main(void)
         OVER(BUFFEREVENT, a_peer_that_takes_something_has_its_time_again),
         OVER_ALL(time_stands_still_while_reading_is_paused),
         OVER_SOCKETS(it_lingers_no_longer_than_the_linger_time),
+        OVER_SOCKETS(a_peer_that_is_only_listened_to_has_its_times),
+        OVER(BUFFEREVENT, a_peer_that_is_only_listened_to_has_its_times),
         OVER_ALL(times_stop_with_the_channel),
         OVER_ALL(a_shorter_time_may_begin_later),
         OVER_ALL(messages_set_no_timer),
