@@ -209,7 +209,7 @@ class Round:
 
     def bound(self, what, have, most):
         if have > most:
-            self.wrong[what] = "%d, and not %d at most" % (have, most)
+            self.wrong[what] = "%.4g, and not %.4g at most" % (have, most)
 
     def tell_times(self, result):
         print("honest: %d exchanges, %d visits, every answer right" % (result["exchanges"], result["visits"]))
