@@ -170,12 +170,12 @@ Connections with a message of %d B each a second, all limits and timeouts on; %d
 Ratios are to the first row. The kernel's bytes are those of one end of two; its buffers are the whole machine's.
 Delays are from when a message was due, by a load that wakes once in a millisecond.
 connec-  pro-  resident B for each   kernel's  buffers   CPU ns for a message         delay in ms
- tions cesses  idle   after  ratio  B for each  in KiB  median  least   most ratio  median    p99   most  each process"""
+ tions cesses  idle   after  ratio  B for each  in KiB  median  least   most ratio  median     p99    most  each process"""
 
 
 def row(connections, processes, r, first):
     cpu = statistics.median(r["cpu"])
-    return "%6d%7d%6.0f%8.0f%7.2f%12s%8.0f%8.0f%7.0f%7.0f%6.2f%8.2f%7.2f%7.2f  %s" % (
+    return "%6d%7d%6.0f%8.0f%7.2f%12s%8.0f%8.0f%7.0f%7.0f%6.2f%8.2f%8.2f%8.2f  %s" % (
         connections, processes, r["idle"], r["after"], r["after"] / first["after"],
         r["kernel"], r["buffers"], cpu, min(r["cpu"]), max(r["cpu"]), cpu / statistics.median(first["cpu"]), *r["delays"],
         "+".join(str(n) for n in r["spread"]))
