@@ -205,17 +205,18 @@ static void pair_lines_32_whole(void)
     pair_run(&whole, MIB, 32);
 }
 
-/* No limit is reached and no time is over. */
+/* No limit is reached and no time is over. The times differ, as they do in a
+ * server. */
 static void set_all_limits(struct asynchat_channel *ch)
 {
     static const struct asynchat_timeouts times = {
         .size = sizeof times,
         .idle = 600000,
         .read_idle = 600000,
-        .write_idle = 600000,
-        .message = 600000,
+        .write_idle = 400000,
+        .message = 300000,
         .min_rate = 1,
-        .rate_time = 600000,
+        .rate_time = 200000,
     };
     expect(asynchat_set_timeouts(ch, &times) == 0, "no timeouts");
     expect(asynchat_set_linger(ch, 600000) == 0, "no linger");
