@@ -36,7 +36,8 @@ struct channel_time {
     struct asynchat_timeouts limits;
     uint32_t since[CLOCKS]; /* milliseconds, of a clock that wraps */
     uint32_t due;           /* the timer */
-    uint32_t least;         /* the shortest of the limits */
+    unsigned running;       /* which times ran when it was set or left as it
+                               was; 0: a limit has changed since */
     uint32_t allow;         /* what a rate did not, after so long */
     uint64_t received;      /* what was seen of that: by the last wake-up, */
     uint64_t sent;
@@ -91,6 +92,16 @@ static uint32_t time_limit(const struct asynchat_channel *ch, enum clock clock)
     }
 }
 
+/* Changes when one begins to run, but for those that set the timer themselves;
+ * never 0. */
+static unsigned time_running(const struct asynchat_channel *ch)
+{
+    const struct channel_time *time = ch->time;
+    bool reads = ch->state == CHANNEL_OPEN && !ch->in.paused;
+    return 1u | (unsigned)reads << 1 | (unsigned)time->told << 2 |
+           (unsigned)ch->in.timed << 3 | (unsigned)time->stalls << 4;
+}
+
 /* The milliseconds until a time is over, at most `limit`. */
 static uint32_t time_left(const struct channel_time *time, enum clock clock,
                           uint32_t limit, uint32_t now)
@@ -116,6 +127,7 @@ static void time_arm(struct asynchat_channel *ch, uint32_t now)
 {
     struct channel_time *time = ch->time;
     uint32_t nearest = UINT32_MAX;
+    time->running = time_running(ch);
     for (int clock = 0; clock < CLOCKS; clock++) {
         uint32_t limit = time_limit(ch, (enum clock)clock);
         uint32_t left = time_left(time, (enum clock)clock, limit, now);
@@ -125,6 +137,14 @@ static void time_arm(struct asynchat_channel *ch, uint32_t now)
     if (nearest == UINT32_MAX || (time->armed && time->due - now <= nearest))
         return;
     time_set(ch, now, nearest);
+}
+
+/* Those that ran already are not over before the timer, also begun anew; one
+ * that began to run since may be. */
+static void time_arm_if_changed(struct asynchat_channel *ch, uint32_t now)
+{
+    if (ch->time->running != time_running(ch))
+        time_arm(ch, now);
 }
 
 /* A timer that is over at once comes after what is ready in the next pass of the
@@ -180,17 +200,12 @@ static void time_write(struct asynchat_channel *ch, uint32_t now)
     time->sent = ch->transport.sent;
 }
 
-/* What begins in this wake-up takes at least the least time; a timer that looks
- * before that looks early enough for it, and it was set for all that began
- * before. */
 void asynchat__channel_time(struct asynchat_channel *ch)
 {
-    struct channel_time *time = ch->time;
     uint32_t now = asynchat__channel_time_now();
     time_read(ch, now);
     time_write(ch, now);
-    if (!time->armed || time->due - now > time->least)
-        time_arm(ch, now);
+    time_arm_if_changed(ch, now);
 }
 
 /* --- what is over --- */
@@ -297,7 +312,6 @@ int asynchat__channel_time_make(struct asynchat_channel *ch)
         free(time);
         return -ENOMEM;
     }
-    time->least = UINT32_MAX;
     ch->time = time;
     return 0;
 }
@@ -371,17 +385,6 @@ static int timeouts_check(const struct asynchat_timeouts *times)
     return 0;
 }
 
-static uint32_t timeouts_least(const struct asynchat_timeouts *times)
-{
-    const unsigned all[] = {times->idle, times->read_idle, times->write_idle,
-                            times->message, times->rate_time};
-    uint32_t least = UINT32_MAX;
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        if (all[i] > 0 && all[i] < least)
-            least = all[i];
-    return least;
-}
-
 int asynchat_set_timeouts(struct asynchat_channel *ch,
                           const struct asynchat_timeouts *times)
 {
@@ -398,8 +401,8 @@ int asynchat_set_timeouts(struct asynchat_channel *ch,
     asynchat__table_copy(&time->limits, times, sizeof time->limits);
     if (times->rate_time == 0)
         time->limits.rate_time = RATE_TIME;
-    time->least = timeouts_least(&time->limits);
     time->told = false;
+    time->running = 0;
     for (int clock = 0; clock < CLOCK_LINGER; clock++)
         time->since[clock] = now;
     time->rated = ch->in.received;

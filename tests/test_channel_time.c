@@ -124,6 +124,23 @@ static struct fixture *start_idle(void **state)
     return f;
 }
 
+/* The timer, which waits for the message then, is not too late for that. */
+static void a_handler_is_told_again_in_a_message(void **state)
+{
+    struct fixture *f = start_idle(state);
+    set(f, (struct asynchat_timeouts){.idle = 1000, .message = 10000});
+    feed_string(f, "x");
+    turn(f);
+    pass(f, 1000);
+    assert_int_equal(f->count, 1);
+    feed_string(f, "y");
+    turn(f);
+    pass(f, 999);
+    assert_int_equal(f->count, 1);
+    pass(f, 1);
+    assert_int_equal(f->count, 2);
+}
+
 static void a_handler_is_told_once_until_something_comes(void **state)
 {
     struct fixture *f = start_idle(state);
@@ -358,6 +375,18 @@ static void times_stop_with_the_channel(void **state)
     expect(f, "data(x) closed(0)");
 }
 
+static void a_shorter_time_is_set(void **state)
+{
+    struct fixture *f = start(state);
+    set(f, (struct asynchat_timeouts){.idle = 100000});
+    pass(f, 500);
+    set(f, (struct asynchat_timeouts){.idle = 1000});
+    pass(f, 999);
+    expect(f, "");
+    pass(f, 1);
+    expect(f, "error(EIDLE) closed(EIDLE)");
+}
+
 /* The timer is set for the longer one until then. */
 static void a_shorter_time_may_begin_later(void **state)
 {
@@ -416,6 +445,7 @@ int main(void)
         OVER_ALL(what_is_sent_is_nothing_read),
         OVER_ALL(the_peer_can_be_told),
         OVER_ALL(a_handler_is_told_once_until_something_comes),
+        OVER_ALL(a_handler_is_told_again_in_a_message),
         OVER_ALL(a_message_that_dribbles_ends_the_channel),
         OVER_ALL(each_message_has_its_own_time),
         OVER_ALL(a_message_begins_with_what_is_held_back),
@@ -431,6 +461,7 @@ int main(void)
         OVER_SOCKETS(a_peer_that_is_only_listened_to_has_its_times),
         OVER(BUFFEREVENT, a_peer_that_is_only_listened_to_has_its_times),
         OVER_ALL(times_stop_with_the_channel),
+        OVER_ALL(a_shorter_time_is_set),
         OVER_ALL(a_shorter_time_may_begin_later),
         OVER_ALL(messages_set_no_timer),
         OVER_ALL(bad_times_are_refused),
