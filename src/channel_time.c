@@ -63,14 +63,20 @@ uint32_t asynchat__channel_time_now(void)
 
 /* --- which times run --- */
 
+/* What comes is waited for, also when this side's output has ended. */
+static bool time_reads(const struct asynchat_channel *ch)
+{
+    bool open = ch->state == CHANNEL_OPEN ||
+                (ch->state == CHANNEL_RECEIVING && ch->shuts);
+    return open && !ch->in.paused;
+}
+
 /* 0: it does not. */
 static uint32_t time_limit(const struct asynchat_channel *ch, enum clock clock)
 {
     const struct channel_time *time = ch->time;
     const struct asynchat_timeouts *limits = &time->limits;
-    bool open = ch->state == CHANNEL_OPEN ||
-                (ch->state == CHANNEL_RECEIVING && ch->shuts);
-    bool reads = open && !ch->in.paused;
+    bool reads = time_reads(ch);
     bool in_message = reads && ch->in.timed;
     switch (clock) {
     case CLOCK_IDLE:
@@ -97,7 +103,7 @@ static uint32_t time_limit(const struct asynchat_channel *ch, enum clock clock)
 static unsigned time_running(const struct asynchat_channel *ch)
 {
     const struct channel_time *time = ch->time;
-    bool reads = ch->state == CHANNEL_OPEN && !ch->in.paused;
+    bool reads = time_reads(ch);
     return 1u | (unsigned)reads << 1 | (unsigned)time->told << 2 |
            (unsigned)ch->in.timed << 3 | (unsigned)time->stalls << 4;
 }
