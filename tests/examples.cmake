@@ -11,3 +11,8 @@ if(TARGET httpd AND Python3_Interpreter_FOUND)
     add_test(NAME httpd COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/httpd/test_httpd.py
         $<TARGET_FILE:httpd>)
 endif()
+if(TARGET kv AND Python3_Interpreter_FOUND)
+    add_test(NAME kv COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/kv/compare.py $<TARGET_FILE:kv>)
+    add_test(NAME kv_behaviour COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/kv/behaviour.py
+        $<TARGET_FILE:kv>)
+endif()

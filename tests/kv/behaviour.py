@@ -1,0 +1,304 @@
+#!/usr/bin/env python3
+"""What kv does beside answering: times, limits, and how it ends.
+
+usage: behaviour.py KV
+SPDX-License-Identifier: BSD-3-Clause
+"""
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+from cases import array
+from compare import TIMEOUT, Wrong, connect, expect, kv_server, parse, read_all, read_on, send, wait_until_read
+
+KV = os.path.abspath(sys.argv[1])
+MIB = 1 << 20
+
+
+@contextlib.contextmanager
+def server(*options):
+    """Its path, and the process. It must go cleanly at the end, whatever is still connected."""
+    with tempfile.TemporaryDirectory() as folder:
+        context, path = kv_server(KV, folder, *options)
+        with context as process:
+            yield path, process
+
+
+class Client:
+    def __init__(self, path):
+        self.s = connect(path)
+        self.got = bytearray()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.s.close()
+
+    def send(self, *words):
+        send(self.s, array(*[word.encode() if isinstance(word, str) else word for word in words]), [])
+
+    def reply(self):
+        def complete(got):
+            try:
+                parse(got, 0)
+            except (ValueError, IndexError):
+                return False
+            return True
+        if not read_on(self.s, self.got, complete):
+            raise Wrong(f"it has closed, and said {bytes(self.got)!r:.200}")
+        value, end = parse(self.got, 0)
+        del self.got[:end]
+        return value
+
+    def ask(self, *words):
+        self.send(*words)
+        return self.reply()
+
+    def bulk(self, length):
+        """A long one, which would be slow to parse while it comes."""
+        head = b"$%d\r\n" % length
+        read_on(self.s, self.got, lambda got: len(got) >= len(head) + length + 2)
+        expect(bytes(self.got[:len(head)]), head)
+        value = bytes(self.got[len(head):len(head) + length])
+        del self.got[:len(head) + length + 2]
+        return value
+
+
+def until(done):
+    """Asked again and again; it hangs, and is told, where that never is so."""
+    while not done():
+        pass
+
+
+# --- start ---
+
+def it_says_where_it_listens():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "socket")
+        for options, count in ((["--port", "0"], 1), (["--unix", path], 1), (["--port", "0", "--unix", path], 2)):
+            with subprocess.Popen([KV, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+                said = [process.stdout.readline().decode() for _ in range(count)]
+                for line in said:
+                    where = re.fullmatch(r"listening on (?:127\.0\.0\.1:(\d+)|unix:(.*))\n", line)
+                    with (socket.create_connection(("127.0.0.1", int(where[1]))) if where[1] else connect(where[2])) as s:
+                        s.sendall(b"PING\r\nQUIT\r\n")
+                        expect(read_all(s), b"+PONG\r\n+OK\r\n")
+                process.terminate()
+                expect((*process.communicate(timeout=TIMEOUT), process.returncode), (b"", b"", 0))
+            expect(os.path.exists(path), False)
+
+
+def what_cannot_be_is_said():
+    usage = "usage: kv [--port N] [--unix PATH] [--maxmemory BYTES]\n"
+    cases = {("--port",): usage, ("--nosuch", "1"): usage, ("x",): usage, ("--maxmemory", "x"): usage, ("--maxmemory", "-1"): usage,
+             ("--port", "x"): "kv: 127.0.0.1:x: Invalid argument\n", ("--port", "65536"): "kv: 127.0.0.1:65536: Invalid argument\n",
+             ("--unix", "/nosuch/kv"): "kv: unix:/nosuch/kv: No such file or directory\n"}
+    for options, errors in cases.items():
+        done = subprocess.run([KV, *options], capture_output=True, timeout=TIMEOUT)
+        expect((done.stdout, done.stderr.decode(), done.returncode), (b"", errors, 1))
+
+
+# --- the end ---
+
+def idle_clients_are_sent_away_at_SIGTERM():
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with server() as (path, process), contextlib.ExitStack() as stack:
+            idle, asking, listening = [stack.enter_context(Client(path)) for _ in range(3)]
+            send(asking.s, b"GET half", [])
+            listening.ask("SUBSCRIBE", "news")
+            wait_until_read(asking.s)
+            process.send_signal(number)
+            for client in (idle, asking, listening):
+                expect(read_all(client.s), b"")
+            expect(process.wait(TIMEOUT), 0)
+
+
+def a_request_that_has_begun_is_finished_at_SIGTERM():
+    with server() as (path, process), Client(path) as client:
+        send(client.s, b"*2\r\n$4\r\nECHO\r\n$5\r\nhe", [])
+        wait_until_read(client.s)
+        process.send_signal(signal.SIGTERM)
+        until(lambda: not os.path.exists(path))
+        send(client.s, b"llo\r\nPING\r\n", [])
+        expect(read_all(client.s), b"$5\r\nhello\r\n")
+        expect(process.wait(TIMEOUT), 0)
+
+
+def one_that_never_is_finished_has_a_grace():
+    with server() as (path, process), Client(path) as client:
+        send(client.s, b"*2\r\n$4\r\nECHO\r\n$5\r\nhe", [])
+        wait_until_read(client.s)
+        process.send_signal(signal.SIGTERM)
+        expect(read_all(client.s), b"")
+        expect(process.wait(TIMEOUT), 0)
+
+
+def keys_and_timers_are_freed_at_the_end():
+    with server() as (path, _), Client(path) as client:
+        for i in range(1000):
+            client.ask("SET", f"k{i}", "x" * i, "EX", "1000")
+        client.ask("PSUBSCRIBE", "a*", "b*")
+
+
+# --- times ---
+
+def keys_expire_though_nobody_asks_for_them():
+    with server() as (path, _), Client(path) as client:
+        for i in range(100):
+            expect(client.ask("SET", f"k{i}", "x", "PX", f"{1 + i % 7}"), "+OK")
+        client.ask("SET", "stays", "x", "EX", "1000")
+        client.ask("SET", "too", "x")
+        until(lambda: client.ask("DBSIZE") == 2)
+        expect(sorted(client.ask("KEYS", "*")), [b"stays", b"too"])
+
+
+def an_expired_key_is_none_for_any_command():
+    with server() as (path, _), Client(path) as client:
+        for _ in range(20):
+            client.ask("SET", "k", "5", "PX", "1")
+            until(lambda: client.ask("GET", "k") is None)
+            expect([client.ask(*words) for words in (["EXISTS", "k"], ["TTL", "k"], ["STRLEN", "k"], ["DEL", "k"], ["INCR", "k"],
+                                                     ["TTL", "k"])], [0, -2, 0, 0, 1, -1])
+
+
+# --- tables ---
+
+def a_scan_sees_all_that_stays_while_others_come():
+    with server() as (path, _), Client(path) as client:
+        stay = {b"stay%d" % i for i in range(500)}
+        for key in stay:
+            client.ask("SET", key, "1")
+        seen, cursor, turns = set(), b"0", 0
+        while turns == 0 or cursor != b"0":
+            cursor, keys = client.ask("SCAN", cursor, "COUNT", "7")
+            seen.update(keys)
+            for i in range(30 if turns < 50 else 0):
+                client.ask("SET", f"new{turns}.{i}", "1")
+            turns += 1
+        expect(stay - seen, set())
+        if turns < 50:
+            raise Wrong(f"it was over in {turns} turns, too few for the table to grow")
+
+
+def used(client):
+    return int(re.search(rb"used_memory:(\d+)", client.ask("INFO"))[1])
+
+
+def memory_is_counted_exactly():
+    with server() as (path, _), Client(path) as client:
+        before = used(client)
+        client.ask("MSET", "a", "1", "b", "x" * 100000, "c", "3")
+        expect(used(client) > before + 100000, True)
+        for words in (["APPEND", "a", "more"], ["APPEND", "b", "more"], ["INCR", "c"], ["SET", "b", "2", "EX", "100"], ["GETSET", "a", "x" * 999],
+                      ["SUBSCRIBE", "x", "y"], ["PSUBSCRIBE", "x"], ["PUNSUBSCRIBE", "x"], ["UNSUBSCRIBE", "x"], ["UNSUBSCRIBE", "y"]):
+            client.ask(*words)
+            for _ in words[2:] if words[0].endswith("SUBSCRIBE") else ():
+                client.reply()
+        client.ask("DEL", "a")
+        client.ask("FLUSHALL")
+        expect(used(client), before)
+
+
+def over_the_memory_limit_only_what_fills_is_refused():
+    with server("--maxmemory", "1000000") as (path, _), Client(path) as client:
+        count = 0
+        while client.ask("SET", f"k{count}", "x" * 10000) == "+OK":
+            count += 1
+        expect(95 <= count <= 100, True)
+        oom = "-OOM command not allowed when used memory > 'maxmemory'."
+        expect([client.ask("APPEND", "k0", "x"), client.ask("SUBSCRIBE", "a"), client.ask("GET", "k1"), client.ask("DEL", "k0", "k1")],
+               [oom, oom, b"x" * 10000, 2])
+        expect(client.ask("SET", "k0", "1"), "+OK")
+
+
+# --- large values, and clients that do not read ---
+
+def a_value_stays_for_who_is_being_sent_it():
+    value = os.urandom(8 * MIB)
+    with server() as (path, _), Client(path) as reader, Client(path) as other:
+        other.ask("SET", "big", value)
+        reader.send("GET", "big")
+        reader.send("MGET", "big", "big")
+        wait_until_read(reader.s)
+        other.ask("PING")
+        expect(other.ask("APPEND", "big", "more"), len(value) + 4)
+        expect(other.ask("SET", "big", "other"), "+OK")
+        expect(other.ask("DEL", "big"), 1)
+        expect(reader.bulk(len(value)) == value, True)
+        read_on(reader.s, reader.got, lambda got: len(got) >= 4)
+        expect(bytes(reader.got[:4]), b"*2\r\n")
+        del reader.got[:4]
+        expect([reader.bulk(len(value)) == value for _ in range(2)], [True, True])
+
+
+def a_client_may_ask_for_much_before_it_reads():
+    """More than the queue may hold: it is not heard meanwhile, and then gets all."""
+    count = 1100
+    with server() as (path, _), Client(path) as client:
+        client.ask("SET", "big", b"x" * MIB)
+        send(client.s, array(b"GET", b"big") * count + array(b"PING"), [])
+        wanted, got = count * (len(b"$1048576\r\n") + MIB + 2) + len(b"+PONG\r\n"), 0
+        while got < wanted:
+            part = client.s.recv(4 * MIB)
+            if not part:
+                raise Wrong(f"it has closed after {got} bytes of {wanted}")
+            got += len(part)
+        expect(client.ask("PING"), "+PONG")
+
+
+def a_subscriber_that_does_not_read_is_given_up():
+    with server() as (path, _), Client(path) as subscriber, Client(path) as client:
+        subscriber.ask("SUBSCRIBE", "news")
+        counts = [client.ask("PUBLISH", "news", b"x" * MIB) for _ in range(60)]
+        expect((counts[0], counts[-1]), (1, 0))
+        expect(30 <= sum(counts) <= 40, True)
+        if len(read_all(subscriber.s)) >= 60 * MIB:
+            raise Wrong("it got all of it")
+
+
+def a_client_that_leaves_in_the_middle_leaves_nothing():
+    with server() as (path, _), Client(path) as client:
+        before = used(client)
+        for data in (b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$100000\r\n" + b"x" * 5000, b"SET a", b"*1000\r\n" + b"$1\r\nx\r\n" * 500,
+                     b"SUBSCRIBE a\r\nPSUBSCRIBE b\r\n*1\r\n"):
+            with connect(path) as s:
+                send(s, data, [])
+                wait_until_read(s)
+        until(lambda: b"connected_clients:1\r" in client.ask("INFO"))
+        expect(client.ask("PUBLISH", "a", "x"), 0)
+        expect(used(client), before)
+
+
+CHECKS = [
+    it_says_where_it_listens,
+    what_cannot_be_is_said,
+    idle_clients_are_sent_away_at_SIGTERM,
+    a_request_that_has_begun_is_finished_at_SIGTERM,
+    one_that_never_is_finished_has_a_grace,
+    keys_and_timers_are_freed_at_the_end,
+    keys_expire_though_nobody_asks_for_them,
+    an_expired_key_is_none_for_any_command,
+    a_scan_sees_all_that_stays_while_others_come,
+    memory_is_counted_exactly,
+    over_the_memory_limit_only_what_fills_is_refused,
+    a_value_stays_for_who_is_being_sent_it,
+    a_client_may_ask_for_much_before_it_reads,
+    a_subscriber_that_does_not_read_is_given_up,
+    a_client_that_leaves_in_the_middle_leaves_nothing,
+]
+
+failed = 0
+for check in CHECKS:
+    try:
+        check()
+    except Exception as problem:  # a failure is a line, and the others go on
+        failed += 1
+        print(f"failed: {check.__name__}: {type(problem).__name__}: {problem}")
+print(f"kv: {len(CHECKS)} checks, {failed} failed")
+sys.exit(1 if failed else 0)

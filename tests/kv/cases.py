@@ -1,0 +1,231 @@
+"""What kv and redis-server are asked, and where they may answer differently: for compare.py.
+
+SPDX-License-Identifier: BSD-3-Clause
+"""
+BIG = bytes(range(256)) * 800  # more than one read takes, with every byte in it
+LINE = "x" * 60000
+
+# --- requests ---
+#
+# Text is words with spaces between them, sent as an array and as a line; a tuple is words with any bytes in them, sent as
+# an array. Two things that are not the same each time have a rule: rule(name, request) says which, and compare.py has them.
+
+
+class Ruled:
+    def __init__(self, name, request, replies):
+        self.name, self.request, self.replies = name, request, replies
+
+
+def rule(name, request, replies=1):
+    return Ruled(name, request, replies)
+
+
+# By name: the requests of one client, in order.
+TALKS = {
+    "ping and echo": ["PING", "ping", "PiNg hello", "PING a b", "ECHO hello", "ECHO", "ECHO a b", ("ECHO", b""),
+                      ("ECHO", b"\0\r\n\xff"), ("PING", BIG), ("ECHO", BIG)],
+    "a name without a command": ["FOO", "foo a b", "get|set", "client|id", "config|get save", ("",), (b"\r\n",),
+                                 (b"a\r\nb", b"c\r\nd"), ("FOO", "x" * 300), ("x" * 300, "y"),
+                                 ("FOO",) + ("arg",) * 60, (b"\xff\xfe", b"\x80"), (b"nul\0here", b"a\0b", "c")],
+    "set and get": ["SET a 1", "GET a", "GET b", "SET a", "SET", "GET", "GET a b", "SET a 2", "GET a", ("SET", b"", b""),
+                    ("GET", b""), ("SET", b"a\0b", b"\0\xff\r\n"), ("GET", b"a\0b"), ("GET", b"a\0c"), ("SET", "big", BIG),
+                    ("GET", "big"), ("STRLEN", "big"), ("SET", "big", "small"), "GET big", "SET " + LINE + " 5",
+                    "GET " + LINE],
+    "set with options": ["SET a 1 NX", "SET a 2 nx", "GET a", "SET a 3 XX", "GET a", "SET b 1 xx", "GET b", "SET a 1 NX XX",
+                         "SET a 1 EX", "SET a 1 PX", "SET a 1 EX 0", "SET a 1 EX -1", "SET a 1 PX 0", "SET a 1 EX x",
+                         "SET a 1 EX 1.5", "SET a 1 EX 10 PX 10", "SET a 1 PX 10 EX 10", "SET a 1 EX 10 EX 10",
+                         "SET a 1 EX 9223372036854775807", "SET a 1 EX 9223372036854775808",
+                         "SET a 1 PX 9223372036854775807", "SET a 1 NY", "SET a 1 2", "GET a",
+                         "SET a 4 EX 1000 XX", rule("seconds 1000", "TTL a"), "SET a 5 XX PX 500000",
+                         rule("milliseconds 500000", "PTTL a"), rule("seconds 500", "TTL a"), "SET a 6", "TTL a",
+                         "SET c 1 NX EX 100", rule("seconds 100", "TTL c"), "SET c 1 NX EX 200", rule("seconds 100", "TTL c"),
+                         "SET a 1 XX XX", "SET a 1 NX NX", "SET d 1 EX 1 NX EX"],
+    "getset": ["GETSET a 1", "GETSET a 2", "GET a", "GETSET a", "GETSET a b c", "SET a 1 EX 100", "GETSET a 2", "TTL a"],
+    "del and exists": ["SET a 1", "SET b 2", "EXISTS a", "EXISTS a b c a", "DEL a", "DEL a", "DEL a b c b", "EXISTS a b", "DEL",
+                       "EXISTS", "GET a", "DBSIZE"],
+    "numbers": ["INCR n", "INCR n", "GET n", "DECR n", "DECR n", "DECR n", "GET n", "INCRBY n 10", "INCRBY n -20", "GET n",
+                "INCRBY n 0", "INCRBY n x", "INCRBY n", "INCRBY n 1.0", "INCRBY n 9223372036854775808", "SET n 9223372036854775807",
+                "INCR n", "INCRBY n 1", "DECR n", "INCRBY n -9223372036854775808", "SET n -9223372036854775808", "DECR n",
+                "INCRBY n -1", "INCRBY n 9223372036854775807", "SET n abc", "INCR n", "INCRBY n 5", "GET n", "SET n 01", "INCR n",
+                "SET n +1", "INCR n", ("SET", "n", " 1"), "INCR n", ("SET", "n", "1 "), "INCR n", ("SET", "n", ""), "INCR n",
+                "SET n -0", "INCR n", "SET n -", "INCR n", "SET n -1", "INCR n", "SET n 9223372036854775808", "INCR n",
+                "SET n -9223372036854775809", "INCR n", "SET n 99999999999999999999", "INCR n", ("SET", "n", b"1\0"), "INCR n",
+                "SET n 5 EX 100", "INCR n", rule("seconds 100", "TTL n"), "INCR", "INCR a b", "DECR"],
+    "append and strlen": ["APPEND a hello", "APPEND a world", "GET a", "STRLEN a", "STRLEN b", "STRLEN", "APPEND a", ("APPEND", "a", ""),
+                          ("APPEND", "a", b"\0"), "STRLEN a", ("APPEND", "b", BIG), ("APPEND", "b", BIG), "GET b", ("APPEND", "b", "x"),
+                          "STRLEN b", "SET n 5", "APPEND n 6", "INCR n", "SET t 1 EX 100", "APPEND t 2", rule("seconds 100", "TTL t")],
+    "several at once": ["MSET a 1 b 2 c 3", "MGET a b c d a", "MSET a", "MSET a 1 b", "MSET", "MGET", "MGET a", "MSET a 1 a 2", "GET a",
+                        ("MSET", b"\0", b"\xff", b"", b""), ("MGET", b"\0", b"", b"x"), "SET a 1 EX 100", "MSET a 2", "TTL a",
+                        ("MSET",) + tuple(str(i) for i in range(200)), ("MGET",) + tuple(str(i) for i in range(200)),
+                        ("MSET", "p", BIG, "q", BIG), ("MGET", "p", "x", "q", "p")],
+    "times": ["EXPIRE a 10", "SET a 1", "TTL a", "PTTL a", "TTL b", "PTTL b", "EXPIRE a 100", rule("seconds 100", "TTL a"),
+              rule("milliseconds 100000", "PTTL a"), "PERSIST a", "PERSIST a", "PERSIST b", "TTL a", "PEXPIRE a 100000",
+              rule("seconds 100", "TTL a"), "EXPIRE a x", "EXPIRE a 1.5", "EXPIRE a", "EXPIRE", "EXPIRE a 9223372036854775807",
+              "EXPIRE a -9223372036854775808", "EXPIRE a 9223372036854775808", "PEXPIRE a 9223372036854775807", "EXPIRE a 1 foo",
+              "EXPIRE x 1 foo", rule("seconds 100", "TTL a"), "EXPIRE a 0", "GET a", "SET a 1", "EXPIRE a -1", "GET a", "EXISTS a",
+              "SET a 1", "PEXPIRE a 0", "GET a", "SET a 1 EX 100", "DEL a", "SET a 1", "TTL a", "EXPIRE a 4611686018427387",
+              rule("seconds 4611686018427387", "TTL a"), "TTL", "TTL a b", "PERSIST"],
+    "keys": ["MSET one 1 two 2 three 3 four 4 five 5", "KEYS *", "KEYS t*", "KEYS *e",
+             "KEYS *o*", "KEYS t??", "KEYS ?", "KEYS one", "KEYS ONE", "KEYS [ab]*", "KEYS [ot]*",
+             "KEYS [^ft]*", "KEYS [a-o]*", "KEYS [o-a]*", "KEYS **", "KEYS *x*",
+             "KEYS *o*e*", "KEYS t*r*e", ("KEYS", ""), "KEYS", "KEYS a b", "DBSIZE", "DBSIZE 1",
+             ("MSET", "a*b", "1", "a?b", "2", "a[b", "3", "a\\b", "4", "a]b", "5", "a^b", "6", "a-b", "7", b"a\0b", "8", b"a\xffb", "9"),
+             ("KEYS", "a\\*b"), ("KEYS", "a\\?b"), ("KEYS", "a\\[b"), ("KEYS", "a\\\\b"), ("KEYS", "a?b"),
+             ("KEYS", "a[*?]b"), ("KEYS", "a[\\]]b"), ("KEYS", "a[^*]b"), ("KEYS", "a[^]b"), ("KEYS", "a[b"),
+             ("KEYS", "a["), ("KEYS", "a[^"), ("KEYS", "a\\"), ("KEYS", "a[]b"), ("KEYS", "a[+--]b"), ("KEYS", "a[a-]b"),
+             ("KEYS", "a[x-"), ("KEYS", b"a\0b"), ("KEYS", b"a[\0]b"), ("KEYS", b"a\xffb"), ("KEYS", b"a[\xf0-\xff]b"),
+             ("KEYS", b"a[\x80-\x20]b"), ("KEYS", b"a[" + bytes(range(32, 91)) + b"^]b"),
+             ("SET", "", "x"), "KEYS *", ("KEYS", ""), ("KEYS", "**"), ("SET", "a" * 60, "1"),
+             ("KEYS", "a*" * 30 + "b"), ("KEYS", "a*" * 30)],
+    "scan": ["SCAN 0", "MSET a1 1 a2 2 b1 3", rule("scan", "SCAN 0"), rule("scan", "SCAN 0 COUNT 1000"),
+             rule("scan", "SCAN 0 MATCH a* COUNT 1000"), rule("scan", "SCAN 0 COUNT 1000 MATCH b?"), rule("scan", "SCAN 0 MATCH x* COUNT 99"),
+             "SCAN x", "SCAN", "SCAN 0 COUNT", "SCAN 0 COUNT 0", "SCAN 0 COUNT -1", "SCAN 0 COUNT x", "SCAN 0 MATCH", "SCAN 0 FOO bar",
+             "SCAN 0 FOO", rule("scan", "scan 0 match * count 100"), "SCAN 0 MATCH a* MATCH", ("SCAN", " 0"), ("SCAN", "1x")],
+    "flush": ["MSET a 1 b 2", "DBSIZE", "FLUSHALL", "DBSIZE", "GET a", "SET a 1 EX 100", "FLUSHALL ASYNC", "DBSIZE", "FLUSHALL sync",
+              "FLUSHALL foo", "FLUSHALL SYNC ASYNC", "SET a 1", "TTL a"],
+    "publish to nobody": ["PUBLISH a b", "PUBLISH a", "PUBLISH", "PUBLISH a b c", ("PUBLISH", b"", b"\0")],
+    "subscribed": ["SUBSCRIBE a", "SUBSCRIBE a", "SUBSCRIBE b c", "GET a", "SET a 1", "PUBLISH a b", "PING", "PING hello", "FOO", "GET",
+                   "CONFIG GET save", "CONFIG FOO", "DBSIZE", "UNSUBSCRIBE b", "UNSUBSCRIBE b", "PSUBSCRIBE a* a* b?", "PUNSUBSCRIBE b?",
+                   "UNSUBSCRIBE c", "UNSUBSCRIBE", "PUNSUBSCRIBE", "GET a", "UNSUBSCRIBE", "PUNSUBSCRIBE", "UNSUBSCRIBE x y",
+                   "SUBSCRIBE", "PSUBSCRIBE", ("SUBSCRIBE", b"\0\r\n", b""), rule("in any order 2", "UNSUBSCRIBE", 2), "PING"],
+    "all of several subscriptions": ["SUBSCRIBE a b c d", rule("in any order 4", "UNSUBSCRIBE", 4), "GET x", "PSUBSCRIBE a* b* c*",
+                                     "SUBSCRIBE x", rule("in any order 3", "PUNSUBSCRIBE", 3), "GET x", "UNSUBSCRIBE x", "GET x"],
+    "config": ["CONFIG GET save", "CONFIG GET appendonly", "CONFIG GET maxmemory", "CONFIG GET nosuch", "CONFIG", "CONFIG GET",
+               "CONFIG FOO", "CONFIG FOO bar", "config get sav?", rule("sorted", "CONFIG GET save appendonly nosuch save"), ("CONFIG", "")],
+    "the server": [rule("info", "INFO"), rule("info", "INFO everything"), rule("command", "COMMAND"), "COMMAND FOO", "COMMAND FOO bar"],
+    "the client": [rule("id", "CLIENT ID"), "CLIENT GETNAME", "CLIENT SETNAME me", "CLIENT GETNAME", ("CLIENT", "SETNAME", "a b"),
+                   ("CLIENT", "SETNAME", b"a\xffb"), "CLIENT GETNAME", ("CLIENT", "SETNAME", ""), "CLIENT GETNAME", "CLIENT", "CLIENT FOO",
+                   "CLIENT ID x", "CLIENT SETNAME", "CLIENT GETNAME x", "client|id"],
+    "select and hello": ["SELECT 0", "SELECT x", "SELECT 99", "SELECT -1", "SELECT 16", "SELECT", "SELECT 0 0", rule("hello", "HELLO"),
+                         rule("hello", "HELLO 2"), "HELLO x", "HELLO 1", "HELLO 4", "HELLO 2 FOO", "HELLO 2 FOO bar"],
+    "quit": ["SET a 1", "QUIT", "GET a"],
+    "quit with words": ["quit now please", "PING"],
+    "quit of a subscriber": ["SUBSCRIBE a", "QUIT", "PING"],
+    "a browser": ["POST / HTTP/1.1", "PING"],
+    "a browser's other line": ["Host: example", "PING"],
+}
+
+# Where each is refused for want of memory.
+FULL = ["SET a 1", "GETSET a 1", "INCR a", "DECR a", "INCRBY a 5", "APPEND a 1", "MSET a 1", "SET a", "GET a", "DEL a", "EXPIRE a 1",
+        "EXISTS a", "FLUSHALL", "PING", "CONFIG GET maxmemory", "DBSIZE", "SET a 1 FOO"]
+
+# --- bytes ---
+
+PING = b"*1\r\n$4\r\nPING\r\n"
+
+
+def array(*words):
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+
+
+# By name: what is sent as it is; then the client says nothing more.
+RAW = {
+    "lines": b"PING\r\nPING\n  PING  \r\n\r\n\n \r\n\t\r\nECHO hello\nECHO\thello\r\nECHO \t hello \t \r\n\rPING\r\n",
+    "quotes": b"ECHO \"a b\"\r\nECHO 'a b'\r\nECHO \"\"\r\nECHO ''\r\nECHO \"\\x41\\x00\\xff\\n\\r\\t\\b\\a\\\\\\\"\\q\\x4\\xzz\"\r\n"
+              b"ECHO 'a\\'b\\n\\x41'\r\nECHO a\"b c\"\r\nECHO a'b c'\r\nECHO \"it's\"\r\nECHO 'say \"x\"'\r\nECHO a\\nb\r\n\"ECHO\" x\r\n"
+              b"ECHO \"a\"\t\r\nECHO \"\\x4\"\r\nECHO \"\\x\"\r\nPING\r\n",
+    "a double quote open": b'PING\r\nECHO "abc\r\nPING\r\n',
+    "a single quote open": b"PING\r\nECHO 'abc\r\nPING\r\n",
+    "a quote that a backslash keeps": b'ECHO "abc\\"\r\nPING\r\n',
+    "a quote before a word": b'ECHO "abc"def\r\nPING\r\n',
+    "a single quote before a word": b"ECHO 'abc'def\r\nPING\r\n",
+    "a lone quote": b'"\r\nPING\r\n',
+    "a quote in the name": b"PI'N'G\r\nPING\r\n",
+    "arrays and lines": PING + b"PING\r\n" + array(b"ECHO", b"a\r\nb") + b"ECHO x\r\n" + array(b"PING", b"*1\r\n") + PING,
+    "arrays of nothing": b"*0\r\n*-1\r\n*-10\r\n" + PING + b"*0\r\n" + b"PING\r\n",
+    "words of nothing": b"*1\r\n$0\r\n\r\n*2\r\n$4\r\nECHO\r\n$0\r\n\r\n*3\r\n$3\r\nSET\r\n$0\r\n\r\n$0\r\n\r\n*2\r\n$3\r\nGET\r\n$0\r\n\r\n",
+    "what is behind a word is not looked at": b"*2\r\n$4\r\nECHOxx$3\r\nabcyyPING\r\n*1\r\n$4\r\nPING\n\nPING\r\n",
+    "no count": b"*\r\n" + PING,
+    "a count that is none": b"*x\r\n" + PING,
+    "a count with a sign": b"*+1\r\n" + PING,
+    "a count with a nought before it": b"*01\r\n" + PING,
+    "a count with a space": b"* 1\r\n" + PING,
+    "a count with a space behind it": b"*1 \r\n" + PING,
+    "a count that is no integer": b"*1.0\r\n" + PING,
+    "a count too large": b"*2147483648\r\n" + PING,
+    "a count far too large": b"*99999999999999999999\r\n" + PING,
+    "a count too large below nought": b"*-99999999999999999999\r\n" + PING,
+    "a count and no return": b"*1\n$4\r\nPING\r\n" + PING,
+    "a count of counts": b"**1\r\n" + PING,
+    "no length": b"*1\r\n$\r\n" + PING,
+    "a length that is none": b"*1\r\n$x\r\n" + PING,
+    "a length below nought": b"*1\r\n$-1\r\n" + PING,
+    "a length with a sign": b"*1\r\n$+4\r\nPING\r\n" + PING,
+    "a length with a nought before it": b"*1\r\n$04\r\nPING\r\n" + PING,
+    "a length with a space": b"*1\r\n$ 4\r\nPING\r\n" + PING,
+    "a length too large": b"*1\r\n$536870913\r\n" + PING,
+    "a length far too large": b"*1\r\n$99999999999999999999\r\n" + PING,
+    "a length too large for the second word": b"*2\r\n$4\r\nECHO\r\n$536870913\r\n" + PING,
+    "a number instead of a length": b"*1\r\n:4\r\nPING\r\n" + PING,
+    "a word instead of a length": b"*1\r\nPING\r\n" + PING,
+    "an array in an array": b"*1\r\n*1\r\n$4\r\nPING\r\n" + PING,
+    "an empty line instead of a length": b"*1\r\n\r\n" + PING,
+    "a byte of 255 instead of a length": b"*1\r\n\xff4\r\n" + PING,
+    "a length too large behind others": PING + b"SET a 1\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\n$x\r\n" + PING,
+    "a length without an array": b"$4\r\nPING\r\n" + PING,
+    "a line too long": b"x" * 100000,
+    "a line far too long": b"PING\r\n" + b"x" * 300000,
+    "a length line too long": b"*1\r\n$" + b"1" * 100000,
+    "a line of 60000": b"ECHO " + b"x" * 60000 + b"\r\n" + PING,
+    "many": PING * 2000 + b"PING\r\n" * 2000,
+    "many numbers": array(b"INCR", b"n") * 1000 + array(b"GET", b"n"),
+    "many words": array(b"DEL", *[b"k%d" % i for i in range(5000)]) + PING,
+    "an array of lines": array(b"PING\r\n") + array(b"\r\n") + array(b"*1\r\n$4\r\nPING\r\n"),
+}
+
+# Several clients: (which, what), in order.
+TOGETHER = {
+    "news": [(0, "SUBSCRIBE a b"), (1, "PUBLISH a hello"), (1, "PUBLISH b world"), (1, "PUBLISH c nobody"), (0, "UNSUBSCRIBE a"),
+             (1, "PUBLISH a gone"), (1, ("PUBLISH", "b", BIG)), (1, ("PUBLISH", "b", b"\0\r\n")), (0, "PING")],
+    "news by pattern": [(0, "PSUBSCRIBE n.*"), (2, "PSUBSCRIBE n.[ab]"), (2, "SUBSCRIBE n.a"), (1, "PUBLISH n.a 1"),
+                        (1, "PUBLISH n.b 2"), (1, "PUBLISH n.cc 3"), (1, "PUBLISH m 4"), (0, "PUNSUBSCRIBE x"), (1, "PUBLISH n.a 5"),
+                        (2, "UNSUBSCRIBE"), (1, "PUBLISH n.a 6"), (2, "PUNSUBSCRIBE"), (1, "PUBLISH n.a 7"), (0, "PING x")],
+    "a subscriber goes": [(0, "SUBSCRIBE a"), (1, "PUBLISH a 1"), (0, "QUIT"), (1, "PUBLISH a 2")],
+    "one writes, one reads": [(0, "SET a 1"), (1, "GET a"), (1, "INCR a"), (0, "GET a"), (2, "FLUSHALL"), (0, "GET a"), (1, "DBSIZE")],
+    "each has its own name": [(0, "CLIENT SETNAME x"), (1, "CLIENT GETNAME"), (0, "CLIENT GETNAME"), (1, "CLIENT SETNAME y"),
+                              (0, "CLIENT GETNAME")],
+    "a half request waits while others are served": [(0, b"*3\r\n$3\r\nSET\r\n$1\r"), (1, "SET b 1"), (1, "GET a"),
+                                                     (0, b"\na\r\n$2\r\n12\r\n"), (1, "GET a")],
+}
+
+# --- where they differ, on purpose ---
+
+# name: (the reason, what is sent, what kv answers). redis-server must not answer the same.
+DIFFERENCES = {
+    "a return that no newline follows": (
+        "Redis takes any byte behind the first return for the newline; kv lines end with a newline",
+        b"*1\rx$4\r\nPING\r\n", b"-ERR Protocol error: invalid multibulk length\r\n"),
+    "a count line too long": (
+        "kv is told that a line is too long, and not how it began; Redis says 'too big mbulk count string'",
+        b"*" + b"1" * 65600, b"-ERR Protocol error: too big inline request\r\n"),
+    "a nul on a line": (
+        "Redis looks for the newline no further than a nul, and so waits for ever; for kv it is a space",
+        b"ECHO a\0\r\n", b"$1\r\na\r\n"),
+    "a nul in a length": (
+        "the same: Redis waits for ever", b"*1\r\n!\0\r\n", b"-ERR Protocol error: expected '$', got '!'\r\n"),
+    "set with get": (
+        "not there: Redis answers the old value", b"SET a 1 GET\r\n", b"-ERR syntax error\r\n"),
+    "set with keepttl": (
+        "not there, like EXAT and PXAT", b"SET a 1 KEEPTTL\r\n", b"-ERR syntax error\r\n"),
+    "expire with an option": (
+        "not there: NX, XX, GT and LT", b"SET a 1\r\nEXPIRE a 1 NX\r\n", b"+OK\r\n-ERR Unsupported option NX\r\n"),
+    "scan of a type": (
+        "not there, for all values are strings", b"SCAN 0 TYPE string\r\n", b"-ERR syntax error\r\n"),
+    "a cursor that is no number of kv's": (
+        "Redis reads cursors with strtoul, which takes an empty one", b"SCAN ''\r\n", b"-ERR invalid cursor\r\n"),
+    "another database": ("kv has one", b"SELECT 1\r\n", b"-ERR DB index is out of range\r\n"),
+    "RESP3": ("kv speaks RESP2 only", b"HELLO 3\r\n", b"-NOPROTO unsupported protocol version\r\n"),
+    "hello with a name": (
+        "not there: CLIENT SETNAME is", b"HELLO 2 SETNAME x\r\n", b"-ERR Syntax error in HELLO option 'SETNAME'\r\n"),
+    "the number of commands": ("kv has fewer", b"COMMAND COUNT\r\n", None),
+    "a command of Redis's": (
+        "kv has those of strings, keys and topics", b"LPUSH a b\r\n",
+        b"-ERR unknown command 'LPUSH', with args beginning with: 'a' 'b' \r\n"),
+    "reset": ("not there", b"RESET\r\n", b"-ERR unknown command 'RESET', with args beginning with: \r\n"),
+    "help": ("not there", b"CLIENT HELP\r\n", b"-ERR unknown subcommand 'HELP'. Try CLIENT HELP.\r\n"),
+    "config in capitals": (
+        "names of parameters are as they are written", b"CONFIG GET SAVE\r\n", b"*0\r\n"),
+    "all of the configuration": ("kv has three parameters", b"CONFIG GET *\r\n", None),
+    "a section of the information": (
+        "INFO always says all that kv has", b"INFO nosuch\r\n", None),
+}
