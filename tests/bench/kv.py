@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Measures examples/kv beside redis-server, under redis-benchmark, and prints a table: called by tests/bench/run.
+
+usage: kv.py KV REDIS JSON    JSON is a file to write to, or empty; REDIS is redis-server, or the file that it is a name of
+
+A figure is CPU time of the server for each request, as the kernel accounts for it. Both servers are pinned to one core and
+the load to another; they take turns, and the ratio is of one round. SPDX-License-Identifier: BSD-3-Clause
+"""
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+import table
+from running import CORES, Failure, end, free_port, start
+
+RUNS = int(os.environ.get("RUNS", "5"))
+TESTS = ("ping_inline", "ping_mbulk", "set", "get", "incr", "mset")
+PIPELINES = {1: 30000, 16: 150000, 64: 300000}  # requests in flight for each connection: requests in a slice
+CONNECTIONS = 50
+
+
+def cpu_ns(process):
+    """Of its one thread, or all of them."""
+    total = 0
+    for task in os.listdir("/proc/%d/task" % process.pid):
+        with open("/proc/%d/task/%s/schedstat" % (process.pid, task)) as file:
+            total += int(file.read().split()[0])
+    return total
+
+
+def wait_for(port, process):
+    for _ in range(1000):
+        if process.poll() is not None:
+            raise Failure("a server ended with status %d" % process.returncode)
+        if subprocess.run(["redis-cli", "-p", str(port), "ping"], capture_output=True).stdout == b"PONG\n":
+            return
+        time.sleep(0.01)
+    raise Failure("a server does not listen")
+
+
+@contextlib.contextmanager
+def servers(kv, redis, folder):
+    """By name: the process and its port."""
+    commands = {"redis": lambda port: (["redis-server", "--port", port, "--dir", folder, "--save", "", "--appendonly", "no"], redis),
+                "kv": lambda port: (["kv", "--port", port], kv)}
+    with contextlib.ExitStack() as stack:
+        found = {}
+        for name, make in commands.items():
+            port = free_port()
+            command, program = make(str(port))
+            process = start(command, CORES[0], executable=program, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            stack.callback(end, process)
+            wait_for(port, process)
+            found[name] = process, port
+        yield found
+
+
+def slice_of(process, port, test, pipeline, count):
+    """All requests of it are answered, and none with an error, which redis-benchmark ends at."""
+    before = cpu_ns(process)
+    load = start(["redis-benchmark", "-p", str(port), "-c", str(CONNECTIONS), "-P", str(pipeline), "-n", str(count), "-t", test,
+                  "-q"], CORES[-1], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said = load.communicate()[0]
+    rate = re.search(r"([\d.]+) requests per second, p50", said)
+    if load.returncode or not rate or "Error" in said:
+        raise Failure("redis-benchmark, %s: %s" % (test, said[-300:]))
+    return {"figure": (cpu_ns(process) - before) / count, "rate": float(rate[1])}
+
+
+def measure(found, test, pipeline):
+    """The first round is not counted: all is warm then."""
+    count = PIPELINES[pipeline] // (4 if test == "mset" and pipeline > 1 else 1)
+    rounds = {name: [] for name in found}
+    for number in range(RUNS + 1):
+        for name in sorted(found, reverse=number % 2 > 0):
+            sample = slice_of(*found[name], test, pipeline, count)
+            if number > 0:
+                rounds[name].append(sample)
+    return rounds
+
+
+def main(kv, redis, path):
+    if RUNS < 5:
+        sys.exit("RUNS is 5 at least")
+    if len(CORES) < 2:
+        sys.exit("it takes two cores, one for the load")
+    results = {}
+    print("%d rounds in turns, %d connections; CPU ns of the server for each request" % (RUNS, CONNECTIONS))
+    print("%-12s%3s%9s%9s   %s" % ("", "-P", "kv", "redis", "kv to redis: median (least, quartiles, most)"))
+    with tempfile.TemporaryDirectory() as folder, servers(kv, redis, folder) as found:
+        for test in TESTS:
+            for pipeline in PIPELINES:
+                rounds = measure(found, test, pipeline)
+                ratio = table.ratios(rounds, "kv", "redis", "figure")
+                figure = {name: table.spread([s["figure"] for s in samples]) for name, samples in rounds.items()}
+                results["%s-%d" % (test, pipeline)] = {"rounds": rounds, "ratio": ratio}
+                print("%-12s%3d%9.0f%9.0f   %s" % (test, pipeline, figure["kv"]["median"], figure["redis"]["median"],
+                                                   table.ratio_text(ratio)), flush=True)
+    if path:
+        with open(path, "w") as file:
+            json.dump(results, file, indent=1)
+
+
+try:
+    main(*sys.argv[1:])
+except Failure as failure:
+    sys.exit("FAILED: %s" % failure)
