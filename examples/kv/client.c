@@ -17,7 +17,7 @@
 #define LARGE 16384   /* bytes that are rather counted than copied */
 #define WORDS_KEPT 64 /* room for words that an idle client keeps */
 
-long long clients;
+long long clients, last_client_id;
 unsigned long long memory_used;
 
 /* --- words --- */
@@ -64,12 +64,11 @@ bool word_matches(const struct word *w, const struct word *pattern)
 
 struct client *client_new(struct asynchat_channel *ch)
 {
-    static long long last_id;
     struct client *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
     c->ch = ch;
-    c->id = ++last_id;
+    c->id = ++last_client_id;
     clients++;
     memory_used += sizeof *c;
     return c;

@@ -53,8 +53,8 @@ struct client {
 #define QUEUE_MOST (1u << 30)
 #define SUBSCRIBER_QUEUE_MOST (32u << 20)
 
-/* How many there are. */
-extern long long clients;
+/* How many there are, and the number of the last that came. */
+extern long long clients, last_client_id;
 
 /* By all that stays when a request is done, in bytes; not what libc and the
  * library have beside it. */
