@@ -123,11 +123,11 @@ def idle_clients_are_sent_away_at_SIGTERM():
 
 
 def a_request_that_has_begun_is_finished_at_SIGTERM():
-    with server() as (path, process), Client(path) as client:
+    with server() as (path, process), Client(path) as client, Client(path) as idle:
         send(client.s, b"*2\r\n$4\r\nECHO\r\n$5\r\nhe", [])
         wait_until_read(client.s)
         process.send_signal(signal.SIGTERM)
-        until(lambda: not os.path.exists(path))
+        expect(read_all(idle.s), b"")  # all have been told
         send(client.s, b"llo\r\nPING\r\n", [])
         expect(read_all(client.s), b"$5\r\nhello\r\n")
         expect(process.wait(TIMEOUT), 0)
@@ -309,11 +309,14 @@ CHECKS = [
 ]
 
 failed = 0
+left_out = os.environ.get("LEAVE_OUT", "").split()
 for check in CHECKS:
+    if check.__name__ in left_out:
+        continue
     try:
         check()
     except Exception as problem:  # a failure is a line, and the others go on
         failed += 1
         print(f"failed: {check.__name__}: {type(problem).__name__}: {problem}")
-print(f"kv: {len(CHECKS)} checks, {failed} failed")
+print(f"kv: {len(CHECKS) - len(left_out)} checks, {failed} failed, {len(left_out)} left out")
 sys.exit(1 if failed else 0)
