@@ -5,6 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+
+#include <event2/bufferevent.h>
+
+#include "channel.h"
 
 static void set_string(struct fixture *f, const char *text)
 {
@@ -400,6 +405,25 @@ static void in_buffer_size_holds_from_the_next_piece(void **state)
     assert_int_equal(f->data_max, 4);
 }
 
+static void pause_reading(struct fixture *f)
+{
+    asynchat_pause_reading(f->ch);
+}
+
+/* The rest is still the system's. */
+static void in_buffer_size_bounds_every_read(void **state)
+{
+    struct fixture *f = start(state);
+    int fd = bufferevent_getfd(asynchat_get_bufferevent(f->ch)), unread = 0;
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 7), 0);
+    f->on_data = pause_reading;
+    feed_string(f, "abcdefghijklmnopqrstuvwxyz");
+    settle(f);
+    expect(f, "data(abcdefg)");
+    assert_int_equal(ioctl(fd, FIONREAD, &unread), 0);
+    assert_int_equal(unread, 19);
+}
+
 static void in_buffer_size_bounds_bytes_held_back(void **state)
 {
     struct fixture *f = start(state);
@@ -500,6 +524,28 @@ static void discard_drops_what_was_put_back_before(void **state)
     expect(f, "found");
 }
 
+static void discard_and_set(struct fixture *f)
+{
+    discard(f);
+    set_string(f, ";");
+}
+
+static void what_was_dropped_is_not_put_back(void **state)
+{
+    struct fixture *f = start(state);
+    asynchat_set_in_buffer_size(f->ch, 1);
+    set_string(f, "abcd");
+    feed_string(f, "abc");
+    settle(f);
+    f->on_data = discard_and_set;
+    feed_string(f, "x");
+    settle(f);
+    expect(f, "data(a)");
+    feed_string(f, ";");
+    settle(f);
+    expect(f, "found");
+}
+
 static void set_aab_and_then_close(struct fixture *f)
 {
     if (f->count++ == 0)
@@ -551,6 +597,8 @@ static void bad_arguments_change_nothing(void **state)
     assert_int_equal(
         asynchat_set_in_buffer_size(f->ch, ASYNCHAT_BUFFER_SIZE_MAX + 1ul),
         -EINVAL);
+    assert_int_equal(
+        asynchat_set_in_buffer_size(f->ch, ASYNCHAT_BUFFER_SIZE_MAX), 0);
     assert_int_equal(asynchat_set_in_buffer_size(NULL, 1), -EINVAL);
     assert_int_equal(asynchat_set_message_limit(f->ch, 0), -EINVAL);
     assert_int_equal(asynchat_set_message_limit(NULL, 1), -EINVAL);
@@ -573,6 +621,21 @@ static void discard_in_found_drops_the_rest_of_the_read(void **state)
     feed_string(f, "three\r\n");
     settle(f);
     expect(f, "data(three) found");
+}
+
+/* Also when it looks at the input again with nothing received. */
+static void what_was_dropped_of_a_read_stays_so(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = discard;
+    feed_string(f, "one\r\ntwo\r\n");
+    settle(f);
+    expect(f, "data(one) found");
+    asynchat_pause_reading(f->ch);
+    asynchat_resume_reading(f->ch);
+    settle(f);
+    expect(f, "");
 }
 
 static void discard_in_collect_drops_the_rest_of_the_read(void **state)
@@ -699,6 +762,19 @@ static void a_message_comes_whole(void **state)
     feed_string(f, "\n");
     settle(f);
     expect(f, "message(three)");
+}
+
+/* A thousand of them may be idle. */
+static void between_messages_no_memory_is_kept(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    feed_string(f, "thr");
+    settle(f);
+    assert_non_null(f->ch->in.message.bytes);
+    feed_string(f, "ee\r\n");
+    settle(f);
+    assert_null(f->ch->in.message.bytes);
 }
 
 static void a_message_by_number_comes_whole(void **state)
@@ -889,16 +965,19 @@ int main(void)
         OVER_ALL(all_that_was_sent_is_delivered_before_the_end),
         OVER_ALL(in_buffer_size_bounds_every_piece),
         OVER_ALL(in_buffer_size_holds_from_the_next_piece),
+        OVER_SOCKETS(in_buffer_size_bounds_every_read),
         OVER_ALL(in_buffer_size_bounds_bytes_held_back),
         OVER_ALL(set_between_two_pieces_held_back_the_rest_is_matched_anew),
         OVER_ALL(set_among_bytes_held_back_over_pieces_none_is_lost),
         OVER_ALL(set_between_two_pieces_held_back_at_eof_too),
         OVER_ALL(discard_between_two_pieces_held_back_drops_the_rest),
         OVER_ALL(discard_drops_what_was_put_back_before),
+        OVER_ALL(what_was_dropped_is_not_put_back),
         OVER_ALL(nothing_held_back_is_delivered_after_close_at_eof),
         OVER(PAIR, sizes_have_defaults),
         OVER(PAIR, bad_arguments_change_nothing),
         OVER_ALL(discard_in_found_drops_the_rest_of_the_read),
+        OVER_ALL(what_was_dropped_of_a_read_stays_so),
         OVER_ALL(discard_in_collect_drops_the_rest_of_the_read),
         OVER_ALL(discard_drops_what_is_held_back_and_keeps_the_terminator),
         OVER_ALL(nothing_is_delivered_after_close),
@@ -909,6 +988,7 @@ int main(void)
         OVER(PAIR, who_wants_pieces_need_not_be_told_of_messages),
         OVER(SOCKETPAIR, who_wants_pieces_need_not_be_told_of_messages),
         OVER_ALL(a_message_comes_whole),
+        OVER_ALL(between_messages_no_memory_is_kept),
         OVER_ALL(a_message_by_number_comes_whole),
         OVER_ALL(bytes_given_back_are_in_the_message),
         OVER_ALL(without_a_terminator_the_end_of_file_ends_the_message),

@@ -157,6 +157,26 @@ static void pause_and_resume(struct fixture *f)
     resume_reading(f);
 }
 
+/* Three of the five are given back, and the others are the beginning of the
+ * terminator once more. */
+static void pausing_while_some_bytes_are_given_back(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_set_terminator(f->ch, "abcabd", 6), 0);
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 1), 0);
+    feed_string(f, "abcab");
+    settle(f);
+    f->on_data = pause_reading;
+    feed_string(f, "c");
+    for (int i = 0; i < 4; i++) {
+        settle(f);
+        resume_reading(f);
+    }
+    feed_string(f, "abd");
+    settle(f);
+    expect(f, "data(abc) found");
+}
+
 static void pausing_and_resuming_in_one_callback_is_nothing(void **state)
 {
     struct fixture *f = start(state);
@@ -246,6 +266,51 @@ static void the_end_is_told_when_nothing_is_undelivered(void **state)
     expect(f, "eof closed(EOF)");
 }
 
+static void the_end_is_told_when_no_whole_message_is_undelivered(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    feed_string(f, "one\r\n");
+    settle(f);
+    expect(f, "message(one)");
+    pause_reading(f);
+    settle(f);
+    feed_eof(f);
+    settle(f);
+    expect(f, "eof closed(EOF)");
+}
+
+/* Its pieces were delivered. */
+static void the_end_is_told_in_the_middle_of_a_message(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    feed_string(f, "one");
+    settle(f);
+    expect(f, "data(one)");
+    pause_reading(f);
+    settle(f);
+    feed_eof(f);
+    settle(f);
+    expect(f, "eof(cut off) closed(EOF)");
+}
+
+static void the_end_waits_for_a_byte_held_back(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    feed_string(f, "\r");
+    settle(f);
+    pause_reading(f);
+    settle(f);
+    feed_eof(f);
+    settle(f);
+    expect(f, "");
+    resume_reading(f);
+    settle(f);
+    expect(f, "data(\\r) eof(cut off) closed(EOF)");
+}
+
 static void the_end_waits_for_what_came_before_it(void **state)
 {
     struct fixture *f = start(state);
@@ -271,7 +336,7 @@ static void the_end_waits_for_what_came_before_it(void **state)
 static void a_whole_message_that_ends_with_the_input_waits(void **state)
 {
     struct fixture *f = start_whole(state);
-    feed_string(f, "all");
+    feed_string(f, "a");
     settle(f);
     pause_reading(f);
     feed_eof(f);
@@ -279,7 +344,7 @@ static void a_whole_message_that_ends_with_the_input_waits(void **state)
     expect(f, "");
     resume_reading(f);
     settle(f);
-    expect(f, "message(all) eof closed(EOF)");
+    expect(f, "message(a) eof closed(EOF)");
 }
 
 static void a_reset_is_told_at_once(void **state)
@@ -522,6 +587,7 @@ int main(void)
         OVER_ALL(a_number_reached_while_pausing_is_told_after_it),
         OVER_ALL(discarding_drops_a_number_that_was_reached),
         OVER_ALL(pausing_while_bytes_are_given_back),
+        OVER_ALL(pausing_while_some_bytes_are_given_back),
         OVER_ALL(pausing_and_resuming_in_one_callback_is_nothing),
         OVER_ALL(pausing_before_the_connection_is_up),
         OVER_ALL(a_terminator_set_while_paused_holds),
@@ -531,6 +597,12 @@ int main(void)
         OVER(BUFFEREVENT, a_sender_has_to_wait),
         OVER(PAIR, the_end_is_told_when_nothing_is_undelivered),
         OVER_SOCKETS(the_end_is_told_when_nothing_is_undelivered),
+        OVER(PAIR, the_end_is_told_when_no_whole_message_is_undelivered),
+        OVER_SOCKETS(the_end_is_told_when_no_whole_message_is_undelivered),
+        OVER(PAIR, the_end_is_told_in_the_middle_of_a_message),
+        OVER_SOCKETS(the_end_is_told_in_the_middle_of_a_message),
+        OVER(PAIR, the_end_waits_for_a_byte_held_back),
+        OVER_SOCKETS(the_end_waits_for_a_byte_held_back),
         OVER_ALL(the_end_waits_for_what_came_before_it),
         OVER(PAIR, a_whole_message_that_ends_with_the_input_waits),
         OVER_SOCKETS(a_whole_message_that_ends_with_the_input_waits),

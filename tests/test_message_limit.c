@@ -118,10 +118,10 @@ static void a_message_that_ends_with_the_input_is_told(void **state)
 {
     struct fixture *f = start_limited(state, &dropping_recorder, 3);
     assert_int_equal(asynchat_set_terminator_none(f->ch), 0);
-    feed_string(f, "abcdef");
+    feed_string(f, "abcd");
     feed_eof(f);
     settle(f);
-    expect(f, "data(abc) dropped(,6) eof closed(EOF)");
+    expect(f, "data(abc) dropped(,4) eof closed(EOF)");
 }
 
 /* The bytes behind the limit were not looked at under the terminator before. */
@@ -163,6 +163,17 @@ static void a_message_that_lost_bytes_stays_dropped(void **state)
     feed_string(f, "efg\r\nlonger\r\n");
     settle(f);
     expect(f, "dropped(abc,7) message(longer)");
+}
+
+static void a_limit_set_in_the_middle_keeps_what_came(void **state)
+{
+    struct fixture *f = start_limited(state, &dropping_whole_recorder, 3);
+    feed_string(f, "abc");
+    settle(f);
+    raise_limit(f);
+    feed_string(f, "d\r\n");
+    settle(f);
+    expect(f, "message(abcd)");
 }
 
 static void a_limit_below_what_came_drops_the_rest(void **state)
@@ -220,6 +231,7 @@ int main(void)
         OVER_ALL(a_terminator_set_at_the_limit_holds_behind_it),
         OVER_ALL(a_message_counts_on_under_a_new_terminator),
         OVER_ALL(a_message_that_lost_bytes_stays_dropped),
+        OVER_ALL(a_limit_set_in_the_middle_keeps_what_came),
         OVER_ALL(a_limit_below_what_came_drops_the_rest),
         OVER_ALL(pausing_at_the_limit_drops_the_rest_later),
         OVER_ALL(discarding_forgets_what_was_dropped),
