@@ -35,7 +35,6 @@ static bool needle_is(const struct needle *needle, const void *bytes,
 static void needle_fill(struct needle *needle, const uint8_t *bytes)
 {
     uint32_t prefix = 0;
-    needle->border[0] = 0;
     for (uint32_t k = 1; k < needle->len; k++) {
         needle->border[k] = prefix;
         while (prefix > 0 && bytes[k] != bytes[prefix])

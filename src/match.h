@@ -71,12 +71,12 @@ static inline bool match_ends(const struct match *m)
     return m->left > 0;
 }
 
-/* The message is complete. */
+/* The message is complete. (No step uses nothing, so none ends with 0 left.) */
 static inline bool match_found(const struct match *m, struct match_step step)
 {
     if (m->kind == ASYNCHAT_STRING)
         return step.matched > 0 && step.matched == m->needle->len;
-    return m->left > 0 && step.used == m->left;
+    return step.used == m->left;
 }
 
 /* The data of a step, in the order of the stream: so many of the bytes that were
