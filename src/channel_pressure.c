@@ -90,6 +90,8 @@ int asynchat_join(struct asynchat_channel *ch, struct asynchat_channel *other)
     if (!other)
         return 0;
     asynchat__channel_part(other);
+    if (ch->state >= CHANNEL_ENDED || other->state >= CHANNEL_ENDED)
+        return 0; /* it would not part any more */
     pressure_join(ch, other);
     pressure_join(other, ch);
     return 0;

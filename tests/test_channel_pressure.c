@@ -303,6 +303,29 @@ static void pressure_on_one_pauses_the_other(void **state)
     close(peer);
 }
 
+static void join_with_own(struct fixture *f)
+{
+    assert_int_equal(asynchat_join(f->ch, f->own), 0);
+}
+
+static void a_channel_that_has_closed_holds_up_no_other(void **state)
+{
+    struct fixture *f = start(state);
+    int peer;
+    size_t received = 0;
+    f->own = open_other(f, &peer, &received);
+    f->on_close = join_with_own;
+    push_much(f);
+    turn(f);
+    asynchat_close(f->ch);
+    turn(f);
+    assert_int_equal(send(peer, "hello", 5, 0), 5);
+    turn(f);
+    assert_int_equal(received, 5);
+    asynchat_channel_free(f->own);
+    close(peer);
+}
+
 static void joining_again_parts_from_the_one_before(void **state)
 {
     struct fixture *f = start(state);
@@ -343,6 +366,7 @@ int main(void)
              a_channel_joined_with_itself_reads_no_more_than_it_can_answer),
         OVER_SOCKETS(many_requests_in_one_read_are_not_all_answered_at_once),
         OVER_SOCKETS(pressure_on_one_pauses_the_other),
+        OVER_SOCKETS(a_channel_that_has_closed_holds_up_no_other),
         OVER_SOCKETS(joining_again_parts_from_the_one_before),
     };
     return RUN(tests);

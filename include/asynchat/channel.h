@@ -345,8 +345,9 @@ asynchat_get_output_limit(const struct asynchat_channel *ch);
  * sends what the other receives. A channel joined with itself reads no further
  * requests while its peer does not take the answers; two programs that both do
  * this, and both send without reading, wait for each other. A channel is joined
- * with one other; that ends with either, or by joining with NULL. Both must be
- * in one event base. Errors: -EINVAL (`ch` is NULL, or they are not). Since 0.1. */
+ * with one other; that ends with either, at once if one has ended before, or by
+ * joining with NULL. Both must be in one event base. Errors: -EINVAL (`ch` is
+ * NULL, or they are not). Since 0.1. */
 ASYNCHAT_API int asynchat_join(struct asynchat_channel *ch,
                                struct asynchat_channel *other);
 
