@@ -164,6 +164,10 @@ static void the_terminator_in_force_can_be_asked(void **state)
     set_string(f, "");
     assert_int_equal(asynchat_get_terminator(f->ch, NULL, NULL),
                      ASYNCHAT_STRING);
+    bytes = f;
+    asynchat_get_terminator(f->ch, &bytes, &len);
+    assert_null(bytes);
+    assert_int_equal(len, 0);
 }
 
 /* --- changed in mid-stream --- */
