@@ -37,8 +37,6 @@ void asynchat__channel_in_init(struct channel_in *in,
 void asynchat__channel_in_free(struct channel_in *in)
 {
     asynchat__needle_release(in->match.needle);
-    if (in->aside)
-        evbuffer_free(in->aside);
     free(in->message.bytes);
 }
 
