@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
@@ -28,6 +30,21 @@ static unsigned next_of(source next)
 static struct end *pick(unsigned which)
 {
     return &world.ends[which % ENDS];
+}
+
+/* --- time --- */
+
+static unsigned long now; /* in milliseconds */
+
+/* Stands still, for the library and for libevent. The fuzzer looks at the time
+ * of day. */
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+    if (clock == CLOCK_REALTIME)
+        return (int)syscall(SYS_clock_gettime, clock, time);
+    time->tv_sec = (time_t)(1000 + now / 1000);
+    time->tv_nsec = (long)(now % 1000 * 1000000);
+    return 0;
 }
 
 /* --- what is lent --- */
@@ -124,17 +141,26 @@ static struct asynchat_producer *make_producer(struct end *e)
 
 /* --- pushing --- */
 
+/* Whether a push can end so. */
+static bool can_be(const struct end *e, int error)
+{
+    return error == 0 || error == ASYNCHAT_ECLOSED ||
+           (error == ASYNCHAT_EFULL && e->limited);
+}
+
 /* A push that is refused was none. */
 static void pushed(struct end *e, unsigned segment, int error)
 {
-    CHECK(error == 0 || error == ASYNCHAT_ECLOSED);
+    CHECK(can_be(e, error));
     if (error)
         e->sent.segments[segment] = (struct segment){0, false};
 }
 
-static size_t length_of(unsigned value)
+/* No more than goes out, and comes in, within reasonable time. */
+static size_t length_of(const struct end *e, unsigned value)
 {
-    return value < 240 ? value : (value - 239) * 4000u;
+    size_t len = value < 240 ? value : (value - 239) * 4000u;
+    return len < 200 * e->size ? len : 200 * e->size;
 }
 
 /* Bytes of a new segment, to be freed; NULL if there is no room for it. */
@@ -200,8 +226,7 @@ static void push_own(struct end *e, unsigned parts)
         return;
     struct asynchat_producer *producer =
         parts == 1 ? all[0] : asynchat_producer_concat(all, count);
-    int error = asynchat_push_producer(e->ch, producer);
-    CHECK(error == 0 || error == ASYNCHAT_ECLOSED);
+    CHECK(can_be(e, asynchat_push_producer(e->ch, producer)));
 }
 
 static void push_simple(struct end *e, size_t len, size_t chunk)
@@ -257,6 +282,7 @@ static void discard(struct end *e)
     bool ended = e->closed || e->close;
     if (!ended) {
         e->dropped = true;
+        e->pressed = false;
         wire_cut(&e->sent);
         if (e->peer)
             e->peer->sent.lost = true;
@@ -278,6 +304,14 @@ static void close_now(struct end *e)
     asynchat_close(e->ch);
 }
 
+static void set_least(struct end *e, size_t size)
+{
+    if (size < e->size)
+        e->size = size;
+    if (e->peer && size < e->peer->size)
+        e->peer->size = size;
+}
+
 static void set_sizes(struct end *e, unsigned what)
 {
     size_t size = 1 + what / 4;
@@ -285,9 +319,11 @@ static void set_sizes(struct end *e, unsigned what)
     switch (what % 4) {
     case 0:
         error = asynchat_set_in_buffer_size(e->ch, size);
+        set_least(e, size);
         break;
     case 1:
         error = asynchat_set_out_buffer_size(e->ch, size);
+        set_least(e, size);
         break;
     case 2:
         error = asynchat_set_message_limit(e->ch, size * 16);
@@ -298,6 +334,122 @@ static void set_sizes(struct end *e, unsigned what)
     CHECK(error == 0);
 }
 
+static void join(struct end *e, struct end *other)
+{
+    CHECK(asynchat_join(e->ch, other->ch) == 0);
+}
+
+/* To be told anew is allowed now. */
+static void set_marks(struct end *e, unsigned what)
+{
+    size_t low = what % 16 * 16;
+    e->high = low + 1 + (what / 16) * 100u;
+    e->pressed = false;
+    CHECK(asynchat_set_output_marks(e->ch, low, e->high) == 0);
+}
+
+static void set_output_limit(struct end *e, unsigned what)
+{
+    CHECK(asynchat_set_output_limit(e->ch, 1 + what * 100u) == 0);
+    e->limited = true;
+}
+
+static void set_times(struct end *e, unsigned what, unsigned milliseconds)
+{
+    struct asynchat_timeouts times = {
+        .size = sizeof times,
+        .idle = what & 1 ? milliseconds : 0,
+        .read_idle = what & 2 ? 2 * milliseconds : 0,
+        .write_idle = what & 4 ? milliseconds : 0,
+        .message = what & 8 ? milliseconds : 0,
+        .min_rate = what & 16 ? what : 0,
+        .rate_time = what & 32 ? milliseconds : 0};
+    CHECK(asynchat_set_timeouts(e->ch, &times) == 0);
+    e->timed = true;
+}
+
+static void shutdown_write(struct end *e)
+{
+    int error = asynchat_shutdown_write(e->ch);
+    CHECK(error == 0 || error == ASYNCHAT_ECLOSED);
+    if (error == 0)
+        e->shut = true;
+}
+
+static void abort_now(struct end *e)
+{
+    e->close = true;
+    asynchat_abort(e->ch);
+}
+
+static void pause_reading(struct end *e)
+{
+    e->paused = true;
+    asynchat_pause_reading(e->ch);
+}
+
+static void resume_reading(struct end *e)
+{
+    e->paused = false;
+    asynchat_resume_reading(e->ch);
+}
+
+/* --- posting --- */
+
+static void on_call(struct asynchat_channel *ch, void *arg)
+{
+    struct loan *loan = arg;
+    struct end *e = loan->e;
+    CHECK(world.released[loan->number]++ == 0);
+    free(loan);
+    end_called(e, ch);
+}
+
+/* Once its channel is gone too, but then the loop may be over. */
+static void post(struct end *e)
+{
+    if (world.lent == LENT)
+        return;
+    struct loan *loan = lend(e, 0);
+    int error = asynchat_post(e->id, on_call, loan);
+    CHECK(error == 0 || (error == ASYNCHAT_ECLOSED && !e->ch));
+    if (error) {
+        world.released[loan->number]++;
+        free(loan);
+    }
+}
+
+/* It stays the same. One that has closed does not get one any more. */
+static void post_to(struct end *e)
+{
+    uint64_t id = asynchat_get_id(e->ch);
+    CHECK(id == e->id || e->id == 0);
+    CHECK(id != 0 || e->closed);
+    e->id = id;
+    if (id)
+        post(e);
+}
+
+/* --- stopping --- */
+
+static void on_stopped(void *arg)
+{
+    CHECK(arg == &world && world.server);
+    world.server = NULL;
+    server_stopped();
+}
+
+static void stop_server(unsigned grace)
+{
+    if (!world.server)
+        return;
+    CHECK(asynchat_server_stop(world.server, grace, on_stopped, &world) == 0);
+    world.stops = true;
+    world.first_waiting = world.last_waiting = 0;
+}
+
+/* --- telling --- */
+
 static void ask(const struct end *e)
 {
     char text[ASYNCHAT_ADDRESS_SIZE];
@@ -307,19 +459,67 @@ static void ask(const struct end *e)
     CHECK(asynchat_local_address(e->ch, text, sizeof text) <= 0);
 }
 
+/* What came later than the rest. */
+static void tell_more(struct end *e, unsigned what, source next)
+{
+    switch (what) {
+    case 0:
+        ask(e);
+        break;
+    case 1:
+        pause_reading(e);
+        break;
+    case 2:
+        resume_reading(e);
+        break;
+    case 3:
+        join(e, pick(next_of(next)));
+        break;
+    case 4:
+        set_marks(e, next_of(next));
+        break;
+    case 5:
+        set_output_limit(e, next_of(next));
+        break;
+    case 6:
+        CHECK(asynchat_set_message_budget(e->ch, 1 + next_of(next)) == 0);
+        break;
+    case 7:
+        set_times(e, next_of(next), 1u << next_of(next) % 16);
+        break;
+    case 8:
+        shutdown_write(e);
+        break;
+    case 9:
+        asynchat_keep_open(e->ch);
+        break;
+    case 10:
+        abort_now(e);
+        break;
+    case 11:
+        post_to(e);
+        break;
+    case 12:
+        CHECK(asynchat_set_message_limit(e->ch, 1 + next_of(next)) == 0);
+        break;
+    default:
+        stop_server(next_of(next));
+    }
+}
+
 /* What the channel of an end is told. */
 static void tell(struct end *e, unsigned what, source next)
 {
     switch (what % 16) {
     case 0:
     case 1:
-        push(e, length_of(next_of(next)));
+        push(e, length_of(e, next_of(next)));
         break;
     case 2:
-        push_reference(e, length_of(next_of(next)));
+        push_reference(e, length_of(e, next_of(next)));
         break;
     case 3:
-        push_evbuffer(e, length_of(next_of(next)));
+        push_evbuffer(e, length_of(e, next_of(next)));
         break;
     case 4:
         push_own(e, 1 + next_of(next) % 3);
@@ -353,7 +553,7 @@ static void tell(struct end *e, unsigned what, source next)
         set_sizes(e, next_of(next));
         break;
     default:
-        ask(e);
+        tell_more(e, what / 16, next);
     }
 }
 
@@ -404,8 +604,10 @@ static void use_plain(struct end *e, unsigned what, source next)
 
 /* --- making --- */
 
-static const struct asynchat_handler *handler_of(unsigned what)
+static const struct asynchat_handler *handler_of(unsigned what, bool full)
 {
+    if (full)
+        return what & 1 ? &full_whole_handler : &full_pieces_handler;
     return what & 1 ? &whole_handler : &pieces_handler;
 }
 
@@ -430,8 +632,8 @@ static void make_pair(unsigned what)
     struct asynchat_channel *out[2];
     if (!make_two(both))
         return;
-    const struct asynchat_handler *handlers[2] = {handler_of(what),
-                                                  handler_of(what / 2)};
+    const struct asynchat_handler *handlers[2] = {
+        handler_of(what, what & 4), handler_of(what / 2, what & 8)};
     CHECK(asynchat_pair_new(world.base, handlers, (void *[2]){both[0], both[1]},
                             out) == 0);
     both[0]->ch = out[0];
@@ -440,16 +642,16 @@ static void make_pair(unsigned what)
 
 static void make_channel(struct end *e, int fd, unsigned what, bool socket)
 {
+    const struct asynchat_handler *handler = handler_of(what, what & 32);
     struct bufferevent *bev;
     int error = 0;
     if (socket) {
-        error = asynchat_channel_new_socket(world.base, fd, handler_of(what), e,
-                                            &e->ch);
+        error = asynchat_channel_new_socket(world.base, fd, handler, e, &e->ch);
     } else {
         evutil_make_socket_nonblocking(fd);
         bev = bufferevent_socket_new(world.base, fd, BEV_OPT_CLOSE_ON_FREE);
         CHECK(bev);
-        error = asynchat_channel_new(bev, 0, handler_of(what), e, &e->ch);
+        error = asynchat_channel_new(bev, 0, handler, e, &e->ch);
     }
     CHECK(error == 0);
 }
@@ -489,8 +691,9 @@ static void make_server(unsigned what)
 {
     if (world.server)
         free_server();
-    CHECK(asynchat_server_new(world.base, server_address(), handler_of(what),
-                              &world, NULL, &world.server) == 0);
+    CHECK(asynchat_server_new(world.base, server_address(),
+                              handler_of(what, what & 4), &world, NULL,
+                              &world.server) == 0);
 }
 
 static void make_client(unsigned what)
@@ -499,7 +702,7 @@ static void make_client(unsigned what)
     if (!e)
         return;
     CHECK(asynchat_connect(world.base, server_address(), what & 2 ? 1000 : 0,
-                           handler_of(what), e, &e->ch) == 0);
+                           handler_of(what, what & 4), e, &e->ch) == 0);
     if (world.server && world.last_waiting < ENDS)
         world.waiting[world.last_waiting++] = e;
 }
@@ -543,6 +746,8 @@ static void deed(source next)
         tell(e, what, next);
     else if (e->fd >= 0 && e->used)
         use_plain(e, what, next);
+    else if (e->id)
+        post(e);
     world.depth--;
 }
 
@@ -559,11 +764,20 @@ static void pass(void)
     event_base_loop(world.base, EVLOOP_NONBLOCK);
 }
 
+/* Up to some minutes. */
+static void wait_some(unsigned power)
+{
+    now += 10ul << power;
+    pass();
+}
+
 static void turn(void)
 {
     unsigned what = next_of(input_front);
-    if (what < 0x50)
+    if (what < 0x40)
         pass();
+    else if (what < 0x50)
+        wait_some(what % 16);
     else
         deed(input_front);
 }
@@ -579,6 +793,16 @@ static bool may_stay(const struct end *e)
     return !e->ch || (peer && (peer->fd >= 0 || (e->error && peer->error)));
 }
 
+/* Nothing of the program keeps it waiting. */
+static void let_go_on(struct end *e)
+{
+    if (!e->ch)
+        return;
+    asynchat_resume_producer(e->ch);
+    resume_reading(e);
+    CHECK(asynchat_join(e->ch, NULL) == 0);
+}
+
 /* Everybody closes when done: all come to their end. */
 static void finish(void)
 {
@@ -589,7 +813,7 @@ static void finish(void)
         bool all = true;
         pass();
         for (unsigned i = 0; i < ENDS; i++) {
-            asynchat_resume_producer(world.ends[i].ch);
+            let_go_on(&world.ends[i]);
             all = may_stay(&world.ends[i]) && all;
         }
         if (all)

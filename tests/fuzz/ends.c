@@ -12,6 +12,8 @@ struct end *end_new(void)
             continue;
         e->used = true;
         e->fd = -1;
+        e->high = 65536;
+        e->size = 65536;
         wire_init(&e->sent);
         return e;
     }
@@ -70,10 +72,17 @@ static void leave(void)
     world.inside = 0;
 }
 
-static struct end *enter_delivery(struct asynchat_channel *ch, void *arg)
+static struct end *enter_open(struct asynchat_channel *ch, void *arg)
 {
     struct end *e = enter(ch, arg);
     CHECK(e->connected && !e->eof && !e->error && !e->close);
+    return e;
+}
+
+static struct end *enter_delivery(struct asynchat_channel *ch, void *arg)
+{
+    struct end *e = enter_open(ch, arg);
+    CHECK(!e->paused);
     return e;
 }
 
@@ -138,12 +147,18 @@ static void on_message(struct asynchat_channel *ch, const void *data,
 }
 
 /* A peer that ended in order has sent everything before. */
+static bool has_sent_all(const struct end *peer)
+{
+    return peer && peer->fd < 0 && (peer->done || peer->shut) && !peer->close &&
+           !peer->dropped && !peer->error && peer->connected;
+}
+
+/* Also while it is paused, when nothing is undelivered. */
 static void on_eof(struct asynchat_channel *ch, int cut_off, void *arg)
 {
-    struct end *e = enter_delivery(ch, arg);
+    struct end *e = enter_open(ch, arg);
     struct end *peer = e->peer;
-    bool whole = peer && peer->fd < 0 && peer->done && !peer->close &&
-                 !peer->dropped && !peer->error && peer->connected;
+    bool whole = has_sent_all(peer);
     bool kept = asynchat_get_arg(ch) == e && cut_off;
     CHECK(!e->due);
     e->eof = true;
@@ -152,10 +167,28 @@ static void on_eof(struct asynchat_channel *ch, int cut_off, void *arg)
     leave();
 }
 
+/* What only comes to those who have asked for it. */
+static bool is_expected(const struct end *e, int error)
+{
+    switch (error) {
+    case ASYNCHAT_EFULL:
+        return e->limited;
+    case ASYNCHAT_EIDLE:
+    case ASYNCHAT_ESTALLED:
+    case ASYNCHAT_ESLOW:
+        return e->timed;
+    case ASYNCHAT_ESTOPPED:
+        return world.stops;
+    default:
+        return true;
+    }
+}
+
 static void on_error(struct asynchat_channel *ch, int error, void *arg)
 {
     struct end *e = enter(ch, arg);
     CHECK(error < 0 && error != ASYNCHAT_EOF && !e->error && !e->close);
+    CHECK(is_expected(e, error));
     e->error = error;
     leave();
 }
@@ -174,9 +207,67 @@ static void on_close(struct asynchat_channel *ch, int status, void *arg)
 
 static void on_drained(struct asynchat_channel *ch, void *arg)
 {
-    const struct end *e = enter(ch, arg);
+    struct end *e = enter(ch, arg);
     CHECK(e->connected && !e->close);
+    e->pressed = false;
     leave();
+}
+
+static void on_pressure(struct asynchat_channel *ch, void *arg)
+{
+    struct end *e = enter(ch, arg);
+    CHECK(e->connected && !e->close);
+    CHECK(!e->pressed && asynchat_get_queued(ch) > e->high);
+    e->pressed = true;
+    leave();
+}
+
+static void on_idle(struct asynchat_channel *ch, void *arg)
+{
+    const struct end *e = enter_delivery(ch, arg);
+    CHECK(e->timed);
+    leave();
+}
+
+/* What it was, nobody knows. */
+static void on_dropped(struct asynchat_channel *ch, const void *data,
+                       size_t len, uint64_t total, void *arg)
+{
+    struct end *e = enter_delivery(ch, arg);
+    CHECK(data && len <= ASYNCHAT_DROPPED_FIRST && len < total && !e->due);
+    if (e->peer)
+        e->peer->sent.lost = true;
+    end_found(e);
+    leave();
+}
+
+static void on_stopping(struct asynchat_channel *ch, void *arg)
+{
+    struct end *e = enter_open(ch, arg);
+    CHECK(world.stops && !e->stopping && !e->done);
+    e->stopping = true;
+    leave();
+}
+
+/* --- what is no channel's callback --- */
+
+/* From the loop; but what has no channel any more, at its end as well. */
+void end_called(struct end *e, struct asynchat_channel *ch)
+{
+    unsigned inside = world.inside;
+    CHECK(ch == e->ch);
+    CHECK(!ch || (inside == 0 && world.depth == 0));
+    world.inside = 1;
+    react();
+    world.inside = inside;
+}
+
+void server_stopped(void)
+{
+    CHECK(world.inside == 0 && world.depth == 0);
+    world.inside = 1;
+    react();
+    world.inside = 0;
 }
 
 const struct asynchat_handler pieces_handler = {
@@ -197,4 +288,33 @@ const struct asynchat_handler whole_handler = {
     .handle_eof = on_eof,
     .handle_error = on_error,
     .handle_close = on_close,
+};
+
+const struct asynchat_handler full_pieces_handler = {
+    .size = sizeof full_pieces_handler,
+    .collect_incoming_data = on_data,
+    .found_terminator = on_found,
+    .handle_connect = on_connect,
+    .handle_eof = on_eof,
+    .handle_error = on_error,
+    .handle_close = on_close,
+    .handle_drained = on_drained,
+    .handle_pressure = on_pressure,
+    .handle_idle = on_idle,
+    .message_dropped = on_dropped,
+    .handle_stopping = on_stopping,
+};
+
+const struct asynchat_handler full_whole_handler = {
+    .size = sizeof full_whole_handler,
+    .message = on_message,
+    .handle_connect = on_connect,
+    .handle_eof = on_eof,
+    .handle_error = on_error,
+    .handle_close = on_close,
+    .handle_drained = on_drained,
+    .handle_pressure = on_pressure,
+    .handle_idle = on_idle,
+    .message_dropped = on_dropped,
+    .handle_stopping = on_stopping,
 };
