@@ -533,7 +533,7 @@ int asynchat_set_message_limit(struct asynchat_channel *ch, size_t limit)
     if (!ch || limit == 0)
         return -EINVAL;
     ch->in.limit = limit;
-    ch->in.fresh = ch->in.have == 0 && ch->in.dropped == 0 ? limit : 0;
+    ch->in.fresh = ch->in.have == 0 ? limit : 0;
     return 0;
 }
 
