@@ -347,6 +347,28 @@ static void a_whole_message_that_ends_with_the_input_waits(void **state)
     expect(f, "message(a) eof closed(EOF)");
 }
 
+static void keep_open(struct fixture *f)
+{
+    asynchat_keep_open(f->ch);
+}
+
+/* There is no input any more that could wait. */
+static void the_output_outlives_a_paused_input(void **state)
+{
+    struct fixture *f = start(state);
+    f->on_eof = keep_open;
+    feed_eof(f);
+    settle(f);
+    expect(f, "eof");
+    pause_reading(f);
+    assert_int_equal(asynchat_push(f->ch, "late", 4), 0);
+    settle(f);
+    assert_int_equal(asynchat_close_when_done(f->ch), 0);
+    settle(f);
+    expect_got(f, "late");
+    expect(f, "closed(EOF)");
+}
+
 static void a_reset_is_told_at_once(void **state)
 {
     struct fixture *f = start(state);
@@ -606,6 +628,8 @@ int main(void)
         OVER_ALL(the_end_waits_for_what_came_before_it),
         OVER(PAIR, a_whole_message_that_ends_with_the_input_waits),
         OVER_SOCKETS(a_whole_message_that_ends_with_the_input_waits),
+        OVER_SOCKETS(the_output_outlives_a_paused_input),
+        OVER(BUFFEREVENT, the_output_outlives_a_paused_input),
         OVER(TCP, a_reset_is_told_at_once),
         OVER_SOCKETS(a_reset_is_told_with_output_waiting),
         OVER_ALL(waiting_input_costs_nothing),
