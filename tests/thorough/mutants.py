@@ -1,0 +1,404 @@
+"""Changes the input and the matcher in one place at a time, and runs the tests on each: they are to notice.
+
+usage: mutants.py FOLDER [--share PERCENT] [--seed N] [--only TEXT]
+
+A mutant that lives is to be in mutants.txt, with the reason; and what is there is to live. Of those that are not
+there, 95 % are to be noticed, and those that are not fail the stage too: they are a gap in the tests, or belong there.
+
+SPDX-License-Identifier: BSD-3-Clause"""
+
+import argparse
+import collections
+import concurrent.futures
+import os
+import pathlib
+import queue
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+EXPLAINED = TOP / "tests/thorough/mutants.txt"
+FILES = ["match.h", "match.c", "channel_in.c", "channel_terminator.c"]
+CFLAGS = ["-std=gnu11", "-O1", "-w", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", f"-I{TOP}/include"]
+
+DOES_NOT_COMPILE, IS_THE_SAME = "does not compile", "is the same program"
+
+Mutant = collections.namedtuple("Mutant", "file function text change start end new")
+
+
+def key(mutant):
+    return (f"{mutant.file} {mutant.function}", mutant.text, mutant.change)
+
+
+# --- the changes ---
+
+COMMENT_OR_STRING = re.compile(r"""/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.S)
+DIRECTIVE = re.compile(r"^#(?!define \w+ )(?:[^\n]*\\\n)*[^\n]*", re.M)
+FUNCTION = re.compile(r"^(?![#/ ])[\w*, ]*?\b(\w+)\(", re.M)
+OPERATOR = re.compile(
+    r" (<=|>=|==|!=|&&|\|\||[<>+\-*/%]|[+\-*]=) |(\+\+|--)(?!;)|(?<!\w)(!)(?=[\w(])|\b(\d+)u?\b|\b(true|false)\b")
+STATEMENT = re.compile(r"(?:(?<=[;{})])|(?<=else))\s*\n +(?=[\w*(])")
+NO_STATEMENT = re.compile(
+    r"(if|while|for|else|do|switch|case|default|return|goto|typedef|static|struct|enum|const|unsigned)\b"
+    r"|\w+ \**\w+( =|;|,|\[)|__m256i")
+CONDITION = re.compile(r"\b(?:if|while) \(")
+REPLACED = {
+    "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "&&": "||", "||": "&&", "+": "-", "-": "+",
+    "*": "/", "/": "*", "%": "/", "+=": "-=", "-=": "+=", "*=": "+=", "++": "--", "--": "++", "!": "",
+    "true": "false", "false": "true"}
+
+
+def blank(match):
+    """As many spaces, so that places stay."""
+    return re.sub(r"[^\n]", " ", match.group())
+
+
+def code_of(source):
+    """The source with nothing in it that is not to be changed."""
+    return DIRECTIVE.sub(blank, COMMENT_OR_STRING.sub(blank, source))
+
+
+def closing(code, at):
+    """Behind the parenthesis that closes the one at `at`."""
+    depth = 0
+    for place in range(at, len(code)):
+        depth += (code[place] == "(") - (code[place] == ")")
+        if depth == 0:
+            return place + 1
+    return len(code)
+
+
+def replacement(old):
+    return str(int(old) + 1) if old.isdigit() else REPLACED[old]
+
+
+def changed_operators(code):
+    for match in OPERATOR.finditer(code):
+        group = match.lastindex
+        old = match.group(group)
+        yield match.start(group), match.end(group), replacement(old), f"{old} becomes {replacement(old) or 'nothing'}"
+
+
+def is_negated_already(condition):
+    """By a change of its only operator."""
+    alone = "&&" not in condition and "||" not in condition
+    return alone and re.search(r"==|!=|^\(!", condition) is not None
+
+
+def negated_conditions(code):
+    for match in CONDITION.finditer(code):
+        end = closing(code, match.end() - 1)
+        condition = code[match.end() - 1:end]
+        if not is_negated_already(condition):
+            yield match.end() - 1, end, f"(!{condition})", "negated"
+
+
+def removed_statements(code):
+    for match in STATEMENT.finditer(code):
+        begin = match.end()
+        end = code.find(";", begin)
+        if end >= 0 and "{" not in code[begin:end] and not NO_STATEMENT.match(code, begin):
+            yield begin, end, "", "removed"
+
+
+def function_at(code, at):
+    name = "-"
+    if line_at(code, at).startswith("#"):
+        return name
+    for match in FUNCTION.finditer(code, 0, at):
+        name = match.group(1)
+    return name
+
+
+def line_at(source, at):
+    begin = source.rfind("\n", 0, at) + 1
+    end = source.find("\n", at)
+    return source[begin:end].strip()
+
+
+def mutants_of(file):
+    """Those alike, of one line, are numbered."""
+    source = (TOP / "src" / file).read_text()
+    code = code_of(source)
+    seen = collections.Counter()
+    changes = [*changed_operators(code), *negated_conditions(code), *removed_statements(code)]
+    for start, end, new, change in sorted(changes):
+        function, text = function_at(code, start), line_at(source, start)
+        seen[function, text, change] += 1
+        count = seen[function, text, change]
+        change += f" ({count})" if count > 1 else ""
+        yield Mutant(file, function, text, change, start, end, new)
+
+
+def mutated(mutant):
+    source = (TOP / "src" / mutant.file).read_text()
+    return source[:mutant.start] + mutant.new + source[mutant.end:]
+
+
+# --- those that are explained ---
+
+def explained():
+    """Records apart by empty lines: file and function, the line, the change; then why."""
+    records = {}
+    for record in EXPLAINED.read_text().split("\n\n"):
+        lines = [line.strip() for line in record.splitlines() if line and not line.startswith("#")]
+        if lines and len(lines) < 4:
+            sys.exit(f"mutants.txt: no reason is given: {lines}")
+        if lines:
+            records[tuple(lines[:3])] = lines[3]
+    return records
+
+
+# --- building ---
+
+def run(*command):
+    return subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
+
+
+class Kind:
+    """One of the ways in which the library is built, and linked with tests."""
+
+    def __init__(self, pool, out, flags, for_library=(), link=()):
+        self.flags, self.for_library, self.link = [*CFLAGS, *flags], for_library, link
+        self.out = out
+        out.mkdir(parents=True)
+        sources = sorted((TOP / "src").glob("*.c"))
+        self.library = dict(zip((path.stem for path in sources), pool.map(self.compile_unit, sources)))
+
+    def compile(self, source, target, *flags):
+        run("gcc", *self.flags, *flags, "-c", source, "-o", target)
+        return target
+
+    def compile_unit(self, source, folder=None):
+        target = (folder or self.out) / f"{self.out.name}_{source.stem}.o"
+        return self.compile(source, target, *self.for_library)
+
+    def compile_test(self, source):
+        target = self.out / f"test_{source.replace('/', '_')}.o"
+        if target.exists():
+            return target
+        return self.compile(TOP / "tests" / source, target, f"-I{TOP}/tests", f"-I{TOP}/src")
+
+
+class Program:
+    """A test, to be linked with a library. `seconds` of the processor end one that goes round for ever."""
+
+    def __init__(self, pool, kind, name, sources, *arguments, through=()):
+        self.kind, self.name, self.arguments, self.through = kind, name, arguments, through
+        self.objects = list(pool.map(kind.compile_test, sources))
+        self.seconds = 60
+
+    def succeeds(self, folder, units):
+        """With these of the library's objects in the place of its own."""
+        target = folder / "program"
+        library = {**self.kind.library, **units}
+        run("gcc", *self.kind.flags, *self.objects, *library.values(), *self.kind.link, "-lcmocka", "-levent_core",
+            "-o", target)
+        limited = ["prlimit", f"--cpu={self.seconds}", "--core=0"]
+        return ends_well([*limited, *self.through, target, *self.arguments], folder)
+
+    def measure(self, folder):
+        """On the library as it is."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if not self.succeeds(folder, {}):
+            sys.exit(f"{self.name} fails with nothing changed:\n{(folder / 'said').read_text()}")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.seconds = 1 + int(4 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime))
+
+
+def ends_well(command, folder):
+    """One that waits for ever does not."""
+    environment = {**os.environ, "CMOCKA_TEST_ABORT": "1", "TMPDIR": str(folder),
+                   "ASAN_OPTIONS": "hard_rss_limit_mb=1500"}
+    with open(folder / "said", "w") as said:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment,
+                                   cwd=folder, start_new_session=True)
+    try:
+        return process.wait(timeout=90) == 0
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return False
+
+
+def wrap_options():
+    """As tests/faults/CMakeLists.txt has them."""
+    names = re.search(r"set\(wrapped (.*?)\)", (TOP / "tests/faults/CMakeLists.txt").read_text(), re.S).group(1)
+    return [f"-Wl,--wrap={name}" for name in names.split()]
+
+
+def make_programs(pool, out):
+    """Those that run what is changed; cheapest first, for the first that fails is the last that is run."""
+    asan = Kind(pool, out / "asan", ["-fsanitize=address"])
+    counted = Kind(pool, out / "counted", [], for_library=["-fsanitize-coverage=trace-pc"])
+    plain = Kind(pool, out / "plain", [], link=[*wrap_options(), "-l:libevent_core.a"])
+    corpus = TOP / "tests/fuzz/corpus"
+    faults = [f"faults/{name}.c" for name in ("memory", "inject", "scenarios", "threads", "sweep", "world")]
+
+    def test(name, *more):
+        return Program(pool, asan, name, [f"{name}.c", "fixture.c", "serving.c", *more])
+
+    return [
+        Program(pool, asan, "test_match", ["test_match.c"]),
+        test("test_message_limit"), test("test_asynchat"), test("test_channel_pause"), test("test_pair"),
+        test("test_server_stop", "clock.c"),
+        Program(pool, asan, "conformance", ["replay.c"], through=[TOP / "tests/conformance/run"]),
+        Program(pool, asan, "fuzz_stream", [f"fuzz/{name}.c" for name in ("replay", "stream", "model")],
+                corpus / "stream"),
+        test("test_half_close"), test("test_channel"), test("test_channel_time"),
+        Program(pool, asan, "fuzz_calls", [f"fuzz/{name}.c" for name in ("replay", "calls", "ends", "wire")],
+                corpus / "calls"),
+        test("test_channel_in"), test("test_chunks"),
+        Program(pool, counted, "linear", ["linear.c"]),
+        Program(pool, plain, "faults_memory", faults, "quick"),
+        test("test_channel_pressure"),
+    ]
+
+
+# --- running ---
+
+USERS = {"match.h": ["match.c", "channel_in.c", "channel_terminator.c"]}
+ALONE = {"test_match": "match.c"}  # runs nothing else
+
+
+class Bench:
+    """Where one mutant at a time is built and run: a folder with all of src, of which one file is changed."""
+
+    def __init__(self, folder, programs):
+        self.folder, self.programs = folder, programs
+        (folder / "src").mkdir(parents=True)
+        for path in (TOP / "src").iterdir():
+            (folder / "src" / path.name).symlink_to(path)
+
+    def fate(self, mutant):
+        """What came of it: the name of the test that noticed, or None if it lives; or why there is no such program."""
+        place = self.folder / "src" / mutant.file
+        place.unlink()
+        place.write_text(mutated(mutant))
+        try:
+            return self.fate_of_file(mutant.file)
+        except subprocess.CalledProcessError:
+            return DOES_NOT_COMPILE
+        finally:
+            place.unlink()
+            place.symlink_to(TOP / "src" / mutant.file)
+
+    def fate_of_file(self, file):
+        sources = [self.folder / "src" / name for name in USERS.get(file, [file])]
+        units = {}
+        for program in self.programs:
+            kind = program.kind
+            if kind not in units:
+                units[kind] = {path.stem: kind.compile_unit(path, self.folder) for path in sources}
+            if ALONE.get(program.name, file) == file and not program.succeeds(self.folder, units[kind]):
+                return program.name
+        return IS_THE_SAME if self.is_the_same(sources) else None
+
+    def is_the_same(self, sources):
+        """To a compiler that does its best."""
+        def compiled(path):
+            target = self.folder / "optimized.o"
+            run("gcc", *CFLAGS, "-O2", "-c", path, "-o", target)
+            return target.read_bytes()
+        return all(compiled(path) == compiled(TOP / "src" / path.name) for path in sources)
+
+
+def try_all(mutants, reasons, programs, out):
+    """The fate of each; also in a file, as they come. What is not expected is tried again, as a busy machine may be the
+    reason."""
+    workers = os.cpu_count() or 1
+    benches = queue.Queue()
+    for number in range(workers):
+        benches.put(Bench(out / f"bench{number}", programs))
+
+    def fate(mutant):
+        bench = benches.get()
+        try:
+            result = bench.fate(mutant)
+            return bench.fate(mutant) if result and key(mutant) in reasons else result
+        finally:
+            benches.put(bench)
+
+    fates = {}
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool, open(out / "fates", "w", buffering=1) as log:
+        for mutant, result in zip(mutants, pool.map(fate, mutants)):
+            fates[mutant] = result
+            print(" | ".join([*key(mutant), result or "LIVES"]), file=log)
+    return fates
+
+
+# --- what came of it ---
+
+
+
+def described(mutant):
+    return f"{mutant.file} {mutant.function}\n    {mutant.text}\n    {mutant.change}"
+
+
+def complain(what, descriptions):
+    count = 0
+    for count, description in enumerate(descriptions, 1):
+        print(f"{what}:\n{description}\n")
+    return count
+
+
+def judge(fates, reasons):
+    """Answers how much is wrong."""
+    lives = [mutant for mutant, fate in fates.items() if fate is None]
+    noticed = [mutant for mutant, fate in fates.items() if fate not in (None, DOES_NOT_COMPILE, IS_THE_SAME)]
+    unexplained = [mutant for mutant in lives if key(mutant) not in reasons]
+    wrong = complain("lives, and is not in mutants.txt", map(described, unexplained))
+    dead = [f"{described(mutant)}: {fate}" for mutant, fate in fates.items() if fate and key(mutant) in reasons]
+    wrong += complain("is in mutants.txt, but does not live", dead)
+    counts = collections.Counter(fates.values())
+    print(f"{len(fates)} mutants: {counts[DOES_NOT_COMPILE]} do not compile, {counts[IS_THE_SAME]} are the same program, "
+          f"{len(noticed)} are noticed, {len(lives)} live, of which {len(lives) - len(unexplained)} are explained: "
+          f"{100 * len(noticed) / max(1, len(noticed) + len(unexplained)):.1f} % of the others are noticed")
+    return wrong
+
+
+def show_tests(fates, programs):
+    counts = collections.Counter(fates.values())
+    print("noticed first by: " + ", ".join(f"{program.name} {counts[program.name]}" for program in programs))
+
+
+def chosen(mutants, options):
+    mutants = [mutant for mutant in mutants if options.only in " ".join(key(mutant))]
+    if options.share >= 100:
+        return mutants
+    return random.Random(options.seed).sample(mutants, len(mutants) * options.share // 100)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--share", type=int, default=100, help="try so many of a hundred")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10 ** 6), help="which these are")
+    parser.add_argument("--only", default="", help="those with that in file, function, line or change")
+    options = parser.parse_args()
+    out = options.folder / "mutants"
+    shutil.rmtree(out, ignore_errors=True)
+
+    everything = [mutant for file in FILES for mutant in mutants_of(file)]
+    reasons = explained()
+    gone = set(reasons) - {key(mutant) for mutant in everything}
+    wrong = complain("is in mutants.txt, but there is no such change", ["\n    ".join(lines) for lines in sorted(gone)])
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        programs = make_programs(pool, out)
+    for program in programs:
+        program.measure(out)
+    mutants = chosen(everything, options)
+    print(f"{len(mutants)} of {len(everything)} mutants, seed {options.seed}", flush=True)
+    fates = try_all(mutants, reasons, programs, out)
+    show_tests(fates, programs)
+    sys.exit(judge(fates, reasons) + wrong > 0)
+
+
+if __name__ == "__main__":
+    main()
