@@ -589,6 +589,28 @@ static void two_that_were_dropped_are_a_turn(void **state)
     expect_two_in_each(f);
 }
 
+static void count_and_set_one(struct fixture *f)
+{
+    count_and_leave(f);
+    if (f->count == 1)
+        assert_int_equal(asynchat_set_message_budget(f->ch, 1), 0);
+}
+
+/* One more, in the wake-up that it is set in. */
+static void a_budget_holds_at_once(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = count_and_set_one;
+    feed_string(f, "a\r\n\r\nb\r\n\r\n");
+    event_base_loop(f->base, 0);
+    assert_int_equal(f->count, 2);
+    event_base_loop(f->base, 0);
+    assert_int_equal(f->count, 3);
+    settle(f);
+    assert_int_equal(f->count, 4);
+}
+
 static void bad_budgets_are_refused(void **state)
 {
     struct fixture *f = start(state);
@@ -644,6 +666,7 @@ int main(void)
         OVER_ALL(two_numbers_are_a_turn),
         OVER(PAIR, two_that_were_kept_are_a_turn),
         OVER_ALL(two_that_were_dropped_are_a_turn),
+        OVER_ALL(a_budget_holds_at_once),
         OVER_ALL(bad_budgets_are_refused),
     };
     return RUN(tests);
