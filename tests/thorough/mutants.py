@@ -250,7 +250,7 @@ def make_programs(pool, out):
         Program(pool, asan, "conformance", ["replay.c"], through=[TOP / "tests/conformance/run"]),
         Program(pool, asan, "fuzz_stream", [f"fuzz/{name}.c" for name in ("replay", "stream", "model")],
                 corpus / "stream"),
-        test("test_half_close"), test("test_channel"), test("test_channel_time"),
+        test("test_half_close"), test("test_stats"), test("test_channel"), test("test_channel_time"),
         Program(pool, asan, "fuzz_calls", [f"fuzz/{name}.c" for name in ("replay", "calls", "ends", "wire")],
                 corpus / "calls"),
         test("test_channel_in"), test("test_chunks"),
