@@ -298,6 +298,14 @@ static void close_when_done(struct end *e)
         e->done = true;
 }
 
+static void close_in_stages(struct end *e)
+{
+    int error = asynchat_close_in_stages(e->ch);
+    CHECK(error == 0 || error == ASYNCHAT_ECLOSED);
+    if (error == 0)
+        e->done = true;
+}
+
 static void close_now(struct end *e)
 {
     e->close = true;
@@ -366,6 +374,63 @@ static void set_times(struct end *e, unsigned what, unsigned milliseconds)
         .rate_time = what & 32 ? milliseconds : 0};
     CHECK(asynchat_set_timeouts(e->ch, &times) == 0);
     e->timed = true;
+}
+
+static struct asynchat_rates some_rates(unsigned what)
+{
+    return (struct asynchat_rates){.size = sizeof(struct asynchat_rates),
+                                   .read = what & 1 ? what * 8u : 0,
+                                   .write = what & 2 ? what * 8u : 0,
+                                   .read_burst = what & 4 ? what : 0,
+                                   .write_burst = what & 8 ? 1 : 0};
+}
+
+static void set_rates(struct end *e, unsigned what)
+{
+    struct asynchat_rates rates = some_rates(what);
+    CHECK(asynchat_set_rates(e->ch, what ? &rates : NULL) == 0);
+}
+
+static void set_group(struct end *e, unsigned what)
+{
+    struct asynchat_rates rates = some_rates(what);
+    if (!world.group)
+        CHECK(asynchat_rate_group_new(world.base, &rates, &world.group) == 0);
+    if (what & 16)
+        CHECK(asynchat_rate_group_set(world.group, &rates) == 0);
+    CHECK(asynchat_set_rate_group(e->ch, what & 32 ? NULL : world.group) == 0);
+}
+
+static void free_group(void)
+{
+    asynchat_rate_group_free(world.group);
+    world.group = NULL;
+}
+
+static void rate(struct end *e, unsigned how, unsigned what)
+{
+    if (how % 4 == 0)
+        free_group();
+    else if (how % 4 == 1)
+        set_group(e, what);
+    else
+        set_rates(e, what);
+}
+
+static void on_transcript(struct asynchat_channel *ch,
+                          enum asynchat_transcript what, const void *data,
+                          size_t len, void *arg)
+{
+    const struct end *e = arg;
+    CHECK(ch == e->ch || !e->ch);
+    CHECK(what == ASYNCHAT_TRANSCRIPT_FOUND ? !data : len > 0);
+}
+
+static void transcribe(struct end *e, unsigned what)
+{
+    CHECK(asynchat_set_transcript(e->ch, what & 1 ? on_transcript : NULL, e) ==
+          0);
+    asynchat_set_secret(e->ch, what & 2);
 }
 
 static void shutdown_write(struct end *e)
@@ -485,7 +550,8 @@ static void tell_more(struct end *e, unsigned what, source next)
         CHECK(asynchat_set_message_budget(e->ch, 1 + next_of(next)) == 0);
         break;
     case 7:
-        set_times(e, next_of(next), 1u << next_of(next) % 16);
+        what = next_of(next);
+        set_times(e, what, 1u << next_of(next) % 16);
         break;
     case 8:
         shutdown_write(e);
@@ -501,6 +567,17 @@ static void tell_more(struct end *e, unsigned what, source next)
         break;
     case 12:
         CHECK(asynchat_set_message_limit(e->ch, 1 + next_of(next)) == 0);
+        break;
+    case 13:
+        what = next_of(next);
+        rate(e, what, next_of(next));
+        break;
+    case 14:
+        what = next_of(next);
+        if (what & 4)
+            close_in_stages(e);
+        else
+            transcribe(e, what);
         break;
     default:
         stop_server(next_of(next));
@@ -801,6 +878,8 @@ static void let_go_on(struct end *e)
     asynchat_resume_producer(e->ch);
     resume_reading(e);
     CHECK(asynchat_join(e->ch, NULL) == 0);
+    CHECK(asynchat_set_rates(e->ch, NULL) == 0);
+    CHECK(asynchat_set_rate_group(e->ch, NULL) == 0);
 }
 
 /* Everybody closes when done: all come to their end. */
@@ -826,6 +905,7 @@ static void clean_up(void)
 {
     world.deeds = 0;
     free_server();
+    free_group();
     for (unsigned i = 0; i < ENDS; i++) {
         struct end *e = &world.ends[i];
         if (e->ch)

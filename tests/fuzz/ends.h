@@ -39,6 +39,7 @@ struct world {
     struct input in;
     struct event_base *base;
     struct asynchat_server *server;
+    struct asynchat_rate_group *group; /* made when it is first wanted */
     bool stops; /* asynchat_server_stop was called for one */
     struct end ends[ENDS];
     struct end *waiting[ENDS]; /* to be accepted, in this order */
