@@ -26,8 +26,7 @@ void asynchat__needle_release(struct needle *needle)
 static bool needle_is(const struct needle *needle, const void *bytes,
                       size_t len)
 {
-    return needle && needle->len == len &&
-           memcmp(needle_bytes(needle), bytes, len) == 0;
+    return needle && needle->len == len && needle_stands(needle, bytes);
 }
 
 /* The table of Knuth, Morris and Pratt, in one pass: `prefix` is the border of
