@@ -420,11 +420,12 @@ void asynchat_discard_buffers(struct asynchat_channel *ch)
     if (!ch || ch->state >= CHANNEL_ENDED)
         return;
     bool running = ch->running;
-    ch->running = true; /* release callbacks may free the channel */
+    ch->running = true; /* release callbacks may free the channel, or push, also
+                           those of references in the input: that stays */
     if (ch->state == CHANNEL_OPEN)
         asynchat__channel_linger_stop(ch);
-    asynchat__channel_in_discard(ch);
     asynchat__channel_out_discard(ch);
+    asynchat__channel_in_discard(ch);
     ch->running = running;
     if (ch->state == CHANNEL_FREED && !running)
         channel_destroy(ch);

@@ -296,6 +296,35 @@ static void release_may_free_the_other(void **state)
     assert_null(f->ch);
 }
 
+/* The reference of the far end's is released when the input that it is in is
+ * dropped. */
+static void push_more(const void *data, size_t len, void *arg)
+{
+    struct fixture *f = arg;
+    (void)data;
+    (void)len;
+    assert_int_equal(asynchat_push(f->ch, "kept", 4), 0);
+}
+
+static void pause_now(struct fixture *f)
+{
+    asynchat_pause_reading(f->ch);
+}
+
+static void what_is_pushed_as_input_is_dropped_stays(void **state)
+{
+    struct fixture *f = start(state);
+    f->on_data = pause_now;
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 2), 0);
+    assert_int_equal(
+        asynchat_push_reference(f->far, "dropped", 7, push_more, f), 0);
+    settle(f);
+    assert_int_equal(asynchat_push(f->ch, "dropped too", 11), 0);
+    asynchat_discard_buffers(f->ch);
+    settle(f);
+    expect_got(f, "kept");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +346,7 @@ int main(void)
         OVER(PAIR, release_may_set_the_other_s_terminator),
         OVER(PAIR, release_may_free_the_other),
         OVER(PAIR, bad_arguments_are_refused),
+        OVER(PAIR, what_is_pushed_as_input_is_dropped_stays),
     };
     return RUN(tests);
 }
