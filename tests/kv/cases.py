@@ -217,7 +217,8 @@ DIFFERENCES = {
     "RESP3": ("kv speaks RESP2 only", b"HELLO 3\r\n", b"-NOPROTO unsupported protocol version\r\n"),
     "hello with a name": (
         "not there: CLIENT SETNAME is", b"HELLO 2 SETNAME x\r\n", b"-ERR Syntax error in HELLO option 'SETNAME'\r\n"),
-    "the number of commands": ("kv has fewer", b"COMMAND COUNT\r\n", None),
+    "the number of commands": (
+        "not there: COMMAND says them all", b"COMMAND COUNT\r\n", b"-ERR unknown subcommand 'COUNT'. Try COMMAND HELP.\r\n"),
     "a command of Redis's": (
         "kv has those of strings, keys and topics", b"LPUSH a b\r\n",
         b"-ERR unknown command 'LPUSH', with args beginning with: 'a' 'b' \r\n"),
