@@ -521,7 +521,7 @@ static struct span size_part(struct span line)
 static void got_chunk_size(struct connection *c)
 {
     struct span line = span_of(&c->line);
-    uint64_t size;
+    uint64_t size = 0;
     if (!is_all(line, VALUE) || !parse_number(size_part(line), 16, &size))
         refuse(c, 400);
     else if (size > max_body - c->received)

@@ -61,17 +61,18 @@ static uint64_t group_share(struct asynchat_rate_group *group,
 static uint64_t rate_allows(struct channel_rate *rate, enum direction way,
                             uint32_t now)
 {
-    uint64_t own = asynchat__bucket_level(&rate->own.bucket[way], now);
-    return rate->group ? least(own, group_share(rate->group, way, now)) : own;
+    uint64_t level = asynchat__bucket_level(&rate->own.bucket[way], now);
+    return rate->group ? least(level, group_share(rate->group, way, now))
+                       : level;
 }
 
 static uint32_t rate_wait(const struct channel_rate *rate, enum direction way)
 {
-    uint32_t own = asynchat__bucket_wait(&rate->own.bucket[way]);
+    uint32_t alone = asynchat__bucket_wait(&rate->own.bucket[way]);
     uint32_t group = 0;
     if (rate->group)
         group = asynchat__bucket_wait(&rate->group->rates.bucket[way]);
-    return own > group ? own : group;
+    return alone > group ? alone : group;
 }
 
 /* `moved` bytes have in all. */
@@ -154,8 +155,8 @@ static void rate_changed(struct asynchat_channel *ch)
 /* Without a limit the channel is as fast as before it had one. */
 static void rate_drop(struct asynchat_channel *ch)
 {
-    const struct bucket *own = ch->rate->own.bucket;
-    if (ch->rate->group || own[READ].rate > 0 || own[WRITE].rate > 0)
+    const struct bucket *buckets = ch->rate->own.bucket;
+    if (ch->rate->group || buckets[READ].rate > 0 || buckets[WRITE].rate > 0)
         return;
     asynchat__channel_rate_free(ch->rate);
     ch->rate = NULL;
