@@ -84,8 +84,8 @@ static void prepare(void)
     snprintf(path, sizeof path, "%s/www/out", folder);
     CHECK(symlink("../secret", path) == 0);
     snprintf(path, sizeof path, "%s/www", folder);
-    open_root(path);
-    set_kinds();
+    root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    CHECK(root >= 0);
     max_body = BODY_MOST;
     timeout = INT32_MAX;
     base = event_base_new();

@@ -139,12 +139,8 @@ def conversations(files):
         hello("a head of nearly 64 KiB", b"A: " + b"b" * 65000 + b"\r\n", 200, text),
         got("a target of 8000 bytes", b"/hello.txt?" + b"q" * 7989, b"", 200, text),
         # 9110 9.1, 15.5.6
-        one("POST to a file", request(b"/hello.txt", b"Content-Length: 5\r\n", b"POST") + b"hello", 405,
-            allow="GET, HEAD"),
-        got("DELETE", b"/hello.txt", b"", 405, method=b"DELETE", allow="GET, HEAD"),
+        got("POST to a file", b"/hello.txt", b"", 405, method=b"POST", allow="GET, HEAD"),
         got("GET of the echo", b"/echo", b"", 405, allow="POST"),
-        one("OPTIONS", b"OPTIONS * HTTP/1.1\r\n" + HOST + b"\r\n", 405),
-        one("CONNECT", b"CONNECT x:80 HTTP/1.1\r\n" + HOST + b"\r\n", 405),
         # 9112 6, 7
         one("a body by its length", post(b"Content-Length: 5\r\n", b"hello"), 200, b"hello"),
         one("no body", post(b"Content-Length: 0\r\n", b""), 200, b""),
@@ -195,8 +191,6 @@ def conversations(files):
         # 9112 9
         ("many in one", request(b"/hello.txt") * 3 + post(b"Content-Length: 2\r\n", b"hi") + request(b"/large"),
          [("GET", 200, text, {})] * 3 + [("POST", 200, b"hi", {}), ("GET", 200, large, {})]),
-        ("GET with a body", request(b"/hello.txt", b"Content-Length: 5\r\n") + b"hello" + request(b"/empty"),
-         [("GET", 200, text, {}), ("GET", 200, b"", {})]),
         ("HEAD and GET", request(b"/large", method=b"HEAD") + request(b"/empty"),
          [("HEAD", 200, b"", {}), ("GET", 200, b"", {})]),
         ("404 and GET", request(b"/nothing") + request(b"/empty"), [("GET", 404, None, {}), ("GET", 200, b"", {})]),
@@ -210,6 +204,12 @@ def conversations(files):
             ("close", request(b"/hello.txt", b"Connection: x, Close\r\n"), 200, text, "close"),
             ("HTTP/1.0", b"GET /hello.txt HTTP/1.0\r\n\r\n", 200, text, "close"),
             ("a file and close", request(b"/large", b"Connection: close\r\n"), 200, large, "close"),
+            ("close and other lines", request(b"/empty", b"Connection: x\r\nConnection: close\r\n"), 200, b"", "close"),
+            # a body that nobody wants is not read, and is no request: 9112 9.3
+            ("GET with a body", request(b"/hello.txt", b"Content-Length: 5\r\n") + b"hello", 200, text, "close"),
+            ("GET with chunks", request(b"/hello.txt", chunked) + b"0\r\n\r\n", 200, text, "close"),
+            ("POST to a file, with a body", request(b"/hello.txt", b"Content-Length: 5\r\n", b"POST") + b"hello", 405, None,
+             "close"),
         )
     ] + [
         one("HTTP/1.0 that goes on", b"GET /hello.txt HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", 200, text,
@@ -252,9 +252,9 @@ def hold_conversation(ports, conversation, rng):
 def tags_match(port):
     tag = ask(port, b"/hello.txt").fields["etag"].encode()
     for status, fields in ((304, b"If-None-Match: %s" % tag), (304, b"If-None-Match: W/%s" % tag),
-                           (304, b'If-None-Match: "a,b", %s' % tag), (304, b'If-None-Match: "a"\r\nIf-None-Match: %s' % tag),
+                           (304, b'If-None-Match: "a,b", %s' % tag), (200, b'If-Match: W/%s, %s' % (tag, tag)),
                            (200, b"If-None-Match: %s" % tag[:-1]), (200, b"If-Match: %s" % tag), (412, b"If-Match: W/%s" % tag),
-                           (200, b'If-None-Match: "%s' % tag), (206, b"Range: bytes=0-1\r\nIf-Range: %s" % tag),
+                           (206, b"Range: bytes=0-1\r\nIf-Range: %s" % tag),
                            (200, b"Range: bytes=0-1\r\nIf-Range: W/%s" % tag)):
         answer = ask(port, b"/hello.txt", fields + b"\r\n")
         expect(answer.status, status, fields)
@@ -432,7 +432,7 @@ def the_end_comes_in_order(folder):
 
 
 def limits_and_log_are_options(folder):
-    with serving(PROGRAM, folder, "--max-body", "10", "--log") as (port, said, _):
+    with serving(PROGRAM, folder, "--max-body", "10", "--log", "1") as (port, said, _):
         with Connection(port) as c:
             c.socket.sendall(request(b"/echo", b"Content-Length: 10\r\n", b"POST") + b"0123456789")
             expect(c.answer().body, b"0123456789")
