@@ -27,6 +27,12 @@ def paragraphs(parts):
             for line in ([".Pp"] if i and not part[0].startswith((".Bl", ".Bd")) else []) + part]
 
 
+def arguments(parameters):
+    """Those of a synopsis. Lines break between arguments only, and one that is a function may be longer than a line: so its
+    own parameters are arguments as well."""
+    return [f'.Fa "{part}"' for parameter in parameters for part in parameter.split(", ")]
+
+
 def tag_list(items):
     return [".Bl -tag -width Ds", *(line for item in items for line in item), ".El"]
 
@@ -63,7 +69,7 @@ class Writer:
         if page.functions() and any(item.kind == "struct" for item in page.items):
             yield ".Pp"
         for item in page.functions():
-            yield from [".Ft " + item.type, ".Fo " + item.name, *(f'.Fa "{p}"' for p in item.parameters or ["void"]),
+            yield from [".Ft " + item.type, ".Fo " + item.name, *arguments(item.parameters or ["void"]),
                         ".Fc"]
 
     def item(self, item):
