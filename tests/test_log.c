@@ -108,7 +108,7 @@ static void who_is_turned_away_is_told(void **state)
     hang_up(f, one);
 }
 
-static void the_want_of_descriptors_is_told_once(void **state)
+static void without_descriptors_accepting_is_told_once(void **state)
 {
     struct fixture *f = serve(state, "127.0.0.1:0");
     struct rlimit before;
@@ -185,7 +185,7 @@ int main(void)
         LOGGED(TCP, after_a_reset_it_is_this_sides_address),
         LOGGED(PAIR, what_has_no_address_is_a_channel),
         LOGGED(TCP, who_is_turned_away_is_told),
-        LOGGED(TCP, the_want_of_descriptors_is_told_once),
+        LOGGED(TCP, without_descriptors_accepting_is_told_once),
         LOGGED(TCP, a_server_that_stops_is_told),
         LOGGED(TCP, below_the_level_nothing_is_told),
         LOGGED(TCP, without_a_function_nothing_is_told),
