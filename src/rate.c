@@ -39,8 +39,8 @@ struct channel_rate {
 };
 
 _Static_assert(sizeof(struct asynchat_rates) ==
-                   sizeof(size_t) + 4 * sizeof(uint64_t),
-               "asynchat_rates has padding");
+                   TABLE_SIZE(struct asynchat_rates, write_burst),
+               "asynchat_rates ends with padding");
 
 /* --- what may move --- */
 
@@ -91,8 +91,8 @@ static void rate_pay(struct channel_rate *rate, enum direction way,
 size_t asynchat__channel_rate_send(struct asynchat_channel *ch)
 {
     rate_pay(ch->rate, WRITE, ch->transport.sent);
-    return least(ch->out.chunk,
-                 rate_allows(ch->rate, WRITE, asynchat__channel_time_now()));
+    uint64_t most = rate_allows(ch->rate, WRITE, asynchat__channel_time_now());
+    return (size_t)least(ch->out.chunk, most);
 }
 
 /* The next read is no longer than what may come, as far as that is known now: if
