@@ -33,6 +33,7 @@ struct asynchat_rate_group {
 struct channel_rate {
     struct rates own;
     uint64_t paid[DIRECTIONS]; /* so many bytes, of all that have moved */
+    bool served;               /* something has, in this wake-up */
     struct asynchat_channel *ch;
     struct asynchat_rate_group *group;
     struct channel_rate *next, **link; /* of its members */
@@ -81,6 +82,7 @@ static void rate_pay(struct channel_rate *rate, enum direction way,
 {
     uint64_t bytes = moved - rate->paid[way];
     rate->paid[way] = moved;
+    rate->served = rate->served || bytes > 0;
     asynchat__bucket_spend(&rate->own.bucket[way], bytes);
     if (rate->group)
         asynchat__bucket_spend(&rate->group->rates.bucket[way], bytes);
@@ -109,7 +111,8 @@ static void rate_read(struct asynchat_channel *ch, uint32_t now)
         most > 0 ? (unsigned)least(ch->in.piece, most) : 1;
 }
 
-/* When to look again; 0: nothing waits for that. */
+/* When to look again; 0: nothing waits for that. Who has just had something comes
+ * behind the others of its group, who wait for the same moment. */
 static uint32_t rate_next(struct asynchat_channel *ch)
 {
     bool kept = channel_sends(ch) && !asynchat__channel_out_empty(ch) &&
@@ -118,13 +121,18 @@ static uint32_t rate_next(struct asynchat_channel *ch)
         ch->in.paused & PAUSE_RATE ? rate_wait(ch->rate, READ) : UINT32_MAX;
     uint32_t write = kept ? rate_wait(ch->rate, WRITE) : UINT32_MAX;
     uint32_t next = (uint32_t)least(read, write);
-    return next == UINT32_MAX ? 0 : next > 0 ? next : 1;
+    if (next == UINT32_MAX)
+        return 0;
+    bool behind = ch->rate->group && ch->rate->served;
+    return (next > 0 ? next : 1) + behind;
 }
 
 void asynchat__channel_rate(struct asynchat_channel *ch)
 {
+    rate_pay(ch->rate, WRITE, ch->transport.sent);
     rate_read(ch, asynchat__channel_time_now());
     asynchat__channel_time_allow(ch, rate_next(ch));
+    ch->rate->served = false;
 }
 
 /* What a channel needs for rates; 0 or -ENOMEM. */

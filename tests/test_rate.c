@@ -324,6 +324,32 @@ static void group_fill(struct group *g)
     }
 }
 
+static struct group group_of_senders(uint64_t write)
+{
+    struct asynchat_rates rates = {.size = sizeof rates, .write = write};
+    struct group g = {.base = event_base_new()};
+    assert_int_equal(asynchat_rate_group_new(g.base, &rates, &g.group), 0);
+    for (int i = 0; i < MEMBERS; i++) {
+        member_open(g.base, &g.members[i]);
+        assert_int_equal(asynchat_set_rate_group(g.members[i].ch, g.group), 0);
+    }
+    return g;
+}
+
+static void member_push(struct member *m, size_t len)
+{
+    char *data = big(len);
+    assert_int_equal(asynchat_push(m->ch, data, len), 0);
+    free(data);
+}
+
+static size_t member_sent(const struct member *m)
+{
+    struct asynchat_stats stats;
+    assert_int_equal(asynchat_get_stats(m->ch, &stats, sizeof stats), 0);
+    return stats.sent;
+}
+
 static void group_close(struct group *g)
 {
     for (int i = 0; i < MEMBERS; i++)
@@ -360,6 +386,38 @@ static void its_members_get_the_same(void **state)
     turn(g.base, 5000);
     for (int i = 0; i < MEMBERS; i++)
         assert_in_range(g.members[i].count, 32000, 48000);
+    group_close(&g);
+}
+
+/* Also what was sent to the last byte by one who says no more. */
+static void what_one_has_sent_the_others_have_less(void **state)
+{
+    struct group g = group_of_senders(1000);
+    (void)state;
+    turn(g.base, 10);
+    for (int i = 0; i < MEMBERS; i++)
+        member_push(&g.members[i], 1000);
+    for (int i = 0; i < 10; i++)
+        event_base_loop(g.base, EVLOOP_NONBLOCK);
+    assert_int_equal(member_sent(&g.members[0]) + member_sent(&g.members[1]) +
+                         member_sent(&g.members[2]),
+                     1000);
+    turn(g.base, 2000);
+    assert_in_range(member_sent(&g.members[0]) + member_sent(&g.members[1]) +
+                        member_sent(&g.members[2]),
+                    2900, 3000);
+    group_close(&g);
+}
+
+static void its_members_send_the_same(void **state)
+{
+    struct group g = group_of_senders(20000);
+    (void)state;
+    for (int i = 0; i < MEMBERS; i++)
+        member_push(&g.members[i], 60000);
+    turn(g.base, 5000);
+    for (int i = 0; i < MEMBERS; i++)
+        assert_in_range(member_sent(&g.members[i]), 32000, 48000);
     group_close(&g);
 }
 
@@ -497,6 +555,8 @@ int main(void)
         OVER_ALL(rates_hold_from_inside_a_callback),
         cmocka_unit_test(a_group_has_a_rate_together),
         cmocka_unit_test(its_members_get_the_same),
+        cmocka_unit_test(what_one_has_sent_the_others_have_less),
+        cmocka_unit_test(its_members_send_the_same),
         cmocka_unit_test(one_alone_has_all_of_it),
         cmocka_unit_test(the_lesser_rate_holds),
         cmocka_unit_test(without_the_group_there_is_no_limit),
