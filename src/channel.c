@@ -424,6 +424,7 @@ void asynchat_discard_buffers(struct asynchat_channel *ch)
                            those of references in the input: that stays */
     if (ch->state == CHANNEL_OPEN)
         asynchat__channel_linger_stop(ch);
+    ch->stages = false;
     asynchat__channel_out_discard(ch);
     asynchat__channel_in_discard(ch);
     ch->running = running;

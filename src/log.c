@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include <asynchat/channel.h>
+
+#include "address.h"
+
 /* Room for an address and a text of the system's. */
 #define LINE_SIZE 512
 
@@ -40,4 +44,14 @@ void asynchat__log(enum asynchat_log_level level, const char *format, ...)
     vsnprintf(text, sizeof text, format, values);
     va_end(values);
     hook.log(level, text, hook.arg);
+}
+
+void asynchat__log_address(enum asynchat_log_level level,
+                           const struct address *address, const char *text)
+{
+    char name[ASYNCHAT_ADDRESS_SIZE] = "?";
+    if (!asynchat__log_wants(level))
+        return;
+    asynchat__address_format(address, name, sizeof name);
+    asynchat__log(level, "%s: %s", name, text);
 }

@@ -6,10 +6,16 @@
 
 #include <asynchat/log.h>
 
+struct address;
+
 /* Whether somebody wants to know; to be asked before work is done for it. */
 bool asynchat__log_wants(enum asynchat_log_level level);
 
 __attribute__((format(printf, 2, 3))) void asynchat__log(
     enum asynchat_log_level level, const char *format, ...);
+
+/* A line about an address. */
+void asynchat__log_address(enum asynchat_log_level level,
+                           const struct address *address, const char *text);
 
 #endif

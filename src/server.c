@@ -153,16 +153,6 @@ void asynchat_server_set_remove_path(struct asynchat_server *server, int remove)
         server->remove_path = remove != 0;
 }
 
-void asynchat__server_log(const struct asynchat_server *server,
-                          enum asynchat_log_level level, const char *text)
-{
-    char name[ASYNCHAT_ADDRESS_SIZE] = "server";
-    if (!asynchat__log_wants(level))
-        return;
-    asynchat_server_address(server, name, sizeof name);
-    asynchat__log(level, "%s: %s", name, text);
-}
-
 /* --- asking --- */
 
 int asynchat_server_get_socket(const struct asynchat_server *server)

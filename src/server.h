@@ -10,7 +10,6 @@
 #include <asynchat/stats.h>
 
 #include "address.h"
-#include "log.h"
 #include "loop.h"
 #include "peers.h"
 
@@ -61,10 +60,6 @@ struct asynchat_server {
     void (*stopped)(void *arg);
     void *stopped_arg;
 };
-
-/* One line about a server, if somebody wants it. */
-void asynchat__server_log(const struct asynchat_server *server,
-                          enum asynchat_log_level level, const char *text);
 
 /* --- server_listen --- */
 

@@ -17,6 +17,7 @@
 #include <asynchat/error.h>
 
 #include "channel.h"
+#include "log.h"
 #include "post.h"
 #include "probe.h"
 #include "socket.h"
@@ -46,14 +47,15 @@ static void server_starves(struct asynchat_server *server, int error)
         return;
     server->starved = true;
     server->counts.sum.pauses++;
-    asynchat__server_log(server, ASYNCHAT_LOG_WARNING,
-                         asynchat_strerror(error));
+    asynchat__log_address(ASYNCHAT_LOG_WARNING, &server->address,
+                          asynchat_strerror(error));
 }
 
 static void server_has_room(struct asynchat_server *server)
 {
     if (server->starved)
-        asynchat__server_log(server, ASYNCHAT_LOG_INFO, "accepts again");
+        asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address,
+                              "accepts again");
     server->starved = false;
 }
 
@@ -109,24 +111,13 @@ static bool server_refuses(const struct asynchat_server *server)
             asynchat__peers_count(&server->peers, key) >= most);
 }
 
-/* About the last connection. */
-static void server_log_from(const struct asynchat_server *server,
-                            enum asynchat_log_level level, const char *text)
-{
-    char from[ASYNCHAT_ADDRESS_SIZE] = "?";
-    if (!asynchat__log_wants(level))
-        return;
-    asynchat__address_format(&server->from, from, sizeof from);
-    asynchat__log(level, "%s: %s", from, text);
-}
-
 /* What the peer has sent already is read before: unread it would make the
  * system reset the connection, and the peer lose the text. */
 static void server_turn_away(struct asynchat_server *server, int fd)
 {
     const char *text = server->options.turn_away;
     server->counts.sum.turned_away++;
-    server_log_from(server, ASYNCHAT_LOG_INFO, "is turned away");
+    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->from, "is turned away");
     if (text && *text) {
         char unread[4096];
         (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);

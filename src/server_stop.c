@@ -10,11 +10,13 @@
 
 #include <asynchat/error.h>
 
+#include "log.h"
+
 /* The program may call anything but what frees the server. */
 static void server_end(struct asynchat_server *server)
 {
     server->ended = true;
-    asynchat__server_log(server, ASYNCHAT_LOG_INFO, "has stopped");
+    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address, "has stopped");
     if (server->stopped)
         server->stopped(server->stopped_arg);
     asynchat__server_destroy(server);
@@ -49,7 +51,7 @@ int asynchat_server_stop(struct asynchat_server *server, unsigned grace,
     if (server->ended)
         return ASYNCHAT_ESTOPPED;
     if (!server->stopping)
-        asynchat__server_log(server, ASYNCHAT_LOG_INFO, "stops");
+        asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address, "stops");
     server->stopping = true;
     server->stopped = stopped;
     server->stopped_arg = arg;

@@ -24,6 +24,7 @@ static void stats_copy(void *to, size_t size, const void *stats, size_t known)
 
 /* --- channels --- */
 
+/* All but what is queued, of which a channel that is gone has nothing any more. */
 static struct asynchat_stats channel_stats(const struct asynchat_channel *ch)
 {
     return (struct asynchat_stats){
@@ -33,7 +34,6 @@ static struct asynchat_stats channel_stats(const struct asynchat_channel *ch)
         .dropped = ch->in.too_long,
         .dropped_bytes = ch->in.too_long_bytes,
         .pressures = ch->out.pressures,
-        .queued = asynchat_get_queued(ch),
     };
 }
 
@@ -43,13 +43,13 @@ int asynchat_get_stats(const struct asynchat_channel *ch,
     if (!ch || !stats)
         return -EINVAL;
     struct asynchat_stats all = channel_stats(ch);
+    all.queued = asynchat_get_queued(ch);
     stats_copy(stats, size, &all, sizeof all);
     return 0;
 }
 
 /* --- servers --- */
 
-/* All but what is queued, which goes with the channel. */
 static void server_add(struct asynchat_server_stats *sum,
                        const struct asynchat_stats *stats)
 {
@@ -93,7 +93,7 @@ int asynchat_server_get_stats(const struct asynchat_server *server,
          ch = ch->next) {
         struct asynchat_stats one = channel_stats(ch);
         server_add(&all, &one);
-        all.queued += one.queued;
+        all.queued += asynchat_get_queued(ch);
     }
     stats_copy(stats, size, &all, sizeof all);
     return 0;

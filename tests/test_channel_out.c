@@ -523,6 +523,19 @@ static void stages_after_the_peer_has_ended_are_one(void **state)
     expect(f, "eof closed(0)");
 }
 
+static void discarding_takes_stages_back(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_close_in_stages(f->ch), 0);
+    asynchat_discard_buffers(f->ch);
+    settle(f);
+    push(f, "last");
+    assert_int_equal(asynchat_close_when_done(f->ch), 0);
+    settle(f);
+    expect_got(f, "last");
+    expect(f, "closed(0)");
+}
+
 static void stages_of_no_channel_are_refused(void **state)
 {
     struct fixture *f = start(state);
@@ -770,6 +783,7 @@ int main(void)
         OVER_SOCKETS(a_peer_that_sends_on_is_not_reset),
         OVER_SOCKETS(stages_take_no_longer_than_the_linger_time),
         OVER_SOCKETS(stages_after_the_peer_has_ended_are_one),
+        OVER_SOCKETS(discarding_takes_stages_back),
         OVER_ALL(stages_of_no_channel_are_refused),
         OVER_SOCKETS(discard_takes_the_linger_time_back),
         OVER(SOCKETPAIR,

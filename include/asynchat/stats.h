@@ -59,7 +59,8 @@ ASYNCHAT_API int asynchat_server_get_stats(
     size_t size);
 
 /* How many of its channels have ended with that status: what handle_close was
- * told, so 0, ASYNCHAT_EOF, or an error. Since 0.1. */
+ * told, or would have been for one that was freed, so 0, ASYNCHAT_EOF, or an
+ * error. Since 0.1. */
 ASYNCHAT_API uint64_t asynchat_server_get_ended(
     const struct asynchat_server *server, int status);
 

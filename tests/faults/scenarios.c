@@ -1527,6 +1527,20 @@ static void the_output_outlives_the_input(struct world *w)
     close_when_done(&w->sides[1]);
 }
 
+/* It says something, and is refused more while the other still sends. */
+static void refuse_more(struct side *s)
+{
+    say(s, "enough\r\n");
+    close_in_stages(s);
+}
+
+static void closed_in_stages(struct world *w)
+{
+    static const struct program refuser = {.connected = crlf,
+                                           .message = refuse_more};
+    over_sockets(w, &long_asker, &refuser);
+}
+
 static void abort_now(struct side *s)
 {
     asynchat_abort(s->ch);
@@ -1660,6 +1674,7 @@ const struct scenario scenarios[] = {
     SCENARIO(the_output_ends_before_the_input, LINGERS),
     SCENARIO(the_output_ends_before_the_input_over_a_pair, 0),
     SCENARIO(the_output_outlives_the_input, LINGERS),
+    SCENARIO(closed_in_stages, LOSES | LINGERS | TIMED),
     SCENARIO(aborted, SYSTEM | WAITS | LINGERS),
     SCENARIO(posts_over_sockets, 0),
     SCENARIO(posts_over_a_pair, 0),

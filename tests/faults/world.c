@@ -900,15 +900,25 @@ void shutdown_write(struct side *s)
         note(s, asynchat_shutdown_write(s->ch));
 }
 
-void close_when_done(struct side *s)
+static void close_by(struct side *s, int (*close)(struct asynchat_channel *ch))
 {
     if (!s->ch)
         return;
-    int error = asynchat_close_when_done(s->ch);
+    int error = close(s->ch);
     note(s, error);
     if (error && error != ASYNCHAT_ECLOSED)
         complain(s->world, "close_when_done: %d", error);
     s->done = s->done || !error;
+}
+
+void close_when_done(struct side *s)
+{
+    close_by(s, asynchat_close_when_done);
+}
+
+void close_in_stages(struct side *s)
+{
+    close_by(s, asynchat_close_in_stages);
 }
 
 void close_now(struct side *s)

@@ -196,6 +196,7 @@ void transcript(struct side *s,
 void join(struct side *s, struct side *other);
 void shutdown_write(struct side *s);
 void close_when_done(struct side *s);
+void close_in_stages(struct side *s);
 void close_now(struct side *s);
 void discard(struct side *s);
 void free_now(struct side *s);
