@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -472,18 +471,6 @@ struct fixture *start_whole(void **state)
 }
 
 /* --- around each test --- */
-
-int count_descriptors(void)
-{
-    int count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    if (!dir)
-        return 0;
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
-}
 
 int fixture_setup(void **state)
 {

@@ -20,6 +20,8 @@
 
 #include <asynchat.h>
 
+#include "descriptors.h"
+
 enum over {
     OVER_PAIR,        /* asynchat_pair_new */
     OVER_SOCKETPAIR,  /* asynchat_channel_new_socket */
@@ -117,7 +119,6 @@ void set_crlf(struct fixture *f);
 /* So many bytes of a pattern, NUL-terminated, to be freed. */
 char *big(size_t len);
 
-int count_descriptors(void);
 /* Two connected sockets, the first as the library wants it. */
 void make_socketpair(int fds[2]);
 

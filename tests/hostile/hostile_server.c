@@ -14,7 +14,6 @@
  * listening, and exits with 0 if nothing is left in the loop then.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <malloc.h>
@@ -30,6 +29,8 @@
 #include <event2/event.h>
 
 #include <asynchat.h>
+
+#include "descriptors.h"
 
 /* What attack.py and run.py know as well. */
 #define MESSAGE_LIMIT 8192
@@ -224,17 +225,6 @@ static const struct asynchat_handler handler = {
 };
 
 /* --- counting --- */
-
-static int count_descriptors(void)
-{
-    int count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    while (dir && readdir(dir))
-        count++;
-    if (dir)
-        closedir(dir);
-    return count;
-}
 
 static void report_ended(void)
 {

@@ -7,7 +7,6 @@
  * listening, and exits with 0 if nothing is left in the loop then.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
-#include <dirent.h>
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
@@ -20,6 +19,8 @@
 #include <event2/event.h>
 
 #include <asynchat.h>
+
+#include "descriptors.h"
 
 #define MESSAGE_LIMIT 65536
 #define LINGER 2000       /* milliseconds */
@@ -128,17 +129,6 @@ static const struct asynchat_handler handler = {
 };
 
 /* --- counting --- */
-
-static int count_descriptors(void)
-{
-    int count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    while (dir && readdir(dir))
-        count++;
-    if (dir)
-        closedir(dir);
-    return count;
-}
 
 static void report(evutil_socket_t number, short what, void *arg)
 {
