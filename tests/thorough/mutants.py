@@ -241,7 +241,7 @@ def make_programs(pool, out):
     faults = [f"faults/{name}.c" for name in ("memory", "inject", "scenarios", "threads", "sweep", "world")]
 
     def test(name, *more):
-        return Program(pool, asan, name, [f"{name}.c", "fixture.c", "serving.c", *more])
+        return Program(pool, asan, name, [f"{name}.c", "fixture.c", "descriptors.c", "serving.c", *more])
 
     return [
         Program(pool, asan, "test_match", ["test_match.c"]),
@@ -405,4 +405,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{error}\n{error.stderr}")
