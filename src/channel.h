@@ -325,7 +325,7 @@ void asynchat__channel_out_begin(struct asynchat_channel *ch);
 static inline void channel_out_busy(struct asynchat_channel *ch)
 {
     ch->out.idle = false;
-    ch->transport.room = 0;
+    ch->transport.open = false;
 }
 
 /* Fills the output evbuffer from the queue and sends from it. */

@@ -273,15 +273,12 @@ static size_t in_deliver(struct asynchat_channel *ch, const uint8_t *piece,
     return step.used;
 }
 
-/* Whether a step has all of a message: nothing of it came before, `data` bytes
- * are here and then its terminator. */
-static bool in_is_line(const struct asynchat_channel *ch,
-                       struct match_step step)
+/* Whether all of a message is here, its end included: nothing of it came before
+ * these bytes. */
+static bool in_is_line(const struct asynchat_channel *ch, size_t data)
 {
     const struct channel_in *in = &ch->in;
-    size_t data = step.used - step.matched;
-    return in->match.held == 0 && step.matched > 0 && data > 0 &&
-           data <= in->fresh && (in->lines || ch->handler->message);
+    return data > 0 && data <= in->fresh && (in->lines || ch->handler->message);
 }
 
 /* The short way through such messages, which most are. */
@@ -332,10 +329,10 @@ static size_t in_step(struct asynchat_channel *ch, const uint8_t *piece,
                       size_t len)
 {
     const struct match *m = &ch->in.match;
-    struct match_step step = match_step(m, piece, len);
-    if (match_found(m, step) && in_is_line(ch, step))
-        return in_line(ch, piece, step.used - step.matched, step.used);
-    return in_any(ch, piece, step);
+    size_t at;
+    if (match_find(m, piece, len, &at) && in_is_line(ch, at))
+        return in_line(ch, piece, at, at + m->needle->len);
+    return in_any(ch, piece, asynchat__match_from(m, piece, at, len));
 }
 
 static bool in_goes_on(const struct asynchat_channel *ch)

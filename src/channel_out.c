@@ -252,7 +252,7 @@ void asynchat__channel_out_begin(struct asynchat_channel *ch)
 static bool out_run_pushed(struct asynchat_channel *ch)
 {
     struct transport *t = &ch->transport;
-    t->room = 0;
+    t->open = false;
     if (!ch->out.idle || t->broken || ch->out.busy)
         return false;
     if (t->pushed == 0)

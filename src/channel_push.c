@@ -72,7 +72,8 @@ static size_t push_now(struct asynchat_channel *ch, const void *data,
 
 /* Once a part of the bytes is sent, it is too late to say that there is no memory
  * for the rest: the channel ends of it. */
-static int push_bytes(struct asynchat_channel *ch, const void *data, size_t len)
+static SEARCH_APART int push_bytes(struct asynchat_channel *ch,
+                                   const void *data, size_t len)
 {
     if (!ch || (!data && len > 0) || len > PTRDIFF_MAX)
         return -EINVAL;
@@ -94,15 +95,16 @@ static int push_bytes(struct asynchat_channel *ch, const void *data, size_t len)
 }
 
 /* The short way is open when everything that would be asked for is known to be
- * so. (0 bytes, less 1, are more than any room.) */
+ * so. (0 bytes, less 1, are too many.) Nothing is needed any more when
+ * it copies, so that no register is saved. */
 int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
 {
-    if (!ch || !data || len - 1 >= ch->transport.room)
+    if (!ch || !data || !ch->transport.open ||
+        len - 1 >= LOOP_BUFFER - ch->transport.pushed)
         return push_bytes(ch, data, len);
-    struct transport *t = &ch->transport;
-    memcpy(t->loop->pushed + t->pushed, data, len);
-    t->pushed += len;
-    t->room -= len;
+    uint8_t *to = ch->transport.loop->pushed + ch->transport.pushed;
+    ch->transport.pushed += len;
+    memcpy(to, data, len);
     return 0;
 }
 

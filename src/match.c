@@ -172,13 +172,6 @@ static struct match_step string_walk(const struct needle *needle,
     return (struct match_step){at, matched};
 }
 
-struct match_step asynchat__match_walk(const struct needle *needle,
-                                       const uint8_t *piece, size_t at,
-                                       size_t len)
-{
-    return string_walk(needle, piece, at, len, 0);
-}
-
 /* A stream may come byte by byte. */
 static struct match_step byte_step(const struct needle *needle, uint8_t byte,
                                    uint32_t held)
@@ -189,8 +182,9 @@ static struct match_step byte_step(const struct needle *needle, uint8_t byte,
     return (struct match_step){1, needle_take(needle, bytes, held, byte)};
 }
 
-struct match_step asynchat__match_any(const struct match *m,
-                                      const uint8_t *piece, size_t len)
+struct match_step asynchat__match_from(const struct match *m,
+                                       const uint8_t *piece, size_t at,
+                                       size_t len)
 {
     if (!match_ends(m))
         return (struct match_step){.used = len};
@@ -198,5 +192,5 @@ struct match_step asynchat__match_any(const struct match *m,
         return length_step(m, len);
     if (len == 1)
         return byte_step(m->needle, *piece, m->held);
-    return string_walk(m->needle, piece, 0, len, m->held);
+    return string_walk(m->needle, piece, at, len, m->held);
 }

@@ -11,6 +11,7 @@
 #define ASYNCHAT_MATCH_H
 
 #include <stdbool.h>
+#include <string.h>
 
 #include <asynchat/channel.h>
 
@@ -94,40 +95,37 @@ static inline size_t match_data(struct match_step step)
     return step.used > step.matched ? step.used - step.matched : 0;
 }
 
-/* Whether all of a terminator stands at a place. */
+/* Whether all of a terminator stands at a place. Most have two bytes. */
 static inline bool needle_stands(const struct needle *needle,
                                  const uint8_t *place)
 {
     const uint8_t *bytes = needle_bytes(needle);
-    uint32_t i = 0;
-    while (i < needle->len && place[i] == bytes[i])
+    uint32_t i = 0, len = needle->len;
+    if (len == 2)
+        return memcmp(place, bytes, 2) == 0;
+    while (i < len && place[i] == bytes[i])
         i++;
-    return i == needle->len;
+    return i == len;
 }
 
-/* The search has stopped `at` a place where not all of a terminator stands. */
-struct match_step asynchat__match_walk(const struct needle *needle,
-                                       const uint8_t *piece, size_t at,
-                                       size_t len);
-
-/* For whatever is not as match_step() hopes. */
-struct match_step asynchat__match_any(const struct match *m,
-                                      const uint8_t *piece, size_t len);
-
-/* Looks at the next piece and changes nothing: the caller sets m->held, and
- * takes data off m->left, as it delivers. Most often nothing is held back, and
- * the search finds all of a terminator at once. */
-static inline struct match_step match_step(const struct match *m,
-                                           const uint8_t *piece, size_t len)
+/* Looks at the next piece, in two steps, which change nothing: the caller sets
+ * m->held, and takes data off m->left, as it delivers. The first is enough most
+ * often: nothing is held back, and the search finds all of a terminator at once.
+ * That begins at *at then; if not, the second goes on from there. */
+static inline bool match_find(const struct match *m, const uint8_t *piece,
+                              size_t len, size_t *at)
 {
     const struct needle *needle = m->needle;
+    *at = 0;
     if (m->kind != ASYNCHAT_STRING || m->held > 0 || m->left == 0 || len == 1)
-        return asynchat__match_any(m, piece, len);
-    size_t at = asynchat__search(&needle->search, piece, 0, len);
-    if (needle->len > len - at || !needle_stands(needle, piece + at))
-        return asynchat__match_walk(needle, piece, at, len);
-    return (struct match_step){at + needle->len, needle->len};
+        return false;
+    *at = asynchat__search(&needle->search, piece, 0, len);
+    return needle->len <= len - *at && needle_stands(needle, piece + *at);
 }
+
+struct match_step asynchat__match_from(const struct match *m,
+                                       const uint8_t *piece, size_t at,
+                                       size_t len);
 
 struct needle *asynchat__needle_share(struct needle *needle);
 void asynchat__needle_release(struct needle *needle);

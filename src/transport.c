@@ -18,7 +18,7 @@ struct evbuffer *asynchat__transport_input(const struct transport *t)
 void asynchat__transport_open(struct transport *t)
 {
     if (t->ops->is_socket)
-        t->room = LOOP_BUFFER;
+        t->open = true;
 }
 
 void asynchat__transport_settle(struct transport *t)

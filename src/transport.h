@@ -70,7 +70,6 @@ struct transport {
     size_t received;     /* socket: so many bytes in loop->received, of this
                                 wake-up, come after those of the input */
     size_t pushed;       /* and so many in loop->pushed go before the output */
-    size_t room;         /* for so many more, now */
     struct event *waker; /* bufferevent: libevent's own deferred callbacks
                                 are not taken back by freeing */
     uint64_t sent;       /* in all, in bytes */
@@ -78,6 +77,7 @@ struct transport {
     enum transport_reading reading;
     int ended;  /* ASYNCHAT_EOF or an error: nothing is received any more */
     int broken; /* an error: nothing can be sent any more */
+    bool open;  /* more may be put into loop->pushed */
     bool connecting;
     bool failed; /* to connect */
     bool writing;
@@ -109,7 +109,7 @@ int asynchat__transport_socket_fd(const struct transport *t);
 struct evbuffer *asynchat__transport_input(const struct transport *t);
 
 /* Where nothing is to go before it, what is to be sent in this wake-up may be put
- * into loop->pushed, as long as there is `room`: most bytes are gone when it
+ * into loop->pushed, as long as it is `open`: most bytes are gone when it
  * ends, and never see an evbuffer. */
 void asynchat__transport_open(struct transport *t);
 

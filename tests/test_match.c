@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "match.h"
+#include "match_step.h"
 
 static struct needles recent; /* of all tests */
 

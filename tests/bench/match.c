@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "match.h"
+#include "match_step.h"
 
 #define ROUNDS 31
 #define MIB (1u << 20)

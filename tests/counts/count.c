@@ -14,7 +14,7 @@
 
 #include <asynchat.h>
 
-#include "match.h"
+#include "match_step.h"
 
 #define MIB (1u << 20)
 #define PIECE 4096 /* fed to the matcher at a time */
