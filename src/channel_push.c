@@ -5,6 +5,8 @@
 #include "channel.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <event2/buffer.h>
@@ -108,6 +110,53 @@ int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
     return 0;
 }
 
+/* --- as printf has it --- */
+
+#define TEXT_MOST 512 /* bytes that are no reason to allocate */
+
+static int push_long_text(struct asynchat_channel *ch, const char *format,
+                          va_list args, size_t len)
+{
+    char *text = malloc(len + 1);
+    if (!text)
+        return -ENOMEM;
+    vsnprintf(text, len + 1, format, args);
+    int error = asynchat_push(ch, text, len);
+    free(text);
+    return error;
+}
+
+int asynchat_push_vprintf(struct asynchat_channel *ch, const char *format,
+                          va_list args)
+{
+    char text[TEXT_MOST];
+    va_list again;
+    int error;
+    if (!ch || !format)
+        return -EINVAL;
+    va_copy(again, args);
+    int len = vsnprintf(text, sizeof text, format, args);
+    if (len < 0)
+        error = -errno;
+    else if ((size_t)len < sizeof text)
+        error = asynchat_push(ch, text, (size_t)len);
+    else
+        error = push_long_text(ch, format, again, (size_t)len);
+    va_end(again);
+    return error;
+}
+
+int asynchat_push_printf(struct asynchat_channel *ch, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int error = asynchat_push_vprintf(ch, format, args);
+    va_end(args);
+    return error;
+}
+
+/* --- without a copy --- */
+
 static int push_reference(struct asynchat_channel *ch, const void *data,
                           size_t len, evbuffer_ref_cleanup_cb release,
                           void *arg)
@@ -171,6 +220,8 @@ int asynchat_push_producer(struct asynchat_channel *ch,
     channel_out_busy(ch);
     return push_done(ch, OUTQ_PRODUCER_SIZE);
 }
+
+/* --- later, and at the end --- */
 
 void asynchat_resume_producer(struct asynchat_channel *ch)
 {

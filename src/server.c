@@ -130,6 +130,7 @@ void asynchat__server_destroy(struct asynchat_server *server)
         event_free(server->acceptable);
     if (server->timer)
         event_free(server->timer);
+    asynchat__server_forget_signals(server);
     asynchat__server_close(server);
     asynchat__server_leave_loop(server);
     if (server->waiting >= 0)

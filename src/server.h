@@ -59,6 +59,7 @@ struct asynchat_server {
     bool ended;    /* the server is freed, after this is called: */
     void (*stopped)(void *arg);
     void *stopped_arg;
+    struct server_signal *signals; /* that make it stop */
 };
 
 /* --- server_listen --- */
@@ -87,6 +88,9 @@ void asynchat__server_leave_loop(struct asynchat_server *server);
 
 /* The server's time is up, or its last channel is gone. May free it. */
 void asynchat__server_stopping(struct asynchat_server *server);
+
+/* Signals do not make it stop any more. */
+void asynchat__server_forget_signals(struct asynchat_server *server);
 
 /* --- stats --- */
 

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -55,9 +57,76 @@ int asynchat_server_stop(struct asynchat_server *server, unsigned grace,
     server->stopping = true;
     server->stopped = stopped;
     server->stopped_arg = arg;
+    asynchat__server_forget_signals(server);
     server_accept_no_more(server);
     asynchat__channels_stop(server->channels);
     if (evtimer_add(server->timer, &time) < 0 || server->connections == 0)
         event_active(server->timer, EV_TIMEOUT, 0);
+    return 0;
+}
+
+/* --- by a signal --- */
+
+struct server_signal {
+    struct asynchat_server *server;
+    struct server_signal *next;
+    struct event *event;
+    unsigned grace;
+    void (*stopped)(void *arg);
+    void *arg;
+};
+
+/* Frees the signal, as it is the end of all of them. */
+static void server_signalled(evutil_socket_t number, short what, void *arg)
+{
+    struct server_signal *s = arg;
+    (void)number;
+    (void)what;
+    (void)asynchat_server_stop(s->server, s->grace, s->stopped, s->arg);
+}
+
+static void signal_free(struct server_signal *s)
+{
+    if (s->event)
+        event_free(s->event);
+    free(s);
+}
+
+void asynchat__server_forget_signals(struct asynchat_server *server)
+{
+    while (server->signals) {
+        struct server_signal *s = server->signals;
+        server->signals = s->next;
+        signal_free(s);
+    }
+}
+
+static bool can_be_caught(int number)
+{
+    struct sigaction now;
+    return number != SIGKILL && number != SIGSTOP &&
+           sigaction(number, NULL, &now) == 0;
+}
+
+int asynchat_server_stop_on_signal(struct asynchat_server *server, int number,
+                                   unsigned grace, void (*stopped)(void *arg),
+                                   void *arg)
+{
+    if (!server || grace > INT_MAX || !can_be_caught(number))
+        return -EINVAL;
+    if (server->stopping)
+        return ASYNCHAT_ESTOPPED;
+    struct server_signal *s = malloc(sizeof *s);
+    if (!s)
+        return -ENOMEM;
+    *s = (struct server_signal){server, server->signals, NULL,
+                                grace,  stopped,         arg};
+    s->event = evsignal_new(event_get_base(server->timer), number,
+                            server_signalled, s);
+    if (!s->event || event_add(s->event, NULL) < 0) {
+        signal_free(s);
+        return -ENOMEM;
+    }
+    server->signals = s;
     return 0;
 }

@@ -3,10 +3,12 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -114,6 +116,50 @@ static void bad_pushes_are_refused(void **state)
     settle(f);
     expect_got(f, "");
     evbuffer_free(buffer);
+}
+
+/* --- as printf has it --- */
+
+static void a_text_of_any_length_is_pushed(void **state)
+{
+    static const int lengths[] = {1, 500, 510, 511, 512, 513, 1000, 100000};
+    struct fixture *f = start(state);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char expected[100001];
+        f->got_len = 0;
+        assert_int_equal(asynchat_push_printf(f->ch, "%0*d", lengths[i], 7), 0);
+        settle(f);
+        snprintf(expected, sizeof expected, "%0*d", lengths[i], 7);
+        assert_int_equal(f->got_len, lengths[i]);
+        assert_memory_equal(f->got, expected, f->got_len);
+    }
+}
+
+static void a_text_keeps_its_place(void **state)
+{
+    struct fixture *f = start(state);
+    push(f, "a ");
+    assert_int_equal(asynchat_push_printf(f->ch, "%s %c%d", "b", 'c', 1), 0);
+    assert_int_equal(asynchat_push_printf(f->ch, "%s", ""), 0);
+    push(f, " d");
+    settle(f);
+    expect_got(f, "a b c1 d");
+}
+
+static void a_text_that_cannot_be_made_is_refused(void **state)
+{
+    struct fixture *f = start(state);
+    const wchar_t no_character[] = {0x7ffffff0, 0};
+    assert_int_equal(asynchat_push_printf(NULL, "x"), -EINVAL);
+    assert_int_equal(asynchat_push_printf(f->ch, NULL), -EINVAL);
+    assert_int_equal(asynchat_push_printf(f->ch, "x%ls", no_character),
+                     -EILSEQ);
+    asynchat_close(f->ch);
+    assert_int_equal(asynchat_push_printf(f->ch, "x"), ASYNCHAT_ECLOSED);
+    assert_int_equal(asynchat_push_printf(f->ch, "%01000d", 1),
+                     ASYNCHAT_ECLOSED);
+    settle(f);
+    expect_got(f, "");
 }
 
 /* --- by reference, by evbuffer --- */
@@ -758,6 +804,9 @@ int main(void)
         OVER_ALL(push_copies),
         OVER_ALL(nothing_pushed_is_nothing_sent),
         OVER_ALL(bad_pushes_are_refused),
+        OVER_ALL(a_text_of_any_length_is_pushed),
+        OVER_ALL(a_text_keeps_its_place),
+        OVER_ALL(a_text_that_cannot_be_made_is_refused),
         OVER_ALL(push_reference_releases_once_when_sent),
         OVER_ALL(many_references_arrive_in_order),
         OVER_ALL(push_reference_releases_when_dropped_or_refused),

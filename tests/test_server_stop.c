@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -784,6 +785,93 @@ static void without_memory_for_a_timer_there_is_no_grace(void **state)
     expect_over(f);
 }
 
+/* --- by a signal --- */
+
+#define SIGNAL SIGWINCH /* which does nothing to a program that is not told */
+
+static void stop_on_signal(struct fixture *f)
+{
+    assert_int_equal(
+        asynchat_server_stop_on_signal(f->server, SIGNAL, GRACE, on_stopped, f),
+        0);
+}
+
+static bool is_caught(int number)
+{
+    struct sigaction now;
+    assert_int_equal(sigaction(number, NULL, &now), 0);
+    return now.sa_handler != SIG_DFL;
+}
+
+static void a_signal_stops_it(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    stop_on_signal(f);
+    assert_true(is_caught(SIGNAL));
+    turn(f);
+    expect_events("");
+    raise(SIGNAL);
+    turn(f);
+    turn(f);
+    expect_events("stopping");
+    assert_false(is_caught(SIGNAL)); /* the second one is the program's */
+    clock_advance(GRACE);
+    turn(f);
+    expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
+    expect_over(f);
+}
+
+static void any_of_several_signals_stops_it(void **state)
+{
+    struct fixture *f = begin(state, &untold);
+    stop_on_signal(f);
+    stop_on_signal(f);
+    assert_int_equal(
+        asynchat_server_stop_on_signal(f->server, SIGURG, GRACE, NULL, NULL),
+        0);
+    raise(SIGURG);
+    f->server = NULL; /* `stopped` is not called */
+    turn(f);
+    turn(f);
+    expect_events("closed");
+    assert_false(is_caught(SIGNAL) || is_caught(SIGURG));
+    expect_over(f);
+}
+
+static void stopped_or_freed_otherwise_it_knows_no_signals(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    stop_on_signal(f);
+    stop(f, GRACE);
+    assert_false(is_caught(SIGNAL));
+    assert_int_equal(
+        asynchat_server_stop_on_signal(f->server, SIGNAL, GRACE, on_stopped, f),
+        ASYNCHAT_ESTOPPED);
+    asynchat_server_free(f->server);
+    begin_with(state, &told, NULL);
+    stop_on_signal(f);
+    asynchat_server_free(f->server);
+    f->server = NULL;
+    assert_false(is_caught(SIGNAL));
+}
+
+static void signals_that_cannot_be_caught_are_refused(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    static const int numbers[] = {-1, 0, 1000, SIGKILL, SIGSTOP};
+    for (size_t i = 0; i < COUNT(numbers); i++)
+        assert_int_equal(asynchat_server_stop_on_signal(f->server, numbers[i],
+                                                        0, NULL, NULL),
+                         -EINVAL);
+    assert_int_equal(
+        asynchat_server_stop_on_signal(NULL, SIGNAL, 0, NULL, NULL), -EINVAL);
+    assert_int_equal(asynchat_server_stop_on_signal(
+                         f->server, SIGNAL, (unsigned)INT_MAX + 1, NULL, NULL),
+                     -EINVAL);
+    assert_false(is_caught(SIGNAL));
+    assert_null(f->server->signals);
+}
+
 static void what_cannot_be_is_refused(void **state)
 {
     struct fixture *f = begin(state, &told);
@@ -839,6 +927,10 @@ int main(void)
         OVER(TCP, its_path_is_removed_at_once_or_stays),
         OVER(TCP, without_memory_it_stops_as_well),
         OVER(TCP, without_memory_for_a_timer_there_is_no_grace),
+        OVER(TCP, a_signal_stops_it),
+        OVER(TCP, any_of_several_signals_stops_it),
+        OVER(TCP, stopped_or_freed_otherwise_it_knows_no_signals),
+        OVER(TCP, signals_that_cannot_be_caught_are_refused),
         OVER(TCP, what_cannot_be_is_refused),
     };
     return RUN(tests);

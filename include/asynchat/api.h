@@ -9,9 +9,12 @@
 #if defined(__GNUC__)
 #define ASYNCHAT_API __attribute__((visibility("default")))
 #define ASYNCHAT_NODISCARD __attribute__((warn_unused_result))
+#define ASYNCHAT_FORMAT(text, first)                                           \
+    __attribute__((format(printf, text, first)))
 #else
 #define ASYNCHAT_API
 #define ASYNCHAT_NODISCARD
+#define ASYNCHAT_FORMAT(text, first)
 #endif
 
 #ifdef __cplusplus

@@ -42,6 +42,8 @@
 
 #include <asynchat/api.h>
 
+#include <stdarg.h>
+
 ASYNCHAT_BEGIN_DECLS
 
 /* --- The callbacks of a channel --- */
@@ -291,6 +293,18 @@ ASYNCHAT_API void asynchat_resume_reading(struct asynchat_channel *ch);
  * push) Since 0.1. */
 ASYNCHAT_API int asynchat_push(struct asynchat_channel *ch, const void *data,
                                size_t len);
+
+/* Queues a text of any length, as printf(3) makes it of `format` and what follows,
+ * without a NUL: asynchat_push_printf(ch, "250 %s\r\n", name). On failure nothing
+ * is queued. Errors also: those of printf(3), such as -EILSEQ. (Python: push with
+ * a formatted string) Since 0.1. */
+ASYNCHAT_API int asynchat_push_printf(struct asynchat_channel *ch,
+                                      const char *format, ...)
+    ASYNCHAT_FORMAT(2, 3);
+/* The same with a va_list, for functions of yours that take a format. Since 0.1. */
+ASYNCHAT_API int asynchat_push_vprintf(struct asynchat_channel *ch,
+                                       const char *format, va_list args)
+    ASYNCHAT_FORMAT(2, 0);
 
 /* Queues `len` bytes without a copy. Borrows `data` until release(data, len,
  * arg) is called: sent, dropped, or refused. `release` may be NULL, for bytes

@@ -166,6 +166,17 @@ ASYNCHAT_API int asynchat_server_stop(struct asynchat_server *server,
                                       unsigned grace,
                                       void (*stopped)(void *arg), void *arg);
 
+/* From now on a signal, such as SIGTERM, is asynchat_server_stop() with these, from
+ * the loop. A program calls this once for each signal and server. When the server
+ * stops, by this or otherwise, signals are again what they were: so the second one
+ * ends a program that does not have it otherwise. libevent takes signals in one
+ * event base of a process, which here is the server's. Errors: -EINVAL (`server`
+ * is NULL, the time too long, or the signal is none that can be caught),
+ * ASYNCHAT_ESTOPPED (it stops already), -ENOMEM. Since 0.1. */
+ASYNCHAT_API int asynchat_server_stop_on_signal(
+    struct asynchat_server *server, int number, unsigned grace,
+    void (*stopped)(void *arg), void *arg);
+
 /* Whether a Unix socket's path is removed when the server stops listening: 1
  * for a server of asynchat_server_new(), 0 for one of
  * asynchat_server_new_socket(), unless set. A process that has handed its

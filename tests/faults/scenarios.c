@@ -193,6 +193,15 @@ static void stopped_between_messages(struct world *w)
     stop(w, 1000);
 }
 
+static void stopped_by_a_signal(struct world *w)
+{
+    if (!serve(w, unix_address(), &echoer, 2))
+        return;
+    connect_to_server(w, &lines);
+    settle(w);
+    stop_by_signal(w, 1000);
+}
+
 static void stopped_in_the_middle(struct world *w, const char *rest)
 {
     if (!serve(w, unix_address(), &echoer, 1) || !connect_to_server(w, &lines))
@@ -640,12 +649,21 @@ static void long_answers(struct world *w)
     over_sockets(w, &asker, &answerer);
 }
 
+/* Too long to be made without memory for it. */
+static const char *long_text(void)
+{
+    static char text[1000];
+    memset(text, 'x', sizeof text - 1);
+    return text;
+}
+
 /* What is pushed in a wake-up leaves room for more. */
 static void small_and_large(struct side *s)
 {
     push(s, pattern(), 60000);
     push(s, pattern(), 10000);
     say(s, "small");
+    push_printf(s, long_text());
     push_reference(s, "reference");
     push_evbuffer(s, "evbuffer");
     say(s, "small again");
@@ -1585,6 +1603,7 @@ const struct scenario scenarios[] = {
     SCENARIO(connections_outlive_the_server, WAITS),
     SCENARIO(a_server_is_freed_with_connections_waiting, WAITS | TIMED),
     SCENARIO(stopped_between_messages, WAITS),
+    SCENARIO(stopped_by_a_signal, WAITS),
     SCENARIO(stopped_and_a_message_is_finished, WAITS | TIMED),
     SCENARIO(stopped_and_time_is_up, WAITS | FAILS),
     SCENARIO(stopped_in_a_callback, WAITS),

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -593,6 +594,22 @@ void stop(struct world *w, unsigned grace)
     w->stops++;
 }
 
+void stop_by_signal(struct world *w, unsigned grace)
+{
+    const int number = SIGWINCH;
+    if (!w->server)
+        return;
+    int error = asynchat_server_stop_on_signal(w->server, number, grace,
+                                               on_stopped, w);
+    if (error) {
+        code_seen(w, error);
+        stop(w, grace);
+        return;
+    }
+    w->stops++;
+    raise(number);
+}
+
 bool take_over(struct world *w)
 {
     struct asynchat_server *const none = (void *)&world, *server = none;
@@ -753,6 +770,18 @@ void push(struct side *s, const void *data, size_t len)
     while (again(s, error, &tries));
     if (!error)
         side_sent(s, data, len);
+}
+
+void push_printf(struct side *s, const char *text)
+{
+    int error, tries = 0;
+    if (!s->ch)
+        return;
+    do
+        error = asynchat_push_printf(s->ch, "%s", text);
+    while (again(s, error, &tries));
+    if (!error)
+        side_sent(s, text, strlen(text));
 }
 
 void say(struct side *s, const char *text)

@@ -163,6 +163,7 @@ struct side *serve_with(struct world *w, const char *address,
                         const struct asynchat_server_options *options);
 /* The server stops, if there is one. */
 void stop(struct world *w, unsigned grace);
+void stop_by_signal(struct world *w, unsigned grace);
 /* Another server takes the socket of the first, and its place. */
 bool take_over(struct world *w);
 bool connect_to(struct world *w, const char *address, unsigned timeout,
@@ -179,6 +180,7 @@ void terminator_length(struct side *s, uint64_t len);
 void terminator_none(struct side *s);
 void say(struct side *s, const char *text);
 void push(struct side *s, const void *data, size_t len);
+void push_printf(struct side *s, const char *text);
 void push_reference(struct side *s, const char *text);
 void push_evbuffer(struct side *s, const char *text);
 /* Takes the producer, which produces these bytes; NULL is want of memory. */
