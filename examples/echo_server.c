@@ -132,6 +132,7 @@ static void failed(struct asynchat_channel *ch, int error, void *arg)
 static void stopping(struct asynchat_channel *ch, void *arg)
 {
     (void)arg;
+    server_stops = true;
     if (asynchat_get_terminator(ch, NULL, NULL) == ASYNCHAT_STRING)
         check_channel(ch, asynchat_close_when_done(ch));
 }
@@ -145,29 +146,6 @@ static const struct asynchat_handler handler = {
 };
 
 /* --- from start to stop --- */
-
-static void stopped(void *arg)
-{
-    (void)arg;
-    event_base_loopbreak(base);
-}
-
-/* Once more, and there is another grace. */
-static void stop(evutil_socket_t number, short what, void *server)
-{
-    (void)number;
-    (void)what;
-    server_stops = true;
-    check(asynchat_server_stop(server, GRACE, stopped, base), "stop");
-}
-
-static struct event *stop_at(int number, struct asynchat_server *server)
-{
-    struct event *event = evsignal_new(base, number, stop, server);
-    if (!event || event_add(event, NULL) < 0)
-        check(-ENOMEM, "signal");
-    return event;
-}
 
 int main(int argc, char **argv)
 {
@@ -185,15 +163,15 @@ int main(int argc, char **argv)
     check(asynchat_server_new(base, address, &handler, NULL, NULL, &server),
           address);
     check(asynchat_server_address(server, address, sizeof address), "address");
-    struct event *interrupt = stop_at(SIGINT, server);
-    struct event *terminate = stop_at(SIGTERM, server);
+    check(asynchat_server_stop_on_signal(server, SIGINT, GRACE, NULL, NULL),
+          "SIGINT");
+    check(asynchat_server_stop_on_signal(server, SIGTERM, GRACE, NULL, NULL),
+          "SIGTERM");
     if (printf("listening on %s\n", address) < 0 || fflush(stdout) != 0)
         check(-errno, "standard output");
 
     int ran = event_base_dispatch(base); /* until the server has stopped */
 
-    event_free(interrupt);
-    event_free(terminate);
     event_base_free(base);
     return ran < 0 ? 1 : 0;
 }

@@ -57,8 +57,7 @@
 #define GRACE 1000            /* milliseconds, at the end */
 
 static struct event_base *base;
-static struct event *interrupt, *terminate; /* signals */
-static int root = -1;                       /* DIR */
+static int root = -1; /* DIR */
 static uint64_t port, max_body = 1 << 20;
 static uint64_t timeout = 20000;   /* milliseconds */
 static uint64_t read_most = 65536; /* bytes at once */
@@ -1038,6 +1037,7 @@ static void stopping(struct asynchat_channel *ch, void *arg)
 {
     struct connection *c = arg;
     (void)ch;
+    stops = true;
     if (c->step == got_request && c->len == 0)
         end(c);
 }
@@ -1073,24 +1073,11 @@ static void must(int error, const char *what)
     }
 }
 
-/* The loop ends by itself, when these and the last connection are gone; another
- * signal ends the program at once. */
-static void stop(evutil_socket_t number, short what, void *server)
+/* The loop ends by itself, when the server and the last connection are gone. */
+static void stop_on(int number, struct asynchat_server *server)
 {
-    (void)number;
-    (void)what;
-    stops = true;
-    event_del(interrupt);
-    event_del(terminate);
-    must(asynchat_server_stop(server, GRACE, NULL, NULL), "stop");
-}
-
-static struct event *stop_at(int number, struct asynchat_server *server)
-{
-    struct event *event = evsignal_new(base, number, stop, server);
-    if (!event || event_add(event, NULL) < 0)
-        must(-ENOMEM, "signal");
-    return event;
+    must(asynchat_server_stop_on_signal(server, number, GRACE, NULL, NULL),
+         "signal");
 }
 
 static const struct {
@@ -1157,13 +1144,11 @@ int main(int argc, char **argv)
     if (!base)
         must(-ENOMEM, "event_base_new");
     struct asynchat_server *server = listen_at(port);
-    interrupt = stop_at(SIGINT, server);
-    terminate = stop_at(SIGTERM, server);
+    stop_on(SIGINT, server);
+    stop_on(SIGTERM, server);
 
     int ran = event_base_dispatch(base); /* until the server has stopped */
 
-    event_free(interrupt);
-    event_free(terminate);
     event_base_free(base);
     close(root);
     return ran < 0 || fflush(stdout) != 0 ? 1 : 0;

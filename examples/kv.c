@@ -1367,8 +1367,6 @@ static const struct asynchat_handler handler = {
 
 #define GRACE 500 /* milliseconds */
 
-static struct asynchat_server *servers[2];
-static struct event *signals[2];
 static int listening;
 
 static void require(int error, const char *what)
@@ -1379,18 +1377,6 @@ static void require(int error, const char *what)
     }
 }
 
-static void listen_on(const char *kind, const char *where)
-{
-    char address[ASYNCHAT_ADDRESS_SIZE];
-    struct asynchat_server **server = &servers[listening++];
-    snprintf(address, sizeof address, "%s:%s", kind, where);
-    require(asynchat_server_new(base, address, &handler, NULL, NULL, server),
-            address);
-    require(asynchat_server_address(*server, address, sizeof address), where);
-    if (printf("listening on %s\n", address) < 0 || fflush(stdout) != 0)
-        require(-errno, "standard output");
-}
-
 /* The loop ends when nobody and nothing is left in it. */
 static void stopped(void *arg)
 {
@@ -1399,22 +1385,22 @@ static void stopped(void *arg)
         delete_keys();
 }
 
-/* Once; a second signal ends the program at once. */
-static void stop(evutil_socket_t number, short what, void *arg)
+static void listen_on(const char *kind, const char *where)
 {
-    (void)number, (void)what, (void)arg;
-    event_free(signals[0]);
-    event_free(signals[1]);
-    for (int i = listening; i > 0; i--)
-        require(asynchat_server_stop(servers[i - 1], GRACE, stopped, NULL),
-                "stop");
-}
-
-static struct event *stop_at(int number)
-{
-    struct event *event = evsignal_new(base, number, stop, NULL);
-    require(event && event_add(event, NULL) == 0 ? 0 : -ENOMEM, "signal");
-    return event;
+    static const int signals[] = {SIGINT, SIGTERM};
+    char address[ASYNCHAT_ADDRESS_SIZE];
+    struct asynchat_server *server;
+    snprintf(address, sizeof address, "%s:%s", kind, where);
+    require(asynchat_server_new(base, address, &handler, NULL, NULL, &server),
+            address);
+    for (int i = 0; i < 2; i++)
+        require(asynchat_server_stop_on_signal(server, signals[i], GRACE,
+                                               stopped, NULL),
+                "signal");
+    listening++;
+    require(asynchat_server_address(server, address, sizeof address), where);
+    if (printf("listening on %s\n", address) < 0 || fflush(stdout) != 0)
+        require(-errno, "standard output");
 }
 
 /* The port, the path, the limit; what comes after no name of one is the last. */
@@ -1448,8 +1434,6 @@ int main(int argc, char **argv)
         listen_on("127.0.0.1", options[0] ? options[0] : "6379");
     if (options[1])
         listen_on("unix", options[1]);
-    signals[0] = stop_at(SIGINT);
-    signals[1] = stop_at(SIGTERM);
     int ran = event_base_dispatch(base); /* until nothing is left in it */
     event_base_free(base);
     return ran < 0 ? 1 : 0;

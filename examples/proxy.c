@@ -10,7 +10,6 @@
 #include <asynchat.h>
 
 static struct event_base *base;
-static struct event *term;
 static const char *to;
 
 /* The arg of each channel is the one on the other side, until that is gone. */
@@ -53,13 +52,6 @@ static void accepted(struct asynchat_channel *ch, void *arg)
     asynchat_set_arg(ch, other);
 }
 
-static void stop(evutil_socket_t number, short what, void *server)
-{
-    if (number == SIGTERM && (what & EV_SIGNAL))
-        event_del(term);
-    asynchat_server_stop(server, 1000, NULL, NULL);
-}
-
 int main(int argc, char **argv)
 {
     struct asynchat_handler front = side;
@@ -70,11 +62,11 @@ int main(int argc, char **argv)
     to = argv[argc - 1];
     if (base && argc == 3)
         error = asynchat_server_new(base, argv[1], &front, NULL, NULL, &server);
-    term = error ? NULL : evsignal_new(base, SIGTERM, stop, server);
-    if (!term || event_add(term, NULL) < 0)
+    if (!error)
+        error = asynchat_server_stop_on_signal(server, SIGTERM, 1000, NULL, NULL);
+    if (error)
         return fprintf(stderr, "proxy FROM TO: %s\n", asynchat_strerror(error));
     event_base_dispatch(base); /* until all channels are gone */
-    event_free(term);
     event_base_free(base);
     return 0;
 }
