@@ -155,9 +155,10 @@ static size_t string_doubt(const struct needle *needle, const uint8_t *piece,
 }
 
 /* From `at` on, where `matched` bytes have matched. */
-static struct match_step string_walk(const struct needle *needle,
-                                     const uint8_t *piece, size_t at,
-                                     size_t len, uint32_t matched)
+static SEARCH_APART struct match_step string_walk(const struct needle *needle,
+                                                  const uint8_t *piece,
+                                                  size_t at, size_t len,
+                                                  uint32_t matched)
 {
     const uint8_t *bytes = needle_bytes(needle);
     unsigned falls = 0;

@@ -1,6 +1,7 @@
 /* The matcher beside memchr and memmem: prints one row for each kind of input.
  * All figures of a row come from turns of all of them in this one run.
  * SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE 1
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

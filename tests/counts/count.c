@@ -17,7 +17,7 @@
 #include "match_step.h"
 
 #define MIB (1u << 20)
-#define PIECE 4096 /* fed to the matcher at a time */
+static size_t fed = 4096; /* to the matcher at a time */
 
 static size_t found, collected;
 
@@ -41,8 +41,8 @@ static void feed(struct match *m, const uint8_t *piece, size_t len)
 __attribute__((noinline)) void counted_match(struct match *m,
                                              const uint8_t *data, size_t len)
 {
-    for (size_t at = 0; at < len; at += PIECE)
-        feed(m, data + at, len - at < PIECE ? len - at : PIECE);
+    for (size_t at = 0; at < len; at += fed)
+        feed(m, data + at, len - at < fed ? len - at : fed);
 }
 
 __attribute__((noinline)) void counted_loop(struct event_base *base)
@@ -86,6 +86,12 @@ static void match_lines_32(void)
 static void match_lines_4096(void)
 {
     match_run("\r\n", "\r\n", 4096, MIB / 4096);
+}
+
+static void match_single_bytes(void)
+{
+    fed = 1;
+    match_run("\r\n", "\r\n", 32, MIB / 32);
 }
 
 static void match_run_of_cr(void)
@@ -287,11 +293,11 @@ static const struct {
 } scenarios[] = {
     ROW(match_lines_32),        ROW(match_lines_4096),
     ROW(match_run_of_cr),       ROW(match_run_of_a),
-    ROW(match_boundary),        ROW(pair_lines_2_in_1_mib),
-    ROW(pair_lines_2_in_4_mib), ROW(pair_lines_32),
-    ROW(pair_lines_32_whole),   ROW(socket_echo_1),
-    ROW(socket_echo_16),        ROW(socket_echo_1_limits),
-    ROW(socket_echo_16_limits),
+    ROW(match_boundary),        ROW(match_single_bytes),
+    ROW(pair_lines_2_in_1_mib), ROW(pair_lines_2_in_4_mib),
+    ROW(pair_lines_32),         ROW(pair_lines_32_whole),
+    ROW(socket_echo_1),         ROW(socket_echo_16),
+    ROW(socket_echo_1_limits),  ROW(socket_echo_16_limits),
 };
 
 int main(int argc, char **argv)

@@ -29,6 +29,7 @@ SCENARIOS = {
     "match_run_of_cr": MIB,
     "match_run_of_a": MIB,
     "match_boundary": MIB,
+    "match_single_bytes": MIB,
     "pair_lines_2_in_1_mib": MIB // 2,
     "pair_lines_2_in_4_mib": 4 * MIB // 2,
     "pair_lines_32": MIB // 32,
