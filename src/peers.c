@@ -31,10 +31,14 @@ static uint64_t key_of_four(const void *address)
     return UINT64_C(0xffff) << 32 | key_of_bytes(address, 4);
 }
 
+/* A network has the first 64 bits, and perhaps one customer. All hosts on a link
+ * have the same. */
 static uint64_t key_of_six(const struct in6_addr *address)
 {
-    return IN6_IS_ADDR_V4MAPPED(address) ? key_of_four(address->s6_addr + 12)
-                                         : key_of_bytes(address->s6_addr, 8);
+    const uint8_t *bytes = address->s6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(address))
+        return key_of_four(bytes + 12);
+    return key_of_bytes(IN6_IS_ADDR_LINKLOCAL(address) ? bytes + 8 : bytes, 8);
 }
 
 bool asynchat__peers_key(const struct address *address, uint64_t *key)
