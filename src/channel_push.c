@@ -135,6 +135,7 @@ int asynchat_push_vprintf(struct asynchat_channel *ch, const char *format,
     if (!ch || !format)
         return -EINVAL;
     va_copy(again, args);
+    errno = EINVAL; /* unless it says what is wrong */
     int len = vsnprintf(text, sizeof text, format, args);
     if (len < 0)
         error = -errno;
