@@ -241,12 +241,6 @@ static void in_count(struct match *m, size_t data)
         m->left -= data;
 }
 
-/* Whether a message lies in one piece, to be handed over as it is. */
-static bool in_contiguous(const struct asynchat_channel *ch, size_t data)
-{
-    return ch->handler->message && data > 0 && data <= ch->in.fresh;
-}
-
 /* Delivers the `data` bytes of a step, before which nothing is held back any
  * more, and that the message is complete if it is `found`. Answers how many bytes
  * of the piece are dealt with: what followed the data is to be matched again if
@@ -256,10 +250,6 @@ static size_t in_deliver(struct asynchat_channel *ch, const uint8_t *piece,
 {
     uint32_t epoch = ch->in.epoch;
     in_count(&ch->in.match, data);
-    if (found && in_contiguous(ch, data)) {
-        in_message(ch, piece, data);
-        return step.used;
-    }
     in_collect(ch, piece, data);
     ch->in.due = found && step.used == data && ch->in.paused;
     if (!channel_delivers(ch))
@@ -303,6 +293,23 @@ static size_t in_line(struct asynchat_channel *ch, const uint8_t *piece,
     return used;
 }
 
+/* The same of a message that is so many bytes, and wanted whole. */
+static bool in_is_block(const struct asynchat_channel *ch, size_t len)
+{
+    const struct channel_in *in = &ch->in;
+    return in->match.kind == ASYNCHAT_LENGTH && in->match.left <= len &&
+           in->match.left <= in->fresh && in->match.left > 0 &&
+           ch->handler->message;
+}
+
+static size_t in_block(struct asynchat_channel *ch, const uint8_t *piece)
+{
+    size_t data = (size_t)ch->in.match.left;
+    ch->in.match.left = 0;
+    in_message(ch, piece, data);
+    return data;
+}
+
 /* The long way of a step: what was held back goes first, and of data that reaches
  * over the limit only what does not. */
 static SEARCH_APART size_t in_any(struct asynchat_channel *ch,
@@ -332,6 +339,8 @@ static size_t in_step(struct asynchat_channel *ch, const uint8_t *piece,
     size_t at;
     if (match_find(m, piece, len, &at) && in_is_line(ch, at))
         return in_line(ch, piece, at, at + m->needle->len);
+    if (in_is_block(ch, len))
+        return in_block(ch, piece);
     return in_any(ch, piece, asynchat__match_from(m, piece, at, len));
 }
 

@@ -56,20 +56,29 @@ bool asynchat__channel_put_back(struct asynchat_channel *ch)
     return true;
 }
 
+static int terminator_set_new(struct asynchat_channel *ch,
+                              enum asynchat_terminator kind, const void *bytes,
+                              uint64_t len)
+{
+    struct needles *recent = &ch->transport.loop->needles;
+    int error = asynchat__match_set(&ch->in.match, recent, kind, bytes, len);
+    if (!error)
+        ch->in.epoch++;
+    return error;
+}
+
 /* Bytes held back under the old terminator are looked at under the new one. */
-static int terminator_set(struct asynchat_channel *ch,
-                          enum asynchat_terminator kind, const void *bytes,
-                          uint64_t len)
+static SEARCH_APART int terminator_set_anew(struct asynchat_channel *ch,
+                                            enum asynchat_terminator kind,
+                                            const void *bytes, uint64_t len)
 {
     struct match *m = &ch->in.match;
-    bool holds = m->held > 0 || (ch->in.back && ch->in.back_len > 0);
+    bool holds = m->held > 0 || ch->in.back_len > 0;
     struct evbuffer *held = holds ? terminator_held(&ch->in) : NULL;
     if (holds && !held)
         return -ENOMEM;
-    int error =
-        asynchat__match_set(m, &ch->transport.loop->needles, kind, bytes, len);
+    int error = terminator_set_new(ch, kind, bytes, len);
     if (!error) {
-        ch->in.epoch++;
         ch->in.back = NULL;
         m->held = 0;
     }
@@ -78,6 +87,15 @@ static int terminator_set(struct asynchat_channel *ch,
     else if (held)
         terminator_put_back(ch, held);
     return error;
+}
+
+static int terminator_set(struct asynchat_channel *ch,
+                          enum asynchat_terminator kind, const void *bytes,
+                          uint64_t len)
+{
+    if (ch->in.match.held > 0 || ch->in.back)
+        return terminator_set_anew(ch, kind, bytes, len);
+    return terminator_set_new(ch, kind, bytes, len);
 }
 
 int asynchat_set_terminator(struct asynchat_channel *ch, const void *bytes,

@@ -86,11 +86,10 @@ static struct needle *needles_get(struct needles *recent, const void *bytes,
 }
 
 /* `bytes` may be those of the old one. */
-static int match_set_needle(struct match *m, struct needles *recent,
-                            const void *bytes, size_t len)
+static SEARCH_APART int match_set_needle(struct match *m,
+                                         struct needles *recent,
+                                         const void *bytes, size_t len)
 {
-    if (needle_is(m->needle, bytes, len))
-        return 0;
     struct needle *needle = needles_get(recent, bytes, len);
     if (!needle)
         return -ENOMEM;
@@ -103,7 +102,8 @@ int asynchat__match_set(struct match *m, struct needles *recent,
                         enum asynchat_terminator kind, const void *bytes,
                         uint64_t len)
 {
-    if (kind == ASYNCHAT_STRING && len > 0) {
+    if (kind == ASYNCHAT_STRING && len > 0 &&
+        !needle_is(m->needle, bytes, (size_t)len)) {
         int error = match_set_needle(m, recent, bytes, (size_t)len);
         if (error)
             return error;

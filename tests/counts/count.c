@@ -134,6 +134,17 @@ static void count_message(struct asynchat_channel *ch, const void *data,
     found++;
 }
 
+/* As in RESP: a line, then so many bytes, and a line again. */
+static void count_and_change(struct asynchat_channel *ch, const void *data,
+                             size_t len, void *arg)
+{
+    count_message(ch, data, len, arg);
+    if (found % 2 == 1)
+        asynchat_set_terminator_length(ch, len + 1);
+    else
+        asynchat_set_terminator(ch, "\n", 1);
+}
+
 static void echo_piece(struct asynchat_channel *ch, const void *data,
                        size_t len, void *arg)
 {
@@ -157,6 +168,11 @@ static const struct asynchat_handler streaming = {
 static const struct asynchat_handler whole = {
     .size = sizeof whole,
     .message = count_message,
+};
+
+static const struct asynchat_handler changing = {
+    .size = sizeof changing,
+    .message = count_and_change,
 };
 
 static const struct asynchat_handler echo = {
@@ -194,6 +210,11 @@ static void pair_run(const struct asynchat_handler *handler, size_t len,
 static void pair_lines_2_in_1_mib(void)
 {
     pair_run(&streaming, MIB, 2);
+}
+
+static void pair_lines_and_lengths_8(void)
+{
+    pair_run(&changing, MIB, 8);
 }
 
 static void pair_lines_2_in_4_mib(void)
@@ -291,13 +312,14 @@ static const struct {
     const char *name;
     void (*run)(void);
 } scenarios[] = {
-    ROW(match_lines_32),        ROW(match_lines_4096),
-    ROW(match_run_of_cr),       ROW(match_run_of_a),
-    ROW(match_boundary),        ROW(match_single_bytes),
-    ROW(pair_lines_2_in_1_mib), ROW(pair_lines_2_in_4_mib),
-    ROW(pair_lines_32),         ROW(pair_lines_32_whole),
-    ROW(socket_echo_1),         ROW(socket_echo_16),
-    ROW(socket_echo_1_limits),  ROW(socket_echo_16_limits),
+    ROW(match_lines_32),           ROW(match_lines_4096),
+    ROW(match_run_of_cr),          ROW(match_run_of_a),
+    ROW(pair_lines_and_lengths_8), ROW(match_boundary),
+    ROW(match_single_bytes),       ROW(pair_lines_2_in_1_mib),
+    ROW(pair_lines_2_in_4_mib),    ROW(pair_lines_32),
+    ROW(pair_lines_32_whole),      ROW(socket_echo_1),
+    ROW(socket_echo_16),           ROW(socket_echo_1_limits),
+    ROW(socket_echo_16_limits),
 };
 
 int main(int argc, char **argv)

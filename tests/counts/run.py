@@ -33,6 +33,7 @@ SCENARIOS = {
     "pair_lines_2_in_1_mib": MIB // 2,
     "pair_lines_2_in_4_mib": 4 * MIB // 2,
     "pair_lines_32": MIB // 32,
+    "pair_lines_and_lengths_8": MIB // 8,
     "pair_lines_32_whole": MIB // 32,
     "socket_echo_1": 1000,
     "socket_echo_16": 16000,
