@@ -167,10 +167,10 @@ static void far_end(struct far *f)
 /* What is there when nobody and nothing is. */
 static void check_nothing_stays(void)
 {
-    delete_keys();
+    delete_all(&keys);
     settle();
     CHECK(clients == 0 && expiring == 0 && memory_used == 0);
-    CHECK(!tables[KEYS] && !tables[TOPICS] && !tables[PATTERNS]);
+    CHECK(!keys && !listeners);
 }
 
 /* --- one client --- */

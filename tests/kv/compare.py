@@ -271,6 +271,7 @@ def ask_raw(path, data, how):
     with connect(path) as s:
         got = bytearray()
         send(s, data, cuts_of(how, len(data)))
+        wait_until_read(s)  # or the end of a line that has none would be the next one's
         return got, finish(s, got)
 
 
