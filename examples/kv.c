@@ -712,6 +712,8 @@ static const char *run_publish(struct client *c)
     struct word *name = c->words[1];
     long long count = 0;
     for (struct client *l = listeners; l; l = l->next) {
+        if (l->quits)
+            continue;
         if (find(&l->topics[TOPICS], name))
             count += tell(l, NULL, c->words);
         for (struct entry *e = l->topics[PATTERNS]; e; e = e->hh.next)
