@@ -73,20 +73,18 @@ static SEARCH_APART int terminator_set_anew(struct asynchat_channel *ch,
                                             const void *bytes, uint64_t len)
 {
     struct match *m = &ch->in.match;
-    bool holds = m->held > 0 || ch->in.back_len > 0;
-    struct evbuffer *held = holds ? terminator_held(&ch->in) : NULL;
-    if (holds && !held)
+    struct evbuffer *held = terminator_held(&ch->in);
+    if (!held)
         return -ENOMEM;
     int error = terminator_set_new(ch, kind, bytes, len);
-    if (!error) {
-        ch->in.back = NULL;
-        m->held = 0;
-    }
-    if (held && error)
+    if (error) {
         evbuffer_free(held);
-    else if (held)
-        terminator_put_back(ch, held);
-    return error;
+        return error;
+    }
+    ch->in.back = NULL;
+    m->held = 0;
+    terminator_put_back(ch, held);
+    return 0;
 }
 
 static int terminator_set(struct asynchat_channel *ch,
