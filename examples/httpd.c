@@ -12,11 +12,10 @@
  * the conversation sets the terminator of the next, and says which it is; and
  * wherever the bytes are cut, no step sees a part of what it waits for.
  *
- * How a client is kept from using more than its share:
- * - What it sends has limits: the message limit of each step, --max-body.
- * - What it does not take holds up what it asks: the channel is joined with
- *   itself, so one that pipelines has one large answer, and one open file.
- * - It has its time, and one who takes longer is told so: asynchat_timeouts.
+ * What a client sends has limits: the message limit of each step, --max-body.
+ * What it does not take holds up what it asks: the channel is joined with
+ * itself, so one that pipelines has one large answer, and one open file. One
+ * that takes too long is told so: asynchat_timeouts.
  *
  * A request that is no proper one is answered and ends the connection: what
  * comes behind it cannot be told from a request that somebody has hidden there.
@@ -27,8 +26,10 @@
 #define _FILE_OFFSET_BITS 64
 #include <ctype.h>
 #include <dirent.h>
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -40,28 +41,23 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <asynchat.h>
 #include <event2/event.h>
 
-#include <asynchat.h>
-
-#define HEAD_MOST 65536    /* of a request */
-#define TARGET_MOST 8000   /* what is after GET */
-#define LINE_MOST 1024     /* of a chunk's size, or of a trailer */
-#define TRAILERS_MOST 100  /* lines */
-#define TEXT_KEPT 4096     /* memory that may stay behind a request */
-#define SMALL_FILE 32768   /* is read, and not sent by the system */
-#define LISTING_MOST 10000 /* names */
-#define WRITE_MOST (1 << 20)
+#define HEAD_MOST 65536       /* of a request */
+#define TARGET_MOST 8000      /* what is after GET */
+#define LINE_MOST 1024        /* of a chunk's size, or of a trailer */
+#define TRAILERS_MOST 100     /* lines */
+#define SMALL_FILE 32768      /* is read, and not sent by the system */
+#define WRITE_MOST (1 << 20)  /* bytes at once */
 #define OUTPUT_MOST (1 << 20) /* queued, besides the body of an echo */
-#define RATE_LEAST 500        /* bytes per second of a body */
+#define RATE_LEAST 500        /* bytes per second of a request */
 #define GRACE 1000            /* milliseconds, at the end */
 
 static struct event_base *base;
 static int root = -1; /* DIR */
-static uint64_t port, max_body = 1 << 20;
-static uint64_t timeout = 20000;   /* milliseconds */
-static uint64_t read_most = 65536; /* bytes at once */
-static uint64_t logging;
+static uint64_t port, max_body = 1 << 20, read_most = 65536, logging;
+static uint64_t timeout = 20000; /* milliseconds */
 static bool stops;
 
 /* --- text --- */
@@ -95,9 +91,10 @@ static bool is_value(const char *s)
 /* Without the blanks around it. */
 static char *trim(char *s)
 {
-    s += strspn(s, " \t");
+    while (isblank((unsigned char)*s))
+        s++;
     size_t len = strlen(s);
-    while (len > 0 && strchr(" \t", s[len - 1]))
+    while (len > 0 && isblank((unsigned char)s[len - 1]))
         s[--len] = '\0';
     return s;
 }
@@ -111,7 +108,7 @@ static bool parse_number(const char *s, int radix, uint64_t *n)
     return true;
 }
 
-/* Puts texts together, up to a NULL. Gives the end, where the NUL is. */
+/* Puts texts together, up to a NULL, faster than printf. Gives the end. */
 static char *join(char *to, ...)
 {
     const char *text;
@@ -168,13 +165,18 @@ static time_t parse_date(const char *text)
     return -1;
 }
 
-/* --- a request: what is wrong with it is a status, and nothing 0 --- */
+/* --- a request: what is wrong with it is a status, and nothing NULL --- */
 
-enum { GET = 1, HEAD = 2, POST = 4 };
-static const char *const methods[] = {
-    [GET] = "GET", [HEAD] = "HEAD", [POST] = "POST"};
+static const char OK[] = "200 OK";
+static const char PARTIAL[] = "206 Partial Content";
+static const char NOT_MODIFIED[] = "304 Not Modified";
+static const char BAD[] = "400 Bad Request";
+static const char NO_RANGE[] = "416 Range Not Satisfiable";
 
-/* The fields that mean something here. */
+enum { GET, HEAD, POST };
+static const char *const methods[] = {"GET", "HEAD", "POST"};
+
+/* The fields that mean something here, the last of which are lists. */
 enum {
     HOST,
     CONTENT_LENGTH,
@@ -195,172 +197,137 @@ static const char *const names[] = {
     "If-Match", "If-None-Match",  "Connection"};
 
 struct request {
-    int method;
+    int method, minor;     /* the version is 1.minor */
     const char *target;    /* "/path?query" */
-    int minor;             /* the version is 1.minor */
-    char *fields[UNKNOWN]; /* what they say, or NULL; but Connection's says */
-    bool close, keep_alive;
-    uint64_t length; /* of the body, if it is not */
-    bool chunked;
-    bool persists; /* the connection, after the answer */
+    char *fields[UNKNOWN]; /* what they say, or NULL */
+    uint64_t length;       /* of the body, unless it is chunked */
+    bool chunked, expects; /* it is; the client waits for a 100 */
+    bool persists;         /* the connection, after the answer */
 };
 
 /* A name or an address, and perhaps a port: RFC 9110, 4.2.1 and 7.2. */
 static char *skip_host(char *s)
 {
-    char *end = skip(s, NAME);
-    if (*s == '[') {
-        end = s + 1 + strspn(s + 1, HEX ":.");
-        if (*end++ != ']')
-            return s;
-    }
+    char *end = *s == '[' ? s + 1 + strspn(s + 1, HEX ":.") : skip(s, NAME);
+    if (*s == '[' && *end++ != ']')
+        return s;
     return *end == ':' ? end + 1 + strspn(end + 1, DIGITS) : end;
 }
 
 /* "/path?query", or that after "http://host": RFC 9112, 3.2. */
-static int parse_target(struct request *r, char *target)
+static const char *parse_target(struct request *r, char *target)
 {
-    bool is_absolute = strncasecmp(target, "http://", 7) == 0;
-    char *host = target + 7;
+    char *host = strncasecmp(target, "http://", 7) == 0 ? target + 7 : NULL;
+    const char *path = host ? skip_host(host) : target;
     if (strlen(target) > TARGET_MOST)
-        return 414;
-    if (*skip(target, TARGET) || (is_absolute && skip_host(host) == host))
-        return 400;
-    r->target = is_absolute ? skip_host(host) : target;
-    return *r->target == '/' || (is_absolute && strchr("?", *r->target)) ? 0
-                                                                         : 400;
+        return "414 URI Too Long";
+    if (*skip(target, TARGET) || path == host ||
+        (*path != '/' && !(host && strchr("?", *path))))
+        return BAD;
+    r->target = path;
+    return NULL;
 }
 
-static bool is_version(const char *s)
-{
-    return strncmp(s, "HTTP/", 5) == 0 && strspn(s + 5, DIGITS) == 1 &&
-           s[6] == '.' && strspn(s + 7, DIGITS) == 1 && !s[8];
-}
-
-/* RFC 9112, 2.3 and 3: one space, and no other, on each side of the target. What
- * is wrong with the form comes first, then what this server has not. */
-static int parse_request_line(struct request *r, char *line)
+/* RFC 9112, 2.3 and 3: one space, and no other, on each side of the target.
+ * What is wrong with the form comes first, then what this server has not. */
+static const char *parse_request_line(struct request *r, char *line)
 {
     char *method = strsep(&line, " ");
     char *target = strsep(&line, " ");
-    if (!line || !*method || *skip(method, TOKEN) || !is_version(line))
-        return 400;
+    if (!line || !*method || *skip(method, TOKEN) || strlen(line) != 8 ||
+        strncmp(line, "HTTP/", 5) != 0 || strspn(line + 5, DIGITS) != 1 ||
+        line[6] != '.' || strspn(line + 7, DIGITS) != 1)
+        return BAD;
     if (line[5] != '1')
-        return 505;
+        return "505 HTTP Version Not Supported";
     r->minor = line[7] - '0';
-    for (r->method = GET; r->method <= POST; r->method *= 2)
+    for (r->method = GET; r->method <= POST; r->method++)
         if (strcmp(method, methods[r->method]) == 0)
             return parse_target(r, target);
-    return 501;
-}
-
-static void parse_connection(struct request *r, char *list)
-{
-    while (list) {
-        const char *word = trim(strsep(&list, ","));
-        r->close |= strcasecmp(word, "close") == 0;
-        r->keep_alive |= strcasecmp(word, "keep-alive") == 0;
-    }
+    return "501 Not Implemented";
 }
 
 /* RFC 9112, 5. A line that begins with a space, which goes on with the one
  * before in older versions, has no name; nor has one with a space before the
  * colon. Those of a trailer section are for no request. */
-static int parse_field(struct request *r, char *line)
+static const char *parse_field(struct request *r, char *line)
 {
+    static char values[UNKNOWN][HEAD_MOST]; /* of the request that came last */
     char *name = strsep(&line, ":");
     int field = 0;
     if (!line || !*name || *skip(name, TOKEN) || !is_value(line))
-        return 400;
+        return BAD;
     while (field < UNKNOWN && ((*name ^ *names[field]) & 0x1f ||
                                strcasecmp(name, names[field]) != 0))
         field++; /* most begin with another letter */
     if (!r || field == UNKNOWN)
-        return 0;
-    if (field == CONNECTION)
-        parse_connection(r, line);
-    else if (!r->fields[field])
-        r->fields[field] = trim(line);
-    else if (field < IF_MATCH) /* the others are lists; the first counts */
-        return 400;
-    return 0;
+        return NULL;
+    if (!r->fields[field])
+        r->fields[field] = strcpy(values[field], trim(line));
+    else if (field >= IF_MATCH) /* lists, which are one: RFC 9110, 5.3 */
+        strcat(strcat(values[field], ","), trim(line));
+    else
+        return BAD;
+    return NULL;
 }
 
-/* RFC 9112, 6.1 and 6.3. */
-static int parse_coding(struct request *r, char *coding)
+/* RFC 9112, 3.2, 6 and 9.3; RFC 9110, 10.1.1. */
+static const char *parse_fields(struct request *r)
 {
-    char *comma = strrchr(coding, ',');
-    r->chunked = strcasecmp(coding, "chunked") == 0;
-    if (r->minor == 0 || r->fields[CONTENT_LENGTH])
-        return 400;
-    if (r->chunked)
-        return 0;
-    return comma && strcasecmp(trim(comma + 1), "chunked") == 0 ? 501 : 400;
+    char *host = r->fields[HOST], *list = r->fields[CONNECTION], *word;
+    const char *coding = r->fields[TRANSFER_ENCODING];
+    const char *length = r->fields[CONTENT_LENGTH];
+    bool closes = false, keeps = r->minor > 0;
+    while ((word = strsep(&list, ","))) {
+        word = trim(word);
+        closes = closes || strcasecmp(word, "close") == 0;
+        keeps = keeps || strcasecmp(word, "keep-alive") == 0;
+    }
+    r->persists = keeps && !closes;
+    r->expects = r->fields[EXPECT] && r->minor > 0;
+    r->chunked = coding && strcasecmp(coding, "chunked") == 0;
+    /* What chunks another coding has an end; other codings have none. */
+    if (coding && fnmatch("*[, \t]chunked", coding, FNM_CASEFOLD) == 0)
+        return "501 Not Implemented";
+    if ((host ? *skip_host(host) != '\0' : r->minor > 0) ||
+        (coding && (!r->chunked || length || r->minor == 0)) ||
+        (length && !parse_number(length, 10, &r->length)))
+        return BAD;
+    if (r->length > max_body)
+        return "413 Content Too Large";
+    if (r->expects && strcasecmp(r->fields[EXPECT], "100-continue") != 0)
+        return "417 Expectation Failed";
+    return NULL;
 }
 
-/* What the fields say of the connection, and of the request. */
-static int parse_fields(struct request *r)
+static const char *parse_head(struct request *r, char *text)
 {
-    char *host = r->fields[HOST], *length = r->fields[CONTENT_LENGTH];
-    const char *expects = r->minor > 0 ? r->fields[EXPECT] : NULL;
-    int status = 0;
-    if (host ? *skip_host(host) != '\0' : r->minor > 0)
-        return 400;
-    if (r->fields[TRANSFER_ENCODING])
-        status = parse_coding(r, r->fields[TRANSFER_ENCODING]);
-    else if (length && !parse_number(length, 10, &r->length))
-        status = 400;
-    else if (r->length > max_body)
-        status = 413;
-    if (!status && expects && strcasecmp(expects, "100-continue") != 0)
-        status = 417;
-    r->persists = r->minor > 0 ? !r->close : r->keep_alive;
-    return status;
-}
-
-/* Cuts off a line; the last has no end, and leaves NULL. A '\n' alone ends
- * none: RFC 9112, 2.2. */
-static char *next_line(char **text)
-{
-    char *line = *text;
-    char *end = strstr(line, "\r\n");
-    *text = end ? end + 2 : NULL;
-    if (end)
-        *end = '\0';
-    return line;
-}
-
-static int parse_head(struct request *r, char *text)
-{
-    int status = parse_request_line(r, next_line(&text));
-    while (!status && text)
-        status = parse_field(r, next_line(&text));
+    const char *status = parse_request_line(r, strsep(&text, "\r"));
+    while (!status && text) /* a '\r' alone ends none: RFC 9112, 2.2 */
+        status = *text == '\n' ? parse_field(r, strsep(&text, "\r") + 1) : BAD;
     return status ? status : parse_fields(r);
 }
 
 /* --- a connection --- */
 
-struct connection {
+struct client;
+typedef void step_fn(struct client *c, char *text);
+
+struct client {
     struct asynchat_channel *ch;
-
-    /* Who gets what is waited for; NULL when that is nothing more. */
-    void (*step)(struct connection *c, char *text);
-
-    char *text; /* collected, with a NUL: what was of a body, from `mark` on */
-    size_t mark, len, room; /* what is waited for */
+    step_fn *step;    /* gets what is waited for; NULL if nothing more is */
+    char *text;       /* collected: what was of a body, and from `mark` on */
+    size_t mark, len; /* what is waited for */
     struct request request;
-    const struct resource *resource; /* that it is for */
-    time_t began;                    /* the body */
-    unsigned trailers;               /* lines behind it */
+    time_t began;      /* the body */
+    unsigned trailers; /* lines behind it */
 };
 
-static void got_request(struct connection *c, char *text);
-static void got_chunk_size(struct connection *c, char *line);
-static void got_trailer(struct connection *c, char *line);
+static step_fn got_request, got_chunk_size, got_trailer;
 
 /* A connection that memory is short for is closed, and the others go on. One
  * that ends already takes no answer. */
-static void check(struct connection *c, int error)
+static void check(struct client *c, int error)
 {
     if (error && error != ASYNCHAT_ECLOSED)
         asynchat_close(c->ch);
@@ -368,9 +335,8 @@ static void check(struct connection *c, int error)
 
 /* What comes next ends with a string, and has at most so many bytes; or it has
  * so many, and `end` is NULL. */
-static void expect(struct connection *c,
-                   void (*step)(struct connection *c, char *text),
-                   const char *end, uint64_t most)
+static void expect(struct client *c, step_fn *step, const char *end,
+                   uint64_t most)
 {
     c->step = step;
     c->len = c->mark;
@@ -379,164 +345,107 @@ static void expect(struct connection *c,
     check(c, asynchat_set_message_limit(c->ch, end ? most : SIZE_MAX));
 }
 
-/* A request has its time as a whole; a body has it for every so many bytes. */
-static void set_time(struct connection *c, uint64_t request, unsigned rate)
+static void expect_request(struct client *c)
 {
-    const struct asynchat_timeouts times = {
-        .size = sizeof times,
-        .idle = (unsigned)timeout,
-        .write_idle = (unsigned)timeout,
-        .message = (unsigned)request,
-        .min_rate = rate,
-        .rate_time = (unsigned)timeout,
-    };
-    check(c, asynchat_set_timeouts(c->ch, &times));
-}
-
-static void expect_request(struct connection *c)
-{
-    if (c->room > TEXT_KEPT) {
-        free(c->text);
-        c->text = NULL;
-        c->room = 0;
-    }
+    free(c->text);
+    c->text = NULL;
     c->mark = c->len = 0;
     c->request = (struct request){.method = 0};
-    if (c->step == got_request)
-        return;
-    expect(c, got_request, "\r\n\r\n", HEAD_MOST);
-    set_time(c, timeout, 0);
+    if (c->step != got_request)
+        expect(c, got_request, "\r\n\r\n", HEAD_MOST);
 }
 
 /* --- answering --- */
 
-static const char *status_text(int status)
-{
-    static const char *const all[] = {
-        "200 OK",
-        "206 Partial Content",
-        "301 Moved Permanently",
-        "304 Not Modified",
-        "400 Bad Request",
-        "403 Forbidden",
-        "404 Not Found",
-        "405 Method Not Allowed",
-        "408 Request Timeout",
-        "411 Length Required",
-        "412 Precondition Failed",
-        "413 Content Too Large",
-        "414 URI Too Long",
-        "416 Range Not Satisfiable",
-        "417 Expectation Failed",
-        "431 Header Fields Too Large",
-        "501 Not Implemented",
-        "503 Service Unavailable",
-        "505 HTTP Version Not Supported",
-        "500 Internal Server Error",
-    };
-    size_t i = 0;
-    while (i + 1 < COUNT(all) && atoi(all[i]) != status)
-        i++;
-    return all[i];
-}
-
 /* One that reads the log may hold the server up: it is for a file. */
-static void log_answer(const struct connection *c, int status, uint64_t len)
+static void log_answer(const struct client *c, const char *status, uint64_t len)
 {
     const struct request *r = &c->request;
-    char peer[ASYNCHAT_ADDRESS_SIZE] = "-", line[TARGET_MOST + 30] = "-";
+    char peer[ASYNCHAT_ADDRESS_SIZE] = "-";
     (void)asynchat_peer_address(c->ch, peer, sizeof peer);
+    printf("%s [%s] \"", peer, date_text(&now, time(NULL)));
     if (r->target)
-        join(line, methods[r->method], " ", r->target, " HTTP/1.",
-             number_text((uint64_t)r->minor), NULL);
-    printf("%s [%s] \"%s\" %d %" PRIu64 "\n", peer, date_text(&now, time(NULL)),
-           line, status, len);
+        printf("%s %s HTTP/1.%d", methods[r->method], r->target, r->minor);
+    else
+        printf("-");
+    printf("\" %.3s %" PRIu64 "\n", status, len);
 }
 
-/* Whether the body is to follow. It has `len` bytes in any case. */
-static bool send_head(struct connection *c, int status, const char *fields,
-                      uint64_t len)
+/* With `len` bytes of data. Those of a file, without `data`, are for the caller
+ * to send, if this says that they are to follow. */
+static bool send_answer(struct client *c, const char *status,
+                        const char *fields, const void *data, uint64_t len)
 {
     static char head[TARGET_MOST + 1000];
     const struct request *r = &c->request;
-    bool has_body = r->method != HEAD && status != 304;
-    const char *keeps = r->minor == 0 ? "Connection: keep-alive\r\n" : "";
+    bool has_body = r->method != HEAD && status != NOT_MODIFIED;
     const char *end =
-        join(head, "HTTP/1.1 ", status_text(status),
+        join(head, "HTTP/1.1 ", status,
              "\r\nDate: ", date_text(&now, time(NULL)), "\r\n", fields,
-             "Content-Length: ", number_text(len), "\r\n",
-             r->persists ? keeps : "Connection: close\r\n", "\r\n", NULL);
+             "\r\nContent-Length: ", number_text(len), "\r\nConnection: ",
+             r->persists ? "keep-alive\r\n\r\n" : "close\r\n\r\n", NULL);
     check(c, asynchat_push(c->ch, head, (size_t)(end - head)));
+    if (has_body && data)
+        check(c, asynchat_push(c->ch, data, len));
     if (logging)
         log_answer(c, status, has_body ? len : 0);
     return has_body;
 }
 
-static void answer_bytes(struct connection *c, int status, const char *fields,
-                         const void *data, size_t len)
-{
-    if (send_head(c, status, fields, len))
-        check(c, asynchat_push(c->ch, data, len));
-}
-
 /* An answer that is only a status, and perhaps a field. */
-static void answer_status(struct connection *c, int status, const char *field)
+static void send_status(struct client *c, const char *status, const char *field)
 {
     char body[64], fields[TARGET_MOST + 100];
-    const char *end = join(body, status_text(status), "\n", NULL);
-    join(fields, field, "Content-Type: text/plain\r\n", NULL);
-    answer_bytes(c, status, fields, body, (size_t)(end - body));
+    const char *end = join(body, status, "\n", NULL);
+    join(fields, field, "Content-Type: text/plain", NULL);
+    send_answer(c, status, fields, body, (size_t)(end - body));
 }
 
 /* Nothing more is answered. The client may still be sending, the rest of a body
  * or further requests, and is not to lose the answer by it. */
-static void end(struct connection *c)
+static void end(struct client *c)
 {
     expect(c, NULL, NULL, 0);
     check(c, asynchat_close_in_stages(c->ch));
 }
 
-static void refuse(struct connection *c, int status)
+static void refuse(struct client *c, const char *status)
 {
     c->request.persists = false;
-    answer_status(c, status, "");
+    send_status(c, status, "");
     end(c);
 }
 
 /* --- finding a file --- */
 
 /* Decodes what is behind the slashes that a path begins with. */
-static int decode_path(const char *path, char *name)
+static const char *decode_path(const char *path, char *name)
 {
-    for (path += strspn(path, "/"); *path && *path != '?'; path++) {
+    for (path += strspn(path, "/"); *path && *path != '?'; path++, name++) {
         *name = *path;
-        if (*path == '%') {
-            if (strspn(path + 1, HEX) < 2)
-                return 400;
-            char digits[] = {path[1], path[2], '\0'};
-            *name = (char)strtoul(digits, NULL, 16);
-            path += 2;
-        }
+        if (*path != '%')
+            continue;
+        if (strspn(path + 1, HEX) < 2 ||
+            sscanf(path + 1, "%2hhx", (unsigned char *)name) != 1)
+            return BAD;
+        path += 2;
         if (*name == '\0')
-            return 400;
-        if (*name == '/' && *path != '/')
-            return 404; /* it would be part of a name, where none can be */
-        name++;
+            return BAD;
+        if (*name == '/')
+            return "404 Not Found"; /* part of a name, where none can be */
     }
     *name = '\0';
-    return 0;
+    return NULL;
 }
 
-static int status_of(int error)
+static const char *status_of(int error)
 {
     if (error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG)
-        return 404;
-    if (error == EMFILE || error == ENFILE || error == ENOMEM)
-        return 503;
+        return "404 Not Found";
     /* with ELOOP it is a link, with ENXIO a socket */
-    return error == EACCES || error == EPERM || error == ELOOP || error == ENXIO
-               ? 403
-               : 500;
+    if (error == EACCES || error == EPERM || error == ELOOP || error == ENXIO)
+        return "403 Forbidden";
+    return "503 Service Unavailable";
 }
 
 /* Each step of the way goes neither up nor over a link, so that none leads out.
@@ -548,12 +457,12 @@ static int open_below(char *name)
     while (name && fd >= 0) {
         int folder = fd;
         const char *one = strsep(&name, "/");
-        int flags =
+        int how =
             name ? O_PATH | O_DIRECTORY : O_RDONLY | O_NONBLOCK | O_NOCTTY;
         errno = EACCES;
-        fd = strcmp(one, "..") == 0 ? -1
-                                    : openat(folder, *one ? one : ".",
-                                             flags | O_NOFOLLOW | O_CLOEXEC);
+        fd = -1;
+        if (strcmp(one, "..") != 0)
+            fd = openat(folder, *one ? one : ".", how | O_NOFOLLOW | O_CLOEXEC);
         if (folder != root)
             close(folder);
     }
@@ -568,11 +477,9 @@ static const char *type_of(const char *name)
         {".css", "text/css; charset=utf-8"},
         {".js", "text/javascript; charset=utf-8"},
         {".json", "application/json"},
-        {".pdf", "application/pdf"},
         {".svg", "image/svg+xml"},
         {".png", "image/png"},
         {".jpg", "image/jpeg"},
-        {".gif", "image/gif"},
     };
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < COUNT(types); i++)
@@ -586,7 +493,7 @@ static const char *type_of(const char *name)
 struct file {
     int fd; /* -1 when it was given away */
     const char *type;
-    uint64_t size;
+    uint64_t size, at, len; /* of all, and the part that is asked for */
     time_t modified;
     char tag[64];
 };
@@ -601,198 +508,163 @@ static bool matches(const char *list, const char *tag, bool weak)
     return at || strcmp(list, "*") == 0;
 }
 
-/* 200, or the status that the request's conditions make of it. */
-static int check_conditions(const struct request *r, const struct file *f)
+/* PARTIAL, NO_RANGE, or OK for the whole, with which several ranges are
+ * answered, and what is none. */
+static const char *choose_range(struct file *f, char *range)
 {
-    const char *these = r->fields[IF_MATCH], *others = r->fields[IF_NONE_MATCH];
-    time_t same = parse_date(r->fields[IF_UNMODIFIED_SINCE]);
-    time_t since = parse_date(r->fields[IF_MODIFIED_SINCE]);
-    if (these ? !matches(these, f->tag, false)
-              : same != -1 && f->modified > same)
-        return 412;
-    if (others ? matches(others, f->tag, true)
-               : since != -1 && f->modified <= since)
-        return 304;
-    return 200;
-}
-
-/* What is asked for: 206 and from where how much, 416, or 200 for the whole,
- * with which several ranges are answered, and what is none. */
-static int choose_range(char *range, uint64_t *at, uint64_t *len)
-{
-    uint64_t size = *len, first = 0, last = UINT64_MAX;
-    char *to = range + strlen("bytes=");
-    if (strncasecmp(range, "bytes=", strlen("bytes=")) != 0)
-        return 200;
-    const char *from = strsep(&to, "-");
-    if (!to || !(*from || *to) || (*from && !parse_number(from, 10, &first)) ||
-        (*to && !parse_number(to, 10, &last)) || (*from && first > last))
-        return 200;
+    uint64_t first = 0, last = UINT64_MAX;
+    const char *unit = strsep(&range, "="), *from = strsep(&range, "-");
+    if (!range || strcasecmp(unit, "bytes") != 0 || !(*from || *range) ||
+        (*from && !parse_number(from, 10, &first)) ||
+        (*range && !parse_number(range, 10, &last)) || (*from && first > last))
+        return OK;
     if (!*from) { /* the last so many bytes */
-        first = last < size ? size - last : 0;
+        first = last < f->size ? f->size - last : 0;
         last = UINT64_MAX;
     }
-    if (first >= size)
-        return 416;
-    *at = first;
-    *len = (last < size ? last + 1 : size) - first;
-    return 206;
+    if (first >= f->size)
+        return NO_RANGE;
+    f->at = first;
+    f->len = (last < f->size ? last + 1 : f->size) - first;
+    return PARTIAL;
 }
 
-static const char *file_fields(int status, const struct file *f, uint64_t at,
-                               uint64_t len)
+/* What the request's conditions and its range make of the answer. */
+static const char *try_request(const struct request *r, struct file *f)
+{
+    const char *these = r->fields[IF_MATCH], *others = r->fields[IF_NONE_MATCH];
+    const char *same = r->fields[IF_RANGE];
+    time_t until = parse_date(r->fields[IF_UNMODIFIED_SINCE]);
+    time_t since = parse_date(r->fields[IF_MODIFIED_SINCE]);
+    if (these ? !matches(these, f->tag, false)
+              : until != -1 && f->modified > until)
+        return "412 Precondition Failed";
+    if (others ? matches(others, f->tag, true)
+               : since != -1 && f->modified <= since)
+        return NOT_MODIFIED;
+    if (r->method == GET && r->fields[RANGE] &&
+        (!same || strcmp(same, f->tag) == 0 || parse_date(same) == f->modified))
+        return choose_range(f, r->fields[RANGE]);
+    return OK;
+}
+
+static const char *file_fields(const char *status, const struct file *f)
 {
     static char fields[600];
     static struct date modified;
-    char *end = join(fields, "ETag: ", f->tag,
-                     "\r\nLast-Modified: ", date_text(&modified, f->modified),
-                     "\r\n", NULL);
-    if (status != 304)
-        end = join(end, "Content-Type: ", f->type,
-                   "\r\nAccept-Ranges: bytes\r\n", NULL);
-    if (status == 206)
-        join(end, "Content-Range: bytes ", number_text(at), "-",
-             number_text(at + len - 1), "/", number_text(f->size), "\r\n",
-             NULL);
+    const char *size = number_text(f->size);
+    char *end = fields;
+    *end = '\0';
+    if (status == NO_RANGE)
+        join(end, "Content-Range: bytes */", size, "\r\n", NULL);
+    if (*status == '4')
+        return fields;
+    end = join(end, "Accept-Ranges: bytes\r\nETag: ", f->tag,
+               "\r\nLast-Modified: ", date_text(&modified, f->modified), NULL);
+    if (status != NOT_MODIFIED)
+        end = join(end, "\r\nContent-Type: ", f->type, NULL);
+    if (status == PARTIAL)
+        join(end, "\r\nContent-Range: bytes ", number_text(f->at), "-",
+             number_text(f->at + f->len - 1), "/", size, NULL);
     return fields;
 }
 
 /* A small part is read at once, which costs less than to have it sent. */
-static void answer_part(struct connection *c, int status, struct file *f,
-                        uint64_t at, uint64_t len)
+static void answer_content(struct client *c, struct file *f)
 {
     static char bytes[SMALL_FILE];
-    const char *fields = file_fields(status, f, at, len);
-    bool is_small = len <= sizeof bytes && status != 304;
-    if (is_small && pread(f->fd, bytes, len, (off_t)at) != (ssize_t)len)
-        answer_status(c, 500, ""); /* it was cut short just now */
+    const char *status = try_request(&c->request, f);
+    const char *fields = file_fields(status, f);
+    bool is_small = f->len <= sizeof bytes;
+    if (*status == '4')
+        send_status(c, status, fields);
+    else if (is_small &&
+             pread(f->fd, bytes, f->len, (off_t)f->at) != (ssize_t)f->len)
+        send_status(c, "503 Service Unavailable", ""); /* cut short just now */
     else if (is_small)
-        answer_bytes(c, status, fields, bytes, len);
-    else if (send_head(c, status, fields, len)) {
+        send_answer(c, status, fields, bytes, f->len);
+    else if (send_answer(c, status, fields, NULL, f->len)) {
         check(c, asynchat_push_producer(
-                     c->ch, asynchat_producer_file(f->fd, at, len)));
+                     c->ch, asynchat_producer_file(f->fd, f->at, f->len)));
         f->fd = -1;
     }
 }
 
-static void answer_content(struct connection *c, struct file *f)
-{
-    const struct request *r = &c->request;
-    const char *same = r->fields[IF_RANGE];
-    char size[64] = "";
-    uint64_t at = 0, len = f->size;
-    int status = check_conditions(r, f);
-    if (status == 200 && r->method == GET && r->fields[RANGE] &&
-        (!same || strcmp(same, f->tag) == 0 || parse_date(same) == f->modified))
-        status = choose_range(r->fields[RANGE], &at, &len);
-    if (status == 416)
-        join(size, "Content-Range: bytes */", number_text(len), "\r\n", NULL);
-    if (status == 412 || status == 416)
-        answer_status(c, status, size);
-    else
-        answer_part(c, status, f, at, len);
-}
-
 /* --- a folder --- */
 
-static void print_name(FILE *page, const char *name, bool is_link)
+/* The name is part of a link, and a text. */
+static void print_entry(FILE *page, const char *name, const char *slash)
 {
-    for (; *name; name++) {
-        int byte = (unsigned char)*name;
-        if (is_link && !isalnum(byte) && !strchr("-._~", byte))
-            fprintf(page, "%%%02X", byte);
-        else if (strchr("&<>\"'", byte))
-            fprintf(page, "&#%d;", byte);
-        else
-            putc(byte, page);
+    fputs("<li><a href=\"./", page);
+    for (const char *s = name; *s; s++) {
+        bool is_plain = isalnum((unsigned char)*s) || strchr("-._~", *s);
+        fprintf(page, is_plain ? "%c" : "%%%02X", (unsigned char)*s);
     }
-}
-
-static void print_entry(FILE *page, const struct dirent *entry)
-{
-    const char *slash = entry->d_type == DT_DIR ? "/" : "";
-    fprintf(page, "<li><a href=\"./");
-    print_name(page, entry->d_name, true);
     fprintf(page, "%s\">", slash);
-    print_name(page, entry->d_name, false);
+    for (const char *s = name; *s; s++)
+        fprintf(page, strchr("&<>\"'", *s) ? "&#%d;" : "%c", (unsigned char)*s);
     fprintf(page, "%s</a>\n", slash);
 }
 
-static unsigned listed;
-
-static int is_listed(const struct dirent *entry)
+static void answer_listing(struct client *c, int folder)
 {
-    return entry->d_name[0] != '.' && listed++ < LISTING_MOST;
-}
-
-/* To be freed, or NULL with errno. */
-static char *make_page(int folder, size_t *len)
-{
-    struct dirent **entries = NULL;
+    struct dirent **all = NULL;
     char *text = NULL;
-    FILE *page = open_memstream(&text, len);
-    listed = 0;
-    int count =
-        page ? scandirat(folder, ".", &entries, is_listed, alphasort) : -1;
+    size_t len;
+    int count = scandirat(folder, ".", &all, NULL, alphasort);
+    const char *status = count < 0 ? status_of(errno) : OK;
+    FILE *page = open_memstream(&text, &len);
     if (page)
         fputs("<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\">\n"
               "<title>Listing</title>\n<ul>\n",
               page);
     for (int i = 0; i < count; i++) {
-        print_entry(page, entries[i]);
-        free(entries[i]);
+        if (page && *all[i]->d_name != '.')
+            print_entry(page, all[i]->d_name,
+                        all[i]->d_type == DT_DIR ? "/" : "");
+        free(all[i]);
     }
-    free(entries);
-    if (page && fclose(page) == 0 && count >= 0)
-        return text;
-    free(text);
-    return NULL;
-}
-
-static void answer_listing(struct connection *c, int folder)
-{
-    size_t len;
-    char *page = make_page(folder, &len);
-    if (page)
-        answer_bytes(c, 200, "Content-Type: text/html; charset=utf-8\r\n", page,
-                     len);
+    free(all);
+    if (!page || fclose(page) != 0)
+        status = status_of(ENOMEM);
+    if (status == OK)
+        send_answer(c, OK, "Content-Type: text/html; charset=utf-8", text, len);
     else
-        answer_status(c, status_of(errno), "");
-    free(page);
+        send_status(c, status, "");
+    free(text);
 }
 
 /* Links in a listing are relative to the folder, so that has a slash. Two at
  * the beginning would be another server. */
-static void answer_folder(struct connection *c, int folder)
+static void answer_folder(struct client *c, int folder)
 {
     const char *path = c->request.target;
     char where[TARGET_MOST + 20];
-    size_t len = strcspn(path, "?");
+    int len = (int)strcspn(path, "?");
     if (len == 0 || path[len - 1] == '/') {
         answer_listing(c, folder);
         return;
     }
     for (; path[1] == '/'; path++)
         len--;
-    snprintf(where, sizeof where, "Location: %.*s/%s\r\n", (int)len, path,
+    snprintf(where, sizeof where, "Location: %.*s/%s\r\n", len, path,
              path + len);
-    answer_status(c, 301, where);
+    send_status(c, "301 Moved Permanently", where);
 }
 
-/* --- what there is --- */
-
-static void answer_file(struct connection *c)
+static void answer_file(struct client *c)
 {
     char name[TARGET_MOST + 1];
     struct stat about = {0};
     struct file f = {.fd = -1};
-    int status = decode_path(c->request.target, name);
+    const char *status = decode_path(c->request.target, name);
     if (!status) {
         f.type = type_of(name);
         f.fd = open_below(name);
-        status = f.fd < 0 || fstat(f.fd, &about) < 0 ? status_of(errno) : 0;
+        status = f.fd < 0 || fstat(f.fd, &about) < 0 ? status_of(errno)
+                                                     : "403 Forbidden";
     }
-    f.size = (uint64_t)about.st_size;
+    f.size = f.len = (uint64_t)about.st_size;
     f.modified = about.st_mtim.tv_sec;
     join(f.tag, "\"", number_text((uint64_t)f.modified), "-",
          number_text((uint64_t)about.st_mtim.tv_nsec), "-", number_text(f.size),
@@ -802,62 +674,44 @@ static void answer_file(struct connection *c)
     else if (S_ISREG(about.st_mode))
         answer_content(c, &f);
     else
-        answer_status(c, status ? status : 403, "");
+        send_status(c, status, "");
     if (f.fd >= 0)
         close(f.fd);
 }
 
-static void answer_hello(struct connection *c)
-{
-    answer_bytes(c, 200, "Content-Type: text/plain\r\n", "Hello, World!", 13);
-}
-
-static void answer_echo(struct connection *c)
-{
-    answer_bytes(c, 200, "Content-Type: application/octet-stream\r\n", c->text,
-                 c->mark);
-}
-
-static const struct resource {
-    const char *path;
-    int methods;
-    const char *allow;
-    void (*answer)(struct connection *c);
-} resources[] = {
-    {"/hello", GET | HEAD, "Allow: GET, HEAD\r\n", answer_hello},
-    {"/echo", POST, "Allow: POST\r\n", answer_echo},
-    {NULL, GET | HEAD, "Allow: GET, HEAD\r\n", answer_file},
-};
-
-/* The last is everything else. */
-static const struct resource *find_resource(const char *target)
-{
-    const struct resource *one = resources;
-    size_t len = strcspn(target, "?");
-    while (one->path &&
-           (strlen(one->path) != len || memcmp(one->path, target, len) != 0))
-        one++;
-    return one;
-}
-
 /* --- the conversation --- */
 
-/* The request is complete, and is answered. */
-static void answer(struct connection *c)
+/* With or without a query. */
+static bool is_for(const struct request *r, const char *path)
 {
-    c->request.persists = c->request.persists && !stops;
-    if (c->resource->methods & c->request.method)
-        c->resource->answer(c);
+    size_t len = strlen(path);
+    return strncmp(r->target, path, len) == 0 && strchr("?", r->target[len]);
+}
+
+/* The request is complete, and is answered. */
+static void answer(struct client *c)
+{
+    struct request *r = &c->request;
+    bool is_echo = is_for(r, "/echo");
+    r->persists = r->persists && !stops;
+    if (is_echo != (r->method == POST))
+        send_status(c, "405 Method Not Allowed",
+                    is_echo ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n");
+    else if (is_echo)
+        send_answer(c, OK, "Content-Type: application/octet-stream", c->text,
+                    c->mark);
+    else if (is_for(r, "/hello"))
+        send_answer(c, OK, "Content-Type: text/plain", "Hello, World!", 13);
     else
-        answer_status(c, 405, c->resource->allow);
-    if (c->request.persists)
+        answer_file(c);
+    if (r->persists)
         expect_request(c);
     else
         end(c);
 }
 
 /* All of it, or a chunk and its "\r\n". */
-static void got_body(struct connection *c, char *text)
+static void got_body(struct client *c, char *text)
 {
     size_t behind = c->request.chunked ? 2 : 0;
     c->mark = c->len - behind;
@@ -867,18 +721,17 @@ static void got_body(struct connection *c, char *text)
     else if (memcmp(text, "\r\n", behind) == 0)
         expect(c, got_chunk_size, "\r\n", LINE_MOST);
     else
-        refuse(c, 400);
+        refuse(c, BAD);
 }
 
 /* The head is not needed any more. */
-static void expect_body(struct connection *c)
+static void expect_body(struct client *c)
 {
     struct request *r = &c->request;
-    r->target = c->resource->path;
+    r->target = "/echo";
     c->trailers = 0;
     c->began = time(NULL);
-    set_time(c, 0, RATE_LEAST);
-    if (r->minor > 0 && r->fields[EXPECT])
+    if (r->expects)
         check(c, asynchat_push(c->ch, "HTTP/1.1 100 Continue\r\n\r\n", 25));
     if (r->chunked)
         expect(c, got_chunk_size, "\r\n", LINE_MOST);
@@ -886,45 +739,38 @@ static void expect_body(struct connection *c)
         expect(c, got_body, NULL, r->length);
 }
 
-static void got_request(struct connection *c, char *text)
+static void got_request(struct client *c, char *text)
 {
     struct request *r = &c->request;
+    c->len = 0;
     while (strncmp(text, "\r\n", 2) == 0) /* RFC 9112, 2.2 */
         text += 2;
-    if (!*text) {
-        c->len = 0;
+    if (!*text)
         return;
-    }
-    int status = parse_head(r, text);
-    if (status) {
-        refuse(c, status);
-        return;
-    }
-    c->resource = find_resource(r->target);
+    const char *status = parse_head(r, text);
     bool has_body = r->chunked || r->length > 0;
-    bool is_post = c->resource->methods & r->method & POST;
-    if (is_post && has_body)
+    bool is_echo = !status && r->method == POST && is_for(r, "/echo");
+    r->persists = r->persists && (is_echo || !has_body);
+    if (is_echo && !has_body && !r->fields[CONTENT_LENGTH])
+        status = "411 Length Required";
+    if (status)
+        refuse(c, status);
+    else if (is_echo && has_body)
         expect_body(c);
-    else if (is_post && !r->fields[CONTENT_LENGTH])
-        refuse(c, 411);
-    else {
-        r->persists &= !has_body;
+    else
         answer(c);
-    }
 }
 
 /* RFC 9112, 7.1. There may be extensions, and blanks before them. */
-static void got_chunk_size(struct connection *c, char *line)
+static void got_chunk_size(struct client *c, char *line)
 {
     uint64_t size;
-    bool is_text = is_value(line);
     char *digits = strsep(&line, ";");
-    if (line)
-        trim(digits);
-    if (!is_text || !parse_number(digits, 16, &size))
-        refuse(c, 400);
+    if ((line && !is_value(line)) ||
+        !parse_number(line ? trim(digits) : digits, 16, &size))
+        refuse(c, BAD);
     else if (size > max_body - c->mark)
-        refuse(c, 413);
+        refuse(c, "413 Content Too Large");
     else if (size > 0)
         expect(c, got_body, NULL, size + 2);
     else
@@ -932,59 +778,30 @@ static void got_chunk_size(struct connection *c, char *line)
 }
 
 /* The last one is an empty line. */
-static void got_trailer(struct connection *c, char *line)
+static void got_trailer(struct client *c, char *line)
 {
-    int status = *line ? parse_field(NULL, line) : 0;
-    if (!status && c->trailers++ == TRAILERS_MOST)
-        status = 431;
-    if (status)
-        refuse(c, status);
-    else if (c->len > c->mark)
-        c->len = c->mark;
-    else
+    c->len = c->mark;
+    if (c->trailers++ == TRAILERS_MOST)
+        refuse(c, "431 Header Fields Too Large");
+    else if (!*line)
         answer(c);
+    else if (parse_field(NULL, line))
+        refuse(c, BAD);
 }
 
 /* --- the callbacks --- */
 
-static void connected(struct asynchat_channel *ch, void *arg)
-{
-    struct connection *c = calloc(1, sizeof *c);
-    (void)arg;
-    asynchat_set_arg(ch, c);
-    if (!c) {
-        asynchat_close(ch);
-        return;
-    }
-    c->ch = ch;
-    expect_request(c);
-    check(c, asynchat_join(ch, ch));
-    check(c, asynchat_set_output_marks(ch, 0, 1));
-    check(c, asynchat_set_output_limit(ch, max_body + OUTPUT_MOST));
-    check(c, asynchat_set_out_buffer_size(ch, WRITE_MOST));
-    check(c, asynchat_set_in_buffer_size(ch, read_most));
-    check(c, asynchat_set_linger(ch, (unsigned)timeout));
-}
-
 static void collect(struct asynchat_channel *ch, const void *data, size_t len,
                     void *arg)
 {
-    struct connection *c = arg;
-    size_t least = c->len + len + 1;
-    if (!c->step)
-        return;
-    if (c->room < least) {
-        char *text = realloc(c->text, 2 * least);
-        if (!text) {
-            asynchat_close(ch);
-            return;
-        }
+    struct client *c = arg;
+    char *text = c->step ? realloc(c->text, c->len + len + 1) : NULL;
+    if (text) {
+        memcpy(text + c->len, data, len);
         c->text = text;
-        c->room = 2 * least;
-    }
-    memcpy(c->text + c->len, data, len);
-    c->len += len;
-    c->text[c->len] = '\0';
+        c->len += len;
+    } else if (c->step)
+        asynchat_close(ch);
 }
 
 /* A NUL would hide what is behind it, but for a body, which may have any. The
@@ -992,50 +809,78 @@ static void collect(struct asynchat_channel *ch, const void *data, size_t len,
  * together it is here. */
 static void found(struct asynchat_channel *ch, void *arg)
 {
-    struct connection *c = arg;
+    struct client *c = arg;
     uint64_t most = timeout / 1000 + 1 + c->len / RATE_LEAST;
-    collect(ch, "", 0, c); /* so that there is a text, if an empty one */
-    if (!c->step || !c->text)
+    (void)ch;
+    if (!c->step || !c->text) /* an empty line is no request yet */
         return;
     char *text = c->text + c->mark;
+    c->text[c->len] = '\0';
     if (c->step != got_body && strlen(text) < c->len - c->mark)
-        refuse(c, 400);
+        refuse(c, BAD);
     else if (c->step != got_request && (uint64_t)(time(NULL) - c->began) > most)
-        refuse(c, 408);
+        refuse(c, "408 Request Timeout");
     else
         c->step(c, text);
 }
 
+static void connected(struct asynchat_channel *ch, void *arg)
+{
+    unsigned ms = (unsigned)timeout;
+    const struct asynchat_timeouts times = {.size = sizeof times,
+                                            .idle = ms,
+                                            .write_idle = ms,
+                                            .min_rate = RATE_LEAST,
+                                            .rate_time = ms};
+    struct client *c = calloc(1, sizeof *c);
+    (void)arg;
+    if (!c) {
+        asynchat_channel_free(ch);
+        return;
+    }
+    asynchat_set_arg(ch, c);
+    c->ch = ch;
+    expect_request(c);
+    check(c, asynchat_join(ch, ch));
+    check(c, asynchat_set_output_marks(ch, 0, 1));
+    check(c, asynchat_set_output_limit(ch, max_body + OUTPUT_MOST));
+    check(c, asynchat_set_out_buffer_size(ch, WRITE_MOST));
+    check(c, asynchat_set_in_buffer_size(ch, read_most));
+    check(c, asynchat_set_linger(ch, ms));
+    check(c, asynchat_set_timeouts(ch, &times));
+}
+
 static void failed(struct asynchat_channel *ch, int error, void *arg)
 {
-    struct connection *c = arg;
+    struct client *c = arg;
     bool in_head = c->step == got_request;
-    int status = 0;
     (void)ch;
+    if (!c->step)
+        return;
     if (error == ASYNCHAT_ESLOW ||
         (error == ASYNCHAT_EIDLE && !(in_head && c->len == 0)))
-        status = 408;
+        refuse(c, "408 Request Timeout");
     else if (error == ASYNCHAT_ETOOLONG && c->step == got_chunk_size)
-        status = 400;
+        refuse(c, BAD);
     else if (error == ASYNCHAT_ETOOLONG)
-        status = in_head && !strchr(c->text, '\n') ? 414 : 431;
-    if (status && c->step)
-        refuse(c, status);
+        refuse(c, in_head && !memchr(c->text, '\n', c->len)
+                      ? "414 URI Too Long"
+                      : "431 Header Fields Too Large");
 }
 
 /* A request that was cut off gets an answer, though nobody may want it. */
 static void ended(struct asynchat_channel *ch, int cut_off, void *arg)
 {
-    struct connection *c = arg;
+    struct client *c = arg;
     (void)ch;
     if (c->step && (c->step != got_request || cut_off))
-        refuse(c, 400);
+        refuse(c, BAD);
 }
 
 /* A request in progress is answered, which then ends the connection. */
 static void stopping(struct asynchat_channel *ch, void *arg)
 {
-    struct connection *c = arg;
+    struct client *c = arg;
     (void)ch;
     stops = true;
     if (c->step == got_request && c->len == 0)
@@ -1044,11 +889,10 @@ static void stopping(struct asynchat_channel *ch, void *arg)
 
 static void closed(struct asynchat_channel *ch, int status, void *arg)
 {
-    struct connection *c = arg;
+    struct client *c = arg;
     (void)ch;
     (void)status;
-    if (c)
-        free(c->text);
+    free(c->text);
     free(c);
 }
 
@@ -1065,21 +909,6 @@ static const struct asynchat_handler handler = {
 
 /* --- from start to stop --- */
 
-static void must(int error, const char *what)
-{
-    if (error) {
-        fprintf(stderr, "httpd: %s: %s\n", what, asynchat_strerror(error));
-        exit(1);
-    }
-}
-
-/* The loop ends by itself, when the server and the last connection are gone. */
-static void stop_on(int number, struct asynchat_server *server)
-{
-    must(asynchat_server_stop_on_signal(server, number, GRACE, NULL, NULL),
-         "signal");
-}
-
 static const struct {
     const char *name;
     uint64_t least, most, *value;
@@ -1093,61 +922,45 @@ static const struct {
 
 static bool set_option(const char *name, const char *text)
 {
-    uint64_t n;
     for (size_t i = 0; i < COUNT(options); i++)
-        if (strcmp(name, options[i].name) == 0 && parse_number(text, 10, &n) &&
-            n >= options[i].least && n <= options[i].most) {
-            *options[i].value = n;
-            return true;
-        }
+        if (strcmp(name, options[i].name) == 0)
+            return parse_number(text, 10, options[i].value) &&
+                   *options[i].value >= options[i].least &&
+                   *options[i].value <= options[i].most;
     return false;
-}
-
-/* Gives DIR. */
-static const char *read_options(int argc, char **argv)
-{
-    int i = 1;
-    while (i + 1 < argc && set_option(argv[i], argv[i + 1]))
-        i += 2;
-    if (i + 1 == argc)
-        return argv[i];
-    if (i < argc)
-        fprintf(stderr,
-                "httpd: %s %s: no such option, or not with this value\n",
-                argv[i], argv[i + 1]);
-    fputs("usage: httpd [--port 0..65535] [--max-body N] [--timeout MS] "
-          "[--read 1..65536] [--log 0..1] DIR\n",
-          stderr);
-    exit(2);
-}
-
-static struct asynchat_server *listen_at(uint64_t at)
-{
-    char address[ASYNCHAT_ADDRESS_SIZE];
-    struct asynchat_server *server;
-    snprintf(address, sizeof address, "127.0.0.1:%" PRIu64, at);
-    must(asynchat_server_new(base, address, &handler, NULL, NULL, &server),
-         address);
-    must(asynchat_server_address(server, address, sizeof address), "address");
-    if (printf("listening on %s\n", address) < 0 || fflush(stdout) != 0)
-        must(-errno, "standard output");
-    return server;
 }
 
 int main(int argc, char **argv)
 {
-    const char *folder = read_options(argc, argv);
-    root = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    static const int signals[] = {SIGINT, SIGTERM};
+    char address[ASYNCHAT_ADDRESS_SIZE];
+    struct asynchat_server *server;
+    int i = 1;
+    while (i + 1 < argc && set_option(argv[i], argv[i + 1]))
+        i += 2;
+    if (i + 1 != argc)
+        errx(2, "usage: httpd [--port 0..65535] [--max-body N] [--timeout MS] "
+                "[--read 1..65536] [--log 0..1] DIR");
+    root = open(argv[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
-        must(-errno, folder);
+        err(1, "%s", argv[i]);
     base = event_base_new();
     if (!base)
-        must(-ENOMEM, "event_base_new");
-    struct asynchat_server *server = listen_at(port);
-    stop_on(SIGINT, server);
-    stop_on(SIGTERM, server);
+        errx(1, "no event base");
+    snprintf(address, sizeof address, "127.0.0.1:%" PRIu64, port);
+    int error =
+        asynchat_server_new(base, address, &handler, NULL, NULL, &server);
+    for (size_t n = 0; !error && n < COUNT(signals); n++)
+        error = asynchat_server_stop_on_signal(server, signals[n], GRACE, NULL,
+                                               NULL);
+    if (error)
+        errx(1, "%s: %s", address, asynchat_strerror(error));
+    if (dprintf(STDOUT_FILENO, "listening on 127.0.0.1:%d\n",
+                asynchat_server_port(server)) < 0)
+        err(1, "standard output");
 
-    int ran = event_base_dispatch(base); /* until the server has stopped */
+    /* Ends by itself, when the server and the last connection are gone. */
+    int ran = event_base_dispatch(base);
 
     event_base_free(base);
     close(root);
