@@ -342,7 +342,7 @@ static void expect(struct client *c, step_fn *step, const char *end,
     c->len = c->mark;
     check(c, end ? asynchat_set_terminator(c->ch, end, strlen(end))
                  : asynchat_set_terminator_length(c->ch, most));
-    check(c, asynchat_set_message_limit(c->ch, end ? most : SIZE_MAX));
+    asynchat_set_message_limit(c->ch, end ? most : SIZE_MAX);
 }
 
 static void expect_request(struct client *c)
@@ -384,9 +384,9 @@ static bool send_answer(struct client *c, const char *status,
              "\r\nDate: ", date_text(&now, time(NULL)), "\r\n", fields,
              "\r\nContent-Length: ", number_text(len), "\r\nConnection: ",
              r->persists ? "keep-alive\r\n\r\n" : "close\r\n\r\n", NULL);
-    check(c, asynchat_push(c->ch, head, (size_t)(end - head)));
+    asynchat_push(c->ch, head, (size_t)(end - head));
     if (has_body && data)
-        check(c, asynchat_push(c->ch, data, len));
+        asynchat_push(c->ch, data, len);
     if (logging)
         log_answer(c, status, has_body ? len : 0);
     return has_body;
@@ -406,7 +406,7 @@ static void send_status(struct client *c, const char *status, const char *field)
 static void end(struct client *c)
 {
     expect(c, NULL, NULL, 0);
-    check(c, asynchat_close_in_stages(c->ch));
+    asynchat_close_in_stages(c->ch);
 }
 
 static void refuse(struct client *c, const char *status)
@@ -584,8 +584,8 @@ static void answer_content(struct client *c, struct file *f)
     else if (is_small)
         send_answer(c, status, fields, bytes, f->len);
     else if (send_answer(c, status, fields, NULL, f->len)) {
-        check(c, asynchat_push_producer(
-                     c->ch, asynchat_producer_file(f->fd, f->at, f->len)));
+        asynchat_push_producer(c->ch,
+                               asynchat_producer_file(f->fd, f->at, f->len));
         f->fd = -1;
     }
 }
@@ -732,7 +732,7 @@ static void expect_body(struct client *c)
     c->trailers = 0;
     c->began = time(NULL);
     if (r->expects)
-        check(c, asynchat_push(c->ch, "HTTP/1.1 100 Continue\r\n\r\n", 25));
+        asynchat_push(c->ch, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     if (r->chunked)
         expect(c, got_chunk_size, "\r\n", LINE_MOST);
     else
@@ -841,12 +841,12 @@ static void connected(struct asynchat_channel *ch, void *arg)
     asynchat_set_arg(ch, c);
     c->ch = ch;
     expect_request(c);
-    check(c, asynchat_join(ch, ch));
-    check(c, asynchat_set_output_marks(ch, 0, 1));
-    check(c, asynchat_set_output_limit(ch, max_body + OUTPUT_MOST));
-    check(c, asynchat_set_out_buffer_size(ch, WRITE_MOST));
-    check(c, asynchat_set_in_buffer_size(ch, read_most));
-    check(c, asynchat_set_linger(ch, ms));
+    asynchat_join(ch, ch);
+    asynchat_set_output_marks(ch, 0, 1);
+    asynchat_set_output_limit(ch, max_body + OUTPUT_MOST);
+    asynchat_set_out_buffer_size(ch, WRITE_MOST);
+    asynchat_set_in_buffer_size(ch, read_most);
+    asynchat_set_linger(ch, ms);
     check(c, asynchat_set_timeouts(ch, &times));
 }
 

@@ -270,25 +270,19 @@ static void drop_words(struct client *c)
 
 /* --- answers: they give NULL, and so does a command that ends with one --- */
 
-/* A client that is refused what it is to be sent gets no more at all. To one
- * that was told goodbye nothing can be said, and that is all. */
-static const char *check(struct client *c, int error)
-{
-    if (error && error != ASYNCHAT_ECLOSED)
-        asynchat_close(c->ch);
-    return NULL;
-}
-
 /* It ends when what was said is sent, and is not heard any more. */
 static const char *goodbye(struct client *c)
 {
     c->quits = true;
-    return check(c, asynchat_close_when_done(c->ch));
+    asynchat_close_when_done(c->ch);
+    return NULL;
 }
 
+/* A client that is refused what it is to be sent ends with that. */
 static const char *say_bytes(struct client *c, const void *bytes, size_t len)
 {
-    return check(c, asynchat_push(c->ch, bytes, len));
+    asynchat_push(c->ch, bytes, len);
+    return NULL;
 }
 
 #define say(c, text) say_bytes(c, text, strlen(text))
@@ -309,8 +303,8 @@ static const char *say_word(struct client *c, struct word *w)
     if (w->len < LARGE)
         say_bytes(c, w->bytes, w->len);
     else
-        check(c, asynchat_push_reference(c->ch, w->bytes, w->len, word_sent,
-                                         word_share(w)));
+        asynchat_push_reference(c->ch, w->bytes, w->len, word_sent,
+                                word_share(w));
     return say(c, "\r\n");
 }
 
@@ -334,7 +328,8 @@ static const char *say_error(struct client *c, const char *format, ...)
     va_end(args);
     while ((at = strpbrk(at, "\r\n")))
         *at = ' ';
-    return check(c, asynchat_push_printf(c->ch, "-%s\r\n", text));
+    asynchat_push_printf(c->ch, "-%s\r\n", text);
+    return NULL;
 }
 
 static long long now(void)
@@ -630,8 +625,8 @@ static const char *run_scan(struct client *c)
     }
     unsigned cursor = add_keys(c, pattern, (unsigned)first, most);
     if (scans)
-        check(c, asynchat_push_printf(c->ch, "*2\r\n$%d\r\n%u\r\n",
-                                      snprintf(NULL, 0, "%u", cursor), cursor));
+        asynchat_push_printf(c->ch, "*2\r\n$%d\r\n%u\r\n",
+                             snprintf(NULL, 0, "%u", cursor), cursor);
     return say_words_from(c, asked);
 }
 
@@ -661,10 +656,9 @@ static const char *say_topic(struct client *c, struct word *name)
         DL_APPEND(listeners, c);
     if (c->listens == 0 && listened > 0)
         DL_DELETE(listeners, c);
-    check(c, asynchat_set_output_limit(c->ch, c->listens ? SUBSCRIBER_QUEUE_MOST
-                                                         : QUEUE_MOST));
-    check(c, asynchat_push_printf(c->ch, "*3\r\n$%zu\r\n%s\r\n", strlen(what),
-                                  what));
+    asynchat_set_output_limit(c->ch,
+                              c->listens ? SUBSCRIBER_QUEUE_MOST : QUEUE_MOST);
+    asynchat_push_printf(c->ch, "*3\r\n$%zu\r\n%s\r\n", strlen(what), what);
     say_word(c, name);
     return say_number(c, ':', c->listens);
 }
@@ -753,7 +747,8 @@ static const char *run_info(struct client *c)
         "used_memory:%zu\r\nmaxmemory:%lld\r\n# Keyspace\r\n"
         "db0:keys=%u,expires=%lld\r\n",
         clients, memory_used, memory_limit, HASH_COUNT(keys), expiring);
-    return check(c, asynchat_push_printf(c->ch, "$%d\r\n%s\r\n", len, text));
+    asynchat_push_printf(c->ch, "$%d\r\n%s\r\n", len, text);
+    return NULL;
 }
 
 /* CLIENT GETNAME, CLIENT SETNAME */
@@ -860,11 +855,9 @@ static const char *run_command(struct client *c)
     say_number(c, '*', COUNT(commands));
     for (const struct command *k = commands; k < commands + COUNT(commands);
          k++)
-        check(c, asynchat_push_printf(
-                     c->ch,
-                     "*6\r\n$%zu\r\n%s\r\n:%d\r\n*0\r\n:%d\r\n:%d\r\n:%d\r\n",
-                     strlen(k->name), k->name, k->arity, k->last != 0, k->last,
-                     k->step));
+        asynchat_push_printf(
+            c->ch, "*6\r\n$%zu\r\n%s\r\n:%d\r\n*0\r\n:%d\r\n:%d\r\n:%d\r\n",
+            strlen(k->name), k->name, k->arity, k->last != 0, k->last, k->step);
     return NULL;
 }
 
@@ -999,17 +992,22 @@ static const char *got_number(struct client *c, const char *line, size_t len)
     if (c->size + sizeof(struct word) + (size_t)n > REQUEST_MOST)
         asynchat_close(c->ch);
     c->counted = true;
-    if (n + 2 > LINE_MOST)
-        check(c, asynchat_set_message_limit(c->ch, (size_t)n + 2));
-    return check(c, asynchat_set_terminator_length(c->ch, (uint64_t)n + 2));
+    asynchat_set_terminator_length(c->ch, (uint64_t)n + 2);
+    asynchat_set_message_limit(c->ch, (size_t)n + 2);
+    return NULL;
+}
+
+static void expect_line(struct client *c)
+{
+    if (asynchat_set_terminator(c->ch, "\n", 1)) /* no memory */
+        asynchat_close(c->ch);
+    asynchat_set_message_limit(c->ch, LINE_MOST);
+    c->counted = false;
 }
 
 static const char *got_word(struct client *c, const char *bytes, size_t len)
 {
-    c->counted = false;
-    check(c, asynchat_set_terminator(c->ch, "\n", 1));
-    if (len + 2 > LINE_MOST)
-        check(c, asynchat_set_message_limit(c->ch, LINE_MOST));
+    expect_line(c);
     add_word(c, word_new(bytes, len, 0));
     return (long long)c->count == c->expected ? run(c) : NULL;
 }
@@ -1024,11 +1022,10 @@ static void connected(struct asynchat_channel *ch, void *arg)
     clients++;
     memory_used += sizeof *c;
     asynchat_set_arg(ch, c);
-    check(c, asynchat_set_terminator(ch, "\n", 1));
-    check(c, asynchat_set_message_limit(ch, LINE_MOST));
-    check(c, asynchat_set_output_marks(ch, QUEUE_HIGH / 2, QUEUE_HIGH));
-    check(c, asynchat_set_output_limit(ch, QUEUE_MOST));
-    check(c, asynchat_join(ch, ch)); /* not heard while too much is queued */
+    expect_line(c);
+    asynchat_set_output_marks(ch, QUEUE_HIGH / 2, QUEUE_HIGH);
+    asynchat_set_output_limit(ch, QUEUE_MOST);
+    asynchat_join(ch, ch); /* not heard while too much is queued */
 }
 
 static void message(struct asynchat_channel *ch, const void *data, size_t len,

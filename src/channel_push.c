@@ -16,17 +16,33 @@
 
 #include "loop.h"
 
+/* What is refused would be missing before all that comes: the channel ends. */
+static int push_failed(struct asynchat_channel *ch, int error)
+{
+    channel_out_busy(ch);
+    ch->transport.broken = error;
+    asynchat__channel_wake(ch);
+    return error;
+}
+
 /* 0 while what is pushed will be sent. */
 static int push_refused(struct asynchat_channel *ch)
 {
     bool open = ch->state == CHANNEL_CONNECTING || channel_sends(ch);
     if (!open || ch->out.queue.ends)
         return ASYNCHAT_ECLOSED;
-    if (asynchat_get_queued(ch) <= ch->out.limit)
-        return 0;
-    ch->transport.broken = ASYNCHAT_EFULL;
-    asynchat__channel_wake(ch);
-    return ASYNCHAT_EFULL;
+    if (ch->transport.broken == -ENOMEM)
+        return -ENOMEM;
+    return asynchat_get_queued(ch) > ch->out.limit
+               ? push_failed(ch, ASYNCHAT_EFULL)
+               : 0;
+}
+
+static int push_no_memory(struct asynchat_channel *ch)
+{
+    if (push_refused(ch) == 0)
+        push_failed(ch, -ENOMEM);
+    return -ENOMEM;
 }
 
 /* Where bytes go that are to be sent last; NULL for want of memory. Every push
@@ -72,8 +88,6 @@ static size_t push_now(struct asynchat_channel *ch, const void *data,
     return asynchat__transport_send_now(t, data, len, ch->out.chunk);
 }
 
-/* Once a part of the bytes is sent, it is too late to say that there is no memory
- * for the rest: the channel ends of it. */
 static SEARCH_APART int push_bytes(struct asynchat_channel *ch,
                                    const void *data, size_t len)
 {
@@ -85,11 +99,8 @@ static SEARCH_APART int push_bytes(struct asynchat_channel *ch,
     size_t sent = push_now(ch, data, len);
     struct evbuffer *target = push_target(ch);
     if (!target ||
-        evbuffer_add(target, (const char *)data + sent, len - sent) < 0) {
-        if (sent == 0)
-            return -ENOMEM;
-        ch->transport.broken = -ENOMEM;
-    }
+        evbuffer_add(target, (const char *)data + sent, len - sent) < 0)
+        return push_failed(ch, -ENOMEM);
     push_count(ch, target, len - sent);
     if (ch->transcript)
         asynchat__transcript_sent(ch, data, len);
@@ -119,7 +130,7 @@ static int push_long_text(struct asynchat_channel *ch, const char *format,
 {
     char *text = malloc(len + 1);
     if (!text)
-        return -ENOMEM;
+        return push_no_memory(ch);
     vsnprintf(text, len + 1, format, args);
     int error = asynchat_push(ch, text, len);
     free(text);
@@ -169,7 +180,7 @@ static int push_reference(struct asynchat_channel *ch, const void *data,
         return error;
     struct evbuffer *target = push_target(ch);
     if (!target || evbuffer_add_reference(target, data, len, release, arg) < 0)
-        return -ENOMEM;
+        return push_failed(ch, -ENOMEM);
     push_count(ch, target, len);
     if (ch->transcript)
         asynchat__transcript_sent(ch, data, len);
@@ -199,7 +210,7 @@ int asynchat_push_evbuffer(struct asynchat_channel *ch, struct evbuffer *buffer)
         return error;
     struct evbuffer *target = push_target(ch);
     if (!target)
-        return -ENOMEM;
+        return push_failed(ch, -ENOMEM);
     if (evbuffer_add_buffer(target, buffer) < 0)
         return -EINVAL;
     push_count(ch, target, len);
@@ -211,9 +222,11 @@ int asynchat_push_evbuffer(struct asynchat_channel *ch, struct evbuffer *buffer)
 int asynchat_push_producer(struct asynchat_channel *ch,
                            struct asynchat_producer *producer)
 {
-    int error = !producer ? -ENOMEM : !ch ? -EINVAL : push_refused(ch);
-    if (!error)
-        error = asynchat__outq_producer(&ch->out.queue, producer);
+    if (!producer)
+        return ch ? push_no_memory(ch) : -ENOMEM;
+    int error = ch ? push_refused(ch) : -EINVAL;
+    if (!error && asynchat__outq_producer(&ch->out.queue, producer) < 0)
+        error = push_failed(ch, -ENOMEM);
     if (error) {
         asynchat_producer_free(producer);
         return error;

@@ -503,10 +503,22 @@ static void a_producer_refused_is_freed(void **state)
 static void NULL_is_want_of_memory(void **state)
 {
     struct fixture *f = start(state);
-    assert_int_equal(asynchat_push_producer(f->ch, NULL), -ENOMEM);
     assert_int_equal(asynchat_push_producer(NULL, NULL), -ENOMEM);
     asynchat_close(f->ch);
     assert_int_equal(asynchat_push_producer(f->ch, NULL), -ENOMEM);
+}
+
+static void behind_what_there_is_no_memory_for_nothing_is_sent(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_push_producer(f->ch, NULL), -ENOMEM);
+    assert_int_equal(asynchat_push(f->ch, "x", 1), -ENOMEM);
+    assert_int_equal(asynchat_push_printf(f->ch, "x"), -ENOMEM);
+    assert_int_equal(asynchat_push_producer(f->ch, make(f, ".")), -ENOMEM);
+    assert_int_equal(owns[0].released, 1);
+    settle(f);
+    expect(f, "error(ENOMEM) closed(ENOMEM)");
+    expect_got(f, "");
 }
 
 static void a_producer_dropped_is_freed(void **state)
@@ -806,6 +818,7 @@ int main(void)
         OVER_ALL(any_call_inside_release),
         OVER_ALL(a_producer_refused_is_freed),
         OVER_ALL(NULL_is_want_of_memory),
+        OVER_ALL(behind_what_there_is_no_memory_for_nothing_is_sent),
         OVER_ALL(a_producer_dropped_is_freed),
         OVER(PAIR, a_producer_never_pushed_is_freed_by_its_maker),
         OVER_ALL(release_may_be_NULL),

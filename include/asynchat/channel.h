@@ -284,10 +284,13 @@ ASYNCHAT_API void asynchat_resume_reading(struct asynchat_channel *ch);
 /* --- Queueing output --- */
 
 /* All of these append to one queue, which is sent in order. What is queued
- * before the connection is up waits for it. Errors: -EINVAL (`ch` or what to
- * send is NULL, or its length impossible), -ENOMEM, ASYNCHAT_ECLOSED (the
- * channel has ended, or was told to close when done), ASYNCHAT_EFULL (more than
- * the output limit is queued, which ends the channel). */
+ * before the connection is up waits for it. With -ENOMEM and ASYNCHAT_EFULL the
+ * channel ends, by handle_error and handle_close, and nothing more is sent: so the
+ * peer gets at most the beginning of what was refused, and nothing behind it, and a
+ * program with nothing else to do about it need not look at the answer. Errors: -EINVAL (`ch`
+ * or what to send is NULL, or its length impossible), -ENOMEM, ASYNCHAT_ECLOSED
+ * (the channel has ended, or was told to close when done), ASYNCHAT_EFULL (more
+ * than the output limit is queued). */
 
 /* Queues `len` bytes. Copies. 0 bytes are allowed and do nothing. (Python:
  * push) Since 0.1. */

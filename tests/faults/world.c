@@ -760,28 +760,29 @@ static void side_sent(struct side *s, const void *data, size_t len)
     s->pushed = s->pushed || len > 0;
 }
 
+/* A channel that has no memory for what is to be sent takes no more, and ends by
+ * itself. The peer may get a part of that. */
+static void pushed(struct side *s, int error, const void *data, size_t len)
+{
+    note(s, error);
+    if (error == 0 || error == -ENOMEM)
+        side_sent(s, data, len);
+    else if (error != ASYNCHAT_ECLOSED)
+        close_now(s);
+    if (error == -ENOMEM && asynchat_push(s->ch, "x", 1) == 0)
+        complain(s->world, "more is taken behind what was refused");
+}
+
 void push(struct side *s, const void *data, size_t len)
 {
-    int error, tries = 0;
-    if (!s->ch)
-        return;
-    do
-        error = asynchat_push(s->ch, data, len);
-    while (again(s, error, &tries));
-    if (!error)
-        side_sent(s, data, len);
+    if (s->ch)
+        pushed(s, asynchat_push(s->ch, data, len), data, len);
 }
 
 void push_printf(struct side *s, const char *text)
 {
-    int error, tries = 0;
-    if (!s->ch)
-        return;
-    do
-        error = asynchat_push_printf(s->ch, "%s", text);
-    while (again(s, error, &tries));
-    if (!error)
-        side_sent(s, text, strlen(text));
+    if (s->ch)
+        pushed(s, asynchat_push_printf(s->ch, "%s", text), text, strlen(text));
 }
 
 void say(struct side *s, const char *text)
@@ -799,19 +800,16 @@ static void release(const void *data, size_t len, void *arg)
 
 void push_reference(struct side *s, const char *text)
 {
-    int error, tries = 0;
     struct world *w = s->world;
+    size_t len = strlen(text);
+    int before = w->released;
     if (!s->ch)
         return;
-    do {
-        int before = w->released;
-        w->lent++;
-        error = asynchat_push_reference(s->ch, text, strlen(text), release, w);
-        if (error && w->released != before + 1)
-            complain(w, "a reference was refused and not released");
-    } while (again(s, error, &tries));
-    if (!error)
-        side_sent(s, text, strlen(text));
+    w->lent++;
+    int error = asynchat_push_reference(s->ch, text, len, release, w);
+    if (error && w->released != before + 1)
+        complain(w, "a reference was refused and not released");
+    pushed(s, error, text, len);
 }
 
 static struct evbuffer *make_evbuffer(const char *text)
@@ -826,7 +824,6 @@ static struct evbuffer *make_evbuffer(const char *text)
 
 void push_evbuffer(struct side *s, const char *text)
 {
-    int error, tries = 0;
     if (!s->ch)
         return;
     struct evbuffer *buffer = make_evbuffer(text);
@@ -837,28 +834,22 @@ void push_evbuffer(struct side *s, const char *text)
         close_now(s);
         return;
     }
-    do {
-        error = asynchat_push_evbuffer(s->ch, buffer);
-        if (evbuffer_get_length(buffer) != (error ? strlen(text) : 0))
-            complain(s->world, "an evbuffer was changed by what failed");
-    } while (again(s, error, &tries));
+    int error = asynchat_push_evbuffer(s->ch, buffer);
+    if (evbuffer_get_length(buffer) != (error ? strlen(text) : 0))
+        complain(s->world, "an evbuffer was changed by what failed");
     evbuffer_free(buffer);
-    if (!error)
-        side_sent(s, text, strlen(text));
+    pushed(s, error, text, strlen(text));
 }
 
 void push_producer(struct side *s, struct asynchat_producer *producer,
                    const void *expected, size_t len)
 {
-    int tries = 1;
     if (!s->ch) {
         asynchat_producer_free(producer);
         return;
     }
     int error = asynchat_push_producer(s->ch, producer);
-    again(s, error, &tries);
-    if (!error)
-        side_sent(s, expected, len);
+    pushed(s, error, expected, len);
     if (!error)
         s->pushed = true;
 }
