@@ -599,8 +599,8 @@ void stop_by_signal(struct world *w, unsigned grace)
     const int number = SIGWINCH;
     if (!w->server)
         return;
-    int error = asynchat_server_stop_on_signal(w->server, number, grace,
-                                               on_stopped, w);
+    int error =
+        asynchat_server_stop_on_signal(w->server, number, grace, on_stopped, w);
     if (error) {
         code_seen(w, error);
         stop(w, grace);
