@@ -3,7 +3,10 @@
 #ifndef ASYNCHAT_SRC_CHANNEL_H
 #define ASYNCHAT_SRC_CHANNEL_H
 
+#include <errno.h>
+
 #include <asynchat/channel.h>
+#include <asynchat/error.h>
 
 #include "loop.h"
 #include "match.h"
@@ -319,6 +322,13 @@ void asynchat__channel_out_init(struct channel_out *out);
 
 /* At the beginning of a wake-up. */
 void asynchat__channel_out_begin(struct asynchat_channel *ch);
+
+/* Something was refused that was to be sent: what comes behind it is not. */
+static inline bool channel_out_gap(const struct asynchat_channel *ch)
+{
+    int error = ch->transport.broken;
+    return error == -ENOMEM || error == ASYNCHAT_EFULL;
+}
 
 /* What is pushed from now on takes the long way: something is not as it is while
  * a channel is idle. */

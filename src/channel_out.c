@@ -236,7 +236,7 @@ static bool out_move_on(struct asynchat_channel *ch)
 static bool out_is_broken(const struct asynchat_channel *ch)
 {
     int error = ch->transport.broken;
-    bool lost = error == -ENOMEM || !asynchat__channel_out_empty(ch);
+    bool lost = channel_out_gap(ch) || !asynchat__channel_out_empty(ch);
     return channel_sends(ch) && error && lost;
 }
 

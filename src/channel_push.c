@@ -31,8 +31,8 @@ static int push_refused(struct asynchat_channel *ch)
     bool open = ch->state == CHANNEL_CONNECTING || channel_sends(ch);
     if (!open || ch->out.queue.ends)
         return ASYNCHAT_ECLOSED;
-    if (ch->transport.broken == -ENOMEM)
-        return -ENOMEM;
+    if (channel_out_gap(ch))
+        return ch->transport.broken;
     return asynchat_get_queued(ch) > ch->out.limit
                ? push_failed(ch, ASYNCHAT_EFULL)
                : 0;
@@ -125,14 +125,20 @@ int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
 
 #define TEXT_MOST 512 /* bytes that are no reason to allocate */
 
+/* printf may want memory as well. */
+static int push_no_text(struct asynchat_channel *ch)
+{
+    return errno == ENOMEM ? push_no_memory(ch) : -errno;
+}
+
 static int push_long_text(struct asynchat_channel *ch, const char *format,
                           va_list args, size_t len)
 {
     char *text = malloc(len + 1);
     if (!text)
         return push_no_memory(ch);
-    vsnprintf(text, len + 1, format, args);
-    int error = asynchat_push(ch, text, len);
+    int made = vsnprintf(text, len + 1, format, args);
+    int error = made < 0 ? push_no_text(ch) : asynchat_push(ch, text, len);
     free(text);
     return error;
 }
@@ -149,7 +155,7 @@ int asynchat_push_vprintf(struct asynchat_channel *ch, const char *format,
     errno = EINVAL; /* unless it says what is wrong */
     int len = vsnprintf(text, sizeof text, format, args);
     if (len < 0)
-        error = -errno;
+        error = push_no_text(ch);
     else if ((size_t)len < sizeof text)
         error = asynchat_push(ch, text, (size_t)len);
     else

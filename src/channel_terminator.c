@@ -91,7 +91,7 @@ static int terminator_set(struct asynchat_channel *ch,
                           enum asynchat_terminator kind, const void *bytes,
                           uint64_t len)
 {
-    if (ch->in.match.held > 0 || ch->in.back)
+    if (ch->in.match.held > 0 || (ch->in.back && ch->in.back_len > 0))
         return terminator_set_anew(ch, kind, bytes, len);
     return terminator_set_new(ch, kind, bytes, len);
 }

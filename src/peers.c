@@ -32,13 +32,15 @@ static uint64_t key_of_four(const void *address)
 }
 
 /* A network has the first 64 bits, and perhaps one customer. All hosts on a link
- * have the same. */
+ * have the same, which no network has. */
 static uint64_t key_of_six(const struct in6_addr *address)
 {
     const uint8_t *bytes = address->s6_addr;
     if (IN6_IS_ADDR_V4MAPPED(address))
         return key_of_four(bytes + 12);
-    return key_of_bytes(IN6_IS_ADDR_LINKLOCAL(address) ? bytes + 8 : bytes, 8);
+    if (IN6_IS_ADDR_LINKLOCAL(address))
+        return UINT64_C(0xfe80) << 48 | key_of_bytes(bytes + 10, 6);
+    return key_of_bytes(bytes, 8);
 }
 
 bool asynchat__peers_key(const struct address *address, uint64_t *key)

@@ -49,7 +49,7 @@ static void transport_event(struct bufferevent *bev, short what, void *arg)
     } else {
         if (reading)
             t->ended = eof ? ASYNCHAT_EOF : error;
-        if (writing)
+        if (writing && !t->broken)
             t->broken = eof ? -EPIPE : error;
     }
     t->ready(t);

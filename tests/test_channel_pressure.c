@@ -154,6 +154,19 @@ static void over_the_limit_the_channel_ends(void **state)
     assert_null(f->ch);
 }
 
+static void over_the_limit_it_ends_also_if_all_is_dropped(void **state)
+{
+    struct fixture *f = start_pressed(state);
+    assert_int_equal(asynchat_set_output_limit(f->ch, 1000), 0);
+    push_much(f);
+    assert_int_equal(asynchat_push(f->ch, "x", 1), ASYNCHAT_EFULL);
+    asynchat_discard_buffers(f->ch);
+    assert_int_equal(asynchat_push(f->ch, "x", 1), ASYNCHAT_EFULL);
+    turn(f);
+    expect(f, "error(EFULL) closed(EFULL)");
+    assert_null(f->ch);
+}
+
 static void producers_have_a_limit_as_well(void **state)
 {
     struct fixture *f = start(state);
@@ -359,6 +372,7 @@ int main(void)
         OVER(BUFFEREVENT, drained_comes_at_the_low_mark),
         OVER_ALL(bad_marks_and_limits_are_refused),
         OVER_ALL(over_the_limit_the_channel_ends),
+        OVER_ALL(over_the_limit_it_ends_also_if_all_is_dropped),
         OVER_ALL(producers_have_a_limit_as_well),
         OVER_SOCKETS(
             a_channel_joined_with_itself_reads_no_more_than_it_can_answer),

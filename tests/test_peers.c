@@ -29,12 +29,14 @@ static void ipv6_addresses_are_counted_by_their_first_64_bits(void **state)
     assert_true(key("[::1]:1") == key("[::2]:1"));
 }
 
-static void link_local_addresses_are_counted_by_their_last_64_bits(void **state)
+static void link_local_addresses_are_counted_by_their_last_48_bits(void **state)
 {
     (void)state;
     assert_true(key("[fe80::1]:1") == key("[fe80::1]:2"));
     assert_true(key("[fe80::1]:1") != key("[fe80::2]:1"));
-    assert_true(key("[fe80::1:0:0:1]:1") != key("[fe80::1]:1"));
+    assert_true(key("[fe80::1:0:1]:1") != key("[fe80::1]:1"));
+    assert_true(key("[fe80::2001:db8:0:1]:1") != key("[2001:db8:0:1::]:1"));
+    assert_true(key("[fe80::ffff:102:304]:1") != key("1.2.3.4:1"));
     assert_true(key("[fec0::1]:1") == key("[fec0::2]:1"));
 }
 
@@ -108,7 +110,7 @@ int main(void)
         cmocka_unit_test(ipv4_addresses_are_counted_by_all_their_bits),
         cmocka_unit_test(ipv6_addresses_are_counted_by_their_first_64_bits),
         cmocka_unit_test(
-            link_local_addresses_are_counted_by_their_last_64_bits),
+            link_local_addresses_are_counted_by_their_last_48_bits),
         cmocka_unit_test(ipv4_addresses_in_ipv6_are_those_of_ipv4),
         cmocka_unit_test(unix_addresses_are_not_counted),
         cmocka_unit_test(each_address_has_its_count),

@@ -285,12 +285,12 @@ ASYNCHAT_API void asynchat_resume_reading(struct asynchat_channel *ch);
 
 /* All of these append to one queue, which is sent in order. What is queued
  * before the connection is up waits for it. With -ENOMEM and ASYNCHAT_EFULL the
- * channel ends, by handle_error and handle_close, and nothing more is sent: so the
- * peer gets at most the beginning of what was refused, and nothing behind it, and a
- * program with nothing else to do about it need not look at the answer. Errors: -EINVAL (`ch`
- * or what to send is NULL, or its length impossible), -ENOMEM, ASYNCHAT_ECLOSED
- * (the channel has ended, or was told to close when done), ASYNCHAT_EFULL (more
- * than the output limit is queued). */
+ * channel ends, by handle_error and handle_close, as soon as it is connected, and
+ * nothing more is sent: so the peer gets at most the beginning of what was refused,
+ * and nothing behind it, and a program with nothing else to do about it need not
+ * look at the answer. Errors: -EINVAL (`ch` or what to send is NULL, or its length
+ * impossible), -ENOMEM, ASYNCHAT_ECLOSED (the channel has ended, or was told to
+ * close when done), ASYNCHAT_EFULL (more than the output limit is queued). */
 
 /* Queues `len` bytes. Copies. 0 bytes are allowed and do nothing. (Python:
  * push) Since 0.1. */
@@ -298,9 +298,9 @@ ASYNCHAT_API int asynchat_push(struct asynchat_channel *ch, const void *data,
                                size_t len);
 
 /* Queues a text of any length, as printf(3) makes it of `format` and what follows,
- * without a NUL: asynchat_push_printf(ch, "250 %s\r\n", name). On failure nothing
- * is queued. Errors also: those of printf(3), such as -EILSEQ. (Python: push with
- * a formatted string) Since 0.1. */
+ * without a NUL: asynchat_push_printf(ch, "250 %s\r\n", name). Errors also: those
+ * of printf(3), such as -EILSEQ, with which nothing is queued and the channel goes
+ * on. (Python: push with a formatted string) Since 0.1. */
 ASYNCHAT_API int asynchat_push_printf(struct asynchat_channel *ch,
                                       const char *format, ...)
     ASYNCHAT_FORMAT(2, 3);
