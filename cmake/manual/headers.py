@@ -20,7 +20,7 @@ def fail(message):
 
 def name_of(declaration):
     """The name of a parameter or field."""
-    return re.search(r"(?:\(\*)?(\w+)\)?(?:\[\d*\])?(?:\(.*\))?\s*$", declaration)[1]
+    return re.search(r"(?:\(\*)?(\w+|\.\.\.)\)?(?:\[\d*\])?(?:\(.*\))?\s*$", declaration)[1]
 
 
 def lower(text):
@@ -35,7 +35,7 @@ def upper(text):
 
 UNIT = re.compile(r"""(?:/\*(?P<comment>(?:[^*]|\*(?!/))*)\*/\n)?
     (?:\#define\ (?P<macro>ASYNCHAT_\w+)(?P<value>(?:[^\n\\]|\\\n)*)
-    | (?P<type>ASYNCHAT_API[^;(]*?[\s*])(?P<function>\w+)\((?P<parameters>[^;]*)\);
+    | (?P<type>ASYNCHAT_API[^;(]*?[\s*])(?P<function>\w+)\((?P<parameters>[^;]*?)\)(\s*ASYNCHAT_FORMAT\([^)]*\))?;
     | (?P<struct>(?:struct|enum)(?P<tag>\ \w+)?\ \{\n.*?\n\};))?""", re.X | re.S)
 ENTRY = re.compile(r"""(?:/\*(?P<above>(?:[^*]|\*(?!/))*)\*/\s*)?
     (?P<what>[a-zA-Z_](?:[^;,/()]|\((?:[^()]|\([^()]*\))*\))*)[;,]?(?:[ ]*/\*(?P<beside>.*?)\*/)?""", re.X | re.S)

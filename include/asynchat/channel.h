@@ -298,9 +298,12 @@ ASYNCHAT_API int asynchat_push(struct asynchat_channel *ch, const void *data,
                                size_t len);
 
 /* Queues a text of any length, as printf(3) makes it of `format` and what follows,
- * without a NUL: asynchat_push_printf(ch, "250 %s\r\n", name). Errors also: those
- * of printf(3), such as -EILSEQ, with which nothing is queued and the channel goes
- * on. (Python: push with a formatted string) Since 0.1. */
+ * without a NUL. Errors also: those of printf(3), such as -EILSEQ, with which
+ * nothing is queued and the channel goes on.
+ *
+ *     asynchat_push_printf(ch, "250 %s\r\n", text);
+ *
+ * (Python: push with a formatted string) Since 0.1. */
 ASYNCHAT_API int asynchat_push_printf(struct asynchat_channel *ch,
                                       const char *format, ...)
     ASYNCHAT_FORMAT(2, 3);
