@@ -17,6 +17,7 @@
 
 #include <asynchat/error.h>
 
+#include "apart.h"
 #include "loop.h"
 #include "probe.h"
 
@@ -277,8 +278,7 @@ static size_t in_line(struct asynchat_channel *ch, const uint8_t *piece,
 {
     const struct asynchat_handler *handler = ch->handler;
     if (handler->message) {
-        in_count_message(ch);
-        handler->message(ch, piece, data, ch->arg);
+        in_message(ch, piece, data);
         return used;
     }
     uint32_t epoch = ch->in.epoch;
@@ -312,8 +312,8 @@ static size_t in_block(struct asynchat_channel *ch, const uint8_t *piece)
 
 /* The long way of a step: what was held back goes first, and of data that reaches
  * over the limit only what does not. */
-static SEARCH_APART size_t in_any(struct asynchat_channel *ch,
-                                  const uint8_t *piece, struct match_step step)
+static APART size_t in_any(struct asynchat_channel *ch, const uint8_t *piece,
+                           struct match_step step)
 {
     const struct match *m = &ch->in.match;
     bool found = match_found(m, step);

@@ -14,6 +14,7 @@
 #include <asynchat/error.h>
 #include <asynchat/producer.h>
 
+#include "apart.h"
 #include "loop.h"
 
 /* What is refused would be missing before all that comes: the channel ends. */
@@ -88,8 +89,8 @@ static size_t push_now(struct asynchat_channel *ch, const void *data,
     return asynchat__transport_send_now(t, data, len, ch->out.chunk);
 }
 
-static SEARCH_APART int push_bytes(struct asynchat_channel *ch,
-                                   const void *data, size_t len)
+static APART int push_bytes(struct asynchat_channel *ch, const void *data,
+                            size_t len)
 {
     if (!ch || (!data && len > 0) || len > PTRDIFF_MAX)
         return -EINVAL;
@@ -108,8 +109,8 @@ static SEARCH_APART int push_bytes(struct asynchat_channel *ch,
 }
 
 /* The short way is open when everything that would be asked for is known to be
- * so. (0 bytes, less 1, are too many.) Nothing is needed any more when
- * it copies, so that no register is saved. */
+ * so. (0 bytes, less 1, are too many.) It copies last, when nothing is needed any
+ * more: so it saves no registers. */
 int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
 {
     if (!ch || !data || !ch->transport.open ||

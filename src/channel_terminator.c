@@ -11,6 +11,7 @@
 
 #include <event2/buffer.h>
 
+#include "apart.h"
 #include "loop.h"
 
 /* What is held back, or is just being given back, in an evbuffer; NULL for want
@@ -68,9 +69,9 @@ static int terminator_set_new(struct asynchat_channel *ch,
 }
 
 /* Bytes held back under the old terminator are looked at under the new one. */
-static SEARCH_APART int terminator_set_anew(struct asynchat_channel *ch,
-                                            enum asynchat_terminator kind,
-                                            const void *bytes, uint64_t len)
+static APART int terminator_set_anew(struct asynchat_channel *ch,
+                                     enum asynchat_terminator kind,
+                                     const void *bytes, uint64_t len)
 {
     struct match *m = &ch->in.match;
     struct evbuffer *held = terminator_held(&ch->in);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apart.h"
+
 /* A terminator longer than this is not kept for others. */
 #define NEEDLE_RECENT 64
 
@@ -86,9 +88,8 @@ static struct needle *needles_get(struct needles *recent, const void *bytes,
 }
 
 /* `bytes` may be those of the old one. */
-static SEARCH_APART int match_set_needle(struct match *m,
-                                         struct needles *recent,
-                                         const void *bytes, size_t len)
+static APART int match_set_needle(struct match *m, struct needles *recent,
+                                  const void *bytes, size_t len)
 {
     struct needle *needle = needles_get(recent, bytes, len);
     if (!needle)
@@ -155,10 +156,9 @@ static size_t string_doubt(const struct needle *needle, const uint8_t *piece,
 }
 
 /* From `at` on, where `matched` bytes have matched. */
-static SEARCH_APART struct match_step string_walk(const struct needle *needle,
-                                                  const uint8_t *piece,
-                                                  size_t at, size_t len,
-                                                  uint32_t matched)
+static APART struct match_step string_walk(const struct needle *needle,
+                                           const uint8_t *piece, size_t at,
+                                           size_t len, uint32_t matched)
 {
     const uint8_t *bytes = needle_bytes(needle);
     unsigned falls = 0;

@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "apart.h"
+
 #if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__)) &&         \
     !defined(ASYNCHAT_NO_VECTOR)
 #define SEARCH_VECTOR 1
@@ -91,9 +93,8 @@ static inline size_t find_byte(const struct search_byte *rare,
 /* Goes on from a place where one of the two stands alone. Which of them memchr
  * looks for changes with each stretch. Near the end of the piece, where no block
  * fits, the first byte is enough. */
-SEARCH_APART static size_t search_on(const struct search *s,
-                                     const uint8_t *piece, size_t at,
-                                     size_t len)
+APART static size_t search_on(const struct search *s, const uint8_t *piece,
+                              size_t at, size_t len)
 {
     size_t stretch = STRETCH, end = len - s->reach + 1;
     for (unsigned turn = 1; at + BLOCK <= end; turn ^= 1) {
@@ -108,9 +109,8 @@ SEARCH_APART static size_t search_on(const struct search *s,
     return search_first(s, piece, at, len);
 }
 
-SEARCH_APART static size_t search_memchr(const struct search *s,
-                                         const uint8_t *piece, size_t at,
-                                         size_t len)
+APART static size_t search_memchr(const struct search *s, const uint8_t *piece,
+                                  size_t at, size_t len)
 {
     if (len - at < s->reach)
         return search_first(s, piece, at, len);

@@ -10,13 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* For what the common case is to pass by without saving registers for it. */
-#if defined(__GNUC__)
-#define SEARCH_APART __attribute__((noinline))
-#else
-#define SEARCH_APART
-#endif
-
 /* A byte of the terminator, and how many stand before it. */
 struct search_byte {
     uint8_t byte;

@@ -154,12 +154,15 @@ static void a_text_that_cannot_be_made_is_refused(void **state)
     assert_int_equal(asynchat_push_printf(f->ch, NULL), -EINVAL);
     assert_int_equal(asynchat_push_printf(f->ch, "x%ls", no_character),
                      -EILSEQ);
+    push(f, "goes on");
+    settle(f);
+    expect_got(f, "goes on");
     asynchat_close(f->ch);
     assert_int_equal(asynchat_push_printf(f->ch, "x"), ASYNCHAT_ECLOSED);
     assert_int_equal(asynchat_push_printf(f->ch, "%01000d", 1),
                      ASYNCHAT_ECLOSED);
     settle(f);
-    expect_got(f, "");
+    expect_got(f, "goes on");
 }
 
 /* --- by reference, by evbuffer --- */

@@ -137,6 +137,18 @@ static void connects_over_ipv6(void **state)
     converse(f);
 }
 
+static void what_is_refused_before_it_is_up_ends_it_then(void **state)
+{
+    struct fixture *f = listen_on(state, "127.0.0.1:0");
+    begin(f, peer_address(f), 0);
+    assert_int_equal(asynchat_push(f->ch, "before", 6), 0);
+    assert_int_equal(asynchat_push_producer(f->ch, NULL), -ENOMEM);
+    assert_int_equal(asynchat_push(f->ch, "behind", 6), -ENOMEM);
+    expect(f, "");
+    settle_closed(f);
+    expect(f, "connect error(ENOMEM) closed(ENOMEM)");
+}
+
 static void connects_over_a_unix_socket(void **state)
 {
     struct fixture *f = listen_on(state, unix_address());
@@ -476,6 +488,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OVER(TCP, connects_over_ipv4),
         OVER(TCP, connects_over_ipv6),
+        OVER(TCP, what_is_refused_before_it_is_up_ends_it_then),
         OVER(TCP, connects_over_a_unix_socket),
         OVER(TCP, sockets_are_nonblocking_close_on_exec_and_without_delay),
         OVER(TCP, a_greeting_comes_after_handle_connect),

@@ -73,9 +73,8 @@ struct asynchat_server_options {
 
     /* At most so many channels for each peer address; no limit unless set. An
      * IPv6 peer is counted by the first 64 bits of its address, a link-local
-     * one by the last 48, and one that came over IPv4 by all 32; Unix sockets are
-     * not counted. Over it connections
-     * are turned away. */
+     * one by the last 48, and one that came over IPv4 by all 32; Unix sockets
+     * are not counted. Over it connections are turned away. */
     unsigned max_per_address;
 
     /* Connections over a limit are accepted, sent this text and closed; with ""

@@ -242,6 +242,17 @@ void *__wrap_tsearch(const void *key, void **tree,
     return call_fails(CALL_ALLOC) ? NULL : __real_tsearch(key, tree, compare);
 }
 
+/* For some formats it wants memory; so here for all. */
+int __real_vsnprintf(char *text, size_t size, const char *format, va_list args);
+
+int __wrap_vsnprintf(char *text, size_t size, const char *format, va_list args)
+{
+    if (!call_fails(CALL_ALLOC))
+        return __real_vsnprintf(text, size, format, args);
+    errno = ENOMEM;
+    return -1;
+}
+
 /* --- where libevent itself does not cope --- */
 
 /* libevent 2.1.12 crashes when these two have no memory for a callback of an

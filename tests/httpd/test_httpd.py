@@ -253,6 +253,8 @@ def tags_match(port):
     tag = ask(port, b"/hello.txt").fields["etag"].encode()
     for status, fields in ((304, b"If-None-Match: %s" % tag), (304, b"If-None-Match: W/%s" % tag),
                            (304, b'If-None-Match: "a,b", %s' % tag), (200, b'If-Match: W/%s, %s' % (tag, tag)),
+                           (304, b'If-None-Match: "a"\r\nA: b\r\nIf-None-Match: %s' % tag),
+                           (200, b'If-Match: "a"\r\nIf-Match: %s' % tag), (412, b'If-Match: "a"\r\nIf-Match: "b"'),
                            (200, b"If-None-Match: %s" % tag[:-1]), (200, b"If-Match: %s" % tag), (412, b"If-Match: W/%s" % tag),
                            (206, b"Range: bytes=0-1\r\nIf-Range: %s" % tag),
                            (200, b"Range: bytes=0-1\r\nIf-Range: W/%s" % tag)):

@@ -201,7 +201,7 @@ DIFFERENCES = {
         "kv is told that a line is too long, and not how it began; Redis says 'too big mbulk count string'",
         b"*" + b"1" * 65600, b"-ERR Protocol error: too big inline request\r\n"),
     "a nul on a line": (
-        "Redis looks for the newline no further than a nul, and so waits for ever; for kv it is a space",
+        "Redis looks for the newline no further than a nul, and so waits for ever; for kv it is the end of the line",
         b"ECHO a\0\r\n", b"$1\r\na\r\n"),
     "a nul in a length": (
         "the same: Redis waits for ever", b"*1\r\n!\0\r\n", b"-ERR Protocol error: expected '$', got '!'\r\n"),
