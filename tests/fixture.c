@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -425,22 +426,46 @@ static void open_bufferevent(struct fixture *f,
     f->peer = fds[1];
 }
 
-/* The client's ports are those of 127.0.0.1. A system has some 28,000 of each
- * address, and keeps one for a minute after its connection has ended: so thousands
- * of tests leave some for servers. */
+/* A process has an address of its own. A connection leaves its port taken for a
+ * minute, and to look for a free one among those that thousands of tests leave
+ * takes the system most of a millisecond, or fails. */
+static struct sockaddr_in own_address(uint16_t port)
+{
+    uint32_t process = (uint32_t)getpid() & 0x3fffff;
+    return (struct sockaddr_in){
+        .sin_family = AF_INET,
+        .sin_port = htons(port),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 0x10000 + process),
+    };
+}
+
+#define SERVER_PORT 7007
+
+static void serve(struct fixture *f, const struct asynchat_handler *handler)
+{
+    struct sockaddr_in own = own_address(SERVER_PORT);
+    char ip[INET_ADDRSTRLEN], address[INET_ADDRSTRLEN + 8];
+    inet_ntop(AF_INET, &own.sin_addr, ip, sizeof ip);
+    snprintf(address, sizeof address, "%s:%d", ip, SERVER_PORT);
+    assert_int_equal(
+        asynchat_server_new(f->base, address, handler, f, NULL, &f->server), 0);
+}
+
+static int dial_server(void)
+{
+    struct sockaddr_in from = own_address(0), to = own_address(SERVER_PORT);
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof from), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
 static void open_tcp(struct fixture *f, const struct asynchat_handler *handler)
 {
-    assert_int_equal(asynchat_server_new(f->base, "127.0.0.2:0", handler, f,
-                                         NULL, &f->server),
-                     0);
-    struct sockaddr_in to = {
-        .sin_family = AF_INET,
-        .sin_port = htons((uint16_t)asynchat_server_port(f->server)),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1),
-    };
-    f->peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(f->peer >= 0);
-    assert_int_equal(connect(f->peer, (struct sockaddr *)&to, sizeof to), 0);
+    serve(f, handler);
+    f->peer = dial_server();
 }
 
 struct fixture *start_with(void **state, const struct asynchat_handler *handler)

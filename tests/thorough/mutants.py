@@ -208,7 +208,7 @@ class Program:
         if not self.succeeds(folder, {}):
             sys.exit(f"{self.name} fails with nothing changed:\n{(folder / 'said').read_text()}")
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        self.seconds = 1 + int(4 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime))
+        self.seconds = 5 + int(8 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime))
 
 
 def ends_well(command, folder):
@@ -223,6 +223,7 @@ def ends_well(command, folder):
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        (folder / "said").write_text("it waited for 90 s")
         return False
 
 
@@ -277,6 +278,7 @@ class Bench:
 
     def fate(self, mutant):
         """What came of it: the name of the test that noticed, or None if it lives; or why there is no such program."""
+        (self.folder / "said").write_text("")
         place = self.folder / "src" / mutant.file
         place.unlink()
         place.write_text(mutated(mutant))
@@ -309,7 +311,7 @@ class Bench:
 
 
 def try_all(mutants, programs, out):
-    """The fate of each; also in a file, as they come."""
+    """The fate of each, also in a file, as they come; and what the test said."""
     workers = os.cpu_count() or 1
     benches = queue.Queue()
     for number in range(workers):
@@ -318,21 +320,19 @@ def try_all(mutants, programs, out):
     def fate(mutant):
         bench = benches.get()
         try:
-            return bench.fate(mutant)
+            return bench.fate(mutant), (bench.folder / "said").read_text(errors="replace")[-2000:]
         finally:
             benches.put(bench)
 
-    fates = {}
+    fates, words = {}, {}
     with concurrent.futures.ThreadPoolExecutor(workers) as pool, open(out / "fates", "w", buffering=1) as log:
-        for mutant, result in zip(mutants, pool.map(fate, mutants)):
-            fates[mutant] = result
+        for mutant, (result, said) in zip(mutants, pool.map(fate, mutants)):
+            fates[mutant], words[mutant] = result, said
             print(" | ".join([*key(mutant), result or "LIVES"]), file=log)
-    return fates
+    return fates, words
 
 
 # --- what came of it ---
-
-
 
 def described(mutant):
     return f"{mutant.file} {mutant.function}\n    {mutant.text}\n    {mutant.change}"
@@ -345,13 +345,13 @@ def complain(what, descriptions):
     return count
 
 
-def judge(fates, reasons):
+def judge(fates, words, reasons):
     """Answers how much is wrong."""
     lives = [mutant for mutant, fate in fates.items() if fate is None]
     noticed = [mutant for mutant, fate in fates.items() if fate not in (None, DOES_NOT_COMPILE, IS_THE_SAME)]
     unexplained = [mutant for mutant in lives if key(mutant) not in reasons]
     wrong = complain("lives, and is not in mutants.txt", map(described, unexplained))
-    dead = [f"{described(mutant)}: {fates[mutant]}" for mutant in noticed if key(mutant) in reasons]
+    dead = [f"{described(mutant)}: {fates[mutant]}\n{words[mutant]}" for mutant in noticed if key(mutant) in reasons]
     wrong += complain("is in mutants.txt, but does not live", dead)
     counts = collections.Counter(fates.values())
     print(f"{len(fates)} mutants: {counts[DOES_NOT_COMPILE]} do not compile, {counts[IS_THE_SAME]} are the same program, "
@@ -399,9 +399,9 @@ def main():
         program.measure(out)
     mutants = chosen(everything, reasons, options)
     print(f"{len(mutants)} of {len(everything)} mutants, seed {options.seed}", flush=True)
-    fates = try_all(mutants, programs, out)
+    fates, words = try_all(mutants, programs, out)
     show_tests(fates, programs)
-    sys.exit(judge(fates, reasons) + wrong > 0)
+    sys.exit(judge(fates, words, reasons) + wrong > 0)
 
 
 if __name__ == "__main__":
