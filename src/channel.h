@@ -56,11 +56,11 @@ struct channel_in {
     uint64_t dropped;       /* and so many after these were not */
     size_t fresh;           /* the limit; or 0 while a message is in progress */
     uint64_t received;      /* in all, in bytes */
-    uint32_t piece;         /* at most so many bytes for each read and each
-                         collect_incoming_data */
     const uint8_t *back;    /* bytes that were held back, being delivered, */
     size_t back_len;        /* and those held back still */
     struct evbuffer *aside; /* put back while the input has to stay */
+    uint32_t piece;         /* at most so many bytes for each read and each
+                         collect_incoming_data */
     uint32_t budget;        /* so many messages in a wake-up; */
     uint32_t allowed;       /* in this one, so many at first, */
     uint32_t turn;          /* and so many are left; */
@@ -100,6 +100,15 @@ struct channel_out {
     size_t limit;
 };
 
+/* Of a channel with times, what a wake-up looks at in any case: the rest is memory
+ * that it does not touch as long as it is calm, which is that there is nothing to
+ * wait for but the next message. */
+struct channel_moves {
+    uint32_t received, sent; /* what was seen of that, wrapped */
+    uint32_t read_at;        /* in milliseconds, when something came; */
+    uint32_t moved_at;       /* or went; both, the time is counted from there */
+};
+
 /* Who made the channel, and is told when it is gone. */
 struct channel_owner {
     void (*gone)(struct channel_owner *owner,
@@ -115,6 +124,7 @@ struct asynchat_channel {
     struct channel_in in;
     struct channel_out out;
     struct asynchat_channel *joined;
+    struct channel_moves moves;
     struct channel_time *time;             /* made when it is first needed */
     struct channel_rate *rate;             /* or NULL */
     struct channel_transcript *transcript; /* or NULL */
@@ -131,6 +141,7 @@ struct asynchat_channel {
     bool stopping; /* its owner is: it ends between messages, */
     bool told;     /* unless the program was told to see to it; */
     bool over;     /* or now, whatever it does */
+    bool calm;     /* it was, after the wake-up before, and its timer is set */
 };
 
 /* Whether the channel ends when the queue is sent. */

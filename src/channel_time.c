@@ -21,7 +21,7 @@
 #define RATE_TIME 10000
 
 enum clock {
-    CLOCK_IDLE,
+    CLOCK_IDLE, /* the first two have their beginning in the channel's moves */
     CLOCK_READ,
     CLOCK_WRITE,
     CLOCK_MESSAGE,
@@ -39,10 +39,8 @@ struct channel_time {
     unsigned running;       /* which times ran when it was set or left as it
                                was; 0: a limit has changed since */
     uint32_t allow;         /* what a rate did not, after so long */
-    uint64_t received;      /* what was seen of that: by the last wake-up, */
-    uint64_t sent;
-    uint64_t rated; /* and when CLOCK_RATE began */
-    size_t unsent;  /* when CLOCK_WRITE or CLOCK_LINGER began */
+    uint64_t rated;         /* what had come when CLOCK_RATE began */
+    size_t unsent;          /* when CLOCK_WRITE or CLOCK_LINGER began */
     bool armed;
     bool lingers;
     bool stalls;  /* something waits for the peer to take it */
@@ -98,6 +96,15 @@ static uint32_t time_limit(const struct asynchat_channel *ch, enum clock clock)
     }
 }
 
+static uint32_t *time_since(struct asynchat_channel *ch, enum clock clock)
+{
+    if (clock == CLOCK_IDLE)
+        return &ch->moves.moved_at;
+    if (clock == CLOCK_READ)
+        return &ch->moves.read_at;
+    return &ch->time->since[clock];
+}
+
 /* Changes when one begins to run, but for those that set the timer themselves;
  * never 0. */
 static unsigned time_running(const struct asynchat_channel *ch)
@@ -109,10 +116,10 @@ static unsigned time_running(const struct asynchat_channel *ch)
 }
 
 /* The milliseconds until a time is over, at most `limit`. */
-static uint32_t time_left(const struct channel_time *time, enum clock clock,
+static uint32_t time_left(struct asynchat_channel *ch, enum clock clock,
                           uint32_t limit, uint32_t now)
 {
-    uint32_t passed = now - time->since[clock];
+    uint32_t passed = now - *time_since(ch, clock);
     return passed < limit ? limit - passed : 0;
 }
 
@@ -136,7 +143,7 @@ static void time_arm(struct asynchat_channel *ch, uint32_t now)
     time->running = time_running(ch);
     for (int clock = 0; clock < CLOCKS; clock++) {
         uint32_t limit = time_limit(ch, (enum clock)clock);
-        uint32_t left = time_left(time, (enum clock)clock, limit, now);
+        uint32_t left = time_left(ch, (enum clock)clock, limit, now);
         if (limit > 0 && left < nearest)
             nearest = left;
     }
@@ -173,45 +180,56 @@ static void time_begin_message(struct asynchat_channel *ch, uint32_t now)
 static void time_read(struct asynchat_channel *ch, uint32_t now)
 {
     struct channel_time *time = ch->time;
-    bool received = time->received != ch->in.received;
     bool in_message = ch->in.fresh == 0 || ch->in.match.held > 0;
-    if (received || time->stopped) {
-        time->since[CLOCK_IDLE] = now;
-        time->since[CLOCK_READ] = now;
+    if (time->stopped) {
+        ch->moves.moved_at = now;
+        ch->moves.read_at = now;
     }
-    if (received)
-        time->told = false;
     if (in_message && (!ch->in.timed || time->stopped))
         time_begin_message(ch, now);
     ch->in.timed = in_message;
-    time->received = ch->in.received;
     time->stopped = ch->in.paused;
 }
 
-static void time_write(struct asynchat_channel *ch, uint32_t now)
+static void time_write(struct asynchat_channel *ch, uint32_t now, bool sent)
 {
     struct channel_time *time = ch->time;
-    bool sent = time->sent != ch->transport.sent;
     bool stalls = time->limits.write_idle > 0 && channel_sends(ch) &&
                   asynchat__transport_pending(&ch->transport) > 0;
-    if (sent) {
-        time->since[CLOCK_IDLE] = now;
-        time->told = false;
-    }
     if (stalls && (sent || !time->stalls)) {
         time->since[CLOCK_WRITE] = now;
         time->unsent = asynchat__transport_unsent(&ch->transport);
     }
     time->stalls = stalls;
-    time->sent = ch->transport.sent;
+}
+
+/* It is open, as its output is idle. */
+static bool time_is_calm(const struct asynchat_channel *ch)
+{
+    return ch->out.idle && !ch->in.paused && ch->in.fresh > 0 &&
+           ch->in.match.held == 0;
 }
 
 void asynchat__channel_time(struct asynchat_channel *ch)
 {
+    struct channel_moves *moves = &ch->moves;
     uint32_t now = asynchat__channel_time_now();
+    bool received = moves->received != (uint32_t)ch->in.received;
+    bool sent = moves->sent != (uint32_t)ch->transport.sent;
+    moves->received = (uint32_t)ch->in.received;
+    moves->sent = (uint32_t)ch->transport.sent;
+    if (received)
+        moves->read_at = now;
+    if (received || sent)
+        moves->moved_at = now;
+    if (ch->calm && time_is_calm(ch))
+        return;
+    if (received || sent)
+        ch->time->told = false;
     time_read(ch, now);
-    time_write(ch, now);
+    time_write(ch, now, sent);
     time_arm_if_changed(ch, now);
+    ch->calm = time_is_calm(ch) && !ch->time->told;
 }
 
 /* --- what is over --- */
@@ -244,6 +262,7 @@ static bool time_goes_on(struct asynchat_channel *ch, enum clock clock)
 static void time_idle(struct asynchat_channel *ch)
 {
     ch->time->told = true;
+    ch->calm = false;
     if (ch->handler->handle_idle)
         ch->handler->handle_idle(ch, ch->arg);
     else
@@ -277,10 +296,10 @@ static void time_look(struct asynchat_channel *ch, enum clock clock,
                       uint32_t now)
 {
     uint32_t limit = time_limit(ch, clock);
-    if (limit == 0 || time_left(ch->time, clock, limit, now) > 0)
+    if (limit == 0 || time_left(ch, clock, limit, now) > 0)
         return;
     if (time_goes_on(ch, clock))
-        ch->time->since[clock] = now;
+        *time_since(ch, clock) = now;
     else
         time_over(ch, clock);
 }
@@ -409,8 +428,9 @@ int asynchat_set_timeouts(struct asynchat_channel *ch,
         time->limits.rate_time = RATE_TIME;
     time->told = false;
     time->running = 0;
+    ch->calm = false;
     for (int clock = 0; clock < CLOCK_LINGER; clock++)
-        time->since[clock] = now;
+        *time_since(ch, (enum clock)clock) = now;
     time->rated = ch->in.received;
     time->unsent = asynchat__transport_unsent(&ch->transport);
     asynchat__channel_wake(ch);

@@ -164,6 +164,22 @@ static void a_handler_is_told_once_until_something_comes(void **state)
     expect(f, "data(x)");
 }
 
+static void a_handler_is_told_again_between_messages(void **state)
+{
+    struct fixture *f = start_idle(state);
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.idle = 1000});
+    for (int n = 1; n <= 3; n++) {
+        feed_string(f, "x\r\n");
+        turn(f);
+        pass(f, 999);
+        assert_int_equal(f->count, n - 1);
+        pass(f, 1);
+        assert_int_equal(f->count, n);
+    }
+    expect(f, "data(x) found data(x) found data(x) found");
+}
+
 /* --- messages --- */
 
 static void a_message_that_dribbles_ends_the_channel(void **state)
@@ -331,6 +347,24 @@ static void time_stands_still_while_reading_is_paused(void **state)
     expect(f, "error(EIDLE) closed(EIDLE)");
 }
 
+static void it_stands_still_between_messages_too(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.read_idle = 1000});
+    feed_string(f, "x\r\n");
+    turn(f);
+    asynchat_pause_reading(f->ch);
+    turn(f);
+    pass(f, 5000);
+    asynchat_resume_reading(f->ch);
+    turn(f);
+    pass(f, 999);
+    expect(f, "data(x) found");
+    pass(f, 1);
+    expect(f, "error(EIDLE) closed(EIDLE)");
+}
+
 static void it_lingers_no_longer_than_the_linger_time(void **state)
 {
     struct fixture *f = start(state);
@@ -446,6 +480,7 @@ int main(void)
         OVER_ALL(the_peer_can_be_told),
         OVER_ALL(a_handler_is_told_once_until_something_comes),
         OVER_ALL(a_handler_is_told_again_in_a_message),
+        OVER_ALL(a_handler_is_told_again_between_messages),
         OVER_ALL(a_message_that_dribbles_ends_the_channel),
         OVER_ALL(each_message_has_its_own_time),
         OVER_ALL(a_message_begins_with_what_is_held_back),
@@ -457,6 +492,7 @@ int main(void)
         OVER(SOCKETPAIR, a_peer_that_takes_something_has_its_time_again),
         OVER(BUFFEREVENT, a_peer_that_takes_something_has_its_time_again),
         OVER_ALL(time_stands_still_while_reading_is_paused),
+        OVER_ALL(it_stands_still_between_messages_too),
         OVER_SOCKETS(it_lingers_no_longer_than_the_linger_time),
         OVER_SOCKETS(a_peer_that_is_only_listened_to_has_its_times),
         OVER(BUFFEREVENT, a_peer_that_is_only_listened_to_has_its_times),
