@@ -1057,14 +1057,14 @@ static void failed(struct asynchat_channel *ch, int error, void *arg)
                   c->expected > 0 ? "bulk count string" : "inline request");
 }
 
-/* The words of an array belong together: they are waited for. */
+/* A line that has begun is waited for, and the words of an array, which belong
+ * together. */
 static void stopping(struct asynchat_channel *ch, void *arg)
 {
     struct client *c = arg;
-    (void)ch;
     c->stops = true;
     if (c->expected <= 0)
-        goodbye(c);
+        asynchat_close_between_messages(ch);
 }
 
 static void closed(struct asynchat_channel *ch, int status, void *arg)

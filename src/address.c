@@ -121,6 +121,43 @@ int asynchat__address_port(const struct address *address)
     }
 }
 
+void asynchat__address_keep(struct peer_address *kept,
+                            const struct address *address)
+{
+    const struct sockaddr_in *in =
+        (const struct sockaddr_in *)&address->storage;
+    const struct sockaddr_in6 *in6 =
+        (const struct sockaddr_in6 *)&address->storage;
+    *kept = (struct peer_address){.family = 0};
+    if (address->storage.ss_family == AF_INET) {
+        memcpy(kept->ip, &in->sin_addr, sizeof in->sin_addr);
+        kept->port = in->sin_port;
+        kept->family = AF_INET;
+    } else if (address->storage.ss_family == AF_INET6) {
+        memcpy(kept->ip, &in6->sin6_addr, sizeof in6->sin6_addr);
+        kept->port = in6->sin6_port;
+        kept->scope = in6->sin6_scope_id;
+        kept->family = AF_INET6;
+    }
+}
+
+bool asynchat__address_kept(const struct peer_address *kept,
+                            struct address *address)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)&address->storage;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address->storage;
+    *address = (struct address){.storage.ss_family = kept->family};
+    if (kept->family == AF_INET) {
+        memcpy(&in->sin_addr, kept->ip, sizeof in->sin_addr);
+        in->sin_port = kept->port;
+    } else if (kept->family == AF_INET6) {
+        memcpy(&in6->sin6_addr, kept->ip, sizeof in6->sin6_addr);
+        in6->sin6_port = kept->port;
+        in6->sin6_scope_id = kept->scope;
+    }
+    return kept->family != 0;
+}
+
 static int format_four(const struct address *address, char *text, size_t size)
 {
     const struct sockaddr_in *in =

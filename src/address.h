@@ -3,14 +3,33 @@
 #ifndef ASYNCHAT_ADDRESS_H
 #define ASYNCHAT_ADDRESS_H
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct address {
     struct sockaddr_storage storage;
     socklen_t len;
 };
+
+/* What a channel keeps of its peer's: all that an internet address has, or
+ * nothing. */
+struct peer_address {
+    unsigned char ip[16];
+    uint32_t scope;
+    in_port_t port;
+    sa_family_t family; /* 0: nothing */
+};
+
+void asynchat__address_keep(struct peer_address *kept,
+                            const struct address *address);
+
+/* False: nothing was kept. */
+bool asynchat__address_kept(const struct peer_address *kept,
+                            struct address *address);
 
 /* -EINVAL for text that is no address, -ENAMETOOLONG for a Unix path that does
  * not fit. */

@@ -34,7 +34,8 @@ static bool is_error(int status)
     return status < 0 && status != ASYNCHAT_EOF;
 }
 
-/* After a reset only this side's address is still known. */
+/* After a reset over a Unix socket, or a bufferevent, only this side's address is
+ * still known. */
 static void channel_log(const struct asynchat_channel *ch,
                         enum asynchat_log_level level, const char *text)
 {
@@ -233,7 +234,8 @@ static void channel_input_over(struct asynchat_channel *ch, int status)
 }
 
 /* Reads as long as there is somebody to read for, and nothing after the end,
- * which an event would tell again and again. */
+ * which an event would tell again and again. Who is to end between messages has
+ * what came meanwhile before. */
 static void channel_watch(struct asynchat_channel *ch)
 {
     enum transport_reading how = TRANSPORT_STOP;
@@ -243,8 +245,11 @@ static void channel_watch(struct asynchat_channel *ch)
         how = TRANSPORT_WATCH;
     if (ch->transport.ended)
         how = ch->half_open ? TRANSPORT_WATCH : TRANSPORT_STOP;
+    bool begins = how == TRANSPORT_READ && ch->transport.reading != how;
     if (ch->transport.ops->read(&ch->transport, how) < 0)
         asynchat__channel_end(ch, -ENOMEM);
+    else if (begins && channel_is_leaving(ch))
+        ch->transport.ops->look(&ch->transport);
 }
 
 /* One wake-up. Input comes first, so that the answers to all of it leave in one
@@ -252,7 +257,7 @@ static void channel_watch(struct asynchat_channel *ch)
  * looks at the input before. */
 static void channel_turn(struct asynchat_channel *ch)
 {
-    bool stopping = ch->stopping;
+    bool stopping = channel_is_leaving(ch);
     if (ch->state == CHANNEL_CONNECTING && channel_is_up(ch))
         channel_open(ch);
     else
@@ -314,7 +319,20 @@ static struct asynchat_channel *channel_make(
     return ch;
 }
 
+/* A peer that has gone is still known by its address, which the system does not
+ * know after a reset. */
+static void channel_keep_peer(struct asynchat_channel *ch, int fd,
+                              const struct address *peer)
+{
+    struct address found;
+    if (!peer && asynchat__address_of(fd, getpeername, &found) == 0)
+        peer = &found;
+    if (peer)
+        asynchat__address_keep(&ch->peer, peer);
+}
+
 int asynchat__channel_socket(struct event_base *base, int fd,
+                             const struct address *peer,
                              const struct asynchat_handler *handler, void *arg,
                              struct asynchat_channel **out)
 {
@@ -329,6 +347,7 @@ int asynchat__channel_socket(struct event_base *base, int fd,
         free(ch);
         return error;
     }
+    channel_keep_peer(ch, fd, peer);
     asynchat__post_enrol(ch);
     *out = ch;
     return 0;
@@ -369,7 +388,7 @@ int asynchat_channel_new_socket(struct event_base *base, int fd,
     if (evutil_make_socket_nonblocking(fd) < 0 ||
         evutil_make_socket_closeonexec(fd) < 0)
         return -errno;
-    error = asynchat__channel_socket(base, fd, handler, arg, out);
+    error = asynchat__channel_socket(base, fd, NULL, handler, arg, out);
     if (!error)
         asynchat__channel_start(*out);
     return error;
@@ -425,6 +444,7 @@ void asynchat_discard_buffers(struct asynchat_channel *ch)
     if (ch->state == CHANNEL_OPEN)
         asynchat__channel_linger_stop(ch);
     ch->stages = false;
+    ch->between = false;
     asynchat__channel_out_discard(ch);
     asynchat__channel_in_discard(ch);
     ch->running = running;
@@ -477,7 +497,8 @@ struct event_base *asynchat_get_base(const struct asynchat_channel *ch)
     return ch ? bufferevent_get_base(ch->transport.bev) : NULL;
 }
 
-/* The socket is asked each time: nobody keeps 128 bytes for each connection. */
+/* The socket is asked each time, apart from what is kept of a peer: nobody has 128
+ * bytes for each connection. */
 static int channel_address(const struct asynchat_channel *ch,
                            int (*name)(int, struct sockaddr *, socklen_t *),
                            char *text, size_t size)
@@ -493,6 +514,9 @@ static int channel_address(const struct asynchat_channel *ch,
 int asynchat_peer_address(const struct asynchat_channel *ch, char *text,
                           size_t size)
 {
+    struct address kept;
+    if (ch && text && asynchat__address_kept(&ch->peer, &kept))
+        return asynchat__address_format(&kept, text, size);
     return channel_address(ch, getpeername, text, size);
 }
 

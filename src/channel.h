@@ -8,6 +8,7 @@
 #include <asynchat/channel.h>
 #include <asynchat/error.h>
 
+#include "address.h"
 #include "loop.h"
 #include "match.h"
 #include "outq.h"
@@ -121,6 +122,7 @@ struct asynchat_channel {
     const struct asynchat_handler *handler;
     void *arg;
     uint64_t id; /* 0 until it is asked for */
+    struct peer_address peer;
     struct channel_in in;
     struct channel_out out;
     struct asynchat_channel *joined;
@@ -138,7 +140,8 @@ struct asynchat_channel {
     bool shuts;    /* or, once all is sent, its input */
     bool stages;   /* it may close before the peer has sent all */
     bool running;  /* inside a wake-up, at whose end what was pushed is sent */
-    bool stopping; /* its owner is: it ends between messages, */
+    bool between;  /* it ends between messages: the program asked for that, */
+    bool stopping; /* or its owner stops, */
     bool told;     /* unless the program was told to see to it; */
     bool over;     /* or now, whatever it does */
     bool calm;     /* it was, after the wake-up before, and its timer is set */
@@ -177,8 +180,10 @@ void asynchat__channel_wake(struct asynchat_channel *ch);
 void asynchat__channel_hold(struct asynchat_channel *ch);
 void asynchat__channel_release(struct asynchat_channel *ch);
 
-/* A channel over a socket that is non-blocking. It takes `fd` on success. */
+/* A channel over a socket that is non-blocking, to a peer of that address; NULL:
+ * the socket is asked. It takes `fd` on success. */
 int asynchat__channel_socket(struct event_base *base, int fd,
+                             const struct address *peer,
                              const struct asynchat_handler *handler, void *arg,
                              struct asynchat_channel **out);
 
@@ -225,6 +230,11 @@ void asynchat__channels_disown(struct asynchat_channel *list);
  * runs before the loop does. */
 void asynchat__channels_stop(struct asynchat_channel *list);
 void asynchat__channels_end(struct asynchat_channel *list);
+
+static inline bool channel_is_leaving(const struct asynchat_channel *ch)
+{
+    return ch->between || ch->stopping;
+}
 
 /* What comes of it, in each wake-up from then on. */
 void asynchat__channel_stopping(struct asynchat_channel *ch);

@@ -547,3 +547,12 @@ size_t asynchat_get_message_limit(const struct asynchat_channel *ch)
 {
     return ch ? ch->in.limit : 0;
 }
+
+size_t asynchat_get_collected(const struct asynchat_channel *ch,
+                              const void **data)
+{
+    bool keeps = ch && ch->handler->message && ch->in.have > 0;
+    if (data)
+        *data = keeps ? ch->in.message.bytes : NULL;
+    return keeps ? ch->in.have : 0;
+}

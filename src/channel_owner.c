@@ -39,7 +39,7 @@ void asynchat__channels_disown(struct asynchat_channel *list)
 
 /* --- stopping --- */
 
-/* What has arrived by now is looked at before, since its peer can hope for an
+/* What has arrived by now is received before, since its peer can hope for an
  * answer. A channel that is just running is woken once more. */
 void asynchat__channels_stop(struct asynchat_channel *list)
 {
@@ -57,11 +57,13 @@ void asynchat__channels_end(struct asynchat_channel *list)
     }
 }
 
-/* Nothing has come of the next message. */
+/* Nothing has come of the next message: of what came while reading was paused
+ * that is not known, and who paused it may still have to answer the last one. */
 static bool is_between_messages(const struct asynchat_channel *ch)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
-    return ch->in.fresh > 0 && ch->in.match.held == 0 && !ch->in.due &&
+    return ch->transport.reading == TRANSPORT_READ && !ch->in.paused &&
+           ch->in.fresh > 0 && ch->in.match.held == 0 && !ch->in.due &&
            evbuffer_get_length(input) == 0;
 }
 
@@ -72,17 +74,34 @@ static void channel_over(struct asynchat_channel *ch)
     asynchat__channel_end(ch, error ? error : ASYNCHAT_ESTOPPED);
 }
 
+/* Whether the program has to be told, and sees to the rest. */
+static bool is_to_be_told(const struct asynchat_channel *ch)
+{
+    return ch->handler->handle_stopping && !ch->between;
+}
+
 void asynchat__channel_stopping(struct asynchat_channel *ch)
 {
     bool ending = ch->state != CHANNEL_OPEN || ch->out.queue.ends;
     bool told = ch->told;
     if (ch->over) {
         channel_over(ch);
-    } else if (!ending && ch->handler->handle_stopping) {
+    } else if (!ending && is_to_be_told(ch)) {
         ch->told = true;
         if (!told)
             ch->handler->handle_stopping(ch, ch->arg);
     } else if (!ending && is_between_messages(ch)) {
         asynchat_close_when_done(ch);
     }
+}
+
+int asynchat_close_between_messages(struct asynchat_channel *ch)
+{
+    if (!ch)
+        return -EINVAL;
+    if (ch->state >= CHANNEL_ENDED)
+        return ASYNCHAT_ECLOSED;
+    ch->between = true;
+    ch->transport.ops->look(&ch->transport);
+    return 0;
 }

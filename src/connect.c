@@ -39,7 +39,7 @@ int asynchat_connect(struct event_base *base, const char *address,
     int fd = asynchat__socket_new(to.storage.ss_family);
     if (fd < 0)
         return fd;
-    error = asynchat__channel_socket(base, fd, handler, arg, &ch);
+    error = asynchat__channel_socket(base, fd, &to, handler, arg, &ch);
     if (error) {
         close(fd);
         return error;

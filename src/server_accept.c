@@ -154,12 +154,14 @@ static int server_take_in(struct asynchat_server *server, int fd)
     struct asynchat_channel *ch;
     if (server->options.workers)
         return asynchat__workers_give(server->options.workers, server->turn++,
-                                      fd, server->handler, server->arg);
+                                      fd, &server->from, server->handler,
+                                      server->arg);
     struct channel_owner *owner = server_owner(server);
     if (!owner)
         return -ENOMEM;
     int error = asynchat__channel_socket(event_get_base(server->timer), fd,
-                                         server->handler, server->arg, &ch);
+                                         &server->from, server->handler,
+                                         server->arg, &ch);
     if (error) {
         if (owner != &server->owner)
             asynchat__peers_remove(&server->peers, (struct peer *)owner);

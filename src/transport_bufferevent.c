@@ -17,6 +17,8 @@
 /* The pieces looked at for one write. */
 #define GIVEN_PIECES 64
 
+static const struct timeval at_once = {0, 0};
+
 /* Input came, or output went: the channel looks at both anyway. */
 static void transport_moved(struct bufferevent *bev, void *arg)
 {
@@ -138,12 +140,18 @@ static void transport_wake(struct transport *t)
     event_active(t->waker, 0, 0);
 }
 
+/* A timer comes after what the loop receives in the same pass. */
+static void transport_look(struct transport *t)
+{
+    if (event_add(t->waker, &at_once) < 0)
+        transport_wake(t);
+}
+
 /* Once it has sent all it was given, a bufferevent calls back by itself; or
  * has, as a pair gives everything away at once. Then it is a timer's turn,
  * which comes after everybody else's. */
 static int transport_write(struct transport *t, bool on)
 {
-    static const struct timeval at_once = {0, 0};
     if (on && asynchat__transport_given(t) == 0 &&
         event_add(t->waker, &at_once) < 0)
         return -ENOMEM;
@@ -229,7 +237,7 @@ static const struct transport_ops bufferevent_ops = {
     .send = transport_send,
     .write = transport_write,
     .wake = transport_wake,
-    .look = transport_wake,
+    .look = transport_look,
     .finish = transport_finish,
     .close = transport_close,
 };

@@ -348,6 +348,7 @@ int asynchat_workers_post(struct asynchat_workers *workers, unsigned index,
 struct gift {
     struct post post;
     int fd;
+    struct address from;
     const struct asynchat_handler *handler;
     void *arg;
 };
@@ -357,22 +358,22 @@ static void gift_run(struct post *post, struct mailbox *mailbox)
     struct gift it = *(struct gift *)post;
     struct asynchat_channel *ch;
     free(post);
-    if (asynchat__channel_socket(mailbox->loop->base, it.fd, it.handler, it.arg,
-                                 &ch) == 0)
+    if (asynchat__channel_socket(mailbox->loop->base, it.fd, &it.from,
+                                 it.handler, it.arg, &ch) == 0)
         asynchat__channel_start(ch);
     else
         close(it.fd);
 }
 
 int asynchat__workers_give(const struct asynchat_workers *workers,
-                           unsigned turn, int fd,
+                           unsigned turn, int fd, const struct address *from,
                            const struct asynchat_handler *handler, void *arg)
 {
     const struct worker *w = &workers->workers[turn % workers->count];
     struct gift *gift = malloc(sizeof *gift);
     if (!gift)
         return -ENOMEM;
-    *gift = (struct gift){{NULL, gift_run}, fd, handler, arg};
+    *gift = (struct gift){{NULL, gift_run}, fd, *from, handler, arg};
     int error = asynchat__mailbox_post(w->id, &gift->post);
     if (error)
         free(gift);

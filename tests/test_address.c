@@ -274,6 +274,43 @@ static void a_connection_that_is_not_up_has_no_peer(void **state)
     asynchat_channel_free(ch);
 }
 
+static void a_peer_is_known_before_the_connection_is_up(void **state)
+{
+    static const char *const nobody[] = {"127.0.0.1:1", "[::1]:1",
+                                         "[fe80::1%lo]:1"};
+    struct fixture *f = *state;
+    struct asynchat_channel *ch;
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    for (size_t i = 0; i < sizeof nobody / sizeof nobody[0]; i++) {
+        assert_int_equal(
+            asynchat_connect(f->base, nobody[i], 0, &far, NULL, &ch), 0);
+        assert_int_equal(asynchat_peer_address(ch, text, sizeof text), 0);
+        assert_string_equal(text, nobody[i]);
+        asynchat_channel_free(ch);
+    }
+}
+
+static void check_peer(struct fixture *f)
+{
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    assert_int_equal(asynchat_peer_address(f->ch, text, sizeof text), 0);
+    assert_string_equal(text, f->own);
+    f->count++;
+}
+
+static void a_peer_is_known_after_a_reset(void **state)
+{
+    struct fixture *f = start(state);
+    char peer[ASYNCHAT_ADDRESS_SIZE];
+    assert_int_equal(asynchat_peer_address(f->ch, peer, sizeof peer), 0);
+    f->own = peer;
+    f->on_error = check_peer;
+    f->on_close = check_peer;
+    feed_reset(f);
+    settle_closed(f);
+    assert_int_equal(f->count, 2);
+}
+
 static void a_text_too_small_stays_as_it_was(void **state)
 {
     struct fixture *f = start(state);
@@ -319,6 +356,8 @@ int main(void)
         OVER(BUFFEREVENT, a_socketpair_has_no_names),
         OVER(PAIR, a_pair_has_no_socket),
         OVER(TCP, a_connection_that_is_not_up_has_no_peer),
+        OVER(TCP, a_peer_is_known_before_the_connection_is_up),
+        OVER(TCP, a_peer_is_known_after_a_reset),
         OVER(TCP, a_text_too_small_stays_as_it_was),
         OVER_ALL(NULL_is_refused),
     };

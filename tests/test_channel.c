@@ -184,6 +184,83 @@ static void free_after_close_tells_nothing(void **state)
     expect(f, "");
 }
 
+static void between_messages_it_closes_at_once(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    feed_string(f, "one\r\n");
+    settle(f);
+    asynchat_push(f->ch, "bye", 3);
+    assert_int_equal(asynchat_close_between_messages(f->ch), 0);
+    settle_closed(f);
+    settle(f);
+    expect(f, "data(one) found closed(0)");
+    expect_got(f, "bye");
+}
+
+static void close_between_messages(struct fixture *f)
+{
+    assert_int_equal(asynchat_close_between_messages(f->ch), 0);
+    f->on_data = NULL;
+}
+
+static void a_message_in_progress_is_delivered_before(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_data = close_between_messages;
+    f->on_found = do_push;
+    feed_string(f, "one");
+    settle(f);
+    settle(f);
+    feed_string(f, " more\r");
+    settle(f);
+    expect(f, "data(one more)");
+    feed_string(f, "\n");
+    settle_closed(f);
+    settle(f);
+    expect(f, "found closed(0)");
+    assert_true(f->got_len > 0);
+}
+
+static void while_it_is_paused_it_waits_to_close(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    asynchat_pause_reading(f->ch);
+    settle(f);
+    feed_string(f, "one\r\n");
+    assert_int_equal(asynchat_close_between_messages(f->ch), 0);
+    settle(f);
+    expect(f, "");
+    asynchat_resume_reading(f->ch);
+    settle_closed(f);
+    expect(f, "data(one) found closed(0)");
+}
+
+static void discarding_takes_back_that_it_closes(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    feed_string(f, "one");
+    settle(f);
+    assert_int_equal(asynchat_close_between_messages(f->ch), 0);
+    settle(f);
+    asynchat_discard_buffers(f->ch);
+    settle(f);
+    feed_string(f, "two\r\n");
+    settle(f);
+    expect(f, "data(onetwo) found");
+}
+
+static void what_has_ended_closes_no_more(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_close_between_messages(NULL), -EINVAL);
+    asynchat_close(f->ch);
+    assert_int_equal(asynchat_close_between_messages(f->ch), ASYNCHAT_ECLOSED);
+}
+
 static void NULL_is_allowed_where_there_is_nothing_to_do(void **state)
 {
     (void)state;
@@ -207,6 +284,9 @@ static void asked_of_NULL_everything_is_nothing(void **state)
     assert_int_equal(asynchat_get_out_buffer_size(NULL), 0);
     assert_int_equal(asynchat_get_message_limit(NULL), 0);
     assert_int_equal(asynchat_get_linger(NULL), 0);
+    bytes = state;
+    assert_int_equal(asynchat_get_collected(NULL, &bytes), 0);
+    assert_null(bytes);
     assert_null(asynchat_get_arg(NULL));
     assert_null(asynchat_get_base(NULL));
     assert_null(asynchat_get_bufferevent(NULL));
@@ -548,6 +628,11 @@ int main(void)
         OVER_ALL(any_call_in_any_callback),
         OVER_ALL(close_is_told_once_from_the_loop),
         OVER_ALL(free_tells_nothing),
+        OVER_ALL(between_messages_it_closes_at_once),
+        OVER_ALL(a_message_in_progress_is_delivered_before),
+        OVER_ALL(while_it_is_paused_it_waits_to_close),
+        OVER_ALL(discarding_takes_back_that_it_closes),
+        OVER_ALL(what_has_ended_closes_no_more),
         OVER_ALL(free_after_close_tells_nothing),
         OVER(PAIR, NULL_is_allowed_where_there_is_nothing_to_do),
         OVER(PAIR, asked_of_NULL_everything_is_nothing),

@@ -841,6 +841,68 @@ static void an_unfinished_message_is_not_delivered(void **state)
     expect(f, "eof(cut off) closed(EOF)");
 }
 
+static void check_collected(struct fixture *f)
+{
+    const void *data = f;
+    const char *expected = f->own;
+    size_t len = strlen(expected);
+    assert_int_equal(asynchat_get_collected(f->ch, NULL), len);
+    assert_int_equal(asynchat_get_collected(f->ch, &data), len);
+    if (len == 0)
+        assert_null(data);
+    else
+        assert_memory_equal(data, expected, len);
+    f->count++;
+}
+
+static void what_was_collected_of_a_message_can_be_had(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    f->own = "";
+    f->on_message = check_collected;
+    feed_string(f, "message\r\n");
+    settle(f);
+    check_collected(f);
+    feed_string(f, "one\r");
+    settle(f);
+    f->own = "one";
+    check_collected(f);
+    feed_string(f, "two\r");
+    settle(f);
+    f->own = "one\rtwo";
+    check_collected(f);
+    f->own = "one\rtwo\r";
+    f->on_eof = check_collected;
+    feed_eof(f);
+    settle_closed(f);
+    assert_int_equal(f->count, 5);
+    expect(f, "message(message) eof(cut off) closed(EOF)");
+}
+
+static void the_beginning_of_a_message_too_long_can_be_had(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 5), 0);
+    f->own = "too l";
+    f->on_error = check_collected;
+    feed_string(f, "too long");
+    settle(f);
+    assert_int_equal(f->count, 1);
+}
+
+static void pieces_are_the_programs(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->own = "";
+    feed_string(f, "one");
+    settle(f);
+    check_collected(f);
+    expect(f, "data(one)");
+}
+
 static void push_sorry(struct fixture *f)
 {
     assert_int_equal(asynchat_push(f->ch, "sorry", 5), 0);
@@ -998,6 +1060,9 @@ int main(void)
         OVER_ALL(without_a_terminator_the_end_of_file_ends_the_message),
         OVER_ALL(a_message_may_be_one_byte),
         OVER_ALL(an_unfinished_message_is_not_delivered),
+        OVER_ALL(what_was_collected_of_a_message_can_be_had),
+        OVER_ALL(the_beginning_of_a_message_too_long_can_be_had),
+        OVER_ALL(pieces_are_the_programs),
         OVER_ALL(a_message_over_the_limit_ends_the_channel),
         OVER_SOCKETS(a_peer_may_be_in_the_middle_of_a_message_too_long),
         OVER_ALL(the_limit_does_not_depend_on_how_bytes_are_cut),

@@ -2,6 +2,7 @@
 #include "clock.h"
 #include "serving.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 /* --- what was logged --- */
 
 static char lines[4096];
+static char latest[256]; /* as it was */
 static int calls;
 
 /* Digits are left out: ports are any. */
@@ -17,6 +19,7 @@ static void record(enum asynchat_log_level level, const char *text, void *arg)
     size_t at = strlen(lines);
     assert_ptr_equal(arg, lines);
     calls++;
+    snprintf(latest, sizeof latest, "%s", text);
     at += (size_t)snprintf(lines + at, sizeof lines - at, "%s%s ",
                            at > 0 ? "|" : "",
                            level == ASYNCHAT_LOG_WARNING ? "warning"
@@ -73,15 +76,41 @@ static void an_error_is_told_with_its_text(void **state)
     assert_non_null(strstr(lines, ": the message is too long"));
 }
 
-static void after_a_reset_it_is_this_sides_address(void **state)
+static void after_a_reset_it_is_still_the_peers_address(void **state)
 {
     struct fixture *f = serve(state, "127.0.0.1:0");
     int fd = dial_server(f);
+    char expected[64];
+    struct sockaddr_in peer;
+    socklen_t len = sizeof peer;
     turn(f);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&peer, &len), 0);
+    snprintf(expected, sizeof expected, "127.0.0.1:%u: closes",
+             ntohs(peer.sin_port));
     lines[0] = '\0';
     reset(fd);
     turn(f);
     expect_lines("info ...:: Connection reset by peer|debug ...:: closes");
+    assert_string_equal(latest, expected);
+}
+
+static void ignore(struct asynchat_channel *ch, void *arg)
+{
+    (void)ch;
+    (void)arg;
+}
+
+static void of_who_is_not_reached_it_is_the_address(void **state)
+{
+    static const struct asynchat_handler handler = {.size = sizeof handler,
+                                                    .handle_connect = ignore};
+    struct fixture *f = *state;
+    struct asynchat_channel *ch;
+    assert_int_equal(
+        asynchat_connect(f->base, "127.0.0.1:1", 0, &handler, NULL, &ch), 0);
+    asynchat_set_log(ASYNCHAT_LOG_INFO, record, lines);
+    turn(f);
+    assert_string_equal(latest, "127.0.0.1:1: Connection refused");
 }
 
 static void what_has_no_address_is_a_channel(void **state)
@@ -182,7 +211,8 @@ int main(void)
         LOGGED(TCP, an_error_is_told_with_its_text),
         LOGGED(PAIR, an_error_is_told_with_its_text),
         LOGGED(SOCKETPAIR, an_error_is_told_with_its_text),
-        LOGGED(TCP, after_a_reset_it_is_this_sides_address),
+        LOGGED(TCP, after_a_reset_it_is_still_the_peers_address),
+        LOGGED(TCP, of_who_is_not_reached_it_is_the_address),
         LOGGED(PAIR, what_has_no_address_is_a_channel),
         LOGGED(TCP, who_is_turned_away_is_told),
         LOGGED(TCP, without_descriptors_accepting_is_told_once),

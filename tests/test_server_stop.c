@@ -303,6 +303,45 @@ static void what_had_arrived_is_answered_before(void **state)
     expect_received(f->peer, "one\r\ntwo\r\n", true);
 }
 
+static void say_more_and_stop(struct fixture *f, struct asynchat_channel *ch)
+{
+    send_text(f->peer, "two\r\nthree\r\n");
+    stop_now(f, ch);
+}
+
+static void also_by_a_channel_whose_turn_is_over(void **state)
+{
+    struct fixture *f = begin(state, &untold);
+    assert_int_equal(asynchat_set_message_budget(f->own, 1), 0);
+    when = "message";
+    then = say_more_and_stop;
+    send_text(f->peer, "one\r\n");
+    turn(f);
+    expect_events("message message message closed stopped");
+    expect_received(f->peer, "one\r\ntwo\r\nthree\r\n", true);
+}
+
+static void pause_and_stop(struct fixture *f, struct asynchat_channel *ch)
+{
+    asynchat_pause_reading(ch);
+    say_more_and_stop(f, ch);
+}
+
+static void a_channel_that_is_paused_is_waited_for(void **state)
+{
+    struct fixture *f = begin(state, &untold);
+    when = "message";
+    then = pause_and_stop;
+    send_text(f->peer, "one\r\n");
+    turn(f);
+    expect_events("message");
+    assert_int_equal(asynchat_push(f->own, "later\r\n", 7), 0);
+    asynchat_resume_reading(f->own);
+    turn(f);
+    expect_events("message message closed stopped");
+    expect_received(f->peer, "one\r\nlater\r\ntwo\r\nthree\r\n", true);
+}
+
 static void a_connection_just_accepted_is_told_first_that_it_is_up(void **state)
 {
     struct fixture *f = begin_with(state, &untold, NULL);
@@ -897,6 +936,8 @@ int main(void)
         OVER(TCP, a_message_in_progress_is_finished_and_answered),
         OVER(TCP, the_beginning_of_a_terminator_is_a_message_in_progress),
         OVER(TCP, what_had_arrived_is_answered_before),
+        OVER(TCP, also_by_a_channel_whose_turn_is_over),
+        OVER(TCP, a_channel_that_is_paused_is_waited_for),
         OVER(TCP, a_connection_just_accepted_is_told_first_that_it_is_up),
         OVER(TCP, what_is_queued_is_still_sent),
         OVER(TCP, with_no_terminator_what_has_begun_has_no_end),

@@ -22,9 +22,13 @@
  *   it at once, and no callback of it runs after that.
  * - What handle_connect has made for a channel is freed in handle_close, and
  *   by whoever calls asynchat_channel_free().
- * - Answers pushed during one wake-up leave in one write at its end; one of
- *   64 KiB or more begins to leave at once, from where it lies. What a peer
- *   that does not read is not sent stays in memory, up to the output limit.
+ * - Answers pushed during one wake-up leave in one write at its end, but for
+ *   asynchat_push() of 64 KiB or more, which begins at once where nothing waits
+ *   to be sent before. What a peer that does not read is not sent stays in
+ *   memory, and over the output limit, 64 MiB, ends the channel. A peer that
+ *   sends many requests at once and only then reads can come to that: a server
+ *   whose answers are long calls asynchat_join(ch, ch), so that it reads the next
+ *   request when the last answers are taken.
  * - The loop ends by itself when the last channel and server are gone.
  * - One thread for each event base: a channel is used from the thread that
  *   runs its loop. Others post to it: see post.h.
@@ -88,8 +92,9 @@ struct asynchat_handler {
     void (*handle_connect)(struct asynchat_channel *ch, void *arg);
 
     /* The peer sends no more. All it sent has been delivered, bytes held back
-     * included; `cut_off` is 1 when they are the beginning of a message that
-     * was not finished. What is queued, and what this callback pushes, is still
+     * included; `cut_off` is 1 when the last are the beginning of a message that
+     * was not finished, which with `message` is not delivered, but can be had from
+     * asynchat_get_collected(). What is queued, and what this callback pushes, is still
      * sent; then the channel closes with ASYNCHAT_EOF, unless this callback calls
      * asynchat_keep_open(). */
     void (*handle_eof)(struct asynchat_channel *ch, int cut_off, void *arg);
@@ -103,9 +108,8 @@ struct asynchat_handler {
 
     /* The channel has ended; exactly one call for each channel that was not
      * freed, and the last. `status` is 0 when this side ended it, ASYNCHAT_EOF
-     * when the peer did, or the error. The channel can still be asked; its
-     * addresses as far as the system still knows them, which after a reset is
-     * this side's only. It is freed when this returns. (Python:
+     * when the peer did, or the error. The channel can still be asked, also for
+     * its peer's address. It is freed when this returns. (Python:
      * handle_close) */
     void (*handle_close)(struct asynchat_channel *ch, int status, void *arg);
 
@@ -188,8 +192,17 @@ ASYNCHAT_API void asynchat_close(struct asynchat_channel *ch);
  * ended). (Python: close_when_done) Since 0.1. */
 ASYNCHAT_API int asynchat_close_when_done(struct asynchat_channel *ch);
 
-/* As asynchat_close_when_done(), with a peer that may still be sending, as HTTP
- * asks for (RFC 9112, 9.6). When all that is queued has been sent, it sees the
+/* As asynchat_close_when_done(), as soon as the channel is between messages: at
+ * once, or when the message in progress is found. What had arrived by now is
+ * delivered before, as much as one read takes, or over a bufferevent of yours what
+ * that has read, and answers to it are sent. While reading is paused it waits. A
+ * server that stops does this with a channel without handle_stopping.
+ * asynchat_discard_buffers() takes it back. Errors: -EINVAL (`ch` is NULL),
+ * ASYNCHAT_ECLOSED (the channel has ended). Since 0.1. */
+ASYNCHAT_API int asynchat_close_between_messages(struct asynchat_channel *ch);
+
+/* As asynchat_close_when_done(), messages until then included, with a peer that
+ * may still be sending, as HTTP asks for (RFC 9112, 9.6). When all that is queued has been sent, it sees the
  * end of file, and what it sends is dropped, until it ends its side or the
  * linger time is over; handle_close comes then. To close at once would make the
  * system reset the connection when more comes, and the peer might lose what it
@@ -207,7 +220,8 @@ ASYNCHAT_API int asynchat_close_in_stages(struct asynchat_channel *ch);
 ASYNCHAT_API int asynchat_shutdown_write(struct asynchat_channel *ch);
 
 /* Inside handle_eof: the output stays open though the input is over, until
- * asynchat_close_when_done() or an error. Elsewhere it does nothing. (asyncio:
+ * asynchat_close_when_done(), asynchat_shutdown_write() or an error. Elsewhere it
+ * does nothing. (asyncio:
  * eof_received) Since 0.1. */
 ASYNCHAT_API void asynchat_keep_open(struct asynchat_channel *ch);
 
@@ -266,6 +280,15 @@ ASYNCHAT_API int asynchat_set_terminator_none(struct asynchat_channel *ch);
  * terminator is set, or NULL. (Python: get_terminator) Since 0.1. */
 ASYNCHAT_API enum asynchat_terminator asynchat_get_terminator(
     const struct asynchat_channel *ch, const void **bytes, uint64_t *len);
+
+/* With `message`: returns how many bytes of the message in progress have come,
+ * and lends them in *data, unless `data` is NULL, until the callback returns, or
+ * the loop goes on. In handle_eof they are what was cut off, in handle_error for
+ * a message that is too long its beginning. 0 and NULL between messages, and with
+ * pieces, which the handler was given. What may be the beginning of the
+ * terminator is not among them. (Python: _get_data) Since 0.1. */
+ASYNCHAT_API size_t asynchat_get_collected(const struct asynchat_channel *ch,
+                                           const void **data);
 
 /* --- Pausing --- */
 
@@ -364,7 +387,9 @@ asynchat_get_output_limit(const struct asynchat_channel *ch);
  * mark queued, until that has fallen to its low mark: as in a proxy, where each
  * sends what the other receives. A channel joined with itself reads no further
  * requests while its peer does not take the answers; two programs that both do
- * this, and both send without reading, wait for each other. A channel is joined
+ * this, and both send without reading, wait for each other. A peer that takes
+ * nothing is then no idle one, since nobody reads: write_idle is for that. A
+ * channel is joined
  * with one other; that ends with either, at once if one has ended before, or by
  * joining with NULL. Both must be in one event base. Errors: -EINVAL (`ch` is
  * NULL, or they are not). Since 0.1. */
@@ -401,7 +426,8 @@ asynchat_get_out_buffer_size(const struct asynchat_channel *ch);
  * set it is 1 MiB for a handler with `message`, and SIZE_MAX for one that gets
  * pieces. Over it handle_error is called with ASYNCHAT_ETOOLONG, and the channel
  * ends; or message_dropped, if the handler has it, when the message is over. How
- * the bytes came makes no difference. Errors: -EINVAL (`ch` is NULL, or the limit
+ * the bytes came makes no difference. Holds for the message in progress, and
+ * inside `message` or found_terminator from the next one. Errors: -EINVAL (`ch` is NULL, or the limit
  * 0). Since 0.1. */
 ASYNCHAT_API int asynchat_set_message_limit(struct asynchat_channel *ch,
                                             size_t limit);
@@ -476,10 +502,13 @@ ASYNCHAT_API struct event_base *asynchat_get_base(
 #define ASYNCHAT_ADDRESS_SIZE 128
 
 /* Writes the peer's address, such as "192.0.2.1:25", "[2001:db8::1]:25",
- * "unix:/run/x" or "unix:" for a socket without a name, NUL-terminated. On
- * failure `text` is as it was. Errors: -EINVAL (`ch` or `text` is NULL),
- * -ENOSPC (`size` is too small), -ENOTSOCK (the channel has no socket), and
- * those of getpeername(2). Since 0.1. */
+ * "unix:/run/x" or "unix:" for a socket without a name, NUL-terminated. Over TCP
+ * it is kept, and known before the connection is up, for asynchat_connect(), and
+ * after it has broken; of a Unix socket, and a bufferevent of yours, the system is
+ * asked, which does not know it then. On failure `text` is as it was. Errors:
+ * -EINVAL (`ch` or `text` is NULL), -ENOSPC (`size` is too small), -ENOTSOCK (the
+ * channel has no socket), and those of getpeername(2). (Python: addr) Since
+ * 0.1. */
 ASYNCHAT_API int asynchat_peer_address(const struct asynchat_channel *ch,
                                        char *text, size_t size);
 /* Writes this side's address, in the same forms. On failure `text` is as it
