@@ -109,6 +109,7 @@ void asynchat__channel_broken(struct asynchat_channel *ch, int error)
 {
     bool reset = error == -EPIPE || error == -ECONNRESET;
     asynchat__channel_out_discard(ch);
+    asynchat__channel_pressure(ch);
     ch->shuts = false;
     if (ch->state != CHANNEL_OPEN || !reset || ch->transport.ended ||
         !ch->transport.ops->is_socket) {
@@ -315,6 +316,7 @@ static struct asynchat_channel *channel_make(
     ch->transport.ready = channel_ready;
     asynchat__channel_in_init(&ch->in, handler);
     asynchat__channel_out_init(&ch->out);
+    asynchat__channel_out_room(ch);
     ch->transport.read_size = ch->in.piece;
     return ch;
 }
@@ -441,7 +443,7 @@ void asynchat_discard_buffers(struct asynchat_channel *ch)
     bool running = ch->running;
     ch->running = true; /* release callbacks may free the channel, or push, also
                            those of references in the input: that stays */
-    if (ch->state == CHANNEL_OPEN)
+    if (ch->state == CHANNEL_OPEN || ch->half_open)
         asynchat__channel_linger_stop(ch);
     ch->stages = false;
     ch->between = false;

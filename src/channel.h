@@ -279,8 +279,9 @@ void asynchat__channel_linger(struct asynchat_channel *ch, bool progress);
 void asynchat__channel_linger_stop(struct asynchat_channel *ch);
 
 /* What a rate does not allow yet may be tried again in `wait` milliseconds; 0:
- * there is nothing of that. */
-void asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait);
+ * there is nothing of that. The output is `kept`, and the peer not to blame. */
+void asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait,
+                                  bool kept);
 
 /* In milliseconds, of a clock that wraps. */
 uint32_t asynchat__channel_time_now(void);
@@ -343,6 +344,9 @@ void asynchat__channel_out_init(struct channel_out *out);
 
 /* At the beginning of a wake-up. */
 void asynchat__channel_out_begin(struct asynchat_channel *ch);
+
+/* The output limit holds for the short way as well. */
+void asynchat__channel_out_room(struct asynchat_channel *ch);
 
 /* Something was refused that was to be sent: what comes behind it is not. */
 static inline bool channel_out_gap(const struct asynchat_channel *ch)

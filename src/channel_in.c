@@ -433,7 +433,7 @@ bool asynchat__channel_in_waits(const struct asynchat_channel *ch)
     size_t arrived =
         evbuffer_get_length(asynchat__transport_input(&ch->transport));
     return in->paused && channel_receives(ch) &&
-           (arrived > 0 || in->match.held > 0 || in->due ||
+           (arrived > 0 || in->match.held > 0 || in->due || in->dropped > 0 ||
             (ch->handler->message && in->have > 0));
 }
 

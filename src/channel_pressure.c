@@ -55,6 +55,8 @@ void asynchat__channel_pressure(struct asynchat_channel *ch)
     if (ch->state >= CHANNEL_ENDED)
         return;
     asynchat__channel_press(ch);
+    if (ch->state == CHANNEL_CONNECTING)
+        return; /* handle_connect comes first */
     if (queued <= ch->out.low)
         pressure_ends(ch);
     else if (queued > ch->out.high)
@@ -112,6 +114,7 @@ int asynchat_set_output_marks(struct asynchat_channel *ch, size_t low,
         return -EINVAL;
     ch->out.low = low;
     ch->out.high = high;
+    asynchat__channel_wake(ch);
     return 0;
 }
 
@@ -120,6 +123,7 @@ int asynchat_set_output_limit(struct asynchat_channel *ch, size_t limit)
     if (!ch || limit == 0)
         return -EINVAL;
     ch->out.limit = limit;
+    asynchat__channel_out_room(ch);
     return 0;
 }
 

@@ -108,13 +108,19 @@ static APART int push_bytes(struct asynchat_channel *ch, const void *data,
     return push_done(ch, len);
 }
 
+void asynchat__channel_out_room(struct asynchat_channel *ch)
+{
+    size_t limit = ch->out.limit;
+    ch->transport.room = limit < LOOP_BUFFER ? (unsigned)limit : LOOP_BUFFER;
+}
+
 /* The short way is open when everything that would be asked for is known to be
  * so. (0 bytes, less 1, are too many.) It copies last, when nothing is needed any
  * more: so it saves no registers. */
 int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
 {
     if (!ch || !data || !ch->transport.open ||
-        len - 1 >= LOOP_BUFFER - ch->transport.pushed)
+        len - 1 >= ch->transport.room - ch->transport.pushed)
         return push_bytes(ch, data, len);
     uint8_t *to = ch->transport.loop->pushed + ch->transport.pushed;
     ch->transport.pushed += len;
@@ -129,17 +135,23 @@ int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
 /* printf may want memory as well. */
 static int push_no_text(struct asynchat_channel *ch)
 {
-    return errno == ENOMEM ? push_no_memory(ch) : -errno;
+    if (errno == ENOMEM)
+        return push_no_memory(ch);
+    return errno > 0 ? -errno : -EINVAL;
 }
 
+/* The second time it may come out shorter. %m is the error of the caller. */
 static int push_long_text(struct asynchat_channel *ch, const char *format,
-                          va_list args, size_t len)
+                          va_list args, size_t len, int error)
 {
     char *text = malloc(len + 1);
     if (!text)
         return push_no_memory(ch);
+    errno = error;
     int made = vsnprintf(text, len + 1, format, args);
-    int error = made < 0 ? push_no_text(ch) : asynchat_push(ch, text, len);
+    if (made >= 0 && (size_t)made < len)
+        len = (size_t)made;
+    error = made < 0 ? push_no_text(ch) : asynchat_push(ch, text, len);
     free(text);
     return error;
 }
@@ -149,18 +161,17 @@ int asynchat_push_vprintf(struct asynchat_channel *ch, const char *format,
 {
     char text[TEXT_MOST];
     va_list again;
-    int error;
+    int error = errno;
     if (!ch || !format)
         return -EINVAL;
     va_copy(again, args);
-    errno = EINVAL; /* unless it says what is wrong */
     int len = vsnprintf(text, sizeof text, format, args);
     if (len < 0)
         error = push_no_text(ch);
     else if ((size_t)len < sizeof text)
         error = asynchat_push(ch, text, (size_t)len);
     else
-        error = push_long_text(ch, format, again, (size_t)len);
+        error = push_long_text(ch, format, again, (size_t)len, error);
     va_end(again);
     return error;
 }

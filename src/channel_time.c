@@ -39,13 +39,15 @@ struct channel_time {
     unsigned running;       /* which times ran when it was set or left as it
                                was; 0: a limit has changed since */
     uint32_t allow;         /* what a rate did not, after so long */
+    uint32_t stopped_at;    /* when the clocks about reading did */
     uint64_t rated;         /* what had come when CLOCK_RATE began */
     size_t unsent;          /* when CLOCK_WRITE or CLOCK_LINGER began */
     bool armed;
     bool lingers;
     bool stalls;  /* something waits for the peer to take it */
     bool told;    /* that it is idle */
-    bool stopped; /* reading is paused */
+    bool kept;    /* a rate keeps the output, and not the peer */
+    bool stopped; /* nothing is read: the clocks about that stand still */
 };
 
 _Static_assert(sizeof(struct asynchat_timeouts) ==
@@ -62,11 +64,17 @@ uint32_t asynchat__channel_time_now(void)
 /* --- which times run --- */
 
 /* What comes is waited for, also when this side's output has ended. */
-static bool time_reads(const struct asynchat_channel *ch)
+static bool time_is_reading(const struct asynchat_channel *ch)
 {
     bool open = ch->state == CHANNEL_OPEN ||
                 (ch->state == CHANNEL_RECEIVING && ch->shuts);
     return open && !ch->in.paused;
+}
+
+/* Its clocks run: from the wake-up on that has set them right after a pause. */
+static bool time_reads(const struct asynchat_channel *ch)
+{
+    return time_is_reading(ch) && !ch->time->stopped;
 }
 
 /* 0: it does not. */
@@ -82,13 +90,13 @@ static uint32_t time_limit(const struct asynchat_channel *ch, enum clock clock)
     case CLOCK_READ:
         return reads && !time->told ? limits->read_idle : 0;
     case CLOCK_WRITE:
-        return time->stalls ? limits->write_idle : 0;
+        return time->stalls && !time->kept ? limits->write_idle : 0;
     case CLOCK_MESSAGE:
         return in_message ? limits->message : 0;
     case CLOCK_RATE:
         return in_message && limits->min_rate ? limits->rate_time : 0;
     case CLOCK_LINGER:
-        return time->lingers ? ch->linger : 0;
+        return time->lingers && !time->kept ? ch->linger : 0;
     case CLOCK_ALLOW:
         return time->allow;
     default:
@@ -176,26 +184,40 @@ static void time_begin_message(struct asynchat_channel *ch, uint32_t now)
     ch->time->rated = ch->in.received;
 }
 
-/* The clocks about reading stand still while it is paused. */
+/* The clocks about reading go on where they stood; those that something has set
+ * meanwhile begin now. */
+static void time_go_on(struct asynchat_channel *ch, uint32_t now)
+{
+    static const enum clock clocks[] = {CLOCK_IDLE, CLOCK_READ, CLOCK_MESSAGE,
+                                        CLOCK_RATE};
+    uint32_t stood = now - ch->time->stopped_at;
+    for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++) {
+        uint32_t *since = time_since(ch, clocks[i]);
+        *since = now - *since > stood ? *since + stood : now;
+    }
+}
+
 static void time_read(struct asynchat_channel *ch, uint32_t now)
 {
     struct channel_time *time = ch->time;
     bool in_message = ch->in.fresh == 0 || ch->in.match.held > 0;
-    if (time->stopped) {
-        ch->moves.moved_at = now;
-        ch->moves.read_at = now;
-    }
-    if (in_message && (!ch->in.timed || time->stopped))
+    bool stopped = !time_is_reading(ch);
+    if (time->stopped && !stopped)
+        time_go_on(ch, now);
+    if (!time->stopped && stopped)
+        time->stopped_at = now;
+    time->stopped = stopped;
+    if (in_message && !ch->in.timed)
         time_begin_message(ch, now);
     ch->in.timed = in_message;
-    time->stopped = ch->in.paused;
 }
 
 static void time_write(struct asynchat_channel *ch, uint32_t now, bool sent)
 {
     struct channel_time *time = ch->time;
-    bool stalls = time->limits.write_idle > 0 && channel_sends(ch) &&
-                  asynchat__transport_pending(&ch->transport) > 0;
+    bool ready = asynchat__transport_pending(&ch->transport) > 0 ||
+                 (ch->out.queue.first && !ch->out.waiting);
+    bool stalls = time->limits.write_idle > 0 && channel_sends(ch) && ready;
     if (stalls && (sent || !time->stalls)) {
         time->since[CLOCK_WRITE] = now;
         time->unsent = asynchat__transport_unsent(&ch->transport);
@@ -224,7 +246,7 @@ void asynchat__channel_time(struct asynchat_channel *ch)
         moves->moved_at = now;
     if (ch->calm && time_is_calm(ch))
         return;
-    if (received || sent)
+    if (received)
         ch->time->told = false;
     time_read(ch, now);
     time_write(ch, now, sent);
@@ -292,9 +314,10 @@ static void time_over(struct asynchat_channel *ch, enum clock clock)
         asynchat__channel_end(ch, -ETIMEDOUT);
 }
 
-static void time_look(struct asynchat_channel *ch, enum clock clock,
-                      uint32_t now)
+/* A callback before may have taken its time, and set this clock. */
+static void time_look(struct asynchat_channel *ch, enum clock clock)
 {
+    uint32_t now = asynchat__channel_time_now();
     uint32_t limit = time_limit(ch, clock);
     if (limit == 0 || time_left(ch, clock, limit, now) > 0)
         return;
@@ -308,16 +331,15 @@ static void time_look(struct asynchat_channel *ch, enum clock clock,
 static void time_fired(evutil_socket_t fd, short what, void *arg)
 {
     struct asynchat_channel *ch = arg;
-    uint32_t now = asynchat__channel_time_now();
     (void)fd;
     (void)what;
     ch->time->armed = false;
     asynchat__channel_hold(ch);
     asynchat__channel_resume(ch, PAUSE_TURN);
     for (int clock = 0; clock < CLOCKS && ch->state < CHANNEL_ENDED; clock++)
-        time_look(ch, (enum clock)clock, now);
+        time_look(ch, (enum clock)clock);
     if (ch->state < CHANNEL_ENDED) {
-        time_arm(ch, now);
+        time_arm(ch, asynchat__channel_time_now());
         ch->transport.ops->wake(&ch->transport);
     }
     asynchat__channel_release(ch);
@@ -348,12 +370,27 @@ void asynchat__channel_time_free(struct channel_time *time)
     free(time);
 }
 
-void asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait)
+void asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait,
+                                  bool kept)
 {
+    struct channel_time *time = ch->time;
     uint32_t now = asynchat__channel_time_now();
-    ch->time->allow = wait;
-    ch->time->since[CLOCK_ALLOW] = now;
+    if (time->kept && !kept) {
+        time->since[CLOCK_WRITE] = now;
+        time->since[CLOCK_LINGER] = now;
+    }
+    time->kept = kept;
+    time->allow = wait;
+    time->since[CLOCK_ALLOW] = now;
     time_arm(ch, now);
+}
+
+/* A limit has changed, perhaps to one that is over before the timer. */
+static void time_set_anew(struct asynchat_channel *ch)
+{
+    ch->time->running = 0;
+    ch->calm = false;
+    asynchat__channel_wake(ch);
 }
 
 /* --- linger --- */
@@ -386,6 +423,8 @@ int asynchat_set_linger(struct asynchat_channel *ch, unsigned milliseconds)
     if (!ch || milliseconds == 0 || milliseconds > INT_MAX)
         return -EINVAL;
     ch->linger = milliseconds;
+    if (ch->time)
+        time_set_anew(ch);
     return 0;
 }
 
@@ -427,12 +466,10 @@ int asynchat_set_timeouts(struct asynchat_channel *ch,
     if (times->rate_time == 0)
         time->limits.rate_time = RATE_TIME;
     time->told = false;
-    time->running = 0;
-    ch->calm = false;
     for (int clock = 0; clock < CLOCK_LINGER; clock++)
         *time_since(ch, (enum clock)clock) = now;
     time->rated = ch->in.received;
     time->unsent = asynchat__transport_unsent(&ch->transport);
-    asynchat__channel_wake(ch);
+    time_set_anew(ch);
     return 0;
 }

@@ -111,12 +111,17 @@ static void rate_read(struct asynchat_channel *ch, uint32_t now)
         most > 0 ? (unsigned)least(ch->in.piece, most) : 1;
 }
 
+/* Something is to be sent, and may not be yet. */
+static bool rate_keeps(struct asynchat_channel *ch)
+{
+    return channel_sends(ch) && !asynchat__channel_out_empty(ch) &&
+           asynchat__channel_rate_send(ch) == 0;
+}
+
 /* When to look again; 0: nothing waits for that. Who has just had something comes
  * behind the others of its group, who wait for the same moment. */
-static uint32_t rate_next(struct asynchat_channel *ch)
+static uint32_t rate_next(const struct asynchat_channel *ch, bool kept)
 {
-    bool kept = channel_sends(ch) && !asynchat__channel_out_empty(ch) &&
-                asynchat__channel_rate_send(ch) == 0;
     uint32_t read =
         ch->in.paused & PAUSE_RATE ? rate_wait(ch->rate, READ) : UINT32_MAX;
     uint32_t write = kept ? rate_wait(ch->rate, WRITE) : UINT32_MAX;
@@ -131,7 +136,8 @@ void asynchat__channel_rate(struct asynchat_channel *ch)
 {
     rate_pay(ch->rate, WRITE, ch->transport.sent);
     rate_read(ch, asynchat__channel_time_now());
-    asynchat__channel_time_allow(ch, rate_next(ch));
+    bool kept = rate_keeps(ch);
+    asynchat__channel_time_allow(ch, rate_next(ch, kept), kept);
     ch->rate->served = false;
 }
 
@@ -168,6 +174,7 @@ static void rate_drop(struct asynchat_channel *ch)
         return;
     asynchat__channel_rate_free(ch->rate);
     ch->rate = NULL;
+    asynchat__channel_time_allow(ch, 0, false);
 }
 
 static void rate_leave(struct channel_rate *rate)

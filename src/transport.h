@@ -74,6 +74,7 @@ struct transport {
                                 are not taken back by freeing */
     uint64_t sent;       /* in all, in bytes */
     unsigned read_size;  /* at most so many bytes for each read */
+    unsigned room;       /* and in loop->pushed */
     enum transport_reading reading;
     int ended;  /* ASYNCHAT_EOF or an error: nothing is received any more */
     int broken; /* an error: nothing can be sent any more */

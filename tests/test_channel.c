@@ -238,6 +238,30 @@ static void while_it_is_paused_it_waits_to_close(void **state)
     expect(f, "data(one) found closed(0)");
 }
 
+static void pause_reading(struct fixture *f)
+{
+    asynchat_pause_reading(f->ch);
+}
+
+static void paused_by_the_last_message_it_waits_for_the_answer(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_data = close_between_messages;
+    f->on_found = pause_reading;
+    feed_string(f, "one");
+    settle(f);
+    feed_string(f, "\r\n");
+    settle(f);
+    expect(f, "data(one) found");
+    assert_int_equal(asynchat_push(f->ch, "later", 5), 0);
+    asynchat_resume_reading(f->ch);
+    settle_closed(f);
+    settle(f);
+    expect(f, "closed(0)");
+    expect_got(f, "later");
+}
+
 static void discarding_takes_back_that_it_closes(void **state)
 {
     struct fixture *f = start(state);
@@ -631,6 +655,7 @@ int main(void)
         OVER_ALL(between_messages_it_closes_at_once),
         OVER_ALL(a_message_in_progress_is_delivered_before),
         OVER_ALL(while_it_is_paused_it_waits_to_close),
+        OVER_ALL(paused_by_the_last_message_it_waits_for_the_answer),
         OVER_ALL(discarding_takes_back_that_it_closes),
         OVER_ALL(what_has_ended_closes_no_more),
         OVER_ALL(free_after_close_tells_nothing),

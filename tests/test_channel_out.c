@@ -146,6 +146,20 @@ static void a_text_keeps_its_place(void **state)
     expect_got(f, "a b c1 d");
 }
 
+static void a_text_may_have_the_error_of_the_caller(void **state)
+{
+    struct fixture *f = start(state);
+    char expected[1000];
+    errno = ENOENT;
+    assert_int_equal(asynchat_push_printf(f->ch, "%m "), 0);
+    errno = EBADF;
+    assert_int_equal(asynchat_push_printf(f->ch, "%m%0700d", 0), 0);
+    settle(f);
+    snprintf(expected, sizeof expected, "%s %s%0700d", strerror(ENOENT),
+             strerror(EBADF), 0);
+    expect_got(f, expected);
+}
+
 static void a_text_that_cannot_be_made_is_refused(void **state)
 {
     struct fixture *f = start(state);
@@ -809,6 +823,7 @@ int main(void)
         OVER_ALL(bad_pushes_are_refused),
         OVER_ALL(a_text_of_any_length_is_pushed),
         OVER_ALL(a_text_keeps_its_place),
+        OVER_ALL(a_text_may_have_the_error_of_the_caller),
         OVER_ALL(a_text_that_cannot_be_made_is_refused),
         OVER_ALL(push_reference_releases_once_when_sent),
         OVER_ALL(many_references_arrive_in_order),

@@ -339,6 +339,59 @@ static void a_channel_that_has_closed_holds_up_no_other(void **state)
     close(peer);
 }
 
+static void a_channel_that_has_broken_holds_up_no_other(void **state)
+{
+    struct fixture *f = start(state);
+    int peer;
+    size_t received = 0;
+    struct asynchat_channel *other = open_other(f, &peer, &received);
+    assert_int_equal(asynchat_join(f->ch, other), 0);
+    push_much(f);
+    turn(f);
+    assert_int_equal(shutdown(f->peer, SHUT_RD), 0);
+    settle(f);
+    assert_non_null(f->ch); /* it may still have something to say */
+    assert_int_equal(send(peer, "hello", 5, 0), 5);
+    turn(f);
+    assert_int_equal(received, 5);
+    asynchat_channel_free(other);
+    close(peer);
+}
+
+static void a_higher_low_mark_holds_at_once(void **state)
+{
+    struct fixture *f = start_pressed(state);
+    push_much(f);
+    turn(f);
+    assert_int_equal(f->count, 10);
+    assert_int_equal(asynchat_set_output_marks(f->ch, MUCH, 2 * MUCH), 0);
+    turn(f);
+    assert_int_equal(f->count, 11);
+}
+
+static void push_100_often(struct fixture *f)
+{
+    char data[100] = {0};
+    int error = 0;
+    while (!error && f->count < 100) {
+        error = asynchat_push(f->ch, data, sizeof data);
+        f->count++;
+    }
+    assert_int_equal(error, ASYNCHAT_EFULL);
+}
+
+static void a_low_limit_holds_in_a_callback_as_well(void **state)
+{
+    struct fixture *f = start(state);
+    turn(f);
+    assert_int_equal(asynchat_set_output_limit(f->ch, 1000), 0);
+    f->on_data = push_100_often;
+    feed_string(f, "x");
+    settle_closed(f);
+    assert_in_range(f->count, 10, 12);
+    assert_int_equal(f->status, ASYNCHAT_EFULL);
+}
+
 static void joining_again_parts_from_the_one_before(void **state)
 {
     struct fixture *f = start(state);
@@ -381,6 +434,9 @@ int main(void)
         OVER_SOCKETS(many_requests_in_one_read_are_not_all_answered_at_once),
         OVER_SOCKETS(pressure_on_one_pauses_the_other),
         OVER_SOCKETS(a_channel_that_has_closed_holds_up_no_other),
+        OVER(SOCKETPAIR, a_channel_that_has_broken_holds_up_no_other),
+        OVER_SOCKETS(a_higher_low_mark_holds_at_once),
+        OVER_ALL(a_low_limit_holds_in_a_callback_as_well),
         OVER_SOCKETS(joining_again_parts_from_the_one_before),
     };
     return RUN(tests);

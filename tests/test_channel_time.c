@@ -6,8 +6,11 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 
 /* In place of libc's, for the library and for libevent. */
@@ -180,6 +183,52 @@ static void a_handler_is_told_again_between_messages(void **state)
     expect(f, "data(x) found data(x) found data(x) found");
 }
 
+static void push_ping(struct asynchat_channel *ch, void *arg)
+{
+    count_idle(ch, arg);
+    assert_int_equal(asynchat_push(ch, "PING", 4), 0);
+}
+
+static void what_is_sent_is_no_reason_to_tell_again(void **state)
+{
+    struct fixture *f = start_idle(state);
+    idle_recorder.handle_idle = push_ping;
+    set(f, (struct asynchat_timeouts){.read_idle = 1000});
+    pass(f, 1000);
+    pass(f, 5000);
+    assert_int_equal(f->count, 1);
+    feed_string(f, "x");
+    turn(f);
+    pass(f, 1000);
+    assert_int_equal(f->count, 2);
+    settle(f);
+    expect_got(f, "PINGPING");
+}
+
+/* It takes its time, and sets the others that would run then. */
+static void set_times_slowly(struct asynchat_channel *ch, void *arg)
+{
+    static const struct asynchat_timeouts times = {
+        .size = sizeof times, .idle = 1000, .read_idle = 2000, .message = 9000};
+    count_idle(ch, arg);
+    now += 10;
+    assert_int_equal(asynchat_set_timeouts(ch, &times), 0);
+}
+
+static void a_handler_may_set_times_and_take_its_time(void **state)
+{
+    struct fixture *f = start_idle(state);
+    idle_recorder.handle_idle = set_times_slowly;
+    set(f, (struct asynchat_timeouts){.idle = 1000, .message = 9000});
+    feed_string(f, "x");
+    turn(f);
+    for (int n = 1; n <= 3; n++) {
+        pass(f, 1000);
+        assert_int_equal(f->count, n);
+    }
+    expect(f, "data(x)");
+}
+
 /* --- messages --- */
 
 static void a_message_that_dribbles_ends_the_channel(void **state)
@@ -327,7 +376,255 @@ static void a_peer_that_takes_something_has_its_time_again(void **state)
     free(data);
 }
 
+/* The system sends it, and nothing of it is queued here. */
+static void a_peer_that_takes_nothing_of_a_file_ends_the_channel(void **state)
+{
+    struct fixture *f = start(state);
+    int fd = memfd_create("file", MFD_CLOEXEC);
+    assert_int_equal(ftruncate(fd, 16 << 20), 0);
+    set(f, (struct asynchat_timeouts){.write_idle = 1000});
+    assert_int_equal(
+        asynchat_push_producer(f->ch, asynchat_producer_file(fd, 0, 16 << 20)),
+        0);
+    turn(f);
+    pass(f, 999);
+    expect(f, "");
+    pass(f, 1);
+    expect(f, "error(ESTALLED) closed(ESTALLED)");
+}
+
+static void set_slow(struct fixture *f)
+{
+    static const struct asynchat_rates rates = {
+        .size = sizeof rates, .write = 1, .write_burst = 1};
+    assert_int_equal(asynchat_set_rates(f->ch, &rates), 0);
+    assert_int_equal(asynchat_push(f->ch, "12345", 5), 0);
+}
+
+/* The peer reads, and is not to blame. */
+static void while_a_rate_keeps_the_output_nobody_stalls(void **state)
+{
+    struct fixture *f = start(state);
+    set(f, (struct asynchat_timeouts){.write_idle = 300});
+    set_slow(f);
+    for (int i = 0; i < 60; i++) {
+        settle(f);
+        pass(f, 100);
+    }
+    settle(f);
+    expect_got(f, "12345");
+    expect(f, "");
+}
+
+static void while_a_rate_keeps_the_output_nobody_lingers(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_set_linger(f->ch, 300), 0);
+    set_slow(f);
+    assert_int_equal(asynchat_close_when_done(f->ch), 0);
+    for (int i = 0; i < 60; i++) {
+        settle(f);
+        pass(f, 100);
+    }
+    settle(f);
+    expect_got(f, "12345");
+    expect(f, "closed(0)");
+}
+
+/* What the system can have of the channel's. */
+static void fill(struct fixture *f)
+{
+    static const char data[65536];
+    int fd = bufferevent_getfd(asynchat_get_bufferevent(f->ch));
+    while (send(fd, data, sizeof data, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+        continue;
+}
+
+static void when_a_rate_allows_it_the_time_begins(void **state)
+{
+    struct fixture *f = start(state);
+    set(f, (struct asynchat_timeouts){.write_idle = 300});
+    set_slow(f);
+    turn(f);
+    fill(f);
+    pass(f, 1000);
+    pass(f, 299);
+    expect(f, "");
+    pass(f, 1);
+    expect(f, "error(ESTALLED) closed(ESTALLED)");
+}
+
+/* But who takes nothing when it is allowed does. */
+static void without_a_rate_the_time_begins(void **state)
+{
+    static const struct asynchat_rates none = {.size = sizeof none};
+    struct fixture *f = start(state);
+    char *data = big(16u << 20);
+    set(f, (struct asynchat_timeouts){.write_idle = 300});
+    set_slow(f);
+    turn(f);
+    pass(f, 900);
+    assert_int_equal(asynchat_push(f->ch, data, 16u << 20), 0);
+    assert_int_equal(asynchat_set_rates(f->ch, &none), 0);
+    turn(f);
+    pass(f, 299);
+    expect(f, "");
+    pass(f, 1);
+    expect(f, "error(ESTALLED) closed(ESTALLED)");
+    free(data);
+}
+
 /* --- pausing, setting --- */
+
+static void resume(evutil_socket_t fd, short what, void *arg)
+{
+    struct fixture *f = arg;
+    (void)fd;
+    (void)what;
+    asynchat_resume_reading(f->ch);
+}
+
+/* The channel's timer is over in the same pass of the loop, and comes next. */
+static void a_pause_that_ends_with_the_timer_has_not_run(void **state)
+{
+    static const struct timeval before = {.tv_usec = 500000};
+    struct fixture *f = start(state);
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.read_idle = 1000});
+    pass(f, 400);
+    asynchat_pause_reading(f->ch);
+    turn(f);
+    event_base_once(f->base, -1, EV_TIMEOUT, resume, f, &before);
+    pass(f, 5000);
+    pass(f, 599);
+    expect(f, "");
+    pass(f, 1);
+    expect(f, "error(EIDLE) closed(EIDLE)");
+}
+
+static void what_is_sent_during_a_pause_begins_it_anew(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.idle = 1000});
+    asynchat_pause_reading(f->ch);
+    turn(f);
+    pass(f, 3000);
+    assert_int_equal(asynchat_push(f->ch, "x", 1), 0);
+    turn(f);
+    pass(f, 500);
+    asynchat_resume_reading(f->ch);
+    turn(f);
+    pass(f, 999);
+    expect(f, "");
+    pass(f, 1);
+    expect(f, "error(EIDLE) closed(EIDLE)");
+}
+
+static void take_time(struct fixture *f)
+{
+    now += 5000;
+    f->on_found = NULL;
+}
+
+static void what_waits_for_its_turn_has_come(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    assert_int_equal(asynchat_set_message_budget(f->ch, 1), 0);
+    set(f, (struct asynchat_timeouts){.read_idle = 1000});
+    f->on_found = take_time;
+    feed_string(f, "a\r\nb\r\nc\r\n");
+    turn(f);
+    turn(f);
+    expect(f, "data(a) found data(b) found data(c) found");
+}
+
+static void a_message_has_no_more_time_for_pauses(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.message = 1000});
+    feed_string(f, "x");
+    turn(f);
+    for (int i = 0; i < 3; i++) {
+        pass(f, 300);
+        asynchat_pause_reading(f->ch);
+        turn(f);
+        pass(f, 700);
+        asynchat_resume_reading(f->ch);
+        turn(f);
+    }
+    pass(f, 99);
+    expect(f, "data(x)");
+    pass(f, 1);
+    expect(f, "error(ESLOW) closed(ESLOW)");
+}
+
+/* And does not end before it begins. */
+static void a_channel_that_connects_has_its_time_when_it_is_up(void **state)
+{
+    struct fixture *f = *state;
+    int fds[2];
+    f->base = f->base ? f->base : event_base_new();
+    make_socketpair(fds);
+    struct bufferevent *bev =
+        bufferevent_socket_new(f->base, -1, BEV_OPT_CLOSE_ON_FREE);
+    assert_int_equal(
+        asynchat_channel_new(bev, ASYNCHAT_CONNECTING, &recorder, f, &f->ch),
+        0);
+    set(f, (struct asynchat_timeouts){.read_idle = 1000});
+    pass(f, 5000);
+    bufferevent_setfd(bev, fds[0]);
+    f->peer = fds[1];
+    bufferevent_trigger_event(bev, BEV_EVENT_CONNECTED, 0);
+    turn(f);
+    expect(f, "connect");
+    pass(f, 999);
+    expect(f, "");
+    pass(f, 1);
+    expect(f, "error(EIDLE) closed(EIDLE)");
+}
+
+static void a_shorter_linger_time_holds_at_once(void **state)
+{
+    struct fixture *f = start(state);
+    char *data = big(16u << 20);
+    assert_int_equal(asynchat_push(f->ch, data, 16u << 20), 0);
+    assert_int_equal(asynchat_close_when_done(f->ch), 0);
+    turn(f);
+    pass(f, 100);
+    assert_int_equal(asynchat_set_linger(f->ch, 500), 0);
+    turn(f);
+    pass(f, 399);
+    expect(f, "");
+    pass(f, 1);
+    expect(f, "error(ETIMEDOUT) closed(ETIMEDOUT)");
+    free(data);
+}
+
+static void keep_open(struct fixture *f)
+{
+    asynchat_keep_open(f->ch);
+}
+
+static void what_is_discarded_lingers_no_more(void **state)
+{
+    struct fixture *f = start(state);
+    char *data = big(16u << 20);
+    f->on_eof = keep_open;
+    feed_eof(f);
+    turn(f);
+    assert_int_equal(asynchat_push(f->ch, data, 16u << 20), 0);
+    assert_int_equal(asynchat_close_when_done(f->ch), 0);
+    turn(f);
+    asynchat_discard_buffers(f->ch);
+    turn(f);
+    pass(f, 100000);
+    pass(f, 100000);
+    expect(f, "eof");
+    free(data);
+}
 
 static void time_stands_still_while_reading_is_paused(void **state)
 {
@@ -481,6 +778,8 @@ int main(void)
         OVER_ALL(a_handler_is_told_once_until_something_comes),
         OVER_ALL(a_handler_is_told_again_in_a_message),
         OVER_ALL(a_handler_is_told_again_between_messages),
+        OVER_ALL(what_is_sent_is_no_reason_to_tell_again),
+        OVER_ALL(a_handler_may_set_times_and_take_its_time),
         OVER_ALL(a_message_that_dribbles_ends_the_channel),
         OVER_ALL(each_message_has_its_own_time),
         OVER_ALL(a_message_begins_with_what_is_held_back),
@@ -491,7 +790,19 @@ int main(void)
         OVER(BUFFEREVENT, a_peer_that_takes_nothing_ends_the_channel),
         OVER(SOCKETPAIR, a_peer_that_takes_something_has_its_time_again),
         OVER(BUFFEREVENT, a_peer_that_takes_something_has_its_time_again),
+        OVER_SOCKETS(a_peer_that_takes_nothing_of_a_file_ends_the_channel),
+        OVER_ALL(while_a_rate_keeps_the_output_nobody_stalls),
+        OVER_ALL(while_a_rate_keeps_the_output_nobody_lingers),
+        OVER(SOCKETPAIR, when_a_rate_allows_it_the_time_begins),
+        OVER(SOCKETPAIR, without_a_rate_the_time_begins),
         OVER_ALL(time_stands_still_while_reading_is_paused),
+        OVER_ALL(a_pause_that_ends_with_the_timer_has_not_run),
+        OVER_ALL(what_is_sent_during_a_pause_begins_it_anew),
+        OVER_ALL(what_waits_for_its_turn_has_come),
+        OVER_ALL(a_message_has_no_more_time_for_pauses),
+        OVER(BUFFEREVENT, a_channel_that_connects_has_its_time_when_it_is_up),
+        OVER_SOCKETS(a_shorter_linger_time_holds_at_once),
+        OVER_SOCKETS(what_is_discarded_lingers_no_more),
         OVER_ALL(it_stands_still_between_messages_too),
         OVER_SOCKETS(it_lingers_no_longer_than_the_linger_time),
         OVER_SOCKETS(a_peer_that_is_only_listened_to_has_its_times),

@@ -121,6 +121,30 @@ static void connects_over_ipv4(void **state)
     converse(f);
 }
 
+static void tell_pressure(struct asynchat_channel *ch, void *arg)
+{
+    struct fixture *f = arg;
+    (void)ch;
+    assert_string_equal(f->log, "connect");
+    f->count++;
+}
+
+static void what_is_pushed_before_is_pressure_when_it_is_up(void **state)
+{
+    static struct asynchat_handler handler;
+    struct fixture *f = listen_on(state, "127.0.0.1:0");
+    char *data = big(16u << 20);
+    handler = recorder;
+    handler.handle_pressure = tell_pressure;
+    assert_int_equal(
+        asynchat_connect(f->base, peer_address(f), 0, &handler, f, &f->ch), 0);
+    assert_int_equal(asynchat_push(f->ch, data, 16u << 20), 0);
+    for (int i = 0; i < 100 && f->count == 0; i++)
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+    assert_int_equal(f->count, 1);
+    free(data);
+}
+
 static void connects_over_ipv6(void **state)
 {
     struct fixture *f = *state;
@@ -487,6 +511,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         OVER(TCP, connects_over_ipv4),
+        OVER(TCP, what_is_pushed_before_is_pressure_when_it_is_up),
         OVER(TCP, connects_over_ipv6),
         OVER(TCP, what_is_refused_before_it_is_up_ends_it_then),
         OVER(TCP, connects_over_a_unix_socket),

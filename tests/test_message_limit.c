@@ -216,6 +216,22 @@ static void discarding_forgets_what_was_dropped(void **state)
     expect(f, "data(abcgh) found");
 }
 
+static void what_was_dropped_is_told_before_eof_also_when_paused(void **state)
+{
+    struct fixture *f = start_limited(state, &dropping_recorder, 5);
+    feed_string(f, "too lo");
+    settle(f);
+    expect(f, "data(too l)");
+    asynchat_pause_reading(f->ch);
+    settle(f);
+    feed_eof(f);
+    settle(f);
+    expect(f, "");
+    asynchat_resume_reading(f->ch);
+    settle_closed(f);
+    expect(f, "dropped(,6) eof(cut off) closed(EOF)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +251,7 @@ int main(void)
         OVER_ALL(a_limit_below_what_came_drops_the_rest),
         OVER_ALL(pausing_at_the_limit_drops_the_rest_later),
         OVER_ALL(discarding_forgets_what_was_dropped),
+        OVER_ALL(what_was_dropped_is_told_before_eof_also_when_paused),
     };
     return RUN(tests);
 }

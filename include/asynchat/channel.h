@@ -214,8 +214,8 @@ ASYNCHAT_API int asynchat_close_in_stages(struct asynchat_channel *ch);
 /* Ends this side's output, when all that is queued has been sent: the peer sees
  * the end of file, and what it sends is delivered until it ends its side too.
  * Pushes are refused with ASYNCHAT_ECLOSED from now on. Over a bufferevent of
- * yours with a descriptor its socket is shut down: where TLS is in it, end that
- * first. Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED (the channel has
+ * yours with a descriptor its socket is shut down: where TLS is in it, or a filter
+ * that adds something at its end, end that first. Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED (the channel has
  * ended). (Python: socket.shutdown) Since 0.1. */
 ASYNCHAT_API int asynchat_shutdown_write(struct asynchat_channel *ch);
 
@@ -449,8 +449,9 @@ ASYNCHAT_API unsigned asynchat_get_message_budget(
  * `size` is sizeof the struct. Fields are only ever appended. What the channel
  * ends with, by handle_error and handle_close, is ASYNCHAT_EIDLE for the first
  * two, unless the handler has handle_idle, ASYNCHAT_ESTALLED for write_idle, which
- * drops what is queued, and else ASYNCHAT_ESLOW. While reading is paused, time
- * stands still but for write_idle. */
+ * drops what is queued, and else ASYNCHAT_ESLOW. While nothing is read, as reading
+ * is paused or the connection is not up yet, time stands still but for write_idle;
+ * and that, and the linger time, while a rate keeps the output. */
 struct asynchat_timeouts {
     size_t size;
     unsigned idle;       /* nothing moves, in or out */
