@@ -150,7 +150,8 @@ static const char *date_text(struct date *date, time_t at)
     return date->text;
 }
 
-/* In one of three forms: RFC 9110, 5.6.7. -1 is none, and that of NULL. */
+/* In one of three forms, and no other: RFC 9110, 5.6.7. -1 is none, and that of
+ * NULL. */
 static time_t parse_date(const char *text)
 {
     static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT",
@@ -158,9 +159,11 @@ static time_t parse_date(const char *text)
                                         "%a %b %e %H:%M:%S %Y"};
     for (int i = 0; text && i < 3; i++) {
         struct tm tm = {0};
-        const char *end = strptime(text, forms[i], &tm);
-        if (end && !*end)
-            return timegm(&tm);
+        char again[64];
+        time_t date = strptime(text, forms[i], &tm) ? timegm(&tm) : -1;
+        strftime(again, sizeof again, forms[i], &tm);
+        if (date != -1 && strcmp(text, again) == 0)
+            return date;
     }
     return -1;
 }
@@ -542,8 +545,9 @@ static const char *try_request(const struct request *r, struct file *f)
     if (others ? matches(others, f->tag, true)
                : since != -1 && f->modified <= since)
         return NOT_MODIFIED;
+    /* A date does not tell two versions of one second apart: 13.1.5. */
     if (r->method == GET && r->fields[RANGE] &&
-        (!same || strcmp(same, f->tag) == 0 || parse_date(same) == f->modified))
+        (!same || strcmp(same, f->tag) == 0))
         return choose_range(f, r->fields[RANGE]);
     return OK;
 }
@@ -665,8 +669,10 @@ static void answer_file(struct client *c)
                                                      : "403 Forbidden";
     }
     f.size = f.len = (uint64_t)about.st_size;
-    f.modified = about.st_mtim.tv_sec;
-    join(f.tag, "\"", number_text((uint64_t)f.modified), "-",
+    f.modified = about.st_mtim.tv_sec; /* not to come: RFC 9110, 8.8.2.1 */
+    if (f.modified > time(NULL))
+        f.modified = time(NULL);
+    join(f.tag, "\"", number_text((uint64_t)about.st_mtim.tv_sec), "-",
          number_text((uint64_t)about.st_mtim.tv_nsec), "-", number_text(f.size),
          "\"", NULL);
     if (S_ISDIR(about.st_mode))
@@ -766,7 +772,7 @@ static void got_chunk_size(struct client *c, char *line)
 {
     uint64_t size;
     char *digits = strsep(&line, ";");
-    if ((line && !is_value(line)) ||
+    if ((line && (!is_value(line) || isblank((unsigned char)*digits))) ||
         !parse_number(line ? trim(digits) : digits, 16, &size))
         refuse(c, BAD);
     else if (size > max_body - c->mark)

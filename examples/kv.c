@@ -366,10 +366,15 @@ static void entry_delete(struct entry *e)
     memory_used -= sizeof *e;
 }
 
-static void expired(evutil_socket_t fd, short what, void *e)
+/* The loop counts from when its turn began, which may be a while ago. */
+static void expired(evutil_socket_t fd, short what, void *arg)
 {
+    struct entry *e = arg;
     (void)fd, (void)what;
-    entry_delete(e);
+    if (e->expires > now())
+        expire(e, e->expires);
+    else
+        entry_delete(e);
 }
 
 /* NULL: there is none, or its time is over, and its timer's turn may not have
@@ -577,7 +582,8 @@ static const char *run_ttl(struct client *c)
     int unit = c->command->n;
     if (!e || !e->expires)
         return say_number(c, ':', e ? -1 : -2);
-    return say_number(c, ':', (e->expires - now() + unit / 2) / unit);
+    long long left = e->expires - now();
+    return say_number(c, ':', left > 0 ? (left + unit / 2) / unit : 0);
 }
 
 /* Adds keys to the words of a client, until so many were seen, or all: then the

@@ -203,8 +203,10 @@ int asynchat__address_format(const struct address *address, char *text,
         len = format_four(address, whole, sizeof whole);
     else if (address->storage.ss_family == AF_INET6)
         len = format_six(address, whole, sizeof whole);
-    else
+    else if (address->storage.ss_family == AF_UNIX)
         len = format_unix(address, whole, sizeof whole);
+    else
+        len = -EAFNOSUPPORT;
     if (len < 0)
         return len;
     if ((size_t)len >= sizeof whole || (size_t)len >= size)

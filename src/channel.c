@@ -159,11 +159,13 @@ void asynchat__channel_hold(struct asynchat_channel *ch)
     ch->running = true;
 }
 
-/* Release callbacks may still call; they find the channel running, and freed.
- */
+/* Release callbacks may still call; they find the channel running, and freed. What
+ * was posted, and runs when the loop is nobody's any more, finds nothing of it. */
 static void channel_destroy(struct asynchat_channel *ch)
 {
+    struct loop *loop = ch->transport.loop;
     ch->running = true;
+    asynchat__loop_hold(loop);
     asynchat__channel_out_discard(ch);
     asynchat__post_forget(ch);
     ch->transport.ops->close(&ch->transport);
@@ -173,6 +175,7 @@ static void channel_destroy(struct asynchat_channel *ch)
     asynchat__transcript_free(ch->transcript);
     asynchat__channel_leave(ch);
     free(ch);
+    asynchat__loop_release(loop);
 }
 
 /* The end of what asynchat__channel_hold() began, and the one place where a

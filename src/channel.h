@@ -80,6 +80,7 @@ struct channel_in {
     bool due;       /* a number was reached, and the input paused before
                                that was said */
     uint8_t paused; /* the reasons */
+    uint32_t again; /* bytes that were put back, and counted before */
 };
 
 #define CHANNEL_OUT_BUFFER_SIZE 65536
@@ -282,6 +283,9 @@ void asynchat__channel_linger_stop(struct asynchat_channel *ch);
  * there is nothing of that. The output is `kept`, and the peer not to blame. */
 void asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait,
                                   bool kept);
+
+/* There is no rate any more. */
+void asynchat__channel_time_unrated(struct asynchat_channel *ch);
 
 /* In milliseconds, of a clock that wraps. */
 uint32_t asynchat__channel_time_now(void);

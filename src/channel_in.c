@@ -368,6 +368,14 @@ static size_t in_piece(struct asynchat_channel *ch, const uint8_t *piece,
     return done;
 }
 
+/* What was put back has been counted. */
+static void in_count_received(struct channel_in *in, size_t len)
+{
+    size_t again = len < in->again ? len : in->again;
+    in->again -= (uint32_t)again;
+    in->received += len - again;
+}
+
 /* References that came over a pair are released by this, and the callbacks may
  * call anything: whatever changes the evbuffer waits until it is done. */
 static void in_drain(struct asynchat_channel *ch, size_t len)
@@ -375,7 +383,7 @@ static void in_drain(struct asynchat_channel *ch, size_t len)
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
     struct evbuffer *aside;
     if (!ch->transport.ops->is_socket)
-        ch->in.received += len;
+        in_count_received(&ch->in, len);
     ch->in.draining = true;
     evbuffer_drain(input, len);
     ch->in.draining = false;
@@ -492,8 +500,10 @@ void asynchat__channel_in_discard(struct asynchat_channel *ch)
     ch->in.epoch++;
     ch->in.anew = true;
     ch->in.discarded = true;
-    if (ch->in.aside)
+    if (ch->in.aside) {
+        ch->in.again -= (uint32_t)evbuffer_get_length(ch->in.aside);
         evbuffer_free(ch->in.aside);
+    }
     ch->in.aside = NULL;
     if (!ch->in.lent && !ch->in.draining)
         in_discarded(ch);

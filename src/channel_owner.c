@@ -57,11 +57,27 @@ void asynchat__channels_end(struct asynchat_channel *list)
     }
 }
 
+/* Whether there is nothing to ask for: not so where only one side is over, and the
+ * other goes on. */
+static bool is_ending(const struct asynchat_channel *ch)
+{
+    switch (ch->state) {
+    case CHANNEL_OPEN:
+        return ch->out.queue.ends && !ch->shuts;
+    case CHANNEL_SENDING:
+        return ch->out.queue.ends || !ch->half_open;
+    default:
+        return ch->state != CHANNEL_RECEIVING || !ch->shuts;
+    }
+}
+
 /* Nothing has come of the next message: of what came while reading was paused
  * that is not known, and who paused it may still have to answer the last one. */
 static bool is_between_messages(const struct asynchat_channel *ch)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
+    if (ch->state == CHANNEL_SENDING)
+        return true;
     return ch->transport.reading == TRANSPORT_READ && !ch->in.paused &&
            ch->in.fresh > 0 && ch->in.match.held == 0 && !ch->in.due &&
            evbuffer_get_length(input) == 0;
@@ -82,7 +98,7 @@ static bool is_to_be_told(const struct asynchat_channel *ch)
 
 void asynchat__channel_stopping(struct asynchat_channel *ch)
 {
-    bool ending = ch->state != CHANNEL_OPEN || ch->out.queue.ends;
+    bool ending = is_ending(ch);
     bool told = ch->told;
     if (ch->over) {
         channel_over(ch);

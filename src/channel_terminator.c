@@ -35,6 +35,7 @@ static void terminator_put_back(struct asynchat_channel *ch,
                                 struct evbuffer *held)
 {
     ch->in.anew = true;
+    ch->in.again += (uint32_t)evbuffer_get_length(held);
     if (!ch->in.lent)
         ch->transport.ops->wake(&ch->transport);
     if (ch->in.lent || ch->in.draining) {

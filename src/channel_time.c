@@ -370,11 +370,9 @@ void asynchat__channel_time_free(struct channel_time *time)
     free(time);
 }
 
-void asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait,
-                                  bool kept)
+static void time_allow_in(struct channel_time *time, uint32_t now,
+                          uint32_t wait, bool kept)
 {
-    struct channel_time *time = ch->time;
-    uint32_t now = asynchat__channel_time_now();
     if (time->kept && !kept) {
         time->since[CLOCK_WRITE] = now;
         time->since[CLOCK_LINGER] = now;
@@ -382,6 +380,13 @@ void asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait,
     time->kept = kept;
     time->allow = wait;
     time->since[CLOCK_ALLOW] = now;
+}
+
+void asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait,
+                                  bool kept)
+{
+    uint32_t now = asynchat__channel_time_now();
+    time_allow_in(ch->time, now, wait, kept);
     time_arm(ch, now);
 }
 
@@ -391,6 +396,12 @@ static void time_set_anew(struct asynchat_channel *ch)
     ch->time->running = 0;
     ch->calm = false;
     asynchat__channel_wake(ch);
+}
+
+void asynchat__channel_time_unrated(struct asynchat_channel *ch)
+{
+    time_allow_in(ch->time, asynchat__channel_time_now(), 0, false);
+    time_set_anew(ch);
 }
 
 /* --- linger --- */

@@ -87,8 +87,8 @@ static int file_send(void *arg, int socket, size_t room, size_t *sent)
         *sent = (size_t)n;
     if (n < 0 && errno == EINTR)
         return -EAGAIN;
-    if (n < 0 && (errno == EINVAL || errno == ENOSYS))
-        return -ENOTSUP; /* not every file system has it */
+    if (n < 0 && (errno == EINVAL || errno == ENOSYS || errno == EOVERFLOW))
+        return -ENOTSUP; /* not every file system has it, or all offsets */
     return file_advance(file, n);
 }
 #endif

@@ -137,8 +137,9 @@ void asynchat__channel_rate(struct asynchat_channel *ch)
     rate_pay(ch->rate, WRITE, ch->transport.sent);
     rate_read(ch, asynchat__channel_time_now());
     bool kept = rate_keeps(ch);
-    asynchat__channel_time_allow(ch, rate_next(ch, kept), kept);
+    uint32_t next = rate_next(ch, kept);
     ch->rate->served = false;
+    asynchat__channel_time_allow(ch, next, kept);
 }
 
 /* What a channel needs for rates; 0 or -ENOMEM. */
@@ -174,7 +175,7 @@ static void rate_drop(struct asynchat_channel *ch)
         return;
     asynchat__channel_rate_free(ch->rate);
     ch->rate = NULL;
-    asynchat__channel_time_allow(ch, 0, false);
+    asynchat__channel_time_unrated(ch);
 }
 
 static void rate_leave(struct channel_rate *rate)

@@ -150,7 +150,7 @@ void asynchat_server_free(struct asynchat_server *server)
 
 void asynchat_server_set_remove_path(struct asynchat_server *server, int remove)
 {
-    if (server)
+    if (server && server->fd >= 0)
         server->remove_path = remove != 0;
 }
 

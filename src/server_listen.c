@@ -71,6 +71,8 @@ static int path_look(struct asynchat_server *server)
     struct stat there;
     if (lstat(server_path(server), &there) < 0)
         return -errno;
+    if (!S_ISSOCK(there.st_mode))
+        return -ENOTSOCK;
     server->device = there.st_dev;
     server->inode = there.st_ino;
     return 0;
@@ -83,7 +85,8 @@ static int path_made(struct asynchat_server *server)
     const char *path = server_path(server);
     int error = path_look(server);
     if (error) {
-        unlink(path);
+        if (error != -ENOTSOCK)
+            unlink(path);
         return error;
     }
     server->remove_path = true;
@@ -194,7 +197,7 @@ static int socket_settle(struct asynchat_server *server, int fd)
     server->fd = fd;
     if (!is_unix(server))
         return set_connections(server);
-    path_look(server); /* if it is there */
+    path_look(server); /* if it is there, and a socket */
     return 0;
 }
 

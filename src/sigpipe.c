@@ -2,19 +2,21 @@
  * libevent's own writev. SPDX-License-Identifier: BSD-3-Clause */
 #include "sigpipe.h"
 
+#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 
-static atomic_flag ignored = ATOMIC_FLAG_INIT;
-
-void asynchat__sigpipe_ignore(void)
+static void sigpipe_ignore(void)
 {
     struct sigaction action;
-    if (atomic_flag_test_and_set_explicit(&ignored, memory_order_relaxed))
-        return;
     if (sigaction(SIGPIPE, NULL, &action) == 0 &&
         !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL) {
         action.sa_handler = SIG_IGN;
         sigaction(SIGPIPE, &action, NULL);
     }
+}
+
+void asynchat__sigpipe_ignore(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, sigpipe_ignore);
 }

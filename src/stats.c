@@ -68,6 +68,8 @@ static void server_count_end(struct server_counts *counts, int status)
     while (i < SERVER_ENDS - 1 && counts->ends[i].count > 0 &&
            counts->ends[i].status != status)
         i++;
+    if (i == SERVER_ENDS - 1)
+        return; /* a producer may make up any error */
     counts->ends[i].status = status;
     counts->ends[i].count++;
 }

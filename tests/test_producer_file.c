@@ -195,6 +195,13 @@ static void an_offset_past_the_end_is_ETRUNCATED(void **state)
                    "before ");
 }
 
+/* Where sendfile(2) says that it is too large. */
+static void the_last_offset_is_ETRUNCATED(void **state)
+{
+    expect_failure(state, make_file("x", 1), INT64_MAX - 1, 1,
+                   ASYNCHAT_ETRUNCATED, "before ");
+}
+
 static void a_file_too_short_is_ETRUNCATED_after_what_there_is(void **state)
 {
     expect_failure(state, make_file("0123456789", 10), 2, 9,
@@ -281,6 +288,7 @@ int main(void)
         OVER_ALL(an_end_past_2_to_63_is_EINVAL),
         OVER_ALL(an_offset_past_2_to_63_is_EINVAL),
         OVER_ALL(an_offset_past_the_end_is_ETRUNCATED),
+        OVER_ALL(the_last_offset_is_ETRUNCATED),
         OVER_ALL(a_file_too_short_is_ETRUNCATED_after_what_there_is),
         OVER_SOCKETS(a_file_that_shrinks_is_ETRUNCATED),
         OVER(BUFFEREVENT, a_file_that_shrinks_is_ETRUNCATED),

@@ -462,6 +462,29 @@ static void without_the_group_there_is_no_limit(void **state)
     group_close(&g);
 }
 
+static void free_group(struct asynchat_channel *ch, void *group)
+{
+    assert_null(ch);
+    asynchat_rate_group_free(group);
+}
+
+/* What is posted to the last channel of a loop runs when that is freed. */
+static void a_group_can_be_freed_by_what_is_posted(void **state)
+{
+    static const struct asynchat_rates rates = {
+        .size = sizeof rates, .read = 10, .read_burst = 10};
+    struct fixture *f = start_counting(state);
+    struct asynchat_rate_group *group;
+    assert_int_equal(asynchat_rate_group_new(f->base, &rates, &group), 0);
+    assert_int_equal(asynchat_set_rate_group(f->ch, group), 0);
+    feed_bytes(f, 20);
+    assert_int_equal(asynchat_post(asynchat_get_id(f->ch), free_group, group),
+                     0);
+    asynchat_channel_free(f->ch);
+    f->ch = NULL;
+    settle(f);
+}
+
 static void who_leaves_is_not_limited(void **state)
 {
     struct group g = group_open(10);
@@ -562,6 +585,8 @@ int main(void)
         cmocka_unit_test(without_the_group_there_is_no_limit),
         cmocka_unit_test(who_leaves_is_not_limited),
         cmocka_unit_test(a_group_may_have_other_rates),
+        OVER(SOCKETPAIR, a_group_can_be_freed_by_what_is_posted),
+        OVER(BUFFEREVENT, a_group_can_be_freed_by_what_is_posted),
         OVER(SOCKETPAIR, bad_rates_are_refused),
         OVER(SOCKETPAIR, bad_groups_are_refused),
     };

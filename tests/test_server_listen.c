@@ -298,6 +298,24 @@ static void the_last_one_may_remove_the_path(void **state)
     assert_false(is_there());
 }
 
+/* Another server's, or what else is there by then. */
+static void a_path_that_is_not_the_sockets_stays(void **state)
+{
+    struct fixture *f = serve(state, unix_address());
+    struct asynchat_server *old = f->server;
+    int fd = handed_over(f);
+    asynchat_server_set_remove_path(old, 0);
+    asynchat_server_free(old);
+    assert_int_equal(unlink(unix_path()), 0);
+    close(open(unix_path(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    take(f, fd, NULL);
+    asynchat_server_set_remove_path(f->server, 1);
+    asynchat_server_free(f->server);
+    f->server = NULL;
+    assert_true(is_there());
+    assert_int_equal(unlink(unix_path()), 0);
+}
+
 /* What taking a descriptor fails with, which stays the caller's. */
 static int take_refusal(struct fixture *f, int fd)
 {
@@ -387,6 +405,7 @@ int main(void)
         OVER(TCP, connections_of_one_handed_over_have_the_options),
         OVER(TCP, a_path_handed_over_stays_if_the_old_one_says_so),
         OVER(TCP, the_last_one_may_remove_the_path),
+        OVER(TCP, a_path_that_is_not_the_sockets_stays),
         OVER(TCP, what_does_not_listen_for_streams_is_refused),
         OVER(TCP, so_many_are_accepted_in_a_wake_up),
         OVER(TCP, unless_set_64_are_accepted_in_a_wake_up),

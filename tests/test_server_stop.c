@@ -342,6 +342,59 @@ static void a_channel_that_is_paused_is_waited_for(void **state)
     expect_received(f->peer, "one\r\nlater\r\ntwo\r\nthree\r\n", true);
 }
 
+static void keep_open(struct fixture *f, struct asynchat_channel *ch)
+{
+    (void)f;
+    asynchat_keep_open(ch);
+}
+
+static struct fixture *begin_half_open(void **state,
+                                       const struct asynchat_handler *handler)
+{
+    struct fixture *f = begin(state, handler);
+    when = "eof";
+    then = keep_open;
+    assert_int_equal(shutdown(f->peer, SHUT_WR), 0);
+    turn(f);
+    expect_events("eof");
+    return f;
+}
+
+static void without_the_peers_side_it_closes_at_once(void **state)
+{
+    struct fixture *f = begin_half_open(state, &untold);
+    stop(f, GRACE);
+    turn(f);
+    expect_events("closed(EOF) stopped");
+}
+
+static void without_the_peers_side_it_is_told(void **state)
+{
+    struct fixture *f = begin_half_open(state, &told);
+    stop(f, GRACE);
+    turn(f);
+    expect_events("stopping");
+    assert_int_equal(asynchat_push(f->own, "bye", 3), 0);
+    assert_int_equal(asynchat_close_between_messages(f->own), 0);
+    turn(f);
+    expect_events("closed(EOF) stopped");
+    expect_received(f->peer, "bye", true);
+}
+
+static void without_its_own_side_it_hears_the_message_in_progress(void **state)
+{
+    struct fixture *f = begin(state, &untold);
+    assert_int_equal(asynchat_shutdown_write(f->own), 0);
+    send_text(f->peer, "he");
+    turn(f);
+    stop(f, GRACE);
+    turn(f);
+    expect_events("");
+    send_text(f->peer, "llo\r\n");
+    turn(f);
+    expect_events("message closed stopped");
+}
+
 static void a_connection_just_accepted_is_told_first_that_it_is_up(void **state)
 {
     struct fixture *f = begin_with(state, &untold, NULL);
@@ -938,6 +991,9 @@ int main(void)
         OVER(TCP, what_had_arrived_is_answered_before),
         OVER(TCP, also_by_a_channel_whose_turn_is_over),
         OVER(TCP, a_channel_that_is_paused_is_waited_for),
+        OVER(TCP, without_the_peers_side_it_closes_at_once),
+        OVER(TCP, without_the_peers_side_it_is_told),
+        OVER(TCP, without_its_own_side_it_hears_the_message_in_progress),
         OVER(TCP, a_connection_just_accepted_is_told_first_that_it_is_up),
         OVER(TCP, what_is_queued_is_still_sent),
         OVER(TCP, with_no_terminator_what_has_begun_has_no_end),

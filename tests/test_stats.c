@@ -42,6 +42,47 @@ static void bytes_and_messages_are_counted(void **state)
     assert_int_equal(stats_of(f).messages, 4);
 }
 
+static void what_is_matched_again_is_counted_once(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    feed_string(f, "a\r");
+    settle(f);
+    assert_int_equal(asynchat_set_terminator(f->ch, "\rb", 2), 0);
+    settle(f);
+    assert_int_equal(asynchat_set_terminator(f->ch, "\n", 1), 0);
+    settle(f);
+    feed_string(f, "bc\n");
+    settle(f);
+    expect(f, "data(a\\rbc) found");
+    assert_int_equal(stats_of(f).received, 5);
+}
+
+static void set_another_and_discard(struct fixture *f)
+{
+    f->on_data = NULL;
+    assert_int_equal(asynchat_set_terminator(f->ch, "\n", 1), 0);
+    asynchat_discard_buffers(f->ch);
+}
+
+/* The rest of what was held back is dropped before it is matched again. */
+static void what_is_dropped_is_counted_once(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_set_terminator(f->ch, "abcabd", 6), 0);
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 1), 0);
+    feed_string(f, "abcab");
+    settle(f);
+    f->on_data = set_another_and_discard;
+    feed_string(f, "c");
+    settle(f);
+    expect(f, "data(a)");
+    feed_string(f, "0123456789\n");
+    settle(f);
+    expect(f, "data(0123456789) found");
+    assert_int_equal(stats_of(f).received, 17);
+}
+
 static void whole_messages_are_counted(void **state)
 {
     struct fixture *f = start_whole(state);
@@ -211,6 +252,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OVER_ALL(a_new_channel_has_done_nothing),
         OVER_ALL(bytes_and_messages_are_counted),
+        OVER_ALL(what_is_matched_again_is_counted_once),
+        OVER_ALL(what_is_dropped_is_counted_once),
         OVER_ALL(whole_messages_are_counted),
         OVER_ALL(the_count_goes_on_over_a_budget),
         OVER_ALL(dropped_messages_are_counted_apart),

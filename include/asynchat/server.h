@@ -95,9 +95,11 @@ struct asynchat_server_options {
  * free, "unix:/run/x". Host names are not looked up. TCP connections are
  * accepted with TCP_NODELAY, everything is close-on-exec. A Unix socket that is
  * at the path, and on which nobody listens any more, is replaced; anything else
- * that is there stays, and the answer is -EADDRINUSE. `options` may be NULL
- * and is copied, and its workers borrowed until the server is freed; `handler` is
- * borrowed until the server and its channels are gone. Gives the server in *out, which on failure is as it was. Errors:
+ * that is there stays, and the answer is -EADDRINUSE. (Two that begin at the same
+ * moment on one path may replace each other.) `options` may be NULL and is copied,
+ * and its workers borrowed until the server is freed; `handler` is borrowed until
+ * the server and its channels are gone. Gives the server in *out, which on failure
+ * is as it was. Errors:
  * -EINVAL (`base`, `address`, `handler` or `out` is NULL, `address` has no such
  * form, a flag is unknown, there are both workers and limits, the mode is impossible, or `handler` or `options` is
  * filled in wrongly), -ENAMETOOLONG (the path is too long), -ENOTSUP (`handler` or `options` has

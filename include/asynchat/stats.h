@@ -60,7 +60,7 @@ ASYNCHAT_API int asynchat_server_get_stats(
 
 /* How many of its channels have ended with that status: what handle_close was
  * told, or would have been for one that was freed, so 0, ASYNCHAT_EOF, or an
- * error. Since 0.1. */
+ * error. The first 47 that there are, are counted. Since 0.1. */
 ASYNCHAT_API uint64_t asynchat_server_get_ended(
     const struct asynchat_server *server, int status);
 
