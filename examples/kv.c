@@ -54,8 +54,9 @@ static unsigned hash(const void *bytes, size_t len)
 #define QUEUE_MOST (1u << 30)
 #define SUBSCRIBER_QUEUE_MOST (32u << 20)
 
-#define LARGE 16384    /* bytes that are rather counted than copied */
-#define NUMBER_MOST 24 /* bytes of one as text, its kind and line end too */
+#define WORDS_KEPT 1024 /* of a client between requests, as room for the next */
+#define LARGE 16384     /* bytes that are rather counted than copied */
+#define NUMBER_MOST 24  /* bytes of one as text, its kind and line end too */
 #define BLANKS " \f\n\r\t\v" /* a NUL is the end of a line */
 #define SYNTAX "ERR syntax error"
 #define NO_NUMBER "ERR value is not an integer or out of range"
@@ -264,6 +265,11 @@ static void drop_words(struct client *c)
 {
     while (c->count > 0)
         word_release(c->words[--c->count]);
+    if (c->room > WORDS_KEPT) {
+        free(c->words);
+        c->words = NULL;
+        c->room = 0;
+    }
     c->expected = 0;
     c->size = 0;
 }
@@ -346,11 +352,14 @@ static void expire(struct entry *e, long long at)
 {
     expiring += (at != 0) - (e->expires != 0);
     e->expires = at;
-    if (e->timer)
+    if (e->timer) {
         event_free(e->timer);
+        memory_used -= event_get_struct_event_size();
+    }
     e->timer = at ? evtimer_new(base, expired, e) : NULL;
     if (at == 0)
         return;
+    memory_used += event_get_struct_event_size();
     long long left = at - now();
     struct timeval tv = {left / 1000, left % 1000 * 1000};
     require(e->timer && event_add(e->timer, &tv) == 0 ? 0 : -ENOMEM, "timer");
