@@ -441,7 +441,8 @@ static struct sockaddr_in own_address(uint16_t port)
 
 #define SERVER_PORT 7007
 
-static void serve(struct fixture *f, const struct asynchat_handler *handler)
+static void listen_tcp(struct fixture *f,
+                       const struct asynchat_handler *handler)
 {
     struct sockaddr_in own = own_address(SERVER_PORT);
     char ip[INET_ADDRSTRLEN], address[INET_ADDRSTRLEN + 8];
@@ -451,7 +452,7 @@ static void serve(struct fixture *f, const struct asynchat_handler *handler)
         asynchat_server_new(f->base, address, handler, f, NULL, &f->server), 0);
 }
 
-static int dial_server(void)
+static int dial_tcp(void)
 {
     struct sockaddr_in from = own_address(0), to = own_address(SERVER_PORT);
     int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -464,8 +465,8 @@ static int dial_server(void)
 
 static void open_tcp(struct fixture *f, const struct asynchat_handler *handler)
 {
-    serve(f, handler);
-    f->peer = dial_server();
+    listen_tcp(f, handler);
+    f->peer = dial_tcp();
 }
 
 struct fixture *start_with(void **state, const struct asynchat_handler *handler)

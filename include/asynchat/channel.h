@@ -92,11 +92,11 @@ struct asynchat_handler {
     void (*handle_connect)(struct asynchat_channel *ch, void *arg);
 
     /* The peer sends no more. All it sent has been delivered, bytes held back
-     * included; `cut_off` is 1 when the last are the beginning of a message that
-     * was not finished, which with `message` is not delivered, but can be had from
-     * asynchat_get_collected(). What is queued, and what this callback pushes, is still
-     * sent; then the channel closes with ASYNCHAT_EOF, unless this callback calls
-     * asynchat_keep_open(). */
+     * included; `cut_off` is 1 when the last are the beginning of a message
+     * that was not finished, which with `message` is not delivered, but can be
+     * had from asynchat_get_collected(). What is queued, and what this callback
+     * pushes, is still sent; then the channel closes with ASYNCHAT_EOF, unless
+     * this callback calls asynchat_keep_open(). */
     void (*handle_eof)(struct asynchat_channel *ch, int cut_off, void *arg);
 
     /* The channel ends because of `error`; handle_close with the same code
@@ -108,8 +108,8 @@ struct asynchat_handler {
 
     /* The channel has ended; exactly one call for each channel that was not
      * freed, and the last. `status` is 0 when this side ended it, ASYNCHAT_EOF
-     * when the peer did, or the error. The channel can still be asked, also for
-     * its peer's address. It is freed when this returns. (Python:
+     * when the peer did, or the error. The channel can still be asked, also,
+     * over TCP, for its peer's address. It is freed when this returns. (Python:
      * handle_close) */
     void (*handle_close)(struct asynchat_channel *ch, int status, void *arg);
 
@@ -202,9 +202,9 @@ ASYNCHAT_API int asynchat_close_when_done(struct asynchat_channel *ch);
 ASYNCHAT_API int asynchat_close_between_messages(struct asynchat_channel *ch);
 
 /* As asynchat_close_when_done(), messages until then included, with a peer that
- * may still be sending, as HTTP asks for (RFC 9112, 9.6). When all that is queued has been sent, it sees the
- * end of file, and what it sends is dropped, until it ends its side or the
- * linger time is over; handle_close comes then. To close at once would make the
+ * may still be sending, as HTTP asks for (RFC 9112, 9.6). When all that is
+ * queued has been sent, it sees the end of file, and what it sends is dropped,
+ * until it ends its side or the linger time is over; handle_close comes then. To close at once would make the
  * system reset the connection when more comes, and the peer might lose what it
  * was just sent. Over a bufferevent of yours it is the same as
  * asynchat_close_when_done(). Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED
@@ -214,15 +214,15 @@ ASYNCHAT_API int asynchat_close_in_stages(struct asynchat_channel *ch);
 /* Ends this side's output, when all that is queued has been sent: the peer sees
  * the end of file, and what it sends is delivered until it ends its side too.
  * Pushes are refused with ASYNCHAT_ECLOSED from now on. Over a bufferevent of
- * yours with a descriptor its socket is shut down: where TLS is in it, or a filter
- * that adds something at its end, end that first. Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED (the channel has
- * ended). (Python: socket.shutdown) Since 0.1. */
+ * yours with a descriptor its socket is shut down: where TLS is in it, or a
+ * filter that adds something at its end, end that first. Errors: -EINVAL (`ch`
+ * is NULL), ASYNCHAT_ECLOSED (the channel has ended). (Python: socket.shutdown)
+ * Since 0.1. */
 ASYNCHAT_API int asynchat_shutdown_write(struct asynchat_channel *ch);
 
 /* Inside handle_eof: the output stays open though the input is over, until
- * asynchat_close_when_done(), asynchat_shutdown_write() or an error. Elsewhere it
- * does nothing. (asyncio:
- * eof_received) Since 0.1. */
+ * asynchat_close_when_done(), asynchat_shutdown_write() or an error. Elsewhere
+ * it does nothing. (asyncio: eof_received) Since 0.1. */
 ASYNCHAT_API void asynchat_keep_open(struct asynchat_channel *ch);
 
 /* As asynchat_close(), but the peer is sent a reset and not the end of file, so
@@ -389,10 +389,9 @@ asynchat_get_output_limit(const struct asynchat_channel *ch);
  * requests while its peer does not take the answers; two programs that both do
  * this, and both send without reading, wait for each other. A peer that takes
  * nothing is then no idle one, since nobody reads: write_idle is for that. A
- * channel is joined
- * with one other; that ends with either, at once if one has ended before, or by
- * joining with NULL. Both must be in one event base. Errors: -EINVAL (`ch` is
- * NULL, or they are not). Since 0.1. */
+ * channel is joined with one other; that ends with either, at once if one has
+ * ended before, or by joining with NULL. Both must be in one event base. Errors:
+ * -EINVAL (`ch` is NULL, or they are not). Since 0.1. */
 ASYNCHAT_API int asynchat_join(struct asynchat_channel *ch,
                                struct asynchat_channel *other);
 
@@ -427,8 +426,8 @@ asynchat_get_out_buffer_size(const struct asynchat_channel *ch);
  * pieces. Over it handle_error is called with ASYNCHAT_ETOOLONG, and the channel
  * ends; or message_dropped, if the handler has it, when the message is over. How
  * the bytes came makes no difference. Holds for the message in progress, and
- * inside `message` or found_terminator from the next one. Errors: -EINVAL (`ch` is NULL, or the limit
- * 0). Since 0.1. */
+ * inside `message` or found_terminator from the next one. Errors: -EINVAL (`ch`
+ * is NULL, or the limit 0). Since 0.1. */
 ASYNCHAT_API int asynchat_set_message_limit(struct asynchat_channel *ch,
                                             size_t limit);
 /* Returns the limit in force, in bytes. Since 0.1. */
