@@ -125,7 +125,8 @@ static void channel_shut(struct asynchat_channel *ch)
 {
     asynchat__channel_linger_stop(ch);
     ch->transport.ops->finish(&ch->transport, true);
-    channel_enter(ch, CHANNEL_RECEIVING);
+    if (ch->state == CHANNEL_OPEN) /* what a filter has called may end it */
+        channel_enter(ch, CHANNEL_RECEIVING);
 }
 
 /* As in Python the channel closes at once, unless that would take from the peer
@@ -194,6 +195,16 @@ void asynchat__channel_release(struct asynchat_channel *ch)
     ch->running = false;
     if (ch->state == CHANNEL_FREED)
         channel_destroy(ch);
+}
+
+/* Nobody has woken the channel meanwhile, as it seemed to be awake. */
+void asynchat__channel_let_go(struct asynchat_channel *ch, bool running)
+{
+    ch->running = running;
+    if (ch->state == CHANNEL_FREED && !running)
+        channel_destroy(ch);
+    else
+        asynchat__channel_wake(ch);
 }
 
 /* A peer may have come, said all it had to say, and gone. */
@@ -415,8 +426,10 @@ int asynchat_channel_new(struct bufferevent *bev, unsigned flags,
     struct asynchat_channel *ch = channel_make(handler, arg);
     if (!ch)
         return -ENOMEM;
+    ch->running = true; /* what TLS tells at once waits for the loop */
     error = asynchat__transport_bufferevent(&ch->transport, bev,
                                             flags & ASYNCHAT_CONNECTING);
+    ch->running = false;
     if (error) {
         free(ch);
         return error;
@@ -443,20 +456,16 @@ void asynchat_discard_buffers(struct asynchat_channel *ch)
 {
     if (!ch || ch->state >= CHANNEL_ENDED)
         return;
-    bool running = ch->running;
-    ch->running = true; /* release callbacks may free the channel, or push, also
-                           those of references in the input: that stays */
+    bool running = channel_keep(ch); /* release callbacks may also push, those
+                                        of references in the input as well:
+                                        that stays */
     if (ch->state == CHANNEL_OPEN || ch->half_open)
         asynchat__channel_linger_stop(ch);
     ch->stages = false;
     ch->between = false;
     asynchat__channel_out_discard(ch);
     asynchat__channel_in_discard(ch);
-    ch->running = running;
-    if (ch->state == CHANNEL_FREED && !running)
-        channel_destroy(ch);
-    else
-        asynchat__channel_wake(ch);
+    asynchat__channel_let_go(ch, running);
 }
 
 void asynchat_abort(struct asynchat_channel *ch)

@@ -181,6 +181,18 @@ void asynchat__channel_wake(struct asynchat_channel *ch);
 void asynchat__channel_hold(struct asynchat_channel *ch);
 void asynchat__channel_release(struct asynchat_channel *ch);
 
+/* Around what a call of the program's does while other code of the program's may
+ * run, which may free the channel or end it: the memory stays in between, and
+ * what is to come of it comes from the loop. The first answers what the second
+ * needs. */
+static inline bool channel_keep(struct asynchat_channel *ch)
+{
+    bool running = ch->running;
+    ch->running = true;
+    return running;
+}
+void asynchat__channel_let_go(struct asynchat_channel *ch, bool running);
+
 /* A channel over a socket that is non-blocking, to a peer of that address; NULL:
  * the socket is asked. It takes `fd` on success. */
 int asynchat__channel_socket(struct event_base *base, int fd,
@@ -304,11 +316,12 @@ void asynchat__channel_rate_free(struct channel_rate *rate);
 
 /* --- transcript, of a channel that has one --- */
 
-/* What is queued; and what was just added to the end of an evbuffer. */
+/* What is queued; and what was added to an evbuffer, `from` on, which is lent. */
 void asynchat__transcript_sent(struct asynchat_channel *ch, const void *data,
                                size_t len);
 void asynchat__transcript_added(struct asynchat_channel *ch,
-                                struct evbuffer *buffer, size_t len);
+                                struct evbuffer *buffer, size_t from,
+                                size_t len);
 
 void asynchat__transcript_free(struct channel_transcript *t);
 
@@ -371,6 +384,19 @@ static inline void channel_out_busy(struct asynchat_channel *ch)
 void asynchat__channel_out_run(struct asynchat_channel *ch);
 
 void asynchat__channel_out_discard(struct asynchat_channel *ch);
+
+/* Around work on an evbuffer of the output's or of the queue's during which code
+ * of the program may run. What that pushes goes behind what is there; what it
+ * discards is not counted any more, and goes when the work is done. `left` is
+ * how much the output's has then. The first answers what the second needs. */
+struct out_lending {
+    struct transport_lending output;
+    bool queue;
+};
+struct out_lending asynchat__channel_out_lend(struct asynchat_channel *ch,
+                                              size_t left);
+void asynchat__channel_out_take_back(struct asynchat_channel *ch,
+                                     struct out_lending before);
 bool asynchat__channel_out_empty(const struct asynchat_channel *ch);
 
 #endif

@@ -47,7 +47,23 @@ void asynchat__channel_out_discard(struct asynchat_channel *ch)
     ch->out.waiting = false;
     ch->out.busy = false;
     asynchat__transport_discard(&ch->transport);
-    asynchat__outq_free(entries);
+    asynchat__outq_free(&ch->out.queue, entries);
+}
+
+struct out_lending asynchat__channel_out_lend(struct asynchat_channel *ch,
+                                              size_t left)
+{
+    struct out_lending before;
+    before.queue = asynchat__outq_lend(&ch->out.queue);
+    before.output = asynchat__transport_lend(&ch->transport, left);
+    return before;
+}
+
+void asynchat__channel_out_take_back(struct asynchat_channel *ch,
+                                     struct out_lending before)
+{
+    asynchat__transport_take_back(&ch->transport, before.output);
+    asynchat__outq_take_back(&ch->out.queue, before.queue);
 }
 
 /* --- from the queue to the evbuffer --- */
@@ -68,8 +84,9 @@ static bool out_is_sender(const struct asynchat_channel *ch)
 /* A producer failed: what it gave before is sent, and nothing after it. */
 static void out_failed(struct asynchat_channel *ch, int error)
 {
-    asynchat__outq_free(asynchat__outq_take(&ch->out.queue));
+    struct outq_entry *entries = asynchat__outq_take(&ch->out.queue);
     ch->out.waiting = false;
+    asynchat__outq_free(&ch->out.queue, entries);
     asynchat__channel_stop(ch, error, 0);
 }
 
@@ -82,12 +99,16 @@ static void out_answered(struct asynchat_channel *ch, int answer)
         out_failed(ch, answer);
 }
 
-/* What it has given. */
-static void out_tell(struct asynchat_channel *ch, size_t before)
+/* What it has given, from `from` on. */
+static void out_tell(struct asynchat_channel *ch, size_t from)
 {
-    size_t now = evbuffer_get_length(ch->transport.output);
-    if (now > before)
-        asynchat__transcript_added(ch, ch->transport.output, now - before);
+    struct evbuffer *output = ch->transport.output;
+    size_t now = evbuffer_get_length(output);
+    if (now <= from)
+        return;
+    struct out_lending before = asynchat__channel_out_lend(ch, now);
+    asynchat__transcript_added(ch, output, from, now - from);
+    asynchat__channel_out_take_back(ch, before);
 }
 
 /* Asks the first producer. False: it wants to be asked later.
@@ -118,18 +139,16 @@ static bool out_ask(struct asynchat_channel *ch)
 }
 
 /* Bytes go over whole: they take no more memory there than here. False: there
- * was none. */
+ * was none. (The evbuffer that they go to may have a callback of the program's,
+ * which finds nothing of them in the queue.) */
 static bool out_move(struct asynchat_channel *ch)
 {
-    struct evbuffer *bytes = ch->out.queue.first->bytes;
-    size_t len = evbuffer_get_length(bytes);
-    if (evbuffer_add_buffer(ch->transport.output, bytes) < 0) {
+    struct outq_entry *entry = asynchat__outq_shift(&ch->out.queue);
+    bool moved = evbuffer_add_buffer(ch->transport.output, entry->bytes) == 0;
+    if (!moved)
         asynchat__channel_end(ch, -ENOMEM);
-        return false;
-    }
-    ch->out.queue.size -= len;
-    asynchat__outq_pop(&ch->out.queue);
-    return true;
+    asynchat__outq_free(&ch->out.queue, entry);
+    return moved;
 }
 
 /* Room for another chunk: see the top of this file. A producer that gives a lot
@@ -157,6 +176,14 @@ static size_t out_most(struct asynchat_channel *ch)
     return ch->rate ? asynchat__channel_rate_send(ch) : ch->out.chunk;
 }
 
+/* It has sent so much itself. False: it was discarded meanwhile. */
+static bool out_tell_sent(struct asynchat_channel *ch, size_t sent)
+{
+    asynchat__outq_ask(&ch->out.queue);
+    asynchat__transcript_sent(ch, NULL, sent);
+    return asynchat__outq_asked(&ch->out.queue);
+}
+
 /* The first producer's own turn to write, when all before it is out. */
 static size_t out_send_producer(struct asynchat_channel *ch, size_t most)
 {
@@ -165,14 +192,15 @@ static size_t out_send_producer(struct asynchat_channel *ch, size_t most)
     int answer = producer->send(producer->arg,
                                 asynchat__transport_socket_fd(&ch->transport),
                                 most, &sent);
+    bool broken = answer == -EPIPE || answer == -ECONNRESET;
     ch->transport.sent += sent;
-    if (ch->transcript)
-        asynchat__transcript_sent(ch, NULL, sent);
-    if (answer == -EPIPE || answer == -ECONNRESET)
+    if (broken)
         ch->transport.broken = answer;
-    else if (answer == -ENOTSUP)
+    if (ch->transcript && !out_tell_sent(ch, sent))
+        return sent;
+    if (answer == -ENOTSUP)
         producer->send = NULL; /* it is asked for bytes, at the next wake-up */
-    else if (answer != -EAGAIN)
+    else if (!broken && answer != -EAGAIN)
         out_answered(ch, answer);
     return sent;
 }

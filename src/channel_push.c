@@ -46,35 +46,21 @@ static int push_no_memory(struct asynchat_channel *ch)
     return -ENOMEM;
 }
 
-/* Where bytes go that are to be sent last; NULL for want of memory. Every push
- * but that of a producer ends here. */
-static struct evbuffer *push_target(struct asynchat_channel *ch)
+/* Whether handle_drained is due when this is sent as well. */
+static void push_count(struct asynchat_channel *ch, size_t len)
 {
-    channel_out_busy(ch);
-    if (ch->out.queue.first || ch->transport.draining)
-        return asynchat__outq_bytes(&ch->out.queue);
-    return ch->transport.output;
-}
-
-static void push_count(struct asynchat_channel *ch,
-                       const struct evbuffer *target, size_t len)
-{
-    if (target != ch->transport.output)
-        ch->out.queue.size += len;
+    struct channel_out *out = &ch->out;
+    if (ch->handler->handle_drained && asynchat_get_queued(ch) + len > out->low)
+        out->busy = true;
 }
 
 /* Pushed during a wake-up, it is sent at its end. From outside, another one is
  * asked for, in which all pushes until then go out together. */
-static int push_done(struct asynchat_channel *ch, size_t len)
+static void push_done(struct asynchat_channel *ch)
 {
-    struct channel_out *out = &ch->out;
-    if (ch->handler->handle_drained &&
-        (len > out->low || asynchat_get_queued(ch) > out->low))
-        out->busy = true;
     if (ch->joined)
         asynchat__channel_press(ch);
     asynchat__channel_wake(ch);
-    return 0;
 }
 
 /* What is too long for the loop's buffer need not be copied to be sent, where
@@ -89,23 +75,99 @@ static size_t push_now(struct asynchat_channel *ch, const void *data,
     return asynchat__transport_send_now(t, data, len, ch->out.chunk);
 }
 
+/* What is pushed: bytes to be copied, bytes that are shared, or an evbuffer's. */
+struct pushed {
+    const void *data;
+    size_t len;
+    struct evbuffer *buffer;
+    bool shared; /* the data, until: */
+    evbuffer_ref_cleanup_cb release;
+    void *arg;
+};
+
+static int push_add(struct evbuffer *target, const struct pushed *what,
+                    size_t sent)
+{
+    if (what->buffer)
+        return evbuffer_add_buffer(target, what->buffer);
+    if (what->shared)
+        return evbuffer_add_reference(target, what->data, what->len,
+                                      what->release, what->arg);
+    return evbuffer_add(target, (const char *)what->data + sent,
+                        what->len - sent);
+}
+
+static void push_tell(struct asynchat_channel *ch, struct evbuffer *target,
+                      size_t from, const struct pushed *what)
+{
+    if (ch->transcript && what->buffer)
+        asynchat__transcript_added(ch, target, from, what->len);
+    else if (ch->transcript)
+        asynchat__transcript_sent(ch, what->data, what->len);
+}
+
+/* Behind all that is in the evbuffer. Its callbacks, and those of the program's
+ * own evbuffer, run in between: what is added is counted before. -1: it was not
+ * added, and none has run. */
+static int push_to(struct asynchat_channel *ch, struct evbuffer *target,
+                   const struct pushed *what, size_t sent)
+{
+    bool queued = target != ch->transport.output;
+    size_t len = what->len - sent, from = evbuffer_get_length(target);
+    size_t left = asynchat__transport_left(&ch->transport) + (queued ? 0 : len);
+    struct out_lending before = asynchat__channel_out_lend(ch, left);
+    ch->out.queue.size += queued ? len : 0;
+    int added = push_add(target, what, sent);
+    if (added == 0)
+        push_tell(ch, target, from, what);
+    else
+        ch->out.queue.size -= queued ? len : 0;
+    asynchat__channel_out_take_back(ch, before);
+    return added;
+}
+
+/* Where bytes go that are to be sent last; NULL for want of memory. */
+static struct evbuffer *push_target(struct asynchat_channel *ch)
+{
+    channel_out_busy(ch);
+    if (ch->out.queue.first || ch->transport.draining)
+        return asynchat__outq_bytes(&ch->out.queue);
+    return ch->transport.output;
+}
+
+/* An evbuffer that cannot be taken from is frozen, by the program. */
+static int push_last(struct asynchat_channel *ch, const struct pushed *what)
+{
+    bool busy = ch->out.busy, copied = !what->buffer && !what->shared;
+    push_count(ch, what->len);
+    size_t sent = copied ? push_now(ch, what->data, what->len) : 0;
+    struct evbuffer *target = push_target(ch);
+    if (target && push_to(ch, target, what, sent) == 0) {
+        push_done(ch);
+        return 0;
+    }
+    ch->out.busy = busy;
+    return target && what->buffer ? -EINVAL : push_failed(ch, -ENOMEM);
+}
+
+/* Every push but that of a producer, and those of the short way, ends here. */
+static int push_pushed(struct asynchat_channel *ch, const struct pushed *what)
+{
+    int error = push_refused(ch);
+    if (error || what->len == 0)
+        return error;
+    bool running = channel_keep(ch);
+    error = push_last(ch, what);
+    asynchat__channel_let_go(ch, running);
+    return error;
+}
+
 static APART int push_bytes(struct asynchat_channel *ch, const void *data,
                             size_t len)
 {
     if (!ch || (!data && len > 0) || len > PTRDIFF_MAX)
         return -EINVAL;
-    int error = push_refused(ch);
-    if (error || len == 0)
-        return error;
-    size_t sent = push_now(ch, data, len);
-    struct evbuffer *target = push_target(ch);
-    if (!target ||
-        evbuffer_add(target, (const char *)data + sent, len - sent) < 0)
-        return push_failed(ch, -ENOMEM);
-    push_count(ch, target, len - sent);
-    if (ch->transcript)
-        asynchat__transcript_sent(ch, data, len);
-    return push_done(ch, len);
+    return push_pushed(ch, &(struct pushed){.data = data, .len = len});
 }
 
 void asynchat__channel_out_room(struct asynchat_channel *ch)
@@ -191,18 +253,10 @@ static int push_reference(struct asynchat_channel *ch, const void *data,
                           size_t len, evbuffer_ref_cleanup_cb release,
                           void *arg)
 {
-    if (!ch || (!data && len > 0) || len > PTRDIFF_MAX)
+    struct pushed what = {data, len, NULL, true, release, arg};
+    if (!ch || !data || len > PTRDIFF_MAX)
         return -EINVAL;
-    int error = push_refused(ch);
-    if (error)
-        return error;
-    struct evbuffer *target = push_target(ch);
-    if (!target || evbuffer_add_reference(target, data, len, release, arg) < 0)
-        return push_failed(ch, -ENOMEM);
-    push_count(ch, target, len);
-    if (ch->transcript)
-        asynchat__transcript_sent(ch, data, len);
-    return push_done(ch, len);
+    return push_pushed(ch, &what);
 }
 
 /* The release callback is called for every outcome, here for those in which
@@ -222,19 +276,8 @@ int asynchat_push_evbuffer(struct asynchat_channel *ch, struct evbuffer *buffer)
 {
     if (!ch || !buffer)
         return -EINVAL;
-    size_t len = evbuffer_get_length(buffer);
-    int error = push_refused(ch);
-    if (error || len == 0)
-        return error;
-    struct evbuffer *target = push_target(ch);
-    if (!target)
-        return push_failed(ch, -ENOMEM);
-    if (evbuffer_add_buffer(target, buffer) < 0)
-        return -EINVAL;
-    push_count(ch, target, len);
-    if (ch->transcript)
-        asynchat__transcript_added(ch, target, len);
-    return push_done(ch, len);
+    struct pushed what = {.len = evbuffer_get_length(buffer), .buffer = buffer};
+    return push_pushed(ch, &what);
 }
 
 int asynchat_push_producer(struct asynchat_channel *ch,
@@ -250,7 +293,9 @@ int asynchat_push_producer(struct asynchat_channel *ch,
         return error;
     }
     channel_out_busy(ch);
-    return push_done(ch, OUTQ_PRODUCER_SIZE);
+    push_count(ch, 0);
+    push_done(ch);
+    return 0;
 }
 
 /* --- later, and at the end --- */

@@ -30,7 +30,8 @@ static struct evbuffer *terminator_held(const struct channel_in *in)
 
 /* To the front of the input, to be matched again; while a piece of it is being
  * delivered, when the part that is dealt with is gone. (Prepending a buffer cannot
- * fail, and then have added a part of it, as evbuffer_prepend can.) */
+ * fail, and then have added a part of it, as evbuffer_prepend can. The input may
+ * have a callback of the program's.) */
 static void terminator_put_back(struct asynchat_channel *ch,
                                 struct evbuffer *held)
 {
@@ -42,8 +43,10 @@ static void terminator_put_back(struct asynchat_channel *ch,
         ch->in.aside = held;
         return;
     }
+    bool running = channel_keep(ch);
     evbuffer_prepend_buffer(asynchat__transport_input(&ch->transport), held);
     evbuffer_free(held);
+    asynchat__channel_let_go(ch, running);
 }
 
 bool asynchat__channel_put_back(struct asynchat_channel *ch)

@@ -39,25 +39,49 @@ struct outq_entry *asynchat__outq_take(struct outq *q)
 {
     struct outq_entry *entries = q->first;
     struct outq_entry *asking = q->asking;
-    asynchat__outq_init(q);
+    *q = (struct outq){
+        .last = &q->first, .lent = q->lent, .dropped = q->dropped};
     if (!asking)
         return entries;
     entries = asking->next;
     asking->dropped = true;
     asking->next = NULL;
     q->first = q->asking = asking;
-    q->size = OUTQ_PRODUCER_SIZE;
     q->last = &asking->next;
     return entries;
 }
 
-void asynchat__outq_free(struct outq_entry *entries)
+void asynchat__outq_free(struct outq *q, struct outq_entry *entries)
 {
+    if (q->lent) {
+        struct outq_entry **end = &q->dropped;
+        while (*end)
+            end = &(*end)->next;
+        *end = entries;
+        return;
+    }
     while (entries) {
         struct outq_entry *next = entries->next;
         entry_free(entries);
         entries = next;
     }
+}
+
+bool asynchat__outq_lend(struct outq *q)
+{
+    bool before = q->lent;
+    q->lent = true;
+    return before;
+}
+
+void asynchat__outq_take_back(struct outq *q, bool before)
+{
+    struct outq_entry *dropped = q->dropped;
+    q->lent = before;
+    if (before || !dropped)
+        return;
+    q->dropped = NULL;
+    asynchat__outq_free(q, dropped);
 }
 
 /* Bytes that follow bytes share an entry: a hundred small pushes behind a
@@ -92,15 +116,23 @@ int asynchat__outq_producer(struct outq *q, struct asynchat_producer *producer)
     return 0;
 }
 
-void asynchat__outq_pop(struct outq *q)
+struct outq_entry *asynchat__outq_shift(struct outq *q)
 {
     struct outq_entry *entry = q->first;
     q->first = entry->next;
     if (!q->first)
         q->last = &q->first;
-    if (entry->producer)
+    entry->next = NULL;
+    if (entry->bytes)
+        q->size -= evbuffer_get_length(entry->bytes);
+    else if (!entry->dropped)
         q->size -= OUTQ_PRODUCER_SIZE;
-    entry_free(entry);
+    return entry;
+}
+
+void asynchat__outq_pop(struct outq *q)
+{
+    entry_free(asynchat__outq_shift(q));
 }
 
 void asynchat__outq_ask(struct outq *q)

@@ -42,14 +42,16 @@ void asynchat__transcript_sent(struct asynchat_channel *ch, const void *data,
 }
 
 void asynchat__transcript_added(struct asynchat_channel *ch,
-                                struct evbuffer *buffer, size_t len)
+                                struct evbuffer *buffer, size_t from,
+                                size_t len)
 {
     struct evbuffer_iovec piece;
     struct evbuffer_ptr at;
-    size_t from = evbuffer_get_length(buffer) - len;
-    for (; len > 0; len -= piece.iov_len, from += piece.iov_len) {
-        evbuffer_ptr_set(buffer, &at, from, EVBUFFER_PTR_SET);
+    for (size_t told = 0; told < len; told += piece.iov_len) {
+        evbuffer_ptr_set(buffer, &at, from + told, EVBUFFER_PTR_SET);
         evbuffer_peek(buffer, -1, &at, &piece, 1);
+        if (piece.iov_len > len - told)
+            piece.iov_len = len - told; /* `tell` has pushed more */
         asynchat__transcript_sent(ch, piece.iov_base, piece.iov_len);
     }
 }

@@ -23,26 +23,49 @@ void asynchat__transport_open(struct transport *t)
 
 void asynchat__transport_settle(struct transport *t)
 {
-    if (t->pushed > 0 &&
-        evbuffer_prepend(t->output, t->loop->pushed, t->pushed) < 0)
-        t->broken = -ENOMEM;
+    size_t pushed = t->pushed;
     t->pushed = 0;
+    if (pushed > 0 && evbuffer_prepend(t->output, t->loop->pushed, pushed) < 0)
+        t->broken = -ENOMEM;
 }
 
-void asynchat__transport_drain(struct transport *t, size_t sent)
+size_t asynchat__transport_left(const struct transport *t)
 {
+    return t->draining ? t->left : evbuffer_get_length(t->output);
+}
+
+struct transport_lending asynchat__transport_lend(struct transport *t,
+                                                  size_t left)
+{
+    struct transport_lending before = {t->draining, t->left};
     t->draining = true;
-    evbuffer_drain(t->output, sent);
-    t->draining = false;
-    if (t->discard) {
+    t->left = left;
+    return before;
+}
+
+void asynchat__transport_take_back(struct transport *t,
+                                   struct transport_lending before)
+{
+    t->draining = before.draining;
+    t->left = t->discard ? 0 : before.left;
+    if (!t->draining && t->discard) {
         t->discard = false;
         asynchat__transport_discard(t);
     }
 }
 
+void asynchat__transport_drain(struct transport *t, size_t sent)
+{
+    size_t left = evbuffer_get_length(t->output) - sent;
+    struct transport_lending before = asynchat__transport_lend(t, left);
+    evbuffer_drain(t->output, sent);
+    asynchat__transport_take_back(t, before);
+}
+
 void asynchat__transport_discard(struct transport *t)
 {
     t->pushed = 0;
+    t->left = 0;
     if (t->draining)
         t->discard = true;
     else
@@ -51,7 +74,7 @@ void asynchat__transport_discard(struct transport *t)
 
 size_t asynchat__transport_pending(const struct transport *t)
 {
-    size_t pending = t->pushed + evbuffer_get_length(t->output);
+    size_t pending = t->pushed + asynchat__transport_left(t);
     if (!t->ops->is_socket)
         pending += asynchat__transport_given(t);
     return pending;

@@ -73,6 +73,7 @@ struct transport {
     struct event *waker; /* bufferevent: libevent's own deferred callbacks
                                 are not taken back by freeing */
     uint64_t sent;       /* in all, in bytes */
+    size_t left;         /* while draining: what the output will have then */
     unsigned read_size;  /* at most so many bytes for each read */
     unsigned room;       /* and in loop->pushed */
     enum transport_reading reading;
@@ -127,10 +128,24 @@ size_t asynchat__transport_send_now(struct transport *t, const void *data,
 /* At the end of a wake-up: what was pushed and not sent goes to the output. */
 void asynchat__transport_settle(struct transport *t);
 
-/* Drains what was sent from the output; or all that is there, to drop it. Bytes
- * that were pushed by reference are released then, by a callback that may push
- * and discard: while `draining`, the output must not be added to, and what is
- * dropped goes a little later. */
+/* Around work on the output during which code of the program may run: `release`
+ * of bytes that were pushed by reference, and callbacks of evbuffers. Such code
+ * may push and discard: while `draining`, the output must not be added to, and
+ * what is dropped goes at the end. `left` is how many bytes the output has when
+ * the work is done. The first answers what the second needs. */
+struct transport_lending {
+    bool draining;
+    size_t left;
+};
+struct transport_lending asynchat__transport_lend(struct transport *t,
+                                                  size_t left);
+
+/* How much the output has, or will have then. */
+size_t asynchat__transport_left(const struct transport *t);
+void asynchat__transport_take_back(struct transport *t,
+                                   struct transport_lending before);
+
+/* Drains what was sent from the output; or all that is there, to drop it. */
 void asynchat__transport_drain(struct transport *t, size_t sent);
 void asynchat__transport_discard(struct transport *t);
 

@@ -83,7 +83,9 @@ size_t asynchat__transport_given(const struct transport *t)
 
 /* Whole pieces change hands; of one that is longer than a write, a part is
  * copied. (evbuffer_remove_buffer() would do both, but for want of memory it
- * loses that part, and does not say so.) */
+ * loses that part, and does not say so.) A filter works inside of this, and the
+ * evbuffers may have callbacks of the program's: evbuffer_remove_buffer() is not
+ * done with the output when the first of them runs. */
 static int transport_give(struct transport *t, size_t most)
 {
     struct evbuffer *given = bufferevent_get_output(t->bev);
@@ -92,14 +94,16 @@ static int transport_give(struct transport *t, size_t most)
     size_t whole = 0;
     for (int i = 0; i < count && pieces[i].iov_len <= most - whole; i++)
         whole += pieces[i].iov_len;
-    if (whole > 0 && evbuffer_remove_buffer(t->output, given, whole) < 0)
-        return -ENOMEM;
-    if (whole == 0 && evbuffer_add(given, pieces[0].iov_base, most) < 0)
-        return -ENOMEM;
-    if (whole == 0)
-        asynchat__transport_drain(t, most);
-    t->sent += whole > 0 ? whole : most;
-    return 0;
+    size_t n = whole > 0 ? whole : most;
+    size_t left = evbuffer_get_length(t->output) - n;
+    struct transport_lending before = asynchat__transport_lend(t, left);
+    bool gone = whole > 0
+                    ? evbuffer_remove_buffer(t->output, given, whole) >= 0
+                    : evbuffer_add(given, pieces[0].iov_base, most) == 0 &&
+                          evbuffer_drain(t->output, most) == 0;
+    asynchat__transport_take_back(t, before);
+    t->sent += gone ? n : 0;
+    return gone ? 0 : -ENOMEM;
 }
 
 /* A bufferevent that was given something begins to write by itself; but when it

@@ -11,10 +11,18 @@
  * What everyone must know:
  * - The callbacks of a handler run from the event loop only. No call runs one,
  *   so any call is allowed inside any callback.
+ * - Other functions of yours may run inside a call of yours, and may call
+ *   anything: `release`, the `tell` of a transcript, the callbacks that an evbuffer
+ *   or a filter has, where the call moves bytes through these. The channel that the
+ *   call is about may be freed in one: its memory lives until the call returns.
+ *   What such a function pushes goes behind what the call pushes, and what it
+ *   discards has that in it. Only the function of asynchat_set_log() may call
+ *   nothing of the library.
  * - What says that bytes or a producer are no longer needed, `release`, runs
- *   as soon as that is so: also inside the call that drops or refuses them,
- *   and for a channel freed inside its own callback when that has returned.
- *   Over a bufferevent of yours it may run after handle_close.
+ *   as soon as that is so: also inside the call that drops or refuses them. For a
+ *   channel that is freed inside one of these functions, or inside a callback of
+ *   its own, that is when they have returned, and the call. Over a bufferevent of
+ *   yours it may run after handle_close.
  * - handle_connect comes first, handle_close exactly once and last; then the
  *   library frees the channel.
  * - asynchat_close() and asynchat_close_when_done() end a channel in order,
@@ -237,8 +245,8 @@ ASYNCHAT_API void asynchat_abort(struct asynchat_channel *ch);
 ASYNCHAT_API void asynchat_discard_buffers(struct asynchat_channel *ch);
 
 /* Ends and frees the channel: no callback of it runs any more, handle_close
- * included. Inside one of its own callbacks its memory lives until that has
- * returned. NULL is allowed. Since 0.1. */
+ * included. Inside one of its own callbacks, or a function of yours that runs inside
+ * a call about it, its memory lives until that has returned. NULL is allowed. Since 0.1. */
 ASYNCHAT_API void asynchat_channel_free(struct asynchat_channel *ch);
 
 /* --- What ends a message --- */
