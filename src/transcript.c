@@ -58,37 +58,46 @@ void asynchat__transcript_added(struct asynchat_channel *ch,
 
 /* --- in the handler's place --- */
 
+/* The handler, or nobody, has what was told: `tell` may have ended the channel. */
+static bool tell_received(struct asynchat_channel *ch,
+                          enum asynchat_transcript what, const void *data,
+                          size_t len)
+{
+    transcribe(ch, what, data, len);
+    return channel_receives(ch);
+}
+
 static void tell_data(struct asynchat_channel *ch, const void *data, size_t len,
                       void *arg)
 {
     const struct asynchat_handler *theirs = &ch->transcript->theirs;
-    transcribe(ch, ASYNCHAT_TRANSCRIPT_RECEIVED, data, len);
-    if (theirs->collect_incoming_data)
+    if (tell_received(ch, ASYNCHAT_TRANSCRIPT_RECEIVED, data, len) &&
+        theirs->collect_incoming_data)
         theirs->collect_incoming_data(ch, data, len, arg);
 }
 
 static void tell_found(struct asynchat_channel *ch, void *arg)
 {
     const struct asynchat_handler *theirs = &ch->transcript->theirs;
-    transcribe(ch, ASYNCHAT_TRANSCRIPT_FOUND, NULL, 0);
-    if (theirs->found_terminator)
+    if (tell_received(ch, ASYNCHAT_TRANSCRIPT_FOUND, NULL, 0) &&
+        theirs->found_terminator)
         theirs->found_terminator(ch, arg);
 }
 
 static void tell_message(struct asynchat_channel *ch, const void *data,
                          size_t len, void *arg)
 {
-    if (len > 0)
-        transcribe(ch, ASYNCHAT_TRANSCRIPT_RECEIVED, data, len);
-    transcribe(ch, ASYNCHAT_TRANSCRIPT_FOUND, NULL, 0);
-    ch->transcript->theirs.message(ch, data, len, arg);
+    bool told =
+        len == 0 || tell_received(ch, ASYNCHAT_TRANSCRIPT_RECEIVED, data, len);
+    if (told && tell_received(ch, ASYNCHAT_TRANSCRIPT_FOUND, NULL, 0))
+        ch->transcript->theirs.message(ch, data, len, arg);
 }
 
 static void tell_dropped(struct asynchat_channel *ch, const void *data,
                          size_t len, uint64_t total, void *arg)
 {
-    transcribe(ch, ASYNCHAT_TRANSCRIPT_FOUND, NULL, (size_t)total);
-    ch->transcript->theirs.message_dropped(ch, data, len, total, arg);
+    if (tell_received(ch, ASYNCHAT_TRANSCRIPT_FOUND, NULL, (size_t)total))
+        ch->transcript->theirs.message_dropped(ch, data, len, total, arg);
 }
 
 /* --- making --- */

@@ -124,7 +124,8 @@ static void what_is_pushed_is_told(void **state)
     assert_int_equal(asynchat_push_reference(f->ch, "two ", 4, NULL, NULL), 0);
     assert_int_equal(asynchat_push_evbuffer(f->ch, buffer), 0);
     assert_int_equal(
-        asynchat_push_producer(f->ch, asynchat_producer_simple(" four", 5, 3)), 0);
+        asynchat_push_producer(f->ch, asynchat_producer_simple(" four", 5, 3)),
+        0);
     assert_int_equal(asynchat_push(f->ch, " five", 5), 0);
     expect_told(" >one two three and five");
     settle(f);
@@ -216,6 +217,68 @@ static void it_may_end_inside_a_callback(void **state)
     expect_told(" <three found(0)");
 }
 
+/* The transcript ends the channel, when it is told of `at`. */
+static enum asynchat_transcript end_at;
+static bool frees;
+
+static void tell_and_end(struct asynchat_channel *ch,
+                         enum asynchat_transcript what, const void *data,
+                         size_t len, void *arg)
+{
+    struct fixture *f = arg;
+    tell(ch, what, data, len, told);
+    if (what != end_at)
+        return;
+    if (frees)
+        f->ch = NULL;
+    (frees ? asynchat_channel_free : asynchat_close)(ch);
+}
+
+static void expect_end(void **state, const struct asynchat_handler *handler,
+                       const char *expected, const char *events)
+{
+    struct fixture *f = start_with(state, handler);
+    set_crlf(f);
+    expect(f, "connect");
+    assert_int_equal(asynchat_set_message_limit(f->ch, 4), 0);
+    assert_int_equal(asynchat_set_transcript(f->ch, tell_and_end, f), 0);
+    told[0] = '\0';
+    feed_string(f, "one\r\ntoo long\r\nthree\r\n");
+    settle(f);
+    expect_told(expected);
+    expect(f, events);
+    close_connection(f);
+}
+
+static void nothing_is_delivered_once_it_has_ended_the_channel(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        const char *end = i == 0 ? "closed(0)" : "";
+        frees = i == 1;
+        end_at = ASYNCHAT_TRANSCRIPT_RECEIVED;
+        expect_end(state, &recorder, " <one", end);
+        expect_end(state, &whole_recorder, " <one", end);
+        end_at = ASYNCHAT_TRANSCRIPT_FOUND;
+        expect_end(state, &recorder, " <one found(0)",
+                   i == 0 ? "data(one) closed(0)" : "data(one)");
+        expect_end(state, &whole_recorder, " <one found(0)", end);
+    }
+}
+
+static void nor_is_what_was_dropped(void **state)
+{
+    frees = true;
+    end_at = ASYNCHAT_TRANSCRIPT_FOUND;
+    struct fixture *f = start_with(state, &dropping_whole_recorder);
+    set_crlf(f);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 4), 0);
+    assert_int_equal(asynchat_set_transcript(f->ch, tell_and_end, f), 0);
+    feed_string(f, "too long\r\nthree\r\n");
+    settle(f);
+    expect_told(" found(8)");
+    expect(f, "connect");
+}
+
 static void bad_calls_are_refused(void **state)
 {
     struct fixture *f = start(state);
@@ -240,6 +303,8 @@ int main(void)
         OVER_ALL(it_is_the_order_of_the_conversation),
         OVER_ALL(of_what_is_secret_only_the_length_is_told),
         OVER_ALL(it_may_end_inside_a_callback),
+        OVER_ALL(nothing_is_delivered_once_it_has_ended_the_channel),
+        OVER_ALL(nor_is_what_was_dropped),
         OVER_ALL(bad_calls_are_refused),
     };
     return RUN(tests);

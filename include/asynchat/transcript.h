@@ -34,10 +34,12 @@ enum asynchat_transcript {
                                      system sends only how many */
 };
 
-/* From now on calls `tell` for what is said. Lends `data` until it returns; `data`
- * is NULL for bytes that are secret, for a file's, and for a message that is
- * complete. `tell` may ask about the channel, and call nothing that changes it. NULL
- * ends the transcript. Errors: -EINVAL (`ch` is NULL), -ENOMEM. Since 0.1. */
+/* From now on calls `tell` for what is said, also inside the call that says it. Lends
+ * `data` until it returns; `data` is NULL for bytes that are secret, for a file's,
+ * and for a message that is complete. `tell` may call anything. What it pushes goes
+ * behind what it is told of, and is told as well; of a channel that it ends, the
+ * handler is not given what it was just told. NULL ends the transcript. Errors:
+ * -EINVAL (`ch` is NULL), -ENOMEM. Since 0.1. */
 ASYNCHAT_API int asynchat_set_transcript(
     struct asynchat_channel *ch,
     void (*tell)(struct asynchat_channel *ch, enum asynchat_transcript what,
