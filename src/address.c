@@ -14,6 +14,7 @@
 #include <sys/un.h>
 
 #include <asynchat/channel.h>
+#include <asynchat/error.h>
 
 static const char unix_prefix[] = "unix:";
 
@@ -23,7 +24,7 @@ static int parse_unix(struct address *address, const char *path)
     struct sockaddr_un *un = (struct sockaddr_un *)&address->storage;
     size_t len = strlen(path);
     if (len == 0)
-        return -EINVAL;
+        return ASYNCHAT_EADDRESS;
     if (len >= sizeof un->sun_path)
         return -ENAMETOOLONG;
     un->sun_family = AF_UNIX;
@@ -38,11 +39,11 @@ static int parse_port(const char *text, uint16_t *port)
 {
     char *end;
     if (*text < '0' || *text > '9')
-        return -EINVAL;
+        return ASYNCHAT_EADDRESS;
     errno = 0;
     unsigned long value = strtoul(text, &end, 10);
     if (errno || *end || value > UINT16_MAX)
-        return -EINVAL;
+        return ASYNCHAT_EADDRESS;
     *port = htons((uint16_t)value);
     return 0;
 }
@@ -83,7 +84,7 @@ static int parse_inet(struct address *address, const char *text)
     char host[ASYNCHAT_ADDRESS_SIZE];
     const char *colon = strrchr(text, ':');
     if (!colon || (size_t)(colon - text) >= sizeof host)
-        return -EINVAL;
+        return ASYNCHAT_EADDRESS;
     size_t len = (size_t)(colon - text);
     memcpy(host, text, len);
     host[len] = '\0';
@@ -97,7 +98,7 @@ static int parse_inet(struct address *address, const char *text)
         host[len - 1] = '\0';
     bool good = six ? parse_six(address, host + 1, port)
                     : parse_four(address, host, port);
-    return good ? 0 : -EINVAL;
+    return good ? 0 : ASYNCHAT_EADDRESS;
 }
 
 int asynchat__address_parse(struct address *address, const char *text)

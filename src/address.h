@@ -31,7 +31,7 @@ void asynchat__address_keep(struct peer_address *kept,
 bool asynchat__address_kept(const struct peer_address *kept,
                             struct address *address);
 
-/* -EINVAL for text that is no address, -ENAMETOOLONG for a Unix path that does
+/* ASYNCHAT_EADDRESS for text that is no address, -ENAMETOOLONG for a Unix path that does
  * not fit. */
 int asynchat__address_parse(struct address *address, const char *text);
 

@@ -28,6 +28,9 @@ const char *asynchat_strerror(int error)
         return "the message came too slowly";
     case ASYNCHAT_ESTOPPED:
         return "the server was stopped";
+    case ASYNCHAT_EADDRESS:
+        return "not an address like 192.0.2.1:25, [2001:db8::1]:25 or "
+               "unix:/run/x (host names are not looked up)";
     default: /* its memory is the thread's: NOLINTNEXTLINE(concurrency-*) */
         return error < 0 && error > ASYNCHAT_EOF ? strerror(-error)
                                                  : "unknown error";

@@ -62,9 +62,9 @@ static void a_scope_is_read_and_written(void **state)
     (void)state;
     expect_address("[fe80::1%lo]:80", "[fe80::1%lo]:80");
     assert_int_equal(asynchat__address_parse(&address, "[fe80::1%]:80"),
-                     -EINVAL);
+                     ASYNCHAT_EADDRESS);
     assert_int_equal(asynchat__address_parse(&address, "[fe80::1%nosuch]:80"),
-                     -EINVAL);
+                     ASYNCHAT_EADDRESS);
 }
 
 static void text_that_is_no_address_is_refused(void **state)
@@ -129,7 +129,7 @@ static void text_that_is_no_address_is_refused(void **state)
     int taken = 0;
     (void)state;
     for (size_t i = 0; i < COUNT(bad); i++) {
-        if (asynchat__address_parse(&address, bad[i]) == -EINVAL)
+        if (asynchat__address_parse(&address, bad[i]) == ASYNCHAT_EADDRESS)
             continue;
         print_error("\"%s\" is taken\n", bad[i]);
         taken++;
@@ -144,11 +144,14 @@ static void text_without_end_is_refused(void **state)
     (void)state;
     memset(text, '1', sizeof text);
     text[sizeof text - 1] = '\0';
-    assert_int_equal(asynchat__address_parse(&address, text), -EINVAL);
+    assert_int_equal(asynchat__address_parse(&address, text),
+                     ASYNCHAT_EADDRESS);
     memcpy(text + sizeof text - 4, ":80", 4);
-    assert_int_equal(asynchat__address_parse(&address, text), -EINVAL);
+    assert_int_equal(asynchat__address_parse(&address, text),
+                     ASYNCHAT_EADDRESS);
     text[0] = '[';
-    assert_int_equal(asynchat__address_parse(&address, text), -EINVAL);
+    assert_int_equal(asynchat__address_parse(&address, text),
+                     ASYNCHAT_EADDRESS);
 }
 
 static void a_path_is_as_long_as_the_system_allows(void **state)

@@ -481,8 +481,8 @@ static void bad_arguments_are_refused(void **state)
         -EINVAL);
     assert_int_equal(refusal(f, NULL, &recorder), -EINVAL);
     assert_int_equal(refusal(f, "127.0.0.1:1", NULL), -EINVAL);
-    assert_int_equal(refusal(f, "127.0.0.1", &recorder), -EINVAL);
-    assert_int_equal(refusal(f, "localhost:80", &recorder), -EINVAL);
+    assert_int_equal(refusal(f, "127.0.0.1", &recorder), ASYNCHAT_EADDRESS);
+    assert_int_equal(refusal(f, "localhost:80", &recorder), ASYNCHAT_EADDRESS);
     assert_int_equal(refusal(f, path, &recorder), -ENAMETOOLONG);
 }
 

@@ -15,14 +15,15 @@ static const int own[] = {0,
                           ASYNCHAT_EIDLE,
                           ASYNCHAT_ESTALLED,
                           ASYNCHAT_ESLOW,
-                          ASYNCHAT_ESTOPPED};
+                          ASYNCHAT_ESTOPPED,
+                          ASYNCHAT_EADDRESS};
 static const size_t own_count = sizeof own / sizeof own[0];
 
 static void every_own_code_has_a_text_of_its_own(void **state)
 {
     (void)state;
     for (size_t i = 0; i < own_count; i++) {
-        char text[64];
+        char text[128];
         strcpy(text, asynchat_strerror(own[i]));
         assert_true(text[0] != '\0');
         assert_true(text[strlen(text) - 1] != '.');

@@ -88,10 +88,11 @@ static void an_address_that_cannot_be_is_refused(void **state)
     char path[256] = "unix:/tmp/";
     memset(path + 10, 'x', sizeof path - 11);
     path[sizeof path - 1] = '\0';
-    assert_int_equal(refusal(f, "", &echo, NULL), -EINVAL);
-    assert_int_equal(refusal(f, "localhost:0", &echo, NULL), -EINVAL);
-    assert_int_equal(refusal(f, "127.0.0.1", &echo, NULL), -EINVAL);
-    assert_int_equal(refusal(f, "127.0.0.1:65536", &echo, NULL), -EINVAL);
+    assert_int_equal(refusal(f, "", &echo, NULL), ASYNCHAT_EADDRESS);
+    assert_int_equal(refusal(f, "localhost:0", &echo, NULL), ASYNCHAT_EADDRESS);
+    assert_int_equal(refusal(f, "127.0.0.1", &echo, NULL), ASYNCHAT_EADDRESS);
+    assert_int_equal(refusal(f, "127.0.0.1:65536", &echo, NULL),
+                     ASYNCHAT_EADDRESS);
     assert_int_equal(refusal(f, "192.0.2.1:0", &echo, NULL), -EADDRNOTAVAIL);
     assert_int_equal(refusal(f, "unix:/nowhere/x", &echo, NULL), -ENOENT);
     assert_int_equal(refusal(f, path, &echo, NULL), -ENAMETOOLONG);

@@ -14,8 +14,8 @@ ASYNCHAT_BEGIN_DECLS
  * connect(2), or -ETIMEDOUT after `timeout` milliseconds; 0 leaves the time to
  * the system. TCP connections have TCP_NODELAY. `handler` is borrowed until the
  * channel is gone. On failure *out is as it was. Errors: -EINVAL (`base`,
- * `address`, `handler` or `out` is NULL, `address` has no such form, or
- * `handler` is filled in wrongly), -ENAMETOOLONG (the path is too long),
+ * `address`, `handler` or `out` is NULL, or `handler` is filled in wrongly),
+ * ASYNCHAT_EADDRESS (`address` has no such form), -ENAMETOOLONG (the path is too long),
  * -ENOTSUP (`handler` has fields that this version does not know), -ENOMEM, and
  * those of socket(2). (Python: connect) Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_connect(

@@ -1,9 +1,10 @@
 /* One space of error codes, in return values and in callbacks alike.
  *
  * 0 is done. What the system said is -errno: -ECONNREFUSED, -ENOMEM. What only
- * this library can say has a code of its own, below. Bad arguments are -EINVAL.
- * A call that fails has changed nothing, unless it *takes* an argument: that is
- * the library's in every case, failure included.
+ * this library can say has a code of its own, below. Bad arguments are -EINVAL, but
+ * a text that is no address is ASYNCHAT_EADDRESS. A call that fails has changed
+ * nothing, unless it *takes* an argument: that is the library's in every case,
+ * failure included.
  *
  *     int error = asynchat_push(ch, "250 OK\r\n", 8);
  *     if (error)
@@ -31,7 +32,8 @@ enum {
     ASYNCHAT_EIDLE = -10006,    /* nothing came, or moved, for too long */
     ASYNCHAT_ESTALLED = -10007, /* the peer took nothing for too long */
     ASYNCHAT_ESLOW = -10008,    /* a message comes too slowly */
-    ASYNCHAT_ESTOPPED = -10009 /* the server was told to stop */
+    ASYNCHAT_ESTOPPED = -10009, /* the server was told to stop */
+    ASYNCHAT_EADDRESS = -10010  /* a text is no address: see connect.h */
 };
 
 /* Returns the text of an error code, without a full stop; never NULL, also for

@@ -100,9 +100,10 @@ struct asynchat_server_options {
  * and its workers borrowed until the server is freed; `handler` is borrowed until
  * the server and its channels are gone. Gives the server in *out, which on failure
  * is as it was. Errors:
- * -EINVAL (`base`, `address`, `handler` or `out` is NULL, `address` has no such
- * form, a flag is unknown, there are both workers and limits, the mode is
- * impossible, or `handler` or `options` is filled in wrongly), -ENAMETOOLONG (the
+ * -EINVAL (`base`, `address`, `handler` or `out` is NULL, a flag is
+ * unknown, there are both workers and limits, the mode is impossible, or `handler`
+ * or `options` is filled in wrongly), ASYNCHAT_EADDRESS (`address` has no such
+ * form), -ENAMETOOLONG (the
  * path is too long), -ENOTSUP (`handler` or `options` has fields that this version
  * does not know), -ENOMEM, and those of socket(2), bind(2), chmod(2) and
  * listen(2), such as -EADDRINUSE. Since 0.1. */

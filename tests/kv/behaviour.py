@@ -99,8 +99,9 @@ def it_says_where_it_listens():
 
 def what_cannot_be_is_said():
     usage = "usage: kv [--port N] [--unix PATH] [--maxmemory BYTES]\n"
+    no_address = "not an address like 192.0.2.1:25, [2001:db8::1]:25 or unix:/run/x (host names are not looked up)"
     cases = {("--port",): usage, ("--nosuch", "1"): usage, ("x",): usage, ("--maxmemory", "x"): usage, ("--maxmemory", "-1"): usage,
-             ("--port", "x"): "kv: 127.0.0.1:x: Invalid argument\n", ("--port", "65536"): "kv: 127.0.0.1:65536: Invalid argument\n",
+             ("--port", "x"): "kv: 127.0.0.1:x: %s\n" % no_address, ("--port", "65536"): "kv: 127.0.0.1:65536: %s\n" % no_address,
              ("--unix", "/nosuch/kv"): "kv: unix:/nosuch/kv: No such file or directory\n"}
     for options, errors in cases.items():
         done = subprocess.run([KV, *options], capture_output=True, timeout=TIMEOUT)
