@@ -1,87 +1,142 @@
-/* Socket addresses as text: "127.0.0.1:25", "[::1]:25", "unix:/run/x".
+/* Socket addresses as text: "127.0.0.1:25", "[::1]:25", "unix:/run/x",
+ * "unix:@name".
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
 #include <asynchat/channel.h>
+
 #include <asynchat/error.h>
+
+#include "escape.h"
 
 static const char unix_prefix[] = "unix:";
 
-/* The path must fit with its NUL: one cut short would be another path. */
-static int parse_unix(struct address *address, const char *path)
+#define PATH_OFFSET offsetof(struct sockaddr_un, sun_path)
+#define PATH_MOST sizeof(((struct sockaddr_un *)NULL)->sun_path)
+
+_Static_assert(ASYNCHAT_ADDRESS_SIZE >
+                   sizeof unix_prefix + ESCAPED_MOST(PATH_MOST),
+               "no room for an address as text");
+
+/* The path fills sun_path at most, and has a NUL then only behind it. One cut short
+ * would be another path, as would one with a NUL in it. */
+static int parse_path(struct address *address, const char *text)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)&address->storage;
-    size_t len = strlen(path);
-    if (len == 0)
+    size_t len;
+    if (!asynchat__unescape(un->sun_path, PATH_MOST, text, &len) || len == 0)
         return ASYNCHAT_EADDRESS;
-    if (len >= sizeof un->sun_path)
+    if (len > PATH_MOST)
         return -ENAMETOOLONG;
-    un->sun_family = AF_UNIX;
-    memcpy(un->sun_path, path, len + 1);
-    address->len =
-        (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
+    if (memchr(un->sun_path, '\0', len))
+        return ASYNCHAT_EADDRESS;
+    address->len = (socklen_t)(PATH_OFFSET + len + (len < PATH_MOST));
     return 0;
 }
 
+/* In Linux's abstract namespace: a NUL, and a name of any bytes (unix(7)). */
+static int parse_name(struct address *address, const char *text)
+{
+    struct sockaddr_un *un = (struct sockaddr_un *)&address->storage;
+    size_t len;
+    if (!asynchat__unescape(un->sun_path + 1, PATH_MOST - 1, text, &len))
+        return ASYNCHAT_EADDRESS;
+    if (len > PATH_MOST - 1)
+        return -ENAMETOOLONG;
+    address->len = (socklen_t)(PATH_OFFSET + 1 + len);
+    return 0;
+}
+
+static int parse_unix(struct address *address, const char *text)
+{
+    address->storage.ss_family = AF_UNIX;
+    return *text == '@' ? parse_name(address, text + 1)
+                        : parse_path(address, text);
+}
+
 /* Digits and nothing else, as strtoul would take "+1", " 1" and "1x". */
-static int parse_port(const char *text, uint16_t *port)
+static bool parse_number(const char *text, unsigned long most,
+                         unsigned long *value)
 {
     char *end;
     if (*text < '0' || *text > '9')
-        return ASYNCHAT_EADDRESS;
+        return false;
     errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (errno || *end || value > UINT16_MAX)
+    *value = strtoul(text, &end, 10);
+    return !errno && !*end && *value <= most;
+}
+
+static int parse_port(const char *text, uint16_t *port)
+{
+    unsigned long value;
+    if (!parse_number(text, UINT16_MAX, &value))
         return ASYNCHAT_EADDRESS;
     *port = htons((uint16_t)value);
     return 0;
 }
 
 /* inet_pton takes four decimal numbers and no other form. */
-static bool parse_four(struct address *address, const char *host, uint16_t port)
+static int parse_four(struct address *address, const char *host, uint16_t port)
 {
     struct sockaddr_in *in = (struct sockaddr_in *)&address->storage;
     in->sin_family = AF_INET;
     in->sin_port = port;
     address->len = sizeof *in;
-    return inet_pton(AF_INET, host, &in->sin_addr) == 1;
+    return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? 0 : ASYNCHAT_EADDRESS;
 }
 
-/* `host` is what stood between the brackets, with or without a scope:
- * fe80::1%lo.
+/* An interface's name, or its number, which one that is not there has as well
+ * (RFC 4007, 11.2). A name comes first, as in glibc: it may be digits. */
+static int parse_zone(const char *text, uint32_t *zone)
+{
+    unsigned long number;
+    bool digits = *text != '\0' && text[strspn(text, "0123456789")] == '\0';
+    if (*text == '\0')
+        return ASYNCHAT_EADDRESS;
+    errno = 0;
+    *zone = if_nametoindex(text);
+    if (*zone > 0)
+        return 0;
+    if (!digits)
+        return errno ? -errno : -ENODEV;
+    if (!parse_number(text, UINT32_MAX, &number) || number == 0)
+        return ASYNCHAT_EADDRESS;
+    *zone = (uint32_t)number;
+    return 0;
+}
+
+/* `host` is what stood between the brackets, with or without a zone: fe80::1%lo.
  */
-static bool parse_six(struct address *address, char *host, uint16_t port)
+static int parse_six(struct address *address, char *host, uint16_t port)
 {
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address->storage;
-    char *scope = strchr(host, '%');
-    if (scope) {
-        *scope = '\0';
-        in6->sin6_scope_id = if_nametoindex(scope + 1);
-        if (in6->sin6_scope_id == 0)
-            return false;
-    }
+    char *zone = strchr(host, '%');
+    if (zone)
+        *zone++ = '\0';
     in6->sin6_family = AF_INET6;
     in6->sin6_port = port;
     address->len = sizeof *in6;
-    return inet_pton(AF_INET6, host, &in6->sin6_addr) == 1;
+    if (inet_pton(AF_INET6, host, &in6->sin6_addr) != 1)
+        return ASYNCHAT_EADDRESS;
+    return zone ? parse_zone(zone, &in6->sin6_scope_id) : 0;
 }
 
 /* The last colon is before the port; those of an IPv6 address are in brackets.
  */
 static int parse_inet(struct address *address, const char *text)
 {
-    char host[ASYNCHAT_ADDRESS_SIZE];
+    char host[INET6_ADDRSTRLEN + IF_NAMESIZE + sizeof "[%]"];
     const char *colon = strrchr(text, ':');
     if (!colon || (size_t)(colon - text) >= sizeof host)
         return ASYNCHAT_EADDRESS;
@@ -93,12 +148,10 @@ static int parse_inet(struct address *address, const char *text)
     int error = parse_port(colon + 1, &port);
     if (error)
         return error;
-    bool six = len > 2 && host[0] == '[' && host[len - 1] == ']';
-    if (six)
-        host[len - 1] = '\0';
-    bool good = six ? parse_six(address, host + 1, port)
-                    : parse_four(address, host, port);
-    return good ? 0 : ASYNCHAT_EADDRESS;
+    if (len <= 2 || host[0] != '[' || host[len - 1] != ']')
+        return parse_four(address, host, port);
+    host[len - 1] = '\0';
+    return parse_six(address, host + 1, port);
 }
 
 int asynchat__address_parse(struct address *address, const char *text)
@@ -107,6 +160,13 @@ int asynchat__address_parse(struct address *address, const char *text)
     if (strncmp(text, unix_prefix, strlen(unix_prefix)) == 0)
         return parse_unix(address, text + strlen(unix_prefix));
     return parse_inet(address, text);
+}
+
+bool asynchat__address_has_path(const struct address *address)
+{
+    const struct sockaddr_un *un =
+        (const struct sockaddr_un *)&address->storage;
+    return un->sun_family == AF_UNIX && un->sun_path[0] != '\0';
 }
 
 int asynchat__address_port(const struct address *address)
@@ -169,29 +229,61 @@ static int format_four(const struct address *address, char *text, size_t size)
     return snprintf(text, size, "%s:%d", host, ntohs(in->sin_port));
 }
 
+/* Such a name is read again as it is, and shown as it is. */
+static bool is_plain_zone(const char *name)
+{
+    for (; *name; name++)
+        if (*name <= ' ' || *name > '~' || strchr("%]\\", *name))
+            return false;
+    return true;
+}
+
+/* The zone's name, or its number where there is none, or no more. */
+static void format_zone(uint32_t zone, char text[IF_NAMESIZE])
+{
+    if (!if_indextoname(zone, text) || !is_plain_zone(text))
+        snprintf(text, IF_NAMESIZE, "%" PRIu32, zone);
+}
+
 static int format_six(const struct address *address, char *text, size_t size)
 {
     const struct sockaddr_in6 *in6 =
         (const struct sockaddr_in6 *)&address->storage;
-    char host[INET6_ADDRSTRLEN], scope[IF_NAMESIZE] = "";
+    char host[INET6_ADDRSTRLEN], zone[IF_NAMESIZE] = "";
     if (!inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host))
         return -errno;
     if (in6->sin6_scope_id > 0)
-        if_indextoname(in6->sin6_scope_id, scope);
-    return snprintf(text, size, "[%s%s%s]:%d", host, *scope ? "%" : "", scope,
+        format_zone(in6->sin6_scope_id, zone);
+    return snprintf(text, size, "[%s%s%s]:%d", host, *zone ? "%" : "", zone,
                     ntohs(in6->sin6_port));
 }
 
-/* A socket without a name has a length and no path. */
-static int format_unix(const struct address *address, char *text, size_t size)
+/* A name in the abstract namespace is behind a NUL, for which stands the "@"; a
+ * path that begins with one has that escaped. */
+static size_t format_path(const char *path, size_t len, char *text)
 {
-    const struct sockaddr_un *un =
-        (const struct sockaddr_un *)&address->storage;
-    size_t before = offsetof(struct sockaddr_un, sun_path);
-    size_t len = address->len > before
-                     ? strnlen(un->sun_path, address->len - before)
-                     : 0;
-    return snprintf(text, size, "%s%.*s", unix_prefix, (int)len, un->sun_path);
+    if (path[0] == '\0' || path[0] == '@') {
+        size_t at = path[0] == '\0' ? 1 : ESCAPED_MOST(1);
+        memcpy(text, path[0] == '\0' ? "@" : "\\x40", at);
+        return at + asynchat__escape(text + at, path + 1, len - 1);
+    }
+    return asynchat__escape(text, path, len);
+}
+
+/* A socket without a name has a length and no path. What Linux says of a path that
+ * fills sun_path counts the NUL behind that. */
+static int format_unix(const struct address *address, char *text)
+{
+    const char *path = (const char *)&address->storage + PATH_OFFSET;
+    size_t len = address->len > PATH_OFFSET ? address->len - PATH_OFFSET : 0;
+    size_t at = strlen(unix_prefix);
+    if (len > 0 && path[0] != '\0')
+        len = strnlen(path, len);
+    memcpy(text, unix_prefix, at);
+    if (len > 0)
+        at += format_path(path, len < PATH_MOST ? len : PATH_MOST, text + at);
+    text[at] = '\0';
+    return (int)at;
 }
 
 /* Written whole or not at all. */
@@ -205,7 +297,7 @@ int asynchat__address_format(const struct address *address, char *text,
     else if (address->storage.ss_family == AF_INET6)
         len = format_six(address, whole, sizeof whole);
     else if (address->storage.ss_family == AF_UNIX)
-        len = format_unix(address, whole, sizeof whole);
+        len = format_unix(address, whole);
     else
         len = -EAFNOSUPPORT;
     if (len < 0)

@@ -1,4 +1,5 @@
-/* Socket addresses as text: "127.0.0.1:25", "[::1]:25", "unix:/run/x".
+/* Socket addresses as text: "127.0.0.1:25", "[::1]:25", "unix:/run/x",
+ * "unix:@name".
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_ADDRESS_H
 #define ASYNCHAT_ADDRESS_H
@@ -31,13 +32,20 @@ void asynchat__address_keep(struct peer_address *kept,
 bool asynchat__address_kept(const struct peer_address *kept,
                             struct address *address);
 
-/* ASYNCHAT_EADDRESS for text that is no address, -ENAMETOOLONG for a Unix path that does
- * not fit. */
+/* ASYNCHAT_EADDRESS for text that is no address, -ENAMETOOLONG for a Unix path or
+ * name that does not fit, and those of if_nametoindex(3) for a zone, such as
+ * -ENODEV. */
 int asynchat__address_parse(struct address *address, const char *text);
 
-/* -ENOSPC, with `text` as it was, when `size` is too small. */
+/* As asynchat__address_parse() takes it again, on one line and without control
+ * characters, whatever it is. -ENOSPC, with `text` as it was, when `size` is too
+ * small. */
 int asynchat__address_format(const struct address *address, char *text,
                              size_t size);
+
+/* Whether there is a file at it: so for a Unix socket that is not in the abstract
+ * namespace. */
+bool asynchat__address_has_path(const struct address *address);
 
 /* 0 for a Unix socket. */
 int asynchat__address_port(const struct address *address);

@@ -10,7 +10,7 @@
 #include "address.h"
 
 /* Room for an address and a text of the system's. */
-#define LINE_SIZE 512
+#define LINE_SIZE (ASYNCHAT_ADDRESS_SIZE + 128)
 
 /* Set while no loop runs. */
 static struct {

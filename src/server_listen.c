@@ -29,9 +29,16 @@ static int set_option(int fd, int level, int name, int value)
 
 /* --- the path of a Unix socket --- */
 
+static bool has_path(const struct asynchat_server *server)
+{
+    return asynchat__address_has_path(&server->address);
+}
+
+/* With a NUL, also where that is behind sun_path. */
 static const char *server_path(const struct asynchat_server *server)
 {
-    return ((const struct sockaddr_un *)&server->address.storage)->sun_path;
+    const char *storage = (const char *)&server->address.storage;
+    return storage + offsetof(struct sockaddr_un, sun_path);
 }
 
 /* Asks who listens there, with a connection that ends at once. Only where
@@ -128,6 +135,15 @@ static int bind_path(struct asynchat_server *server)
     return error ? error : path_made(server);
 }
 
+/* A name in the abstract namespace goes with the socket, and whoever knows it may
+ * connect: a mode would not hold. */
+static int bind_unix(struct asynchat_server *server)
+{
+    if (has_path(server))
+        return bind_path(server);
+    return server->options.mode > 0 ? -EINVAL : bind_address(server);
+}
+
 /* What connections have. Without TCP_NODELAY they are slower, and no worse. */
 static int set_connections(struct asynchat_server *server)
 {
@@ -162,7 +178,7 @@ int asynchat__server_bind(struct asynchat_server *server)
     server->fd = asynchat__socket_new(server->address.storage.ss_family);
     if (server->fd < 0)
         return server->fd;
-    int error = is_unix(server) ? bind_path(server) : bind_ip(server);
+    int error = is_unix(server) ? bind_unix(server) : bind_ip(server);
     if (error)
         return error;
     if (listen(server->fd, backlog > 0 ? backlog : SOMAXCONN) < 0)
@@ -197,7 +213,8 @@ static int socket_settle(struct asynchat_server *server, int fd)
     server->fd = fd;
     if (!is_unix(server))
         return set_connections(server);
-    path_look(server); /* if it is there, and a socket */
+    if (has_path(server))
+        path_look(server); /* if it is there, and a socket */
     return 0;
 }
 
@@ -217,7 +234,7 @@ int asynchat__server_take(struct asynchat_server *server, int fd)
 
 void asynchat__server_close(struct asynchat_server *server)
 {
-    if (server->remove_path && is_unix(server))
+    if (server->remove_path && has_path(server))
         path_remove(server);
     if (server->fd >= 0)
         close(server->fd);

@@ -42,6 +42,18 @@ static void an_address_is_written_as_it_was_read(void **state)
         "unix:unix:",
         "unix:127.0.0.1:1",
         "unix:[::1]:80",
+        "unix:./@x",
+        "unix:\\x40x",
+        "unix:x@",
+        "unix:@",
+        "unix:@name",
+        "unix:@@",
+        "unix:@a\\x00b",
+        "unix:@/run/x",
+        "unix:a\\\\b",
+        "unix:a\\x0ab",
+        "unix:gr\xc3\xbc\xc3\x9f",
+        "[fe80::1%4294967295]:80",
     };
     (void)state;
     for (size_t i = 0; i < COUNT(same); i++)
@@ -61,10 +73,11 @@ static void a_scope_is_read_and_written(void **state)
     struct address address;
     (void)state;
     expect_address("[fe80::1%lo]:80", "[fe80::1%lo]:80");
-    assert_int_equal(asynchat__address_parse(&address, "[fe80::1%]:80"),
-                     ASYNCHAT_EADDRESS);
+    expect_address("[fe80::1%1]:80", "[fe80::1%lo]:80");
     assert_int_equal(asynchat__address_parse(&address, "[fe80::1%nosuch]:80"),
-                     ASYNCHAT_EADDRESS);
+                     -ENODEV);
+    assert_int_equal(asynchat__address_parse(&address, "[fe80::1%1x]:80"),
+                     -ENODEV);
 }
 
 static void text_that_is_no_address_is_refused(void **state)
@@ -124,6 +137,22 @@ static void text_that_is_no_address_is_refused(void **state)
         "[::ffff:1.2.3.+4]:80",
         "[1:2:3:4:5:6:7:8:9]:80",
         "[localhost]:80",
+        "[fe80::1%]:80",
+        "[fe80::1%0]:80",
+        "[fe80::1%4294967296]:80",
+        "[fe80::1%99999999999]:80",
+        "[::g%lo]:80",
+        "1.2.3.4%lo:80",
+        "unix:\\",
+        "unix:a\\",
+        "unix:a\\n",
+        "unix:a\\x",
+        "unix:a\\x4",
+        "unix:a\\x4g",
+        "unix:a\\X41",
+        "unix:a\\x00b",
+        "unix:\\x00",
+        "unix:@a\\",
     };
     struct address address;
     int taken = 0;
@@ -158,14 +187,82 @@ static void a_path_is_as_long_as_the_system_allows(void **state)
 {
     struct address address;
     char text[256];
-    size_t most = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
+    size_t most = sizeof((struct sockaddr_un *)NULL)->sun_path;
     (void)state;
     memset(text, 'x', sizeof text);
     memcpy(text, "unix:", 5);
     text[5 + most] = '\0';
-    expect_address(text, text); /* fits ASYNCHAT_ADDRESS_SIZE, too */
+    expect_address(text, text);
     memcpy(text + 5 + most, "x", 2);
     assert_int_equal(asynchat__address_parse(&address, text), -ENAMETOOLONG);
+    text[5] = '@';
+    assert_int_equal(asynchat__address_parse(&address, text), -ENAMETOOLONG);
+    text[5 + most] = '\0';
+    expect_address(text, text);
+}
+
+/* --- names that others choose --- */
+
+/* What the system says of a socket that is bound to these bytes is an address
+ * that is written on one line, and connects to the same. */
+static void bind_and_connect(struct fixture *f, const void *bytes, size_t len,
+                             const char *expected)
+{
+    struct {
+        struct sockaddr_un un;
+        char nul; /* behind a path that fills its place, for valgrind */
+    } at = {.un.sun_family = AF_UNIX};
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    struct address found, again;
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    (void)f;
+    memcpy(at.un.sun_path, bytes, len);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at.un, size), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(asynchat__address_of(fd, getsockname, &found), 0);
+    assert_int_equal(asynchat__address_format(&found, text, sizeof text), 0);
+    if (expected)
+        assert_string_equal(text, expected);
+    assert_int_equal(asynchat__address_parse(&again, text), 0);
+    int other = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(
+        connect(other, (struct sockaddr *)&again.storage, again.len), 0);
+    close(other);
+    close(fd);
+    if (at.un.sun_path[0]) {
+        char path[sizeof at.un.sun_path + 1] = "";
+        memcpy(path, bytes, len);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
+static void a_unix_name_is_written_as_it_is_read(void **state)
+{
+    char folder[] = "/tmp/asynchat-XXXXXX", before[4096];
+    char longest[108];
+    assert_non_null(mkdtemp(folder));
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(folder), 0);
+    bind_and_connect(*state, "x\n127.0.0.1:25: all is well", 27,
+                     "unix:x\\x0a127.0.0.1:25: all is well");
+    bind_and_connect(*state, "\\x0a", 4, "unix:\\\\x0a");
+    bind_and_connect(*state, "@x", 2, "unix:\\x40x");
+    bind_and_connect(*state, "\x1b[2J\x7f\xff\xc2\x85", 8,
+                     "unix:\\x1b[2J\\x7f\\xff\\xc2\\x85");
+    memset(longest, 0x01, sizeof longest);
+    bind_and_connect(*state, longest, sizeof longest, NULL);
+    longest[0] = '@';
+    bind_and_connect(*state, longest, sizeof longest, NULL);
+    memset(longest, 'x', sizeof longest);
+    bind_and_connect(*state, longest, sizeof longest, NULL);
+    longest[0] = '\0';
+    bind_and_connect(*state, longest, sizeof longest, NULL);
+    memset(longest, '\0', sizeof longest);
+    bind_and_connect(*state, longest, sizeof longest, NULL);
+    bind_and_connect(*state, "\0asynchat-\n", 11, "unix:@asynchat-\\x0a");
+    assert_int_equal(chdir(before), 0);
+    assert_int_equal(rmdir(folder), 0);
 }
 
 /* --- asking a channel --- */
@@ -246,6 +343,15 @@ static void addresses_over_a_unix_socket(void **state)
     snprintf(path, sizeof path, "unix:/tmp/asynchat-%d", (int)getpid());
     each_end_knows_both(f, path);
     expect_addresses(f->ch, "unix:", path); /* the client has no name */
+}
+
+static void addresses_of_abstract_names(void **state)
+{
+    struct fixture *f = *state;
+    char name[64];
+    snprintf(name, sizeof name, "unix:@asynchat-%d\\x00", (int)getpid());
+    each_end_knows_both(f, name);
+    expect_addresses(f->ch, "unix:", name);
 }
 
 static void a_socketpair_has_no_names(void **state)
@@ -352,9 +458,11 @@ int main(void)
         cmocka_unit_test(text_that_is_no_address_is_refused),
         cmocka_unit_test(text_without_end_is_refused),
         cmocka_unit_test(a_path_is_as_long_as_the_system_allows),
+        OVER(TCP, a_unix_name_is_written_as_it_is_read),
         OVER(TCP, addresses_over_ipv4),
         OVER(TCP, addresses_over_ipv6),
         OVER(TCP, addresses_over_a_unix_socket),
+        OVER(TCP, addresses_of_abstract_names),
         OVER(SOCKETPAIR, a_socketpair_has_no_names),
         OVER(BUFFEREVENT, a_socketpair_has_no_names),
         OVER(PAIR, a_pair_has_no_socket),

@@ -483,6 +483,7 @@ static void bad_arguments_are_refused(void **state)
     assert_int_equal(refusal(f, "127.0.0.1:1", NULL), -EINVAL);
     assert_int_equal(refusal(f, "127.0.0.1", &recorder), ASYNCHAT_EADDRESS);
     assert_int_equal(refusal(f, "localhost:80", &recorder), ASYNCHAT_EADDRESS);
+    assert_int_equal(refusal(f, "[fe80::1%nosuch]:80", &recorder), -ENODEV);
     assert_int_equal(refusal(f, path, &recorder), -ENAMETOOLONG);
 }
 

@@ -5,6 +5,8 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* --- what was logged --- */
@@ -122,6 +124,46 @@ static void what_has_no_address_is_a_channel(void **state)
     assert_int_equal(strncmp(lines, "debug channel: closes", 21), 0);
 }
 
+/* A Unix client names its socket as it likes. */
+static void a_peer_s_name_makes_no_line_of_its_own(void **state)
+{
+    struct fixture *f = serve(state, unix_address());
+    struct sockaddr_un me = {AF_UNIX, ""}, to = {AF_UNIX, ""};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(me.sun_path, sizeof me.sun_path, "%s\n\x1b[31mall is well",
+             unix_path());
+    snprintf(to.sun_path, sizeof to.sun_path, "%s", unix_path());
+    assert_int_equal(bind(fd, (struct sockaddr *)&me, sizeof me), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    turn(f);
+    expect_lines(
+        "debug unix:/tmp/asynchat-\\xa\\xb[mall is well: is connected");
+    hang_up(f, fd);
+    assert_int_equal(unlink(me.sun_path), 0);
+    assert_null(strpbrk(latest, "\n\x1b"));
+}
+
+static void nor_does_that_of_one_that_is_turned_away(void **state)
+{
+    static const struct asynchat_server_options options = {
+        .size = sizeof options, .max_connections = 1, .turn_away = ""};
+    struct fixture *f = serve_with(state, unix_address(), &options);
+    struct sockaddr_un me = {AF_UNIX, ""}, to = {AF_UNIX, ""};
+    int one = dial_server(f);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(me.sun_path + 1, sizeof me.sun_path - 1, "\n%s", unix_path());
+    snprintf(to.sun_path, sizeof to.sun_path, "%s", unix_path());
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 2 +
+                                strlen(unix_path()));
+    assert_int_equal(bind(fd, (struct sockaddr *)&me, len), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    turn(f);
+    assert_non_null(strstr(lines, "unix:@\\xa/tmp/asynchat-: is turned away"));
+    assert_null(strchr(lines, '\n'));
+    close(fd);
+    hang_up(f, one);
+}
+
 /* --- servers --- */
 
 static void who_is_turned_away_is_told(void **state)
@@ -214,6 +256,8 @@ int main(void)
         LOGGED(TCP, after_a_reset_it_is_still_the_peers_address),
         LOGGED(TCP, of_who_is_not_reached_it_is_the_address),
         LOGGED(PAIR, what_has_no_address_is_a_channel),
+        LOGGED(TCP, a_peer_s_name_makes_no_line_of_its_own),
+        LOGGED(TCP, nor_does_that_of_one_that_is_turned_away),
         LOGGED(TCP, who_is_turned_away_is_told),
         LOGGED(TCP, without_descriptors_accepting_is_told_once),
         LOGGED(TCP, a_server_that_stops_is_told),

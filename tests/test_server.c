@@ -93,6 +93,7 @@ static void an_address_that_cannot_be_is_refused(void **state)
     assert_int_equal(refusal(f, "127.0.0.1", &echo, NULL), ASYNCHAT_EADDRESS);
     assert_int_equal(refusal(f, "127.0.0.1:65536", &echo, NULL),
                      ASYNCHAT_EADDRESS);
+    assert_int_equal(refusal(f, "[fe80::1%nosuch]:0", &echo, NULL), -ENODEV);
     assert_int_equal(refusal(f, "192.0.2.1:0", &echo, NULL), -EADDRNOTAVAIL);
     assert_int_equal(refusal(f, "unix:/nowhere/x", &echo, NULL), -ENOENT);
     assert_int_equal(refusal(f, path, &echo, NULL), -ENAMETOOLONG);

@@ -213,6 +213,56 @@ static void a_path_s_permissions_are_as_set_or_what_the_umask_leaves(
     umask(before);
 }
 
+/* As long as the system allows: a NUL is only behind it. */
+static void a_path_that_fills_its_place_is_removed_as_well(void **state)
+{
+    char address[5 + 108 + 1];
+    struct stat file;
+    snprintf(address, sizeof address, "%s%0108d", unix_address(), 0);
+    struct fixture *f = serve(state, address);
+    assert_int_equal(lstat(address + 5, &file), 0);
+    int fd = dial_server(f);
+    expect_served(f, fd);
+    hang_up(f, fd);
+    asynchat_server_free(f->server);
+    f->server = NULL;
+    assert_int_equal(lstat(address + 5, &file), -1);
+}
+
+/* --- names in the abstract namespace --- */
+
+static const char *abstract_address(void)
+{
+    static char text[64];
+    snprintf(text, sizeof text, "unix:@asynchat-%d", (int)getpid());
+    return text;
+}
+
+static void an_abstract_name_is_listened_on(void **state)
+{
+    struct fixture *f = serve(state, abstract_address());
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    assert_int_equal(asynchat_server_address(f->server, text, sizeof text), 0);
+    assert_string_equal(text, abstract_address());
+    assert_int_equal(access(abstract_address() + 5, F_OK), -1);
+    int fd = dial_server(f);
+    expect_served(f, fd);
+    assert_int_equal(refusal(f, abstract_address(), &echo, NULL), -EADDRINUSE);
+    hang_up(f, fd);
+    asynchat_server_set_remove_path(f->server, 1);
+    asynchat_server_free(f->server);
+    f->server = NULL;
+    assert_int_equal(refusal(f, abstract_address(), &echo, NULL), 0);
+}
+
+static void an_abstract_name_has_no_permissions(void **state)
+{
+    const struct asynchat_server_options options = {.size = sizeof options,
+                                                    .mode = 0600};
+    assert_int_equal(refusal(*state, abstract_address(), &echo, &options),
+                     -EINVAL);
+}
+
 /* --- a socket that is there --- */
 
 /* As if it were another process's: a socket of this one's server. */
@@ -401,6 +451,9 @@ int main(void)
         OVER(TCP, a_file_that_is_no_socket_is_never_removed),
         OVER(TCP, a_path_that_is_another_s_by_now_stays),
         OVER(TCP, a_path_s_permissions_are_as_set_or_what_the_umask_leaves),
+        OVER(TCP, a_path_that_fills_its_place_is_removed_as_well),
+        OVER(TCP, an_abstract_name_is_listened_on),
+        OVER(TCP, an_abstract_name_has_no_permissions),
         OVER(TCP, a_listening_socket_can_be_handed_over),
         OVER(TCP, connections_of_one_handed_over_have_the_options),
         OVER(TCP, a_path_handed_over_stays_if_the_old_one_says_so),

@@ -507,16 +507,19 @@ ASYNCHAT_API struct event_base *asynchat_get_base(
 /* --- The addresses of a channel --- */
 
 /* Room for any address as text, its NUL included. */
-#define ASYNCHAT_ADDRESS_SIZE 128
+#define ASYNCHAT_ADDRESS_SIZE 448
 
-/* Writes the peer's address, such as "192.0.2.1:25", "[2001:db8::1]:25",
- * "unix:/run/x" or "unix:" for a socket without a name, NUL-terminated. Over TCP
- * it is kept, and known before the connection is up, for asynchat_connect(), and
- * after it has broken; of a Unix socket, and a bufferevent of yours, the system is
- * asked, which does not know it then. On failure `text` is as it was. Errors:
- * -EINVAL (`ch` or `text` is NULL), -ENOSPC (`size` is too small), -ENOTSOCK (the
- * channel has no socket), and those of getpeername(2). (Python: addr) Since
- * 0.1. */
+/* Writes the peer's address in the form that asynchat_connect() takes, such as
+ * "192.0.2.1:25", "[2001:db8::1]:25", "unix:/run/x" or "unix:@name", or "unix:" for a
+ * socket without a name, NUL-terminated. A Unix peer chooses its name: of that,
+ * what is neither printable ASCII nor UTF-8, or would not stay in its place on the
+ * line, is written as "\xNN", a backslash as two, and a "@" that begins a path as
+ * "\x40". Over TCP it is kept, and known before the connection is up, for
+ * asynchat_connect(), and after it has broken; of a Unix socket, and a bufferevent
+ * of yours, the system is asked, which does not know it then. On failure `text` is
+ * as it was. Errors: -EINVAL (`ch` or `text` is NULL), -ENOSPC (`size` is too
+ * small), -ENOTSOCK (the channel has no socket), and those of getpeername(2).
+ * (Python: addr) Since 0.1. */
 ASYNCHAT_API int asynchat_peer_address(const struct asynchat_channel *ch,
                                        char *text, size_t size);
 /* Writes this side's address, in the same forms. On failure `text` is as it

@@ -29,10 +29,11 @@ enum asynchat_log_level {
 
 /* From now on `log` is called for each line of this level or a higher one, in
  * whichever thread it comes up, and may be called by several at once. `text` has
- * no line end, begins with the address that it is about, or with "channel" where
- * there is none, and is lent until `log` returns. No function of the library may be
- * called in it. NULL is silence. For the whole process; to be called while no loop
- * runs. Since 0.1. */
+ * no line end and no other control character, also where a peer has chosen a part of
+ * it, which its Unix socket's name is. It begins with the address that it is about,
+ * or with "channel" where there is none, and is lent until `log` returns. No function
+ * of the library may be called in `log`. NULL is silence. For the whole process; to
+ * be called while no loop runs. Since 0.1. */
 ASYNCHAT_API void asynchat_set_log(enum asynchat_log_level level,
                                    void (*log)(enum asynchat_log_level level,
                                                const char *text, void *arg),

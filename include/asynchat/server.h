@@ -59,7 +59,8 @@ struct asynchat_server_options {
                     set */
 
     /* A Unix socket's permissions, such as 0660, in force before the first
-     * connection; unless set those that the umask leaves. */
+     * connection; unless set those that the umask leaves. Refused with -EINVAL for
+     * one in the abstract namespace, which has none. */
     unsigned mode;
 
     /* At most so many connections are accepted, or turned away, in one wake-up,
@@ -92,21 +93,20 @@ struct asynchat_server_options {
 /* --- Making --- */
 
 /* Listens on `address`: "127.0.0.1:8080", "[::1]:8080", port 0 for any that is
- * free, "unix:/run/x". Host names are not looked up. TCP connections are
- * accepted with TCP_NODELAY, everything is close-on-exec. A Unix socket that is
- * at the path, and on which nobody listens any more, is replaced; anything else
- * that is there stays, and the answer is -EADDRINUSE. (Two that begin at the same
- * moment on one path may replace each other.) `options` may be NULL and is copied,
- * and its workers borrowed until the server is freed; `handler` is borrowed until
- * the server and its channels are gone. Gives the server in *out, which on failure
- * is as it was. Errors:
- * -EINVAL (`base`, `address`, `handler` or `out` is NULL, a flag is
- * unknown, there are both workers and limits, the mode is impossible, or `handler`
- * or `options` is filled in wrongly), ASYNCHAT_EADDRESS (`address` has no such
- * form), -ENAMETOOLONG (the
- * path is too long), -ENOTSUP (`handler` or `options` has fields that this version
- * does not know), -ENOMEM, and those of socket(2), bind(2), chmod(2) and
- * listen(2), such as -EADDRINUSE. Since 0.1. */
+ * free, "unix:/run/x", "unix:@name". The forms are those of asynchat_connect(). TCP
+ * connections are accepted with TCP_NODELAY, everything is close-on-exec. A Unix
+ * socket that is at the path, and on which nobody listens any more, is replaced;
+ * anything else that is there stays, and the answer is -EADDRINUSE. (Two that begin
+ * at the same moment on one path may replace each other.) `options` may be NULL and
+ * is copied, and its workers borrowed until the server is freed; `handler` is
+ * borrowed until the server and its channels are gone. Gives the server in *out,
+ * which on failure is as it was. Errors: -EINVAL (`base`, `address`, `handler` or
+ * `out` is NULL, a flag is unknown, there are both workers and limits, the mode is
+ * impossible, or `handler` or `options` is filled in wrongly), ASYNCHAT_EADDRESS
+ * (`address` has no such form), -ENAMETOOLONG (the path or name is too long),
+ * -ENODEV (there is no interface of that name), -ENOTSUP (`handler` or `options` has
+ * fields that this version does not know), -ENOMEM, and those of socket(2), bind(2),
+ * chmod(2) and listen(2), such as -EADDRINUSE. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
     struct event_base *base, const char *address,
     const struct asynchat_handler *handler, void *arg,
