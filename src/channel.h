@@ -52,13 +52,14 @@ struct channel_in {
     struct match match;
     struct loop_memory message; /* the pieces of one in progress, for
                                    handler->message: */
-    size_t have;  /* so many bytes of it were kept or, in pieces, delivered */
-    size_t limit; /* at most so many, */
-    uint64_t dropped;       /* and so many after these were not */
-    size_t fresh;           /* the limit; or 0 while a message is in progress */
-    uint64_t received;      /* in all, in bytes */
-    const uint8_t *back;    /* bytes that were held back, being delivered, */
-    size_t back_len;        /* and those held back still */
+    uint64_t have;  /* so many bytes of it were kept or, in pieces, delivered */
+    uint64_t limit; /* at most so many, or UINT64_MAX, */
+    uint64_t dropped;    /* and so many after these were not */
+    size_t fresh;        /* the limit, as far as it fits; or 0 while a message
+                         is in progress */
+    uint64_t received;   /* in all, in bytes */
+    const uint8_t *back; /* bytes that were held back, being delivered, */
+    size_t back_len;     /* and those held back still */
     struct evbuffer *aside; /* put back while the input has to stay */
     uint32_t piece;         /* at most so many bytes for each read and each
                          collect_incoming_data */

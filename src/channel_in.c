@@ -29,8 +29,8 @@ void asynchat__channel_in_init(struct channel_in *in,
                                const struct asynchat_handler *handler)
 {
     in->lines = handler->collect_incoming_data && handler->found_terminator;
-    in->limit = handler->message ? MESSAGE_LIMIT : SIZE_MAX;
-    in->fresh = in->limit;
+    in->limit = handler->message ? MESSAGE_LIMIT : UINT64_MAX;
+    in->fresh = (size_t)in->limit;
     in->budget = UINT_MAX;
     in->piece = IN_BUFFER_SIZE;
 }
@@ -55,7 +55,7 @@ static void in_begin(struct channel_in *in)
 {
     in->have = 0;
     in->dropped = 0;
-    in->fresh = in->limit;
+    in->fresh = (size_t)in->limit;
     in->timed = false;
 }
 
@@ -78,17 +78,19 @@ static inline void in_count_message(struct asynchat_channel *ch)
 /* --- whole messages --- */
 
 /* Doubles, so that each byte is copied a bounded number of times, up to the
- * limit and no further. */
-static bool in_grow(struct channel_in *in, size_t need)
+ * limit and no further. No memory is longer than PTRDIFF_MAX. */
+static bool in_grow(struct channel_in *in, uint64_t need)
 {
     struct loop_memory *message = &in->message;
+    if (need > PTRDIFF_MAX)
+        return false;
     size_t capacity =
         message->capacity < MESSAGE_LEAST ? MESSAGE_LEAST : message->capacity;
     while (capacity < need)
-        capacity = capacity > SIZE_MAX / 2 ? need : capacity * 2;
+        capacity = capacity > PTRDIFF_MAX / 2 ? (size_t)need : capacity * 2;
     if (capacity > in->limit)
-        capacity = in->limit;
-    return asynchat__loop_memory_grow(message, in->have, capacity);
+        capacity = (size_t)in->limit;
+    return asynchat__loop_memory_grow(message, (size_t)in->have, capacity);
 }
 
 /* Adds to the message in progress. False: there was no memory. */
@@ -100,7 +102,7 @@ static bool in_keep(struct asynchat_channel *ch, const uint8_t *data,
         in->message = asynchat__loop_take(ch->transport.loop);
     if (in->have + len > in->message.capacity && !in_grow(in, in->have + len))
         return false;
-    memcpy(in->message.bytes + in->have, data, len);
+    memcpy(in->message.bytes + (size_t)in->have, data, len);
     in_have(in, len);
     return true;
 }
@@ -126,7 +128,7 @@ static void in_message(struct asynchat_channel *ch, const void *data,
  * callback has it, but may call for it to be dropped. */
 static void in_kept_message(struct asynchat_channel *ch)
 {
-    size_t len = ch->in.have;
+    size_t len = (size_t)ch->in.have;
     in_begin(&ch->in);
     in_message(ch, len > 0 ? (const void *)ch->in.message.bytes : "", len);
 }
@@ -136,15 +138,15 @@ static void in_kept_message(struct asynchat_channel *ch)
 /* So much may still come of the message in progress. Whatever reaches further is
  * looked at in two parts, as if it had come in two: the first is delivered, and
  * the rest is too long. */
-static size_t in_room(const struct channel_in *in)
+static uint64_t in_room(const struct channel_in *in)
 {
     return in->dropped > 0 || in->have > in->limit ? 0 : in->limit - in->have;
 }
 
 static size_t in_part(const struct channel_in *in, size_t len)
 {
-    size_t room = in_room(in);
-    return room > 0 && room < len ? room : len;
+    uint64_t room = in_room(in);
+    return room > 0 && room < len ? (size_t)room : len;
 }
 
 static void in_too_long(struct asynchat_channel *ch, size_t len)
@@ -161,8 +163,8 @@ static void in_dropped(struct asynchat_channel *ch)
     struct channel_in *in = &ch->in;
     uint64_t total = in->have + in->dropped;
     const void *first = ch->handler->message ? in->message.bytes : NULL;
-    size_t len =
-        in->have < ASYNCHAT_DROPPED_FIRST ? in->have : ASYNCHAT_DROPPED_FIRST;
+    size_t len = in->have < ASYNCHAT_DROPPED_FIRST ? (size_t)in->have
+                                                   : ASYNCHAT_DROPPED_FIRST;
     in->too_long++;
     in->too_long_bytes += total;
     in_begin(in);
@@ -548,14 +550,14 @@ int asynchat_set_message_limit(struct asynchat_channel *ch, size_t limit)
 {
     if (!ch || limit == 0)
         return -EINVAL;
-    ch->in.limit = limit;
+    ch->in.limit = limit < SIZE_MAX ? limit : UINT64_MAX;
     ch->in.fresh = ch->in.have == 0 ? limit : 0;
     return 0;
 }
 
 size_t asynchat_get_message_limit(const struct asynchat_channel *ch)
 {
-    return ch ? ch->in.limit : 0;
+    return ch ? (size_t)ch->in.limit : 0;
 }
 
 size_t asynchat_get_collected(const struct asynchat_channel *ch,
@@ -564,5 +566,5 @@ size_t asynchat_get_collected(const struct asynchat_channel *ch,
     bool keeps = ch && ch->handler->message && ch->in.have > 0;
     if (data)
         *data = keeps ? ch->in.message.bytes : NULL;
-    return keeps ? ch->in.have : 0;
+    return keeps ? (size_t)ch->in.have : 0;
 }

@@ -96,7 +96,8 @@ static void tell_message(struct asynchat_channel *ch, const void *data,
 static void tell_dropped(struct asynchat_channel *ch, const void *data,
                          size_t len, uint64_t total, void *arg)
 {
-    if (tell_received(ch, ASYNCHAT_TRANSCRIPT_FOUND, NULL, (size_t)total))
+    size_t told = total < SIZE_MAX ? (size_t)total : SIZE_MAX;
+    if (tell_received(ch, ASYNCHAT_TRANSCRIPT_FOUND, NULL, told))
         ch->transcript->theirs.message_dropped(ch, data, len, total, arg);
 }
 

@@ -430,12 +430,13 @@ ASYNCHAT_API size_t
 asynchat_get_out_buffer_size(const struct asynchat_channel *ch);
 
 /* The longest message, in bytes, the terminator not counted: 1 or more. Unless
- * set it is 1 MiB for a handler with `message`, and SIZE_MAX for one that gets
- * pieces. Over it handle_error is called with ASYNCHAT_ETOOLONG, and the channel
- * ends; or message_dropped, if the handler has it, when the message is over. How
- * the bytes came makes no difference. Holds for the message in progress, and
- * inside `message` or found_terminator from the next one. Errors: -EINVAL (`ch`
- * is NULL, or the limit 0). Since 0.1. */
+ * set it is 1 MiB for a handler with `message`, and SIZE_MAX, which stands for no
+ * limit, for one that gets pieces. Over it handle_error is called with
+ * ASYNCHAT_ETOOLONG, and the channel ends; or message_dropped, if the handler has
+ * it, when the message is over. How the bytes came makes no difference. Lengths are
+ * counted in 64 bits on all machines. Holds for the message in progress, and inside
+ * `message` or found_terminator from the next one. Errors: -EINVAL (`ch` is NULL,
+ * or the limit 0). Since 0.1. */
 ASYNCHAT_API int asynchat_set_message_limit(struct asynchat_channel *ch,
                                             size_t limit);
 /* Returns the limit in force, in bytes. Since 0.1. */

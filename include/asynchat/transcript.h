@@ -29,7 +29,8 @@ ASYNCHAT_BEGIN_DECLS
 enum asynchat_transcript {
     ASYNCHAT_TRANSCRIPT_RECEIVED, /* bytes of a message */
     ASYNCHAT_TRANSCRIPT_FOUND,    /* the message is complete; or it was dropped,
-                                     and `len` bytes long */
+                                     and `len` bytes long, or longer if that is
+                                     SIZE_MAX */
     ASYNCHAT_TRANSCRIPT_SENT      /* bytes that were queued; of a file that the
                                      system sends only how many */
 };
