@@ -26,22 +26,29 @@ static int push_failed(struct asynchat_channel *ch, int error)
     return error;
 }
 
-/* 0 while what is pushed will be sent. */
-static int push_refused(struct asynchat_channel *ch)
+/* With that much more in the queue, its size, and the chunk that a producer adds,
+ * still fit into a size_t. Bytes pushed by reference need no memory, so on 32 bits
+ * a program without an output limit can come to that. */
+static bool push_has_room(const struct asynchat_channel *ch, size_t len)
+{
+    uint64_t queued = asynchat_get_queued(ch);
+    return queued <= ch->out.limit && queued + len <= PTRDIFF_MAX;
+}
+
+/* 0 while `len` bytes that are pushed will be sent. */
+static int push_refused(struct asynchat_channel *ch, size_t len)
 {
     bool open = ch->state == CHANNEL_CONNECTING || channel_sends(ch);
     if (!open || ch->out.queue.ends)
         return ASYNCHAT_ECLOSED;
     if (channel_out_gap(ch))
         return ch->transport.broken;
-    return asynchat_get_queued(ch) > ch->out.limit
-               ? push_failed(ch, ASYNCHAT_EFULL)
-               : 0;
+    return push_has_room(ch, len) ? 0 : push_failed(ch, ASYNCHAT_EFULL);
 }
 
 static int push_no_memory(struct asynchat_channel *ch)
 {
-    if (push_refused(ch) == 0)
+    if (push_refused(ch, 0) == 0)
         push_failed(ch, -ENOMEM);
     return -ENOMEM;
 }
@@ -153,7 +160,7 @@ static int push_last(struct asynchat_channel *ch, const struct pushed *what)
 /* Every push but that of a producer, and those of the short way, ends here. */
 static int push_pushed(struct asynchat_channel *ch, const struct pushed *what)
 {
-    int error = push_refused(ch);
+    int error = push_refused(ch, what->len);
     if (error || what->len == 0)
         return error;
     bool running = channel_keep(ch);
@@ -285,7 +292,7 @@ int asynchat_push_producer(struct asynchat_channel *ch,
 {
     if (!producer)
         return ch ? push_no_memory(ch) : -ENOMEM;
-    int error = ch ? push_refused(ch) : -EINVAL;
+    int error = ch ? push_refused(ch, OUTQ_PRODUCER_SIZE) : -EINVAL;
     if (!error && asynchat__outq_producer(&ch->out.queue, producer) < 0)
         error = push_failed(ch, -ENOMEM);
     if (error) {

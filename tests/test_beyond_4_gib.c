@@ -317,6 +317,34 @@ static void a_whole_message_that_is_dropped_is_told_in_full(void **state)
     assert_int_equal(w->message, 0);
 }
 
+/* --- the queue --- */
+
+/* Bytes by reference take no memory: so more can be pushed than a size_t counts.
+ * What cannot be counted is refused, and not lost. */
+static void a_queue_is_counted_or_refused(void **state)
+{
+    struct world *w = connect_world(state, &pieces);
+    int error = 0;
+    uint64_t len = 0;
+    assert_int_equal(asynchat_set_output_limit(w->far, SIZE_MAX), 0);
+    while (!error && len <= GIB4) {
+        assert_true(asynchat_get_queued(w->far) == len);
+        error = push_block(w, BLOCK);
+        len += BLOCK;
+    }
+    if (sizeof(size_t) > 4) {
+        assert_int_equal(error, 0);
+        feed(w, 0);
+        assert_true(w->collected == len);
+        return;
+    }
+    assert_int_equal(error, ASYNCHAT_EFULL);
+    assert_true(len - BLOCK <= PTRDIFF_MAX && len > PTRDIFF_MAX);
+    feed(w, 0);
+    assert_int_equal(w->error, ASYNCHAT_EFULL);
+    assert_null(w->far);
+}
+
 #define ROW(test) cmocka_unit_test_setup_teardown(test, make_world, free_world)
 
 int main(void)
@@ -329,6 +357,7 @@ int main(void)
         ROW(a_limit_below_4_gib_holds_to_the_byte),
         ROW(pieces_that_are_dropped_are_told_in_full),
         ROW(a_whole_message_that_is_dropped_is_told_in_full),
+        ROW(a_queue_is_counted_or_refused),
     };
     return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);
 }

@@ -321,7 +321,8 @@ ASYNCHAT_API void asynchat_resume_reading(struct asynchat_channel *ch);
  * and nothing behind it, and a program with nothing else to do about it need not
  * look at the answer. Errors: -EINVAL (`ch` or what to send is NULL, or its length
  * impossible), -ENOMEM, ASYNCHAT_ECLOSED (the channel has ended, or was told to
- * close when done), ASYNCHAT_EFULL (more than the output limit is queued). */
+ * close when done), ASYNCHAT_EFULL (more than the output limit is queued, see
+ * asynchat_set_output_limit()). */
 
 /* Queues `len` bytes. Copies. 0 bytes are allowed and do nothing. (Python:
  * push) Since 0.1. */
@@ -383,8 +384,9 @@ ASYNCHAT_API int asynchat_set_output_marks(struct asynchat_channel *ch,
 
 /* With more than this queued, in bytes, the next push answers ASYNCHAT_EFULL, and
  * the channel ends with it: nothing more is sent to a peer that far behind. 1 or
- * more, 64 MiB unless set. One push may be longer. Errors: -EINVAL (`ch` is NULL,
- * or the limit 0). Since 0.1. */
+ * more, 64 MiB unless set. One push may be longer; but with that push the queue has
+ * at most PTRDIFF_MAX bytes, 2 GiB - 1 on a 32-bit machine, whatever the limit.
+ * Errors: -EINVAL (`ch` is NULL, or the limit 0). Since 0.1. */
 ASYNCHAT_API int asynchat_set_output_limit(struct asynchat_channel *ch,
                                            size_t limit);
 /* The limit in force, in bytes. Since 0.1. */
