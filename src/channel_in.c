@@ -67,12 +67,21 @@ static void in_begin_turn(struct channel_in *in)
     in->allowed = in->turn = in->budget;
 }
 
+/* Without a budget only the counter is full. */
+static APART void in_end_turn(struct asynchat_channel *ch)
+{
+    if (ch->in.budget == UINT_MAX)
+        in_begin_turn(&ch->in);
+    else
+        asynchat__channel_pause(ch, PAUSE_TURN);
+}
+
 /* The callback that is due is the last of this wake-up if its budget is spent. */
 static inline void in_count_message(struct asynchat_channel *ch)
 {
     probe_message(ch);
     if (--ch->in.turn == 0)
-        asynchat__channel_pause(ch, PAUSE_TURN);
+        in_end_turn(ch);
 }
 
 /* --- whole messages --- */

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "channel.h"
+
 static struct asynchat_stats stats_of(const struct fixture *f)
 {
     struct asynchat_stats stats;
@@ -99,6 +101,28 @@ static void the_count_goes_on_over_a_budget(void **state)
     struct fixture *f = start(state);
     set_crlf(f);
     assert_int_equal(asynchat_set_message_budget(f->ch, 2), 0);
+    feed_string(f, "1\r\n2\r\n3\r\n4\r\n5\r\n");
+    settle(f);
+    expect(f, "data(1) found data(2) found data(3) found data(4) found data(5) "
+              "found");
+    assert_int_equal(stats_of(f).messages, 5);
+}
+
+/* As after 2^32 - 2 messages of one wake-up, of which the counter is not told. */
+static void fill_the_counter(struct fixture *f)
+{
+    struct channel_in *in = &f->ch->in;
+    f->on_found = NULL;
+    in->allowed -= in->turn - 1;
+    in->turn = 1;
+}
+
+static void without_a_budget_a_wake_up_goes_on_when_its_counter_is_full(
+    void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = fill_the_counter;
     feed_string(f, "1\r\n2\r\n3\r\n4\r\n5\r\n");
     settle(f);
     expect(f, "data(1) found data(2) found data(3) found data(4) found data(5) "
@@ -256,6 +280,7 @@ int main(void)
         OVER_ALL(what_is_dropped_is_counted_once),
         OVER_ALL(whole_messages_are_counted),
         OVER_ALL(the_count_goes_on_over_a_budget),
+        OVER_ALL(without_a_budget_a_wake_up_goes_on_when_its_counter_is_full),
         OVER_ALL(dropped_messages_are_counted_apart),
         OVER_ALL(pressure_and_what_is_queued_are_counted),
         OVER(SOCKETPAIR, a_program_may_know_fewer_fields_or_more),
