@@ -74,6 +74,22 @@ static void a_file_is_sent_from_an_offset_and_in_its_place(void **state)
     close(same);
 }
 
+/* The offsets need more than 32 bits, and so does the length of the second. */
+static void a_file_may_have_more_than_4_gib(void **state)
+{
+    struct fixture *f = start(state);
+    uint64_t border = UINT64_C(1) << 32;
+    int fd = make_file("", 0);
+    assert_int_equal(pwrite(fd, "before|behind", 13, (off_t)border - 6), 13);
+    push_file(f, dup(fd), border - 6, 13);
+    settle(f);
+    expect_got(f, "before|behind");
+    push_file(f, fd, border + 1, border + 3);
+    settle(f);
+    expect_got(f, "before|behindbehind");
+    assert_int_equal(f->status, ASYNCHAT_ETRUNCATED);
+}
+
 static void no_bytes_of_a_file_are_nothing(void **state)
 {
     struct fixture *f = start(state);
@@ -280,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OVER_ALL(a_file_is_sent_whole),
         OVER_ALL(a_file_is_sent_from_an_offset_and_in_its_place),
+        OVER_ALL(a_file_may_have_more_than_4_gib),
         OVER_ALL(no_bytes_of_a_file_are_nothing),
         OVER_ALL(a_file_goes_out_in_chunks_of_out_buffer_size),
         OVER_ALL(a_file_is_a_part_as_any_other),
