@@ -921,7 +921,7 @@ static const char *run_request(struct client *c)
     if (command->arity < 0 ? count < -command->arity : count != command->arity)
         return WRONG_COUNT;
     if (memory_limit && command->flags & FILLS &&
-        memory_used - c->size > (size_t)memory_limit)
+        memory_used - c->size > (unsigned long long)memory_limit)
         return "OOM command not allowed when used memory > 'maxmemory'.";
     if (c->listens > 0 && !(command->flags & LISTENS))
         return "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE "
