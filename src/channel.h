@@ -81,7 +81,8 @@ struct channel_in {
     bool due;       /* a number was reached, and the input paused before
                                that was said */
     uint8_t paused; /* the reasons */
-    uint32_t again; /* bytes that were put back, and counted before */
+    uint32_t again; /* bufferevent: the first bytes of the evbuffer that were
+                       put back, and counted before */
 };
 
 #define CHANNEL_OUT_BUFFER_SIZE 65536
@@ -349,6 +350,11 @@ static inline uint64_t channel_messages(const struct asynchat_channel *ch)
 bool asynchat__channel_in_waits(const struct asynchat_channel *ch);
 
 void asynchat__channel_in_discard(struct asynchat_channel *ch);
+
+/* Puts bytes to the front of the input that came from there, and frees `held`; or
+ * does so when the input need not stay as it is. */
+void asynchat__channel_in_put_back(struct asynchat_channel *ch,
+                                   struct evbuffer *held);
 
 /* --- channel_terminator --- */
 

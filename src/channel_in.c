@@ -379,7 +379,8 @@ static size_t in_piece(struct asynchat_channel *ch, const uint8_t *piece,
     return done;
 }
 
-/* What was put back has been counted. */
+/* Over a bufferevent what came is counted as it is drained; what was put back has
+ * been before. (What a socket received is counted at once.) */
 static void in_count_received(struct channel_in *in, size_t len)
 {
     size_t again = len < in->again ? len : in->again;
@@ -387,22 +388,42 @@ static void in_count_received(struct channel_in *in, size_t len)
     in->received += len - again;
 }
 
+/* What is put back goes first. (Prepending a buffer cannot fail, and then have
+ * added a part of it, as evbuffer_prepend can.) */
+static void in_prepend(struct asynchat_channel *ch, struct evbuffer *held)
+{
+    if (!ch->transport.ops->is_socket)
+        ch->in.again += (uint32_t)evbuffer_get_length(held);
+    evbuffer_prepend_buffer(asynchat__transport_input(&ch->transport), held);
+    evbuffer_free(held);
+}
+
+/* While a piece of the input is being delivered, it waits until the part that is
+ * dealt with is gone. */
+void asynchat__channel_in_put_back(struct asynchat_channel *ch,
+                                   struct evbuffer *held)
+{
+    ch->in.anew = true;
+    if (ch->in.lent || ch->in.draining)
+        ch->in.aside = held;
+    else
+        in_prepend(ch, held);
+}
+
 /* References that came over a pair are released by this, and the callbacks may
  * call anything: whatever changes the evbuffer waits until it is done. */
 static void in_drain(struct asynchat_channel *ch, size_t len)
 {
-    struct evbuffer *input = asynchat__transport_input(&ch->transport);
     struct evbuffer *aside;
     if (!ch->transport.ops->is_socket)
         in_count_received(&ch->in, len);
     ch->in.draining = true;
-    evbuffer_drain(input, len);
+    evbuffer_drain(asynchat__transport_input(&ch->transport), len);
     ch->in.draining = false;
     aside = ch->in.aside;
     if (aside) {
         ch->in.aside = NULL;
-        evbuffer_prepend_buffer(input, aside);
-        evbuffer_free(aside);
+        in_prepend(ch, aside);
     }
 }
 
@@ -511,10 +532,8 @@ void asynchat__channel_in_discard(struct asynchat_channel *ch)
     ch->in.epoch++;
     ch->in.anew = true;
     ch->in.discarded = true;
-    if (ch->in.aside) {
-        ch->in.again -= (uint32_t)evbuffer_get_length(ch->in.aside);
+    if (ch->in.aside)
         evbuffer_free(ch->in.aside);
-    }
     ch->in.aside = NULL;
     if (!ch->in.lent && !ch->in.draining)
         in_discarded(ch);

@@ -28,24 +28,15 @@ static struct evbuffer *terminator_held(const struct channel_in *in)
     return NULL;
 }
 
-/* To the front of the input, to be matched again; while a piece of it is being
- * delivered, when the part that is dealt with is gone. (Prepending a buffer cannot
- * fail, and then have added a part of it, as evbuffer_prepend can. The input may
- * have a callback of the program's.) */
+/* To the front of the input, to be matched again, from the loop if not in the
+ * delivery that is under way. (The input may have a callback of the program's.) */
 static void terminator_put_back(struct asynchat_channel *ch,
                                 struct evbuffer *held)
 {
-    ch->in.anew = true;
-    ch->in.again += (uint32_t)evbuffer_get_length(held);
     if (!ch->in.lent)
         ch->transport.ops->wake(&ch->transport);
-    if (ch->in.lent || ch->in.draining) {
-        ch->in.aside = held;
-        return;
-    }
     bool running = channel_keep(ch);
-    evbuffer_prepend_buffer(asynchat__transport_input(&ch->transport), held);
-    evbuffer_free(held);
+    asynchat__channel_in_put_back(ch, held);
     asynchat__channel_let_go(ch, running);
 }
 

@@ -85,6 +85,70 @@ static void what_is_dropped_is_counted_once(void **state)
     assert_int_equal(stats_of(f).received, 17);
 }
 
+static unsigned random_state;
+
+static unsigned random_below(unsigned n)
+{
+    random_state = random_state * 1103515245 + 12345;
+    return (random_state >> 16) % n;
+}
+
+/* Sets one of a few terminators, and may drop or pause. */
+static void do_anything(struct fixture *f)
+{
+    static const char *const strings[] = {"b", "aab", "aaaab", "abaab"};
+    unsigned which = random_below(8);
+    if (which < 4)
+        assert_int_equal(asynchat_set_terminator(f->ch, strings[which],
+                                                 strlen(strings[which])),
+                         0);
+    else if (which == 4)
+        assert_int_equal(asynchat_set_terminator_length(f->ch, 5), 0);
+    if (random_below(10) == 0)
+        asynchat_discard_buffers(f->ch);
+    if (random_below(5) == 0)
+        asynchat_pause_reading(f->ch);
+}
+
+static void feed_anything(struct fixture *f)
+{
+    char text[40];
+    size_t len = 1 + random_below(sizeof text);
+    for (size_t i = 0; i < len; i++)
+        text[i] = random_below(4) == 0 ? 'b' : 'a';
+    feed(f, text, len);
+    f->count += (int)len;
+    settle(f);
+    if (random_below(3) == 0)
+        do_anything(f);
+    settle(f);
+    asynchat_resume_reading(f->ch);
+    settle(f);
+}
+
+/* However often it is put back, dropped, or has to wait. */
+static void what_comes_is_counted_once(void **state)
+{
+    struct fixture *f = start(state);
+    for (unsigned seed = 0; seed < 40; seed++) {
+        random_state = seed;
+        assert_int_equal(
+            asynchat_set_in_buffer_size(f->ch, 1 + random_below(6)), 0);
+        f->on_data = f->on_found = do_anything;
+        for (int i = 0; i < 20; i++)
+            feed_anything(f);
+        f->on_data = f->on_found = NULL;
+        assert_int_equal(asynchat_set_terminator_none(f->ch), 0);
+        asynchat_resume_reading(f->ch);
+        settle(f);
+        f->log_len = 0;
+        if (stats_of(f).received != (uint64_t)f->count)
+            fail_msg("seed %u: %llu bytes are counted, %d came", seed,
+                     (unsigned long long)stats_of(f).received, f->count);
+        assert_int_equal(f->ch->in.again, 0);
+    }
+}
+
 static void whole_messages_are_counted(void **state)
 {
     struct fixture *f = start_whole(state);
@@ -278,6 +342,7 @@ int main(void)
         OVER_ALL(bytes_and_messages_are_counted),
         OVER_ALL(what_is_matched_again_is_counted_once),
         OVER_ALL(what_is_dropped_is_counted_once),
+        OVER_ALL(what_comes_is_counted_once),
         OVER_ALL(whole_messages_are_counted),
         OVER_ALL(the_count_goes_on_over_a_budget),
         OVER_ALL(without_a_budget_a_wake_up_goes_on_when_its_counter_is_full),

@@ -19,7 +19,9 @@
 
 ASYNCHAT_BEGIN_DECLS
 
-/* A channel's. */
+/* A channel's. What comes is counted once, also if a new terminator has it matched
+ * again: over a socket when it is received, over a bufferevent of yours when it is
+ * delivered, held back or dropped. */
 struct asynchat_stats {
     uint64_t received;      /* bytes */
     uint64_t sent;          /* bytes that the system, or a bufferevent, took */
