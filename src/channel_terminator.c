@@ -92,11 +92,24 @@ static int terminator_set(struct asynchat_channel *ch,
     return terminator_set_new(ch, kind, bytes, len);
 }
 
+/* With the string that is in force already, what is held back would be matched to
+ * the same end: nothing has changed. (A number begins anew.) */
+static APART int terminator_set_next(struct asynchat_channel *ch,
+                                     const void *bytes, size_t len)
+{
+    return match_is(&ch->in.match, bytes, len)
+               ? 0
+               : terminator_set(ch, ASYNCHAT_STRING, bytes, len);
+}
+
 int asynchat_set_terminator(struct asynchat_channel *ch, const void *bytes,
                             size_t len)
 {
-    if (!ch || (!bytes && len > 0) || len > ASYNCHAT_TERMINATOR_MAX)
+    size_t most = bytes ? ASYNCHAT_TERMINATOR_MAX : 0;
+    if (!ch || len > most)
         return -EINVAL;
+    if (ch->in.match.kind == ASYNCHAT_STRING)
+        return terminator_set_next(ch, bytes, len);
     return terminator_set(ch, ASYNCHAT_STRING, bytes, len);
 }
 

@@ -110,7 +110,7 @@ int asynchat__match_set(struct match *m, struct needles *recent,
             return error;
     }
     m->kind = kind;
-    m->left = kind == ASYNCHAT_NONE ? 0 : len;
+    m->left = len;
     return 0;
 }
 

@@ -60,11 +60,19 @@ struct match_step {
 };
 
 /* Sets the terminator: STRING of `len` bytes (0 to ASYNCHAT_TERMINATOR_MAX),
- * LENGTH of `len`, or NONE. Nothing may be held back. Answers 0 or -ENOMEM, and
+ * LENGTH of `len`, or NONE, with 0. Nothing may be held back. Answers 0 or -ENOMEM, and
  * the old terminator stays then. */
 int asynchat__match_set(struct match *m, struct needles *recent,
                         enum asynchat_terminator kind, const void *bytes,
                         uint64_t len);
+
+/* With STRING: whether messages end with that string already. */
+static inline bool match_is(const struct match *m, const void *bytes,
+                            size_t len)
+{
+    return m->left == len && len > 0 &&
+           memcmp(needle_bytes(m->needle), bytes, len) == 0;
+}
 
 /* Whether messages have an end: not with none, nor with what is the same. */
 static inline bool match_ends(const struct match *m)

@@ -1,6 +1,6 @@
-/* Work is linear in bytes and in lines, for every chunking and for hostile
- * input: four times the input takes four times the basic blocks, counted
- * exactly. SPDX-License-Identifier: BSD-3-Clause */
+/* Work is linear in bytes, in lines, and in the bytes of terminators that are set,
+ * for every chunking and for hostile input: four times the input takes four times
+ * the basic blocks, counted exactly. SPDX-License-Identifier: BSD-3-Clause */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,14 +25,25 @@ void __sanitizer_cov_trace_pc(void)
 }
 
 static size_t collected, found;
+static const char *next[2]; /* terminators to be set, in turns, with each piece;
+                               NULL: none */
+
+static void set_next(struct asynchat_channel *ch)
+{
+    const char *set = next[0];
+    next[0] = next[1];
+    next[1] = set;
+    assert_int_equal(asynchat_set_terminator(ch, set, strlen(set)), 0);
+}
 
 static void collect(struct asynchat_channel *ch, const void *data, size_t len,
                     void *arg)
 {
-    (void)ch;
     (void)data;
     (void)arg;
     collected += len;
+    if (next[0])
+        set_next(ch);
 }
 
 static void count_found(struct asynchat_channel *ch, void *arg)
@@ -109,6 +120,17 @@ static unsigned long long cost(const struct stream *s, size_t len)
     return result;
 }
 
+/* With the same terminator set, or two in turns, whenever something is collected. */
+static unsigned long long cost_with_sets(const struct stream *s, size_t len,
+                                         const char *other)
+{
+    next[0] = other;
+    next[1] = s->terminator;
+    unsigned long long result = cost(s, len);
+    next[0] = next[1] = NULL;
+    return result;
+}
+
 static void expect_linear(const struct stream *s, size_t len)
 {
     unsigned long long one = cost(s, len), four = cost(s, 4 * len);
@@ -157,6 +179,55 @@ static void a_long_message_in_pieces(void **state)
     expect_linear(&(struct stream){&counter, boundary, "a", 7}, 1 << 15);
 }
 
+/* So many times the byte, and a b. */
+static char *run_of(char byte, size_t len)
+{
+    char *text = malloc(len + 2);
+    assert_non_null(text);
+    memset(text, byte, len);
+    strcpy(text + len, "b");
+    return text;
+}
+
+/* What is held back is not matched again, however long it is. */
+static void the_same_terminator_set_again_and_again_is_no_work(void **state)
+{
+    char *short_one = run_of('a', 1000), *long_one = run_of('a', 100000);
+    const struct stream brief = {&counter, short_one, "a", 100};
+    const struct stream vast = {&counter, long_one, "a", 100};
+    (void)state;
+    unsigned long long one = cost_with_sets(&brief, 1 << 18, short_one);
+    unsigned long long hundred = cost_with_sets(&vast, 1 << 18, long_one);
+    unsigned long long four = cost_with_sets(&vast, 1 << 20, long_one);
+    print_message("terminators of 1000 and 100000 bytes, set again for each "
+                  "100 bytes: %.1f and %.1f blocks/byte\n",
+                  (double)one / (1 << 18), (double)hundred / (1 << 18));
+    assert_true(hundred <= one + one / 10);
+    assert_true(four * 100 <=
+                hundred * 450); /* at first nothing is collected */
+    free(short_one);
+    free(long_one);
+}
+
+/* Others are matched again from what is held back on: each set costs no more than
+ * the lengths of both. */
+static void terminators_set_in_turns_cost_their_lengths(void **state)
+{
+    char *a = run_of('a', 500), *c = run_of('a', 501);
+    const struct stream s = {&counter, a, "a", 100};
+    (void)state;
+    unsigned long long one = cost_with_sets(&s, 1 << 17, c);
+    unsigned long long four = cost_with_sets(&s, 1 << 19, c);
+    unsigned long long sets = (1 << 17) / 100;
+    print_message("two terminators of 500 bytes in turns: %.1f blocks for each "
+                  "byte of them\n",
+                  (double)one / (double)(sets * 500));
+    assert_true(four * 100 <= one * 410);
+    assert_true(one <= sets * 500 * 100);
+    free(a);
+    free(c);
+}
+
 /* The search says where it can begin next: with AVX2, otherwise it only knows the
  * first byte. */
 static void a_match_that_falls_back_again_and_again_is_given_up(void **state)
@@ -190,6 +261,8 @@ int main(void)
         cmocka_unit_test(the_beginning_of_the_terminator_again_and_again),
         cmocka_unit_test(byte_by_byte),
         cmocka_unit_test(a_long_message_in_pieces),
+        cmocka_unit_test(the_same_terminator_set_again_and_again_is_no_work),
+        cmocka_unit_test(terminators_set_in_turns_cost_their_lengths),
         cmocka_unit_test(a_match_that_falls_back_again_and_again_is_given_up),
         cmocka_unit_test(
             a_long_message_is_kept_for_little_more_than_its_pieces),

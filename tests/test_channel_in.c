@@ -265,6 +265,50 @@ static void set_from_outside_bytes_held_back_are_matched_again(void **state)
     expect(f, "found");
 }
 
+/* Set to what it is, the terminator holds back what it did: nothing is put back. */
+static void set_aaab_again(struct fixture *f)
+{
+    uint32_t epoch = f->ch->in.epoch, held = f->ch->in.match.held;
+    const struct needle *needle = f->ch->in.match.needle;
+    set_string(f, "aaab");
+    assert_int_equal(f->ch->in.epoch, epoch);
+    assert_int_equal(f->ch->in.match.held, held);
+    assert_ptr_equal(f->ch->in.match.needle, needle);
+    assert_null(f->ch->in.aside);
+}
+
+static void the_same_set_again_changes_nothing(void **state)
+{
+    struct fixture *f = start(state);
+    const char *text = "xaaaaaabaaacaaabaab";
+    f->on_data = f->on_found = set_aaab_again;
+    for (size_t cut = 0; cut <= strlen(text); cut++) {
+        set_string(f, "aaab");
+        feed(f, text, cut);
+        settle(f);
+        set_aaab_again(f);
+        feed_string(f, text + cut);
+        feed_string(f, "-");
+        settle(f);
+        set_aaab_again(f);
+        expect(f, "data(xaaa) found data(aaac) found data(aab-)");
+        set_none(f);
+    }
+}
+
+/* Their counts begin anew. */
+static void the_same_number_set_again_counts_from_there(void **state)
+{
+    struct fixture *f = start(state);
+    set_length(f, 3);
+    feed_string(f, "ab");
+    settle(f);
+    set_length(f, 3);
+    feed_string(f, "cde");
+    settle(f);
+    expect(f, "data(abcde) found");
+}
+
 static void set_from_outside_to_none_bytes_held_back_are_delivered(void **state)
 {
     struct fixture *f = start(state);
@@ -1025,6 +1069,8 @@ int main(void)
         OVER_ALL(set_in_the_last_collect_of_a_number_the_message_is_found),
         OVER_ALL(set_in_collect_of_bytes_held_back_the_rest_is_matched_anew),
         OVER_ALL(set_from_outside_bytes_held_back_are_matched_again),
+        OVER_ALL(the_same_set_again_changes_nothing),
+        OVER_ALL(the_same_number_set_again_counts_from_there),
         OVER_ALL(set_from_outside_to_none_bytes_held_back_are_delivered),
         OVER_ALL(the_terminator_may_be_set_from_itself),
         OVER_ALL(bytes_held_back_stay_lent_while_a_terminator_is_set),

@@ -265,8 +265,17 @@ enum asynchat_terminator {
  * same as none. Copies. Holds from the next byte that was not delivered, also
  * inside collect_incoming_data; bytes that were held back as the beginning of
  * the terminator before are matched again, from the loop. A channel begins with
- * none. Errors: -EINVAL (`ch` or `bytes` is NULL, or `len` is too large),
- * -ENOMEM. (Python: set_terminator with bytes) Since 0.1. */
+ * none.
+ *
+ * Finding terminators takes time in proportion to the bytes that come, however they
+ * are cut and whatever they are. Setting one takes time in proportion to `len`, and
+ * to the number of bytes held back, which is less than the length of the one before.
+ * The string that is in force already is only compared: setting it again changes
+ * nothing, and needs no memory. So a handler that sets a long terminator with each
+ * piece pays for its bytes with each piece.
+ *
+ * Errors: -EINVAL (`ch` or `bytes` is NULL, or `len` is too large), -ENOMEM.
+ * (Python: set_terminator with bytes) Since 0.1. */
 ASYNCHAT_API int asynchat_set_terminator(struct asynchat_channel *ch,
                                          const void *bytes, size_t len);
 
