@@ -91,15 +91,17 @@ struct channel_in {
 /* Output: from the queue into the evbuffer, and on. */
 struct channel_out {
     struct outq queue;
-    uint32_t chunk;   /* at most so many bytes for each write, and asked of a
+    uint32_t chunk; /* at most so many bytes for each write, and asked of a
                        producer */
-    bool idle;        /* nothing is queued, waits to be sent, or is due then */
-    bool waiting;     /* the first producer answered ASYNCHAT_LATER */
-    bool busy;        /* handle_drained is due at the low mark */
-    bool pressed;     /* the high mark was passed, and the low one not yet */
-    bool told;        /* and the program knows */
-    size_t left;      /* what was in the evbuffer after the last wake-up */
-    size_t low, high; /* the marks, */
+    bool idle;      /* nothing is queued, waits to be sent, or is due then */
+    bool waiting;   /* the first producer answered ASYNCHAT_LATER */
+    bool busy;      /* handle_drained is due at the low mark */
+    bool pressed;   /* the high mark was passed, and the low one not yet */
+    bool told;      /* and the program knows */
+    uint8_t writes; /* so many were made in this wake-up; 0 between them, unless
+                         a push has made some */
+    size_t left;    /* what was in the evbuffer after the last wake-up */
+    size_t low, high;   /* the marks, */
     uint64_t pressures; /* and how often the high one was passed */
     size_t limit;
 };
@@ -389,6 +391,11 @@ static inline void channel_out_busy(struct asynchat_channel *ch)
 
 /* Fills the output evbuffer from the queue and sends from it. */
 void asynchat__channel_out_run(struct asynchat_channel *ch);
+
+/* Sends of bytes that need not be copied what can be sent at once, and answers how
+ * much that was. Nothing may be queued before them. */
+size_t asynchat__channel_out_now(struct asynchat_channel *ch, const void *data,
+                                 size_t len);
 
 void asynchat__channel_out_discard(struct asynchat_channel *ch);
 

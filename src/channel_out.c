@@ -18,8 +18,14 @@
 
 /* Writes in one wake-up, for a peer that takes all it can get: fewer wake-ups for
  * it, and no long wait for the others. Who sets a smaller size gets one write of
- * it at a time, as in Python. */
+ * it at a time, as in Python; and so does who sets one of which more would be
+ * too much to be counted in 32 bits. */
 #define OUT_WRITES 4
+#define OUT_WRITES_MOST (ASYNCHAT_BUFFER_SIZE_MAX / OUT_WRITES)
+
+/* A push that is sent from where it lies has more. What is left of it has to be
+ * copied, which keeps the others waiting as well: for as long as these writes. */
+#define OUT_WRITES_NOW 16
 
 void asynchat__channel_out_init(struct channel_out *out)
 {
@@ -170,6 +176,17 @@ static void out_fill(struct asynchat_channel *ch)
 
 /* --- from the evbuffer to the peer --- */
 
+static bool out_is_fast(const struct asynchat_channel *ch)
+{
+    return ch->out.chunk >= CHANNEL_OUT_BUFFER_SIZE &&
+           ch->out.chunk <= OUT_WRITES_MOST;
+}
+
+static bool out_may_write(const struct asynchat_channel *ch)
+{
+    return ch->out.writes < (out_is_fast(ch) ? OUT_WRITES : 1);
+}
+
 /* At most so many bytes for the next write. */
 static size_t out_most(struct asynchat_channel *ch)
 {
@@ -205,18 +222,28 @@ static size_t out_send_producer(struct asynchat_channel *ch, size_t most)
     return sent;
 }
 
+/* What is in the evbuffer: one write. Answers how much the peer took. */
+static size_t out_send_output(struct asynchat_channel *ch)
+{
+    size_t pending = out_pending(ch), most = out_most(ch);
+    if (pending == 0 || most == 0)
+        return 0;
+    ch->out.writes++;
+    ch->transport.ops->send(&ch->transport, most);
+    size_t left = out_pending(ch);
+    return left < pending ? pending - left : 0;
+}
+
 /* One write, or one each of the evbuffer and of the producer behind it. Answers
  * how much the peer took. */
 static size_t out_send(struct asynchat_channel *ch)
 {
-    size_t pending = out_pending(ch), most = out_most(ch);
-    if (pending > 0 && most > 0)
-        ch->transport.ops->send(&ch->transport, most);
-    size_t left = out_pending(ch);
-    size_t sent = left < pending ? pending - left : 0;
-    if (!ch->transport.broken && left == 0 && out_is_sender(ch) &&
-        (most = out_most(ch)) > 0)
+    size_t sent = out_send_output(ch), most;
+    if (!ch->transport.broken && out_pending(ch) == 0 && out_is_sender(ch) &&
+        out_may_write(ch) && (most = out_most(ch)) > 0) {
+        ch->out.writes++;
         sent += out_send_producer(ch, most);
+    }
     return sent;
 }
 
@@ -245,8 +272,7 @@ static void out_watch(struct asynchat_channel *ch)
 static bool out_move_on(struct asynchat_channel *ch)
 {
     bool progress = out_pending(ch) < ch->out.left; /* a bufferevent's own */
-    unsigned writes = ch->out.chunk < CHANNEL_OUT_BUFFER_SIZE ? 1 : OUT_WRITES;
-    for (; writes > 0; writes--) {
+    while (out_may_write(ch)) {
         size_t sent = 0;
         if (channel_sends(ch))
             out_fill(ch);
@@ -256,6 +282,7 @@ static bool out_move_on(struct asynchat_channel *ch)
         if (sent < ch->out.chunk)
             break;
     }
+    ch->out.writes = 0;
     return progress;
 }
 
@@ -325,6 +352,38 @@ void asynchat__channel_out_run(struct asynchat_channel *ch)
         ch->out.busy = true;
     if (!out_run_pushed(ch))
         out_run_all(ch);
+}
+
+/* A write was made. If the peer did not take all of it, the wake-up has no more. */
+static bool out_now_taken(struct asynchat_channel *ch, bool all)
+{
+    ch->out.writes = all ? (uint8_t)(ch->out.writes + 1) : OUT_WRITES_NOW;
+    return all;
+}
+
+/* What was pushed before goes first. */
+static bool out_now_pushed(struct asynchat_channel *ch)
+{
+    struct transport *t = &ch->transport;
+    return t->pushed == 0 ||
+           out_now_taken(ch, asynchat__transport_send_pushed(t, ch->out.chunk));
+}
+
+size_t asynchat__channel_out_now(struct asynchat_channel *ch, const void *data,
+                                 size_t len)
+{
+    unsigned writes = out_is_fast(ch) ? OUT_WRITES_NOW : 1;
+    size_t sent = 0;
+    if (ch->out.chunk < CHANNEL_OUT_BUFFER_SIZE || !out_now_pushed(ch))
+        return 0;
+    while (sent < len && ch->out.writes < writes) {
+        size_t most = len - sent < ch->out.chunk ? len - sent : ch->out.chunk;
+        size_t n = asynchat__transport_send_now(
+            &ch->transport, (const char *)data + sent, most);
+        sent += n;
+        out_now_taken(ch, n == most);
+    }
+    return sent;
 }
 
 /* --- the size --- */

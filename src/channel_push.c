@@ -75,11 +75,10 @@ static void push_done(struct asynchat_channel *ch)
 static size_t push_now(struct asynchat_channel *ch, const void *data,
                        size_t len)
 {
-    struct transport *t = &ch->transport;
-    if (!ch->out.idle || t->broken || !t->ops->is_socket || len < LOOP_BUFFER ||
-        ch->out.chunk < CHANNEL_OUT_BUFFER_SIZE)
+    const struct transport *t = &ch->transport;
+    if (!ch->out.idle || t->broken || !t->ops->is_socket || len < LOOP_BUFFER)
         return 0;
-    return asynchat__transport_send_now(t, data, len, ch->out.chunk);
+    return asynchat__channel_out_now(ch, data, len);
 }
 
 /* What is pushed: bytes to be copied, bytes that are shared, or an evbuffer's. */

@@ -119,11 +119,10 @@ void asynchat__transport_open(struct transport *t);
  * True: nothing was left. */
 bool asynchat__transport_send_pushed(struct transport *t, size_t most);
 
-/* Sends what was pushed, and behind it bytes from where they lie, by writes of at
- * most `most`, while all of a write is taken. Nothing may be in the output.
- * Answers how many of the bytes went. */
+/* Sends bytes from where they lie, by one write. Nothing may have been pushed, nor
+ * be in the output. Answers how many of the bytes went. */
 size_t asynchat__transport_send_now(struct transport *t, const void *data,
-                                    size_t len, size_t most);
+                                    size_t len);
 
 /* At the end of a wake-up: what was pushed and not sent goes to the output. */
 void asynchat__transport_settle(struct transport *t);

@@ -233,17 +233,9 @@ bool asynchat__transport_send_pushed(struct transport *t, size_t most)
 }
 
 size_t asynchat__transport_send_now(struct transport *t, const void *data,
-                                    size_t len, size_t most)
+                                    size_t len)
 {
-    size_t sent = 0, n = most;
-    if (t->pushed > 0 && !asynchat__transport_send_pushed(t, most))
-        return 0;
-    while (sent < len && n == most) {
-        n = socket_send_bytes(t, (const char *)data + sent,
-                              len - sent < most ? len - sent : most);
-        sent += n;
-    }
-    return sent;
+    return socket_send_bytes(t, data, len);
 }
 
 /* The write event is pending only while there is something to wait for: most

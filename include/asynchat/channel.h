@@ -32,7 +32,7 @@
  *   by whoever calls asynchat_channel_free().
  * - Answers pushed during one wake-up leave in one write at its end, but for
  *   asynchat_push() of 64 KiB or more, which begins at once where nothing waits
- *   to be sent before. What a peer that does not read is not sent stays in
+ *   to be sent before, and answers that take more than one write. What a peer that does not read is not sent stays in
  *   memory, and over the output limit, 64 MiB, ends the channel. A peer that
  *   sends many requests at once and only then reads can come to that: a server
  *   whose answers are long calls asynchat_join(ch, ch), so that it reads the next
@@ -333,8 +333,14 @@ ASYNCHAT_API void asynchat_resume_reading(struct asynchat_channel *ch);
  * close when done), ASYNCHAT_EFULL (more than the output limit is queued, see
  * asynchat_set_output_limit()). */
 
-/* Queues `len` bytes. Copies. 0 bytes are allowed and do nothing. (Python:
- * push) Since 0.1. */
+/* Queues `len` bytes. Copies. 0 bytes are allowed and do nothing.
+ *
+ * 64 KiB or more over a socket, where nothing is queued before, begin at once: what
+ * the system takes in up to sixteen writes, 1 MiB with the usual
+ * asynchat_set_out_buffer_size(), is not copied, and the rest goes out in the
+ * wake-ups that follow. So other channels wait for sixteen writes, and for the copy,
+ * which takes time in proportion to the length: what is very long is better
+ * pushed by reference, or as a producer. (Python: push) Since 0.1. */
 ASYNCHAT_API int asynchat_push(struct asynchat_channel *ch, const void *data,
                                size_t len);
 
@@ -431,8 +437,10 @@ asynchat_get_in_buffer_size(const struct asynchat_channel *ch);
 
 /* At most this many bytes for each write, and for each chunk asked of a
  * producer: 1 to ASYNCHAT_BUFFER_SIZE_MAX, 65536 unless set. A peer that takes
- * whole writes of 65536 or more gets up to four in a wake-up; smaller ones go
- * out one at a time. Errors: -EINVAL (`ch` is NULL, or the value out of range).
+ * whole writes of 65536 bytes to 256 MiB gets up to four in a wake-up; smaller and
+ * larger ones go out one at a time. An asynchat_push() that begins at once, see
+ * there, makes up to sixteen; after four of them nothing else is sent in that
+ * wake-up. Errors: -EINVAL (`ch` is NULL, or the value out of range).
  * (Python: ac_out_buffer_size) Since 0.1. */
 ASYNCHAT_API int asynchat_set_out_buffer_size(struct asynchat_channel *ch,
                                               size_t size);
