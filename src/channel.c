@@ -124,7 +124,7 @@ void asynchat__channel_broken(struct asynchat_channel *ch, int error)
 static void channel_shut(struct asynchat_channel *ch)
 {
     asynchat__channel_linger_stop(ch);
-    ch->transport.ops->finish(&ch->transport, true);
+    ch->transport.ops->shut(&ch->transport);
     if (ch->state == CHANNEL_OPEN) /* what a filter has called may end it */
         channel_enter(ch, CHANNEL_RECEIVING);
 }

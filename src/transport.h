@@ -49,10 +49,13 @@ struct transport_ops {
     /* The same, and receives before, if reading is on. */
     void (*look)(struct transport *t);
 
-    /* The output is over: tells the peer, which may be known to have `more` to
-     * send. True as long as the peer would lose what it was sent if the
-     * connection were closed. */
+    /* All is sent, and the connection is about to be closed: tells the peer,
+     * which may be known to have `more` to send. True as long as the peer would
+     * lose what it was sent if the connection were closed. */
     bool (*finish)(struct transport *t, bool more);
+
+    /* The output is over, and the input is not: tells the peer. */
+    void (*shut)(struct transport *t);
 
     /* Ends the connection and frees the bufferevent. */
     void (*close)(struct transport *t);
@@ -87,6 +90,7 @@ struct transport {
     bool draining;
     bool discard;  /* when that is over */
     bool finished; /* the peer was told that the output is over */
+    bool shuts;    /* bufferevent: its socket is shut down before it is freed */
 };
 
 /* Over a socket, connected or not, that is non-blocking. 0 or -ENOMEM; on

@@ -7,6 +7,7 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_struct.h>
 #include <event2/event.h>
 
 #include <asynchat/error.h>
@@ -163,16 +164,45 @@ static int transport_write(struct transport *t, bool on)
 }
 
 /* A pair tells its partner, a filter may add what ends its stream and is yet to
- * be sent; to sockets and TLS it is nothing. */
+ * be sent; to sockets and TLS it is nothing. The socket below is not shut down
+ * here: handle_close may still say something, such as TLS's close_notify. */
 static bool transport_finish(struct transport *t, bool more)
 {
-    int fd = bufferevent_getfd(t->bev);
     if (!t->finished)
         bufferevent_flush(t->bev, EV_WRITE, BEV_FINISHED);
-    if (more && fd >= 0)
-        shutdown(fd, SHUT_WR);
     t->finished = true;
+    t->shuts = t->shuts || more;
     return asynchat__transport_given(t) > 0;
+}
+
+static void transport_shut_socket(const struct transport *t)
+{
+    int fd = bufferevent_getfd(t->bev);
+    if (fd >= 0)
+        shutdown(fd, SHUT_WR);
+}
+
+static void transport_shut(struct transport *t)
+{
+    transport_finish(t, false);
+    transport_shut_socket(t);
+}
+
+/* Where TLS is a filter, the close_notify of handle_close lies in the output of
+ * the socket bufferevent below, and is lost when that is freed. So that writes
+ * once, as if its socket had become writable. */
+static void transport_last_words(struct transport *t)
+{
+    struct bufferevent *below, *bev = t->bev;
+    while ((below = bufferevent_get_underlying(bev)))
+        bev = below;
+    int fd = bufferevent_getfd(bev);
+    if (bev == t->bev || fd < 0 ||
+        evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+        return;
+    struct event *writable = &bev->ev_write;
+    event_get_callback(writable)(fd, EV_WRITE,
+                                 event_get_callback_arg(writable));
 }
 
 /* Below a filter bytes leave without its being told. */
@@ -222,15 +252,21 @@ static void transport_free(struct transport *t)
         asynchat__loop_release(t->loop);
 }
 
+/* handle_close was called. A peer that is still sending makes the system reset
+ * the connection; the shutdown before has what the system still holds back, for
+ * Nagle's algorithm, sent at once. */
 static void transport_close(struct transport *t)
 {
+    bufferevent_setcb(t->bev, NULL, NULL, NULL, NULL);
+    transport_last_words(t);
     transport_finish(t, false);
+    if (t->shuts)
+        transport_shut_socket(t);
     if (transport_partner(t))
         bufferevent_trigger_event(transport_partner(t),
                                   BEV_EVENT_EOF | BEV_EVENT_WRITING,
                                   BEV_TRIG_DEFER_CALLBACKS);
     transport_unwatch_below(t, t->bev);
-    bufferevent_setcb(t->bev, NULL, NULL, NULL, NULL);
     bufferevent_disable(t->bev, EV_READ | EV_WRITE);
     bufferevent_free(t->bev);
     transport_free(t);
@@ -243,6 +279,7 @@ static const struct transport_ops bufferevent_ops = {
     .wake = transport_wake,
     .look = transport_look,
     .finish = transport_finish,
+    .shut = transport_shut,
     .close = transport_close,
 };
 

@@ -311,6 +311,11 @@ static bool socket_finish(struct transport *t, bool more)
     return t->finished;
 }
 
+static void socket_shut(struct transport *t)
+{
+    socket_finish(t, true);
+}
+
 /* The descriptor is closed here and not by bufferevent_free(), which waits for
  * the loop's next pass. */
 static void socket_close(struct transport *t)
@@ -329,6 +334,7 @@ static const struct transport_ops socket_ops = {
     .wake = socket_wake,
     .look = socket_look,
     .finish = socket_finish,
+    .shut = socket_shut,
     .close = socket_close,
     .is_socket = true,
 };

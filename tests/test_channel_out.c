@@ -586,6 +586,44 @@ static void stages_after_the_peer_has_ended_are_one(void **state)
     expect(f, "eof closed(0)");
 }
 
+/* As TLS does. */
+static void say_goodbye(struct fixture *f)
+{
+    int fd = bufferevent_getfd(asynchat_get_bufferevent(f->ch));
+    assert_int_equal(send(fd, " goodbye", 8, MSG_NOSIGNAL), 8);
+}
+
+static void push_sorry(struct fixture *f)
+{
+    push(f, "sorry");
+}
+
+static void handle_close_still_has_the_socket_below(void **state)
+{
+    struct fixture *f = start(state);
+    f->on_close = say_goodbye;
+    push(f, "refused");
+    assert_int_equal(asynchat_close_in_stages(f->ch), 0);
+    settle(f);
+    expect_got(f, "refused goodbye");
+    assert_true(f->got_eof);
+    expect(f, "closed(0)");
+}
+
+static void handle_close_has_it_after_a_message_that_is_too_long(void **state)
+{
+    struct fixture *f = start(state);
+    f->on_error = push_sorry;
+    f->on_close = say_goodbye;
+    set_crlf(f);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 3), 0);
+    feed_string(f, "long");
+    settle(f);
+    expect_got(f, "sorry goodbye");
+    assert_true(f->got_eof);
+    expect(f, "data(lon) error(ETOOLONG) closed(ETOOLONG)");
+}
+
 static void discarding_takes_stages_back(void **state)
 {
     struct fixture *f = start(state);
@@ -850,6 +888,8 @@ int main(void)
         OVER_SOCKETS(a_peer_that_sends_on_is_not_reset),
         OVER_SOCKETS(stages_take_no_longer_than_the_linger_time),
         OVER_SOCKETS(stages_after_the_peer_has_ended_are_one),
+        OVER(BUFFEREVENT, handle_close_still_has_the_socket_below),
+        OVER(BUFFEREVENT, handle_close_has_it_after_a_message_that_is_too_long),
         OVER_SOCKETS(discarding_takes_stages_back),
         OVER_ALL(stages_of_no_channel_are_refused),
         OVER_SOCKETS(discard_takes_the_linger_time_back),

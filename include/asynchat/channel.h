@@ -215,7 +215,8 @@ ASYNCHAT_API int asynchat_close_between_messages(struct asynchat_channel *ch);
  * until it ends its side or the linger time is over; handle_close comes then. To close at once would make the
  * system reset the connection when more comes, and the peer might lose what it
  * was just sent. Over a bufferevent of yours it is the same as
- * asynchat_close_when_done(). Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED
+ * asynchat_close_when_done(); only, after handle_close, the socket is shut down
+ * before the bufferevent is freed. Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED
  * (the channel has ended). Since 0.1. */
 ASYNCHAT_API int asynchat_close_in_stages(struct asynchat_channel *ch);
 
