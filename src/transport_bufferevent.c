@@ -28,13 +28,23 @@ static void transport_moved(struct bufferevent *bev, void *arg)
     t->ready(t);
 }
 
-/* errno can be 0 here, from TLS for one. */
+/* An error that TLS itself has found leaves errno as it was: 0, or what an
+ * earlier call has said, which mostly is that it has to wait. That much can be
+ * told apart. */
 static int event_error(short what)
 {
     if (what & BEV_EVENT_TIMEOUT)
         return -ETIMEDOUT;
     int error = EVUTIL_SOCKET_ERROR();
-    return error ? -error : -EIO;
+    switch (error) {
+    case 0:
+    case EAGAIN:
+    case EINTR:
+    case EINPROGRESS:
+        return -EIO;
+    default:
+        return -error;
+    }
 }
 
 /* An event without a direction, as a failed connect has, is about reading: that

@@ -514,6 +514,23 @@ static void a_connecting_bufferevent_that_times_out_says_so(void **state)
     bufferevent_free(pair[1]);
 }
 
+/* As TLS has, whose errors are none of the system's: errno says no more than that
+ * somebody had to wait before. */
+static void an_error_without_errno_is_EIO(void **state)
+{
+    static const int stale[] = {0, EAGAIN, EINTR, EINPROGRESS};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof stale / sizeof stale[0]; i++) {
+        start(state);
+        errno = stale[i];
+        bufferevent_trigger_event(asynchat_get_bufferevent(f->ch),
+                                  BEV_EVENT_ERROR | BEV_EVENT_READING, 0);
+        settle(f);
+        expect(f, "error(-5) closed(-5)");
+        close_connection(f);
+    }
+}
+
 /* The connection was up, even if it is not any more. */
 static void reset_before_the_loop_saw_it_it_begins_with_connect(void **state)
 {
@@ -671,6 +688,7 @@ int main(void)
         OVER_SOCKETS(a_socket_given_is_nonblocking_and_close_on_exec),
         OVER(PAIR, a_connecting_bufferevent_is_waited_for),
         OVER(PAIR, a_connecting_bufferevent_that_times_out_says_so),
+        OVER(BUFFEREVENT, an_error_without_errno_is_EIO),
         OVER(TCP, reset_before_the_loop_saw_it_it_begins_with_connect),
         OVER(SOCKETPAIR, a_filter_that_calls_back_at_once_works),
         OVER(SOCKETPAIR, what_a_filter_passed_on_is_sent_before_the_close),
