@@ -185,6 +185,54 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new_socket(
     struct event_base *base, int fd, const struct asynchat_handler *handler,
     void *arg, struct asynchat_channel **out);
 
+/* TLS is a bufferevent of bufferevent_openssl_socket_new(), or of
+ * bufferevent_openssl_filter_new(), given to asynchat_channel_new() with
+ * ASYNCHAT_CONNECTING. This library does without OpenSSL; the program has what
+ * follows from <event2/bufferevent_ssl.h> and <openssl/ssl.h>.
+ *
+ * TLS has an end of its own, close_notify, without which the peer has to take
+ * what it has received for cut off. libevent sends none, so handle_close does:
+ *
+ *     static void handle_close(struct asynchat_channel *ch, int status, void *arg)
+ *     {
+ *         if (status == 0 || status <= ASYNCHAT_EOF) { // the session still works
+ *             SSL *ssl = bufferevent_openssl_get_ssl(asynchat_get_bufferevent(ch));
+ *             SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
+ *             SSL_shutdown(ssl);
+ *             ERR_clear_error();
+ *         }
+ *     }
+ *
+ * SSL_set_shutdown() says that nobody waits for the peer's own close_notify, so
+ * that one call of SSL_shutdown() is all. By handle_close everything was sent,
+ * unless the program has dropped it, as asynchat_close() does, or the status is
+ * ASYNCHAT_EFULL, ASYNCHAT_ESTALLED or ASYNCHAT_ESTOPPED: then leave
+ * SSL_shutdown() out if the peer is not to take what it has for all. After
+ * asynchat_shutdown_write() it is too late for it.
+ *
+ * The peer's close_notify is its end of file, with handle_eof. If its connection
+ * ends without one, that is an error of the connection, and there is no
+ * handle_eof. For a protocol whose messages tell where they end it may be an end
+ * of file as well: that is SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF),
+ * with OpenSSL 3.0 or later, and where TLS is a filter
+ * bufferevent_openssl_set_allow_dirty_shutdown(bev, 1).
+ *
+ * The code that handle_error is given for an error of TLS does not say what went
+ * wrong. TLS does not set errno, so the code is -EIO, or what another call has
+ * left in errno, such as -EPIPE. OpenSSL has the reason, for the handshake as
+ * well:
+ *
+ *     static void handle_error(struct asynchat_channel *ch, int error, void *arg)
+ *     {
+ *         struct bufferevent *bev = asynchat_get_bufferevent(ch);
+ *         const char *why = asynchat_strerror(error);
+ *         for (unsigned long e; (e = bufferevent_get_openssl_error(bev));)
+ *             if (ERR_GET_LIB(e)) // the others are those of SSL_get_error(3)
+ *                 why = ERR_reason_error_string(e);
+ *         fprintf(stderr, "%s\n", why);
+ *     }
+ */
+
 /* --- Ending a channel --- */
 
 /* Ends the channel now: nothing more is delivered, output not yet sent is
