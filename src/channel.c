@@ -218,6 +218,8 @@ static bool channel_is_up(const struct asynchat_channel *ch)
 static void channel_open(struct asynchat_channel *ch)
 {
     channel_enter(ch, CHANNEL_OPEN);
+    if (ch->time)
+        asynchat__channel_time_up(ch);
     channel_log(ch, ASYNCHAT_LOG_DEBUG, "is connected");
     if (ch->handler->handle_connect)
         ch->handler->handle_connect(ch, ch->arg);
@@ -410,6 +412,20 @@ int asynchat_channel_new_socket(struct event_base *base, int fd,
     return error;
 }
 
+/* One that connects has its time, which is made before `bev` is taken. */
+static int channel_take(struct asynchat_channel *ch, struct bufferevent *bev,
+                        bool connecting)
+{
+    int error = 0;
+    if (connecting)
+        error = asynchat__channel_time_connect(ch, bufferevent_get_base(bev),
+                                               CHANNEL_CONNECT_TIME);
+    if (!error)
+        error =
+            asynchat__transport_bufferevent(&ch->transport, bev, connecting);
+    return error;
+}
+
 /* It has no state of its own to ask for: a bufferevent that is not said to be
  * connecting is connected. */
 int asynchat_channel_new(struct bufferevent *bev, unsigned flags,
@@ -427,10 +443,10 @@ int asynchat_channel_new(struct bufferevent *bev, unsigned flags,
     if (!ch)
         return -ENOMEM;
     ch->running = true; /* what TLS tells at once waits for the loop */
-    error = asynchat__transport_bufferevent(&ch->transport, bev,
-                                            flags & ASYNCHAT_CONNECTING);
+    error = channel_take(ch, bev, flags & ASYNCHAT_CONNECTING);
     ch->running = false;
     if (error) {
+        asynchat__channel_time_free(ch->time);
         free(ch);
         return error;
     }

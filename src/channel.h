@@ -87,6 +87,7 @@ struct channel_in {
 
 #define CHANNEL_OUT_BUFFER_SIZE 65536
 #define CHANNEL_LINGER 30000
+#define CHANNEL_CONNECT_TIME 60000
 
 /* Output: from the queue into the evbuffer, and on. */
 struct channel_out {
@@ -284,6 +285,15 @@ void asynchat__channel_time(struct asynchat_channel *ch);
 
 /* What the channel needs for times; 0 or -ENOMEM. */
 int asynchat__channel_time_make(struct asynchat_channel *ch);
+
+/* The connection may take so many milliseconds from now on to come up. 0 or
+ * -ENOMEM, which has changed nothing. */
+int asynchat__channel_time_connect(struct asynchat_channel *ch,
+                                   struct event_base *base,
+                                   unsigned milliseconds);
+
+/* It is up. */
+void asynchat__channel_time_up(struct asynchat_channel *ch);
 
 /* Its turn is over: it goes on when all others have had theirs. */
 void asynchat__channel_time_turn(struct asynchat_channel *ch);

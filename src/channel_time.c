@@ -28,6 +28,7 @@ enum clock {
     CLOCK_RATE,
     CLOCK_LINGER,
     CLOCK_ALLOW,
+    CLOCK_CONNECT,
     CLOCKS
 };
 
@@ -39,6 +40,7 @@ struct channel_time {
     unsigned running;       /* which times ran when it was set or left as it
                                was; 0: a limit has changed since */
     uint32_t allow;         /* what a rate did not, after so long */
+    uint32_t connect;       /* how long the connection may take; 0: for ever */
     uint32_t stopped_at;    /* when the clocks about reading did */
     uint64_t rated;         /* what had come when CLOCK_RATE began */
     size_t unsent;          /* when CLOCK_WRITE or CLOCK_LINGER began */
@@ -48,6 +50,7 @@ struct channel_time {
     bool told;    /* that it is idle */
     bool kept;    /* a rate keeps the output, and not the peer */
     bool stopped; /* nothing is read: the clocks about that stand still */
+    bool passing; /* of use only until the connection is up */
 };
 
 _Static_assert(sizeof(struct asynchat_timeouts) ==
@@ -99,6 +102,8 @@ static uint32_t time_limit(const struct asynchat_channel *ch, enum clock clock)
         return time->lingers && !time->kept ? ch->linger : 0;
     case CLOCK_ALLOW:
         return time->allow;
+    case CLOCK_CONNECT:
+        return ch->state == CHANNEL_CONNECTING ? time->connect : 0;
     default:
         return 0;
     }
@@ -131,20 +136,19 @@ static uint32_t time_left(struct asynchat_channel *ch, enum clock clock,
     return passed < limit ? limit - passed : 0;
 }
 
-static void time_set(struct asynchat_channel *ch, uint32_t now, uint32_t wait)
+static int time_set(struct channel_time *time, uint32_t now, uint32_t wait)
 {
-    struct timeval time = {.tv_sec = (time_t)(wait / 1000),
-                           .tv_usec = (suseconds_t)(wait % 1000) * 1000};
-    if (evtimer_add(ch->time->timer, &time) < 0) {
-        asynchat__channel_end(ch, -ENOMEM);
-        return;
-    }
-    ch->time->armed = true;
-    ch->time->due = now + wait;
+    struct timeval in = {.tv_sec = (time_t)(wait / 1000),
+                         .tv_usec = (suseconds_t)(wait % 1000) * 1000};
+    if (evtimer_add(time->timer, &in) < 0)
+        return -ENOMEM;
+    time->armed = true;
+    time->due = now + wait;
+    return 0;
 }
 
-/* Sets the timer, unless it looks early enough. */
-static void time_arm(struct asynchat_channel *ch, uint32_t now)
+/* Sets the timer, unless it looks early enough. 0 or -ENOMEM. */
+static int time_try_to_arm(struct asynchat_channel *ch, uint32_t now)
 {
     struct channel_time *time = ch->time;
     uint32_t nearest = UINT32_MAX;
@@ -156,8 +160,15 @@ static void time_arm(struct asynchat_channel *ch, uint32_t now)
             nearest = left;
     }
     if (nearest == UINT32_MAX || (time->armed && time->due - now <= nearest))
-        return;
-    time_set(ch, now, nearest);
+        return 0;
+    return time_set(time, now, nearest);
+}
+
+static void time_arm(struct asynchat_channel *ch, uint32_t now)
+{
+    int error = time_try_to_arm(ch, now);
+    if (error)
+        asynchat__channel_end(ch, error);
 }
 
 /* Those that ran already are not over before the timer, also begun anew; one
@@ -172,7 +183,9 @@ static void time_arm_if_changed(struct asynchat_channel *ch, uint32_t now)
  * loop; what is woken comes in this. */
 void asynchat__channel_time_turn(struct asynchat_channel *ch)
 {
-    time_set(ch, asynchat__channel_time_now(), 0);
+    int error = time_set(ch->time, asynchat__channel_time_now(), 0);
+    if (error)
+        asynchat__channel_end(ch, error);
 }
 
 /* --- what has moved --- */
@@ -347,19 +360,26 @@ static void time_fired(evutil_socket_t fd, short what, void *arg)
 
 /* --- making --- */
 
-int asynchat__channel_time_make(struct asynchat_channel *ch)
+static struct channel_time *time_new(struct asynchat_channel *ch,
+                                     struct event_base *base)
 {
-    if (ch->time)
-        return 0;
     struct channel_time *time = calloc(1, sizeof *time);
     if (!time)
+        return NULL;
+    time->timer = evtimer_new(base, time_fired, ch);
+    if (time->timer)
+        return time;
+    free(time);
+    return NULL;
+}
+
+int asynchat__channel_time_make(struct asynchat_channel *ch)
+{
+    if (!ch->time)
+        ch->time = time_new(ch, asynchat_get_base(ch));
+    if (!ch->time)
         return -ENOMEM;
-    time->timer = evtimer_new(asynchat_get_base(ch), time_fired, ch);
-    if (!time->timer) {
-        free(time);
-        return -ENOMEM;
-    }
-    ch->time = time;
+    ch->time->passing = false;
     return 0;
 }
 
@@ -442,6 +462,56 @@ int asynchat_set_linger(struct asynchat_channel *ch, unsigned milliseconds)
 unsigned asynchat_get_linger(const struct asynchat_channel *ch)
 {
     return ch ? ch->linger : 0;
+}
+
+/* --- until the connection is up --- */
+
+/* Without a transport yet, where the channel is just being made. */
+int asynchat__channel_time_connect(struct asynchat_channel *ch,
+                                   struct event_base *base,
+                                   unsigned milliseconds)
+{
+    uint32_t now = asynchat__channel_time_now();
+    if (!ch->time) {
+        ch->time = time_new(ch, base);
+        if (!ch->time)
+            return -ENOMEM;
+        ch->time->passing = true;
+    }
+    struct channel_time before = *ch->time;
+    ch->time->connect = milliseconds;
+    ch->time->since[CLOCK_CONNECT] = now;
+    int error = time_try_to_arm(ch, now);
+    if (error)
+        *ch->time = before;
+    return error;
+}
+
+/* Most channels need no more of it, and go on without. */
+void asynchat__channel_time_up(struct asynchat_channel *ch)
+{
+    if (!ch->time->passing)
+        return;
+    asynchat__channel_time_free(ch->time);
+    ch->time = NULL;
+    ch->calm = false;
+}
+
+int asynchat_set_connect_time(struct asynchat_channel *ch,
+                              unsigned milliseconds)
+{
+    if (!ch || milliseconds == 0 || milliseconds > INT_MAX)
+        return -EINVAL;
+    if (ch->state != CHANNEL_CONNECTING)
+        return 0;
+    return asynchat__channel_time_connect(ch, asynchat_get_base(ch),
+                                          milliseconds);
+}
+
+unsigned asynchat_get_connect_time(const struct asynchat_channel *ch)
+{
+    bool connecting = ch && ch->state == CHANNEL_CONNECTING;
+    return connecting && ch->time ? ch->time->connect : 0;
 }
 
 /* --- timeouts --- */

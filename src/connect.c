@@ -44,8 +44,9 @@ int asynchat_connect(struct event_base *base, const char *address,
         close(fd);
         return error;
     }
-    error = asynchat__transport_connect(&ch->transport, connect_begin(fd, &to),
-                                        timeout);
+    error = asynchat__transport_connect(&ch->transport, connect_begin(fd, &to));
+    if (!error && ch->transport.connecting && timeout > 0)
+        error = asynchat__channel_time_connect(ch, base, timeout);
     if (error) {
         asynchat_channel_free(ch);
         return error;

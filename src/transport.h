@@ -99,10 +99,8 @@ int asynchat__transport_socket(struct transport *t, struct event_base *base,
                                int fd);
 
 /* Waits for the connection that connect(2) has begun, or has failed to with
- * `error`, but not longer than `timeout` milliseconds unless that is 0. 0 or
- * -ENOMEM. */
-int asynchat__transport_connect(struct transport *t, int error,
-                                unsigned timeout);
+ * `error`. 0 or -ENOMEM. */
+int asynchat__transport_connect(struct transport *t, int error);
 
 /* Over a bufferevent of the user's. 0 or -ENOMEM; on success takes `bev`. */
 int asynchat__transport_bufferevent(struct transport *t,

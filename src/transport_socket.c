@@ -259,38 +259,35 @@ static int socket_write(struct transport *t, bool on)
 /* The event is removed, not just left to wait for output, so that the
  * descriptor is new to epoll when reading begins: in a loop with both sides of
  * a connection the one that was sent to comes first. */
-static void socket_connected(struct transport *t, bool timeout)
+static void socket_connected(struct transport *t)
 {
-    event_remove_timer(&t->bev->ev_write);
     event_del(&t->bev->ev_write);
     t->writing = false;
-    t->ended = timeout ? -ETIMEDOUT : socket_error(t);
+    t->ended = socket_error(t);
     t->failed = t->ended != 0;
     t->connecting = false;
 }
 
-/* An attempt to connect ends like this as well, in time or too late. */
+/* An attempt to connect ends like this as well. */
 static void socket_writable(evutil_socket_t fd, short what, void *arg)
 {
     struct transport *t = socket_transport(arg);
     (void)fd;
+    (void)what;
     if (t->connecting)
-        socket_connected(t, !(what & EV_WRITE));
+        socket_connected(t);
     t->ready(t);
 }
 
-int asynchat__transport_connect(struct transport *t, int error,
-                                unsigned timeout)
+int asynchat__transport_connect(struct transport *t, int error)
 {
-    struct timeval time = {.tv_sec = (time_t)(timeout / 1000),
-                           .tv_usec = (suseconds_t)(timeout % 1000) * 1000};
     if (error != -EINPROGRESS) {
         t->ended = error;
         t->failed = error != 0;
         return 0;
     }
     t->connecting = true;
-    if (event_add(&t->bev->ev_write, timeout > 0 ? &time : NULL) < 0)
+    if (event_add(&t->bev->ev_write, NULL) < 0)
         return -ENOMEM;
     t->writing = true;
     return 0;

@@ -156,9 +156,10 @@ struct asynchat_handler {
 /* --- Making a channel --- */
 
 /* For asynchat_channel_new(): the bufferevent is still connecting, or shaking
- * hands. handle_connect then waits for its BEV_EVENT_CONNECTED. Make the
- * channel first, and call bufferevent_socket_connect() then: a connection that
- * is refused at once tells only those who are there already. */
+ * hands. handle_connect then waits for its BEV_EVENT_CONNECTED, at most the time
+ * of asynchat_set_connect_time(). Make the channel first, and call
+ * bufferevent_socket_connect() then: a connection that is refused at once tells
+ * only those who are there already. */
 #define ASYNCHAT_CONNECTING 0x1u
 
 /* A channel over a bufferevent of yours: TLS, filter, pair, anything. `flags`
@@ -527,7 +528,8 @@ ASYNCHAT_API unsigned asynchat_get_message_budget(
  * two, unless the handler has handle_idle, ASYNCHAT_ESTALLED for write_idle, which
  * drops what is queued, and else ASYNCHAT_ESLOW. While nothing is read, as reading
  * is paused or the connection is not up yet, time stands still but for write_idle;
- * and that, and the linger time, while a rate keeps the output. */
+ * and that, and the linger time, while a rate keeps the output. Until the
+ * connection is up it is the time of asynchat_set_connect_time() that runs. */
 struct asynchat_timeouts {
     size_t size;
     unsigned idle;       /* nothing moves, in or out */
@@ -552,6 +554,21 @@ ASYNCHAT_API int asynchat_set_linger(struct asynchat_channel *ch,
                                      unsigned milliseconds);
 /* Returns the time in force, in milliseconds. Since 0.1. */
 ASYNCHAT_API unsigned asynchat_get_linger(const struct asynchat_channel *ch);
+
+/* How long the connection, and the handshake of a bufferevent of yours, may take
+ * to come up, in milliseconds from this call on: 1 to 2^31 - 1. Unless set it is
+ * 60000 from the making of the channel, if that is with ASYNCHAT_CONNECTING, and
+ * for asynchat_connect() what that was given as `timeout`. When it is over the
+ * channel ends with -ETIMEDOUT, by handle_error and handle_close, without
+ * handle_connect; also one that was told to close when done. No byte of a
+ * handshake prolongs it. Once the connection is up it has no effect. Errors:
+ * -EINVAL (`ch` is NULL, or the value out of range), -ENOMEM. Since 0.1. */
+ASYNCHAT_API int asynchat_set_connect_time(struct asynchat_channel *ch,
+                                           unsigned milliseconds);
+/* Returns the time in force, in milliseconds; 0 when there is none, as it is left
+ * to the system, or the connection is up, or the channel has ended. Since 0.1. */
+ASYNCHAT_API unsigned asynchat_get_connect_time(
+    const struct asynchat_channel *ch);
 
 /* --- What belongs to a channel --- */
 

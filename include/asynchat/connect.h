@@ -23,8 +23,8 @@ ASYNCHAT_BEGIN_DECLS
  * Gives the channel at once in *out; it can be pushed to, and closed. How the
  * attempt ended is told from the loop: by handle_connect, or by handle_error and
  * handle_close with the error of connect(2), or -ETIMEDOUT after `timeout`
- * milliseconds; 0 leaves the time to the system. TCP connections have
- * TCP_NODELAY. `handler` is borrowed until the channel is gone. On failure *out is
+ * milliseconds; 0 leaves the time to the system. asynchat_set_connect_time() sets
+ * another. TCP connections have TCP_NODELAY. `handler` is borrowed until the channel is gone. On failure *out is
  * as it was. Errors: -EINVAL (`base`, `address`, `handler` or `out` is NULL, or
  * `handler` is filled in wrongly), ASYNCHAT_EADDRESS (`address` has none of these
  * forms), -ENAMETOOLONG (the path or name is too long), -ENODEV (there is no
