@@ -298,6 +298,11 @@ static void no_answer_in_time(struct world *w)
     connect_to(w, blackhole(), 1000, &asker);
 }
 
+static void never_connected(struct world *w)
+{
+    connect_nowhere(w, &asker);
+}
+
 static void closed_while_connecting(struct world *w)
 {
     if (connect_to(w, blackhole(), 1000, &asker))
@@ -1613,6 +1618,7 @@ const struct scenario scenarios[] = {
     SCENARIO(refused_by_tcp, SYSTEM),
     SCENARIO(no_such_path, 0),
     SCENARIO(no_answer_in_time, SYSTEM),
+    SCENARIO(never_connected, 0),
     SCENARIO(closed_while_connecting, SYSTEM),
     SCENARIO(whole_messages, 0),
     SCENARIO(whole_messages_over_a_pair, 0),

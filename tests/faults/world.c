@@ -688,6 +688,19 @@ bool connect_bufferevent(struct world *w, const struct program *program)
     return true;
 }
 
+bool connect_nowhere(struct world *w, const struct program *program)
+{
+    struct side *s = side(w, program);
+    struct bufferevent *bev =
+        bufferevent_socket_new(w->base, -1, BEV_OPT_CLOSE_ON_FREE);
+    if (!side_bufferevent(s, bev, ASYNCHAT_CONNECTING))
+        return false;
+    int error = asynchat_set_connect_time(s->ch, 20);
+    if (error)
+        complain(w, "the timer that there is cannot be set");
+    return !error;
+}
+
 bool connect_raw(struct world *w)
 {
     struct sockaddr_in to = server_address(w);

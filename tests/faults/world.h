@@ -170,6 +170,8 @@ bool connect_to(struct world *w, const char *address, unsigned timeout,
                 const struct program *program);
 bool connect_to_server(struct world *w, const struct program *program);
 bool connect_bufferevent(struct world *w, const struct program *program);
+/* One that is said to be connecting, and is not, for 20 milliseconds. */
+bool connect_nowhere(struct world *w, const struct program *program);
 /* The test's own connection, in w->raw[0]. */
 bool connect_raw(struct world *w);
 
