@@ -30,7 +30,8 @@ struct server_counts {
 struct asynchat_server {
     const struct asynchat_handler *handler;
     void *arg;
-    struct asynchat_server_options options; /* turn_away is our own */
+    struct asynchat_server_options options; /* turn_away is our own, and the
+                                               backlog never 0 */
     struct event *acceptable;
     struct event *timer;                /* always pending: see accept_idle */
     struct loop *loop;                  /* kept between connections */
@@ -72,6 +73,9 @@ int asynchat__server_bind(struct asynchat_server *server);
  * error. */
 int asynchat__server_take(struct asynchat_server *server, int fd);
 
+/* Removes the path, if that is to be done and it still is the socket's. */
+void asynchat__server_remove_path(struct asynchat_server *server);
+
 /* Stops listening, and removes the path. */
 void asynchat__server_close(struct asynchat_server *server);
 
@@ -81,7 +85,11 @@ void asynchat__server_close(struct asynchat_server *server);
 int asynchat__server_accept(struct asynchat_server *server,
                             struct event_base *base);
 
-/* The other end of that. */
+/* Accepts what waits, as far as the limits and the system allow: the socket is about
+ * to be closed. */
+void asynchat__server_accept_rest(struct asynchat_server *server);
+
+/* The other end of asynchat__server_accept(). */
 void asynchat__server_leave_loop(struct asynchat_server *server);
 
 /* --- server_stop --- */

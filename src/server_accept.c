@@ -1,5 +1,5 @@
 /* Accepting: connections become channels, or are turned away, until there are
- * none, or no room.
+ * none, or no room. A server that stops does so once more.
  *
  * There is no room in two ways. When the server has as many channels as it may,
  * it waits for one to go. When the system has no descriptor or no memory, it
@@ -222,6 +222,22 @@ static void server_acceptable(evutil_socket_t fd, short what, void *arg)
         server_starves(server, error);
         server_pause(server);
     }
+}
+
+/* What had come when this was called is among so many; more may come all the
+ * time. */
+void asynchat__server_accept_rest(struct asynchat_server *server)
+{
+    bool turns_away = server->options.turn_away != NULL;
+    long long left = (long long)server->options.backlog + 1;
+    int error = 0;
+    if (server->waiting >= 0)
+        left++;
+    for (; !error && left > 0; left--)
+        error = server_is_full(server) && !turns_away ? -EAGAIN
+                                                      : server_accept(server);
+    if (error && error != -EAGAIN && error != -EWOULDBLOCK)
+        server_starves(server, error);
 }
 
 /* What there was no room for is tried again; or a server that stops has had its

@@ -103,9 +103,12 @@ static int path_made(struct asynchat_server *server)
 }
 
 /* One that cannot be looked at is thought to be ours: it was. */
-static void path_remove(const struct asynchat_server *server)
+void asynchat__server_remove_path(struct asynchat_server *server)
 {
     struct stat there;
+    if (!server->remove_path || !has_path(server))
+        return;
+    server->remove_path = false;
     const char *path = server_path(server);
     if (lstat(path, &there) < 0 ||
         (there.st_dev == server->device && there.st_ino == server->inode))
@@ -174,19 +177,24 @@ static int bind_ip(struct asynchat_server *server)
 
 int asynchat__server_bind(struct asynchat_server *server)
 {
-    int backlog = server->options.backlog;
+    if (server->options.backlog == 0)
+        server->options.backlog = SOMAXCONN;
     server->fd = asynchat__socket_new(server->address.storage.ss_family);
     if (server->fd < 0)
         return server->fd;
     int error = is_unix(server) ? bind_unix(server) : bind_ip(server);
     if (error)
         return error;
-    if (listen(server->fd, backlog > 0 ? backlog : SOMAXCONN) < 0)
+    if (listen(server->fd, server->options.backlog) < 0)
         return -errno;
     return asynchat__address_of(server->fd, getsockname, &server->address);
 }
 
 /* --- a socket that is there --- */
+
+/* Of a socket that another process has made, the system does not say how many may
+ * wait: hardly more than these. */
+#define BACKLOG_MOST 65535
 
 static int get_option(int fd, int name)
 {
@@ -211,6 +219,7 @@ static int socket_settle(struct asynchat_server *server, int fd)
         evutil_make_socket_closeonexec(fd) < 0)
         return -errno;
     server->fd = fd;
+    server->options.backlog = BACKLOG_MOST;
     if (!is_unix(server))
         return set_connections(server);
     if (has_path(server))
@@ -234,10 +243,8 @@ int asynchat__server_take(struct asynchat_server *server, int fd)
 
 void asynchat__server_close(struct asynchat_server *server)
 {
-    if (server->remove_path && has_path(server))
-        path_remove(server);
+    asynchat__server_remove_path(server);
     if (server->fd >= 0)
         close(server->fd);
-    server->remove_path = false;
     server->fd = -1;
 }

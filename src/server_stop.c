@@ -32,9 +32,15 @@ void asynchat__server_stopping(struct asynchat_server *server)
         asynchat__channels_end(server->channels);
 }
 
+/* When the socket is closed the system resets the connections that wait to be
+ * accepted, also where another socket listens on the port: so they are accepted
+ * before. By a path that is gone nobody comes meanwhile. */
 static void server_accept_no_more(struct asynchat_server *server)
 {
     event_del(server->acceptable);
+    asynchat__server_remove_path(server);
+    if (server->fd >= 0)
+        asynchat__server_accept_rest(server);
     asynchat__server_close(server);
     if (server->waiting >= 0)
         close(server->waiting);

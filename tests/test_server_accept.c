@@ -21,7 +21,9 @@
 
 /* --- the system --- */
 
-static int accepts;       /* calls */
+static int accepts;           /* calls, */
+static struct fixture *flood; /* whose server has another client by each */
+static int flooding[64];
 static const int *errors; /* of those to come, up to 0; */
 static int always;        /* or of all */
 
@@ -31,8 +33,12 @@ int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
     errno = always;
     if (errors && *errors)
         errno = *errors++;
-    else if (!always)
-        return (int)syscall(SYS_accept4, fd, address, len, flags);
+    else if (!always) {
+        int got = (int)syscall(SYS_accept4, fd, address, len, flags);
+        if (flood && accepts <= (int)COUNT(flooding))
+            flooding[accepts - 1] = dial_server(flood);
+        return got;
+    }
     return -1;
 }
 
@@ -114,6 +120,61 @@ static void expect_turned_away(struct fixture *f, int fd, const char *text)
     assert_int_equal(n, 0);
     got[len] = '\0';
     assert_string_equal(got, text);
+    close(fd);
+}
+
+/* --- when it stops --- */
+
+/* As many as could wait when it was told to, and one more. */
+static void a_server_that_stops_does_not_accept_for_ever(void **state)
+{
+    const struct asynchat_server_options options = {.size = sizeof options,
+                                                    .backlog = 4};
+    struct fixture *f = serve_with(state, "127.0.0.1:0", &options);
+    accepts = always = 0;
+    errors = NULL;
+    int first = dial_server(f);
+    flood = f;
+    assert_int_equal(asynchat_server_stop(f->server, 1000, NULL, NULL), 0);
+    f->server = NULL;
+    flood = NULL;
+    assert_int_equal(accepts, 5);
+    turn(f);
+    assert_int_equal(connected, 5);
+    assert_int_equal(closed, 5);
+    close(first);
+    for (int i = 0; i < accepts; i++)
+        close(flooding[i]);
+}
+
+static void an_error_of_one_that_waits_costs_only_that(void **state)
+{
+    static const int few[] = {ECONNABORTED, EPROTO, 0};
+    struct fixture *f = serve_some(state, "127.0.0.1:0", 0, 0, NULL);
+    int fds[2] = {dial_server(f), dial_server(f)};
+    errors = few;
+    assert_int_equal(asynchat_server_stop(f->server, 1000, NULL, NULL), 0);
+    f->server = NULL;
+    turn(f);
+    assert_int_equal(connected, 2);
+    assert_int_equal(closed, 2);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* Without descriptors what waits cannot be had. */
+static void an_error_that_stays_is_asked_for_once(void **state)
+{
+    struct fixture *f = serve_some(state, "127.0.0.1:0", 0, 0, NULL);
+    int fd = dial_server(f);
+    always = EMFILE;
+    assert_int_equal(asynchat_server_stop(f->server, 1000, NULL, NULL), 0);
+    f->server = NULL;
+    assert_int_equal(accepts, 1);
+    turn(f);
+    assert_int_equal(accepts, 1);
+    assert_int_equal(connected, 0);
+    always = 0;
     close(fd);
 }
 
@@ -445,6 +506,9 @@ int main(void)
 {
     event_set_mem_functions(maybe_malloc, maybe_realloc, free);
     const struct CMUnitTest tests[] = {
+        OVER(TCP, a_server_that_stops_does_not_accept_for_ever),
+        OVER(TCP, an_error_of_one_that_waits_costs_only_that),
+        OVER(TCP, an_error_that_stays_is_asked_for_once),
         OVER(TCP, over_the_limit_connections_wait_until_one_is_gone),
         OVER(TCP, while_it_is_full_a_server_does_not_try),
         OVER(TCP, channels_that_are_freed_make_room_as_well),

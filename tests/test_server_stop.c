@@ -748,7 +748,6 @@ static void nothing_is_accepted_any_more(void **state)
 {
     struct fixture *f = begin(state, &told);
     char text[ASYNCHAT_ADDRESS_SIZE];
-    int early = dial_server(f);
     stop(f, GRACE);
     assert_int_equal(asynchat_server_get_socket(f->server), ASYNCHAT_ESTOPPED);
     assert_int_equal(asynchat_server_address(f->server, text, sizeof text), 0);
@@ -758,7 +757,176 @@ static void nothing_is_accepted_any_more(void **state)
     clock_advance(GRACE);
     turn(f);
     expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
-    close(early);
+}
+
+/* --- what waits to be accepted --- */
+
+/* Clients with a question, none of which the loop has seen. */
+static void ask(struct fixture *f, int *fds, int count)
+{
+    for (int i = 0; i < count; i++) {
+        fds[i] = dial_server(f);
+        send_text(fds[i], "one\r\n");
+    }
+}
+
+static void expect_answers(const int *fds, int count)
+{
+    for (int i = 0; i < count; i++) {
+        expect_received(fds[i], "one\r\n", true);
+        close(fds[i]);
+    }
+}
+
+/* More than are accepted in a wake-up. */
+static void what_waits_is_accepted_and_answered(void **state)
+{
+    struct fixture *f = begin_with(state, &untold, NULL);
+    int fds[70];
+    ask(f, fds, COUNT(fds));
+    stop(f, GRACE);
+    expect_events(""); /* no call runs a callback */
+    assert_int_equal(asynchat_server_connections(f->server), COUNT(fds));
+    turn(f);
+    assert_null(f->server);
+    expect_answers(fds, COUNT(fds));
+    expect_over(f);
+}
+
+/* The clock stands still, so even a grace of 0 is over no earlier. */
+static void also_without_a_grace(void **state)
+{
+    struct fixture *f = begin_with(state, &untold, NULL);
+    int fds[3];
+    ask(f, fds, COUNT(fds));
+    stop(f, 0);
+    turn(f);
+    expect_events("connect message closed connect message closed "
+                  "connect message closed stopped");
+    expect_answers(fds, COUNT(fds));
+}
+
+static void who_waited_is_told_and_has_the_grace(void **state)
+{
+    struct fixture *f = begin_with(state, &told, NULL);
+    f->peer = dial_server(f);
+    stop(f, GRACE);
+    turn(f);
+    expect_events("connect stopping");
+    send_text(f->peer, "one\r\n");
+    turn(f);
+    expect_events("message");
+    expect_received(f->peer, "one\r\n", false);
+    clock_advance(GRACE);
+    turn(f);
+    expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
+}
+
+/* The system shares out the connections: each server has some. */
+static void of_two_on_a_port_one_stops_and_all_are_answered(void **state)
+{
+    const struct asynchat_server_options options = {
+        .size = sizeof options, .flags = ASYNCHAT_REUSE_PORT};
+    struct fixture *f = begin_with(state, &untold, &options);
+    struct asynchat_server *other;
+    char text[ASYNCHAT_ADDRESS_SIZE];
+    int fds[40];
+    assert_int_equal(asynchat_server_address(f->server, text, sizeof text), 0);
+    assert_int_equal(
+        asynchat_server_new(f->base, text, &untold, f, &options, &other), 0);
+    ask(f, fds, COUNT(fds));
+    stop(f, GRACE);
+    turn(f);
+    assert_null(f->server);
+    f->server = other;
+    assert_in_range(asynchat_server_connections(other), 1, COUNT(fds) - 1);
+    stop(f, GRACE);
+    turn(f);
+    expect_answers(fds, COUNT(fds));
+    expect_over(f);
+}
+
+/* The path goes first, so that nobody comes behind the last. */
+static void on_a_path_as_well(void **state)
+{
+    struct fixture *f = *state;
+    int fds[3];
+    events[0] = '\0';
+    then = NULL;
+    assert_int_equal(asynchat_server_new(f->base, unix_address(), &untold, f,
+                                         NULL, &f->server),
+                     0);
+    ask(f, fds, COUNT(fds));
+    stop(f, GRACE);
+    assert_int_equal(access(unix_path(), F_OK), -1);
+    turn(f);
+    expect_answers(fds, COUNT(fds));
+    expect_over(f);
+}
+
+/* Two of four: what becomes of the others. */
+static void expect_limited(struct fixture *f, const char *text)
+{
+    int fds[4];
+    ask(f, fds, COUNT(fds));
+    stop(f, GRACE);
+    assert_int_equal(asynchat_server_connections(f->server), 2);
+    turn(f);
+    expect_answers(fds, 2);
+    for (int i = 2; i < 4; i++) {
+        if (text)
+            expect_received(fds[i], text, true);
+        else
+            assert_int_equal(recv(fds[i], events, 1, MSG_DONTWAIT), -1);
+        close(fds[i]);
+    }
+    expect_over(f);
+}
+
+static void limits_hold_for_what_waits(void **state)
+{
+    struct asynchat_server_options options = {.size = sizeof options,
+                                              .max_connections = 2};
+    expect_limited(begin_with(state, &untold, &options), NULL);
+    options.turn_away = "full\r\n";
+    expect_limited(begin_with(state, &untold, &options), "full\r\n");
+    options.max_connections = 0;
+    options.max_per_address = 2;
+    expect_limited(begin_with(state, &untold, &options), "full\r\n");
+}
+
+/* Whoever has the socket as well loses nothing. */
+static void what_waits_goes_to_the_first_of_two_processes(void **state)
+{
+    struct fixture *f = begin_with(state, &untold, NULL);
+    struct asynchat_server *next;
+    int fds[2], fd = dup(asynchat_server_get_socket(f->server));
+    assert_int_equal(
+        asynchat_server_new_socket(f->base, fd, &untold, f, NULL, &next), 0);
+    ask(f, fds, 1);
+    stop(f, GRACE);
+    assert_int_equal(asynchat_server_connections(f->server), 1);
+    f->server = next;
+    ask(f, fds + 1, 1);
+    turn(f);
+    f->server = next;
+    stop(f, GRACE);
+    turn(f);
+    expect_answers(fds, COUNT(fds));
+    expect_over(f);
+}
+
+/* Freeing is the end at once, as of a channel. */
+static void a_server_that_is_freed_accepts_nothing(void **state)
+{
+    struct fixture *f = begin_with(state, &untold, NULL);
+    int fd = dial_server(f);
+    asynchat_server_free(f->server);
+    f->server = NULL;
+    turn(f);
+    expect_events("");
+    close(fd);
+    expect_over(f);
 }
 
 static void a_connection_for_the_next_process_is_not_waited_for(void **state)
@@ -1019,6 +1187,14 @@ int main(void)
         OVER(TCP, all_that_are_left_are_told),
         OVER(TCP, counted_by_address_they_are_told_as_well),
         OVER(TCP, nothing_is_accepted_any_more),
+        OVER(TCP, what_waits_is_accepted_and_answered),
+        OVER(TCP, also_without_a_grace),
+        OVER(TCP, who_waited_is_told_and_has_the_grace),
+        OVER(TCP, of_two_on_a_port_one_stops_and_all_are_answered),
+        OVER(TCP, on_a_path_as_well),
+        OVER(TCP, limits_hold_for_what_waits),
+        OVER(TCP, what_waits_goes_to_the_first_of_two_processes),
+        OVER(TCP, a_server_that_is_freed_accepts_nothing),
         OVER(TCP, a_connection_for_the_next_process_is_not_waited_for),
         OVER(TCP, a_full_server_does_not_resume_when_it_stops),
         OVER(TCP, its_path_is_removed_at_once_or_stays),

@@ -437,7 +437,7 @@ static void closed(struct asynchat_channel *ch, int status, void *arg)
     struct asynchat_server *server;
     (void)arg;
     check(status == 0 || status == ASYNCHAT_EOF);
-    if (status == 0) {
+    if (status == 0 && get(&seen.gone) == 0) {
         check(asynchat_connect(base, "127.0.0.1:9", 0, &echo, NULL, &again) ==
               -ECANCELED);
         check(asynchat_server_new(base, "127.0.0.1:0", &echo, NULL, NULL,
@@ -515,6 +515,41 @@ static void each_has_a_server_on_one_port(void **state)
         expect_end(fds[i]);
     assert_int_equal(seen.connected, 20);
     assert_int_equal(seen.closed, 20);
+}
+
+/* The loop stands still until the clients have come. */
+static void stop_server(struct event_base *base, unsigned index, void *arg)
+{
+    (void)base;
+    (void)arg;
+    add(&seen.posted);
+    while (get(&seen.gone) == 0)
+        usleep(1000);
+    check(asynchat_server_stop(servers[index], 60000, NULL, NULL) == 0);
+}
+
+/* The system has given it connections by then, which it has not accepted. */
+static void one_of_several_on_a_port_may_stop(void **state)
+{
+    static const struct asynchat_worker_ops ops = {.size = sizeof ops,
+                                                   .start = serve};
+    int fds[40];
+    (void)state;
+    begin(&ops);
+    assert_int_equal(asynchat_workers_post(workers, 0, stop_server, NULL), 0);
+    wait_for(&seen.posted, 1);
+    for (int i = 0; i < 40; i++) {
+        fds[i] = dial();
+        assert_int_equal(send(fds[i], "hello\n", 6, MSG_NOSIGNAL), 6);
+    }
+    add(&seen.gone);
+    for (int i = 0; i < 40; i++)
+        expect_line(fds[i], "hello\n");
+    end();
+    for (int i = 0; i < 40; i++)
+        expect_end(fds[i]);
+    assert_int_equal(seen.connected, 40);
+    assert_int_equal(seen.closed, 40);
 }
 
 static void free_server(struct event_base *base, unsigned index, void *arg)
@@ -702,6 +737,26 @@ static void connections_are_given_in_turn(void **state)
     assert_int_equal(seen.closed, 5 * WORKERS);
 }
 
+/* What waits goes to the workers, whose channels do not end with the server. */
+static void connections_that_wait_when_it_stops_are_given_as_well(void **state)
+{
+    struct shared s;
+    int fds[5 * WORKERS];
+    (void)state;
+    begin(NULL);
+    share_begin(&s);
+    for (int i = 0; i < 5 * WORKERS; i++)
+        fds[i] = dial();
+    assert_int_equal(asynchat_server_stop(s.server, 1000, NULL, NULL), 0);
+    expect_served(fds, 5 * WORKERS);
+    event_base_loop(s.base, 0);
+    event_base_free(s.base);
+    end();
+    for (int i = 0; i < 5 * WORKERS; i++)
+        expect_end(fds[i]);
+    assert_int_equal(seen.closed, 5 * WORKERS);
+}
+
 /* What is given to a worker that ends is closed there, or never was a channel. */
 static void connections_given_to_those_that_end_are_closed(void **state)
 {
@@ -871,6 +926,7 @@ int main(void)
         TEST(posts_to_those_that_end_run_or_are_refused),
         TEST(they_know_each_other_when_they_begin),
         TEST(each_has_a_server_on_one_port),
+        TEST(one_of_several_on_a_port_may_stop),
         TEST(a_server_may_be_freed_in_stop),
         TEST(a_start_that_fails_leaves_no_server),
         TEST(handle_connect_comes_first_at_the_end_as_well),
@@ -878,6 +934,7 @@ int main(void)
         TEST(what_runs_at_the_end_cannot_begin_anew),
         TEST(channels_of_every_kind_are_closed),
         TEST(connections_are_given_in_turn),
+        TEST(connections_that_wait_when_it_stops_are_given_as_well),
         TEST(connections_given_to_those_that_end_are_closed),
         TEST(connections_that_come_too_late_are_closed),
         TEST(a_broadcast_reaches_the_channels_of_all_workers),

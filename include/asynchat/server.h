@@ -21,6 +21,13 @@
  * is ready, asynchat_server_set_remove_path() with 0, and
  * asynchat_server_stop(). What waits to be accepted is accepted by either.
  *
+ * Where the next version has a socket of its own on the port instead
+ * (ASYNCHAT_REUSE_PORT), asynchat_server_stop() of the old one accepts what waits
+ * for it. What only the system can save are the connections that come in the moment
+ * before the socket is closed, and those whose handshake is not complete then: Linux,
+ * since 5.14, gives them to the other socket with the sysctl
+ * net.ipv4.tcp_migrate_req = 1, and resets them otherwise.
+ *
  * With `workers` the channels are made in the workers, whose threads call the
  * handler; a worker that has no memory for one closes its connection. Workers
  * can also have a server each on one address, for which there is
@@ -37,7 +44,8 @@ ASYNCHAT_BEGIN_DECLS
 /* --- How to listen, and whom to accept --- */
 
 /* Several servers may listen on one address, and share its connections
- * (SO_REUSEPORT). */
+ * (SO_REUSEPORT). Each has its own queue of those that wait to be accepted: see
+ * asynchat_server_stop(). */
 #define ASYNCHAT_REUSE_PORT 0x1u
 /* TCP connections are accepted without TCP_NODELAY: the system may hold small
  * writes back, to send fewer packets. */
@@ -85,8 +93,8 @@ struct asynchat_server_options {
     const char *turn_away;
 
     /* Whose threads get the connections, in turn; or NULL: this one makes the
-     * channels. There are no limits then, and asynchat_server_stop() does not
-     * wait for the channels of others. */
+     * channels. There are no limits then, and asynchat_server_stop() gives the
+     * workers what waits to be accepted, and does not wait for their channels. */
     struct asynchat_workers *workers;
 };
 
@@ -139,16 +147,24 @@ ASYNCHAT_API int asynchat_inherited_sockets(int *first);
 
 /* --- Ending --- */
 
-/* Stops listening. The channels it made live on. Allowed inside any callback;
- * NULL is allowed. A Unix socket's path is removed, if it still is that
- * socket's: see asynchat_server_set_remove_path(). During
+/* Stops listening, at once. The channels it made live on. Unless another process
+ * has the socket, the system resets the connections that wait to be accepted;
+ * asynchat_server_stop() accepts them before. Allowed inside any callback; NULL is
+ * allowed. A Unix socket's path is removed, if it still is that socket's: see
+ * asynchat_server_set_remove_path(). During
  * asynchat_server_stop() the channels that were told so far end as they would,
  * but nobody is given a time any more, and `stopped` is not called. Since 0.1.
  */
 ASYNCHAT_API void asynchat_server_free(struct asynchat_server *server);
 
-/* Stops listening, as asynchat_server_free() does, and ends the channels:
+/* Accepts the connections that wait for that, stops listening, and ends the
+ * channels:
  *
+ * - What waits to be accepted becomes channels like all others: handle_connect, what
+ *   has arrived, and then what follows. The options' limits hold, and what is over
+ *   them without `turn_away`, or for want of descriptors or memory cannot be
+ *   accepted, is lost, unless another process has the socket. The path of a Unix
+ *   socket is removed before.
  * - Each hears handle_stopping once, from the loop, and may do then and later
  *   what it wants: say goodbye, close when done, go on.
  * - Where the handler has none, it is asynchat_close_between_messages(): at
@@ -162,7 +178,6 @@ ASYNCHAT_API void asynchat_server_free(struct asynchat_server *server);
  *   also if there was none. When it returns, the server is freed; in it,
  *   asynchat_server_free() does nothing. `stopped` may be NULL.
  *
- * What waits to be accepted is dropped, unless another process has the socket.
  * Called again it begins another grace, and another `stopped` takes the place
  * of the first. Errors: -EINVAL (`server` is NULL, or the time too long),
  * ASYNCHAT_ESTOPPED (inside `stopped`). Since 0.1. */

@@ -64,7 +64,10 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_new(
  * the same time: `stop` is called, servers that are left are freed, channels
  * that are left are closed and have their handle_close with status 0, what was
  * posted and has not run yet does, and the event base is freed. From when that
- * begins a channel made there is refused with -ECANCELED. NULL is allowed.
+ * begins a channel made there is refused with -ECANCELED. All this is at once: to
+ * lose no connection, have asynchat_server_stop() called for each server, by
+ * asynchat_workers_post() where it is a worker's, and end the workers when the
+ * servers have stopped. NULL is allowed.
  * Errors: -EDEADLK (one of the workers has called, and nothing is changed). Since
  * 0.1. */
 ASYNCHAT_API int asynchat_workers_free(struct asynchat_workers *workers);
