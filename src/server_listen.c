@@ -7,8 +7,12 @@
 #include "server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -27,8 +31,6 @@ static int set_option(int fd, int level, int name, int value)
     return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
 }
 
-/* --- the path of a Unix socket --- */
-
 static bool has_path(const struct asynchat_server *server)
 {
     return asynchat__address_has_path(&server->address);
@@ -40,6 +42,85 @@ static const char *server_path(const struct asynchat_server *server)
     const char *storage = (const char *)&server->address.storage;
     return storage + offsetof(struct sockaddr_un, sun_path);
 }
+
+/* --- the path of a Unix socket, for one at a time --- */
+
+/* From bind(2) to listen(2) a socket is refused as one that somebody has left; and
+ * one that was left is removed by its name, which by then may be another's. So
+ * all this is done by one server at a time, which has a file beside the path
+ * locked. The file goes before the lock: if the process is killed in between, the
+ * next one removes it. */
+#define LOCK_TRIES 100
+
+struct path_lock {
+    char name[sizeof(struct sockaddr_un) + sizeof ".." + sizeof "asynchat"];
+    int fd; /* or -1 */
+};
+
+static void lock_name(struct path_lock *lock, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    snprintf(lock->name, sizeof lock->name, "%.*s.%s.asynchat",
+             (int)(name - path), path, name);
+}
+
+/* 0 if the file still has its name, 1 if the one before has removed it. */
+static int lock_check(const struct path_lock *lock)
+{
+    struct stat own, there;
+    if (fstat(lock->fd, &own) < 0)
+        return -errno;
+    if (lstat(lock->name, &there) < 0)
+        return errno == ENOENT ? 1 : -errno;
+    return own.st_dev != there.st_dev || own.st_ino != there.st_ino;
+}
+
+/* 1: another file has to be locked. -ENOLCK: none can be, on this file system. */
+static int lock_file(const struct path_lock *lock)
+{
+    if (flock(lock->fd, LOCK_EX | LOCK_NB) == 0)
+        return lock_check(lock);
+    return errno == EWOULDBLOCK ? -EADDRINUSE : -ENOLCK;
+}
+
+static int lock_open(struct path_lock *lock)
+{
+    lock->fd = open(lock->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+                    S_IRUSR | S_IWUSR);
+    return lock->fd < 0 ? -errno : 0;
+}
+
+static void lock_close(struct path_lock *lock, bool remove)
+{
+    if (lock->fd < 0)
+        return;
+    if (remove)
+        unlink(lock->name);
+    close(lock->fd);
+    lock->fd = -1;
+}
+
+/* Who has the lock is about to listen. A policy may allow sockets in a directory,
+ * and no files: then it is done without a lock. */
+static int lock_take(struct path_lock *lock, const char *path)
+{
+    lock_name(lock, path);
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        int error = lock_open(lock);
+        if (error)
+            return error == -EACCES || error == -EPERM ? 0 : error;
+        error = lock_file(lock);
+        if (error == 0)
+            return 0;
+        lock_close(lock, error == -ENOLCK);
+        if (error < 0)
+            return error == -ENOLCK ? 0 : error;
+    }
+    return -EADDRINUSE;
+}
+
+/* --- the path --- */
 
 /* Asks who listens there, with a connection that ends at once. Only where
  * nobody does it is refused; a server that is too busy to accept says EAGAIN. */
@@ -140,10 +221,8 @@ static int bind_path(struct asynchat_server *server)
 
 /* A name in the abstract namespace goes with the socket, and whoever knows it may
  * connect: a mode would not hold. */
-static int bind_unix(struct asynchat_server *server)
+static int bind_name(const struct asynchat_server *server)
 {
-    if (has_path(server))
-        return bind_path(server);
     return server->options.mode > 0 ? -EINVAL : bind_address(server);
 }
 
@@ -175,6 +254,27 @@ static int bind_ip(struct asynchat_server *server)
     return error ? error : bind_address(server);
 }
 
+/* It is bound, unless there was an error. */
+static int server_listen(const struct asynchat_server *server, int error)
+{
+    if (error)
+        return error;
+    return listen(server->fd, server->options.backlog) < 0 ? -errno : 0;
+}
+
+static int listen_path(struct asynchat_server *server)
+{
+    struct path_lock lock = {.fd = -1};
+    int error = lock_take(&lock, server_path(server));
+    if (error)
+        return error;
+    error = server_listen(server, bind_path(server));
+    if (error)
+        asynchat__server_remove_path(server);
+    lock_close(&lock, true);
+    return error;
+}
+
 int asynchat__server_bind(struct asynchat_server *server)
 {
     if (server->options.backlog == 0)
@@ -182,11 +282,11 @@ int asynchat__server_bind(struct asynchat_server *server)
     server->fd = asynchat__socket_new(server->address.storage.ss_family);
     if (server->fd < 0)
         return server->fd;
-    int error = is_unix(server) ? bind_unix(server) : bind_ip(server);
+    int error = has_path(server)  ? listen_path(server)
+                : is_unix(server) ? server_listen(server, bind_name(server))
+                                  : server_listen(server, bind_ip(server));
     if (error)
         return error;
-    if (listen(server->fd, server->options.backlog) < 0)
-        return -errno;
     return asynchat__address_of(server->fd, getsockname, &server->address);
 }
 

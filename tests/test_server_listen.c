@@ -6,10 +6,14 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <event2/bufferevent.h>
@@ -263,6 +267,256 @@ static void an_abstract_name_has_no_permissions(void **state)
                      -EINVAL);
 }
 
+/* --- two at once --- */
+
+static void begin_lines(struct asynchat_channel *ch, void *arg)
+{
+    (void)arg;
+    (void)asynchat_set_terminator(ch, "\n", 1);
+}
+
+static void answer_line(struct asynchat_channel *ch, const void *data,
+                        size_t len, void *arg)
+{
+    (void)arg;
+    (void)asynchat_push(ch, data, len);
+    (void)asynchat_push(ch, "\n", 1);
+}
+
+/* In a child nothing of cmocka is called. */
+static const struct asynchat_handler plain_echo = {
+    .size = sizeof plain_echo,
+    .handle_connect = begin_lines,
+    .message = answer_line,
+};
+
+/* Another server begins on the path when this one is in the middle of it. */
+static struct fixture *meanwhile;
+static bool in_unlink;
+static int other_error;
+
+static void begin_another(void)
+{
+    struct fixture *f = meanwhile;
+    meanwhile = NULL;
+    if (f)
+        other_error =
+            asynchat_server_new(f->base, unix_address(), &echo, f, NULL,
+                                (struct asynchat_server **)&f->own);
+}
+
+int unlink(const char *path)
+{
+    if (in_unlink && strcmp(path, unix_path()) == 0)
+        begin_another();
+    return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
+int listen(int fd, int backlog)
+{
+    if (!in_unlink)
+        begin_another();
+    return (int)syscall(SYS_listen, fd, backlog);
+}
+
+static void expect_one(void **state, bool while_unlinking)
+{
+    struct fixture *f = *state;
+    close(occupy(SOCK_STREAM, 5));
+    meanwhile = f;
+    in_unlink = while_unlinking;
+    other_error = 1;
+    serve(state, unix_address());
+    assert_null(meanwhile);
+    assert_int_equal(other_error, -EADDRINUSE);
+    int fd = dial_server(f);
+    expect_served(f, fd);
+    hang_up(f, fd);
+}
+
+static void who_removes_what_was_left_removes_no_other_server(void **state)
+{
+    expect_one(state, true);
+}
+
+static void a_server_that_does_not_listen_yet_is_not_removed(void **state)
+{
+    expect_one(state, false);
+}
+
+/* One of two that begin: says how that went, and serves if it can. */
+static _Noreturn void begin_in_a_child(const char *address, int start,
+                                       int result)
+{
+    struct event_base *base = event_base_new();
+    struct asynchat_server *server;
+    char byte;
+    if (read(start, &byte, 1) != 1)
+        _exit(1);
+    int error =
+        asynchat_server_new(base, address, &plain_echo, NULL, NULL, &server);
+    (void)!write(result, &error, sizeof error);
+    alarm(60);
+    if (!error)
+        event_base_dispatch(base);
+    _exit(0);
+}
+
+static pid_t start_child(int start, int result)
+{
+    const char *address = unix_address(); /* which is this process's */
+    pid_t child = fork();
+    if (child == 0)
+        begin_in_a_child(address, start, result);
+    assert_true(child > 0);
+    return child;
+}
+
+static void expect_one_of_two(int start[2], int result[2])
+{
+    pid_t children[2] = {start_child(start[0], result[1]),
+                         start_child(start[0], result[1])};
+    int errors[2];
+    char line[6];
+    assert_int_equal(write(start[1], "go", 2), 2);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(read(result[0], &errors[i], sizeof errors[i]),
+                         sizeof errors[i]);
+    for (int i = 0; i < 3; i++) {
+        int fd = dial(unix_address());
+        assert_true(fd >= 0);
+        say(fd);
+        assert_int_equal(recv(fd, line, sizeof line, MSG_WAITALL), sizeof line);
+        close(fd);
+    }
+    assert_int_equal(errors[0] + errors[1], -EADDRINUSE);
+    assert_true(errors[0] == 0 || errors[1] == 0);
+    for (int i = 0; i < 2; i++) {
+        kill(children[i], SIGKILL);
+        waitpid(children[i], NULL, 0);
+    }
+}
+
+/* Each round leaves its path to the next. */
+static void of_two_processes_that_begin_at_once_one_serves(void **state)
+{
+    int start[2], result[2];
+    (void)state;
+    assert_int_equal(pipe(start) + pipe(result), 0);
+    close(occupy(SOCK_STREAM, 5));
+    for (int i = 0; i < 200; i++)
+        expect_one_of_two(start, result);
+    assert_int_equal(unlink(unix_path()), 0);
+    for (int i = 0; i < 2; i++) {
+        close(start[i]);
+        close(result[i]);
+    }
+}
+
+static const char *lock_file(void)
+{
+    static char name[80];
+    const char *path = unix_path();
+    snprintf(name, sizeof name, "/tmp/.%s.asynchat", strrchr(path, '/') + 1);
+    return name;
+}
+
+/* As by a process that was killed. */
+static void a_lock_file_that_was_left_is_removed(void **state)
+{
+    close(open(lock_file(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    struct fixture *f = serve(state, unix_address());
+    assert_int_equal(access(lock_file(), F_OK), -1);
+    int fd = dial_server(f);
+    expect_served(f, fd);
+    hang_up(f, fd);
+}
+
+static void while_another_has_the_lock_the_path_is_in_use(void **state)
+{
+    int fd = open(lock_file(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(refusal(*state, unix_address(), &echo, NULL), -EADDRINUSE);
+    assert_int_equal(access(lock_file(), F_OK), 0);
+    assert_int_equal(unlink(lock_file()), 0);
+    close(fd);
+}
+
+/* What the next calls fail with, for a test; or the lock file is gone in between. */
+static int open_error, flock_error;
+static int replaced;
+
+int open64(const char *path, int flags, ...)
+{
+    if (open_error && strcmp(path, lock_file()) == 0) {
+        errno = open_error;
+        return -1;
+    }
+    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0600);
+}
+
+int flock(int fd, int operation)
+{
+    if (flock_error) {
+        errno = flock_error;
+        return -1;
+    }
+    if (replaced > 0 && unlink(lock_file()) == 0 && --replaced % 2)
+        close(open(lock_file(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    return (int)syscall(SYS_flock, fd, operation);
+}
+
+/* By one that was quicker, and is about to be done; or by another one after it. */
+static void a_lock_file_that_is_another_by_now_is_no_lock(void **state)
+{
+    replaced = 4;
+    struct fixture *f = serve(state, unix_address());
+    assert_int_equal(replaced, 0);
+    assert_int_equal(access(lock_file(), F_OK), -1);
+    asynchat_server_free(f->server);
+    f->server = NULL;
+    replaced = 1000;
+    assert_int_equal(refusal(f, unix_address(), &echo, NULL), -EADDRINUSE);
+    replaced = 0;
+    (void)unlink(lock_file());
+}
+
+static void where_no_lock_can_be_made_there_is_none(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        open_error = i == 0 ? EACCES : 0;
+        flock_error = i == 1 ? EOPNOTSUPP : 0;
+        close(occupy(SOCK_STREAM, 5));
+        struct fixture *f = serve(state, unix_address());
+        open_error = flock_error = 0;
+        assert_int_equal(access(lock_file(), F_OK), -1);
+        int fd = dial_server(f);
+        expect_served(f, fd);
+        hang_up(f, fd);
+        asynchat_server_free(f->server);
+        f->server = NULL;
+    }
+}
+
+static void other_errors_of_locking_are_answered(void **state)
+{
+    open_error = ENOSPC;
+    assert_int_equal(refusal(*state, unix_address(), &echo, NULL), -ENOSPC);
+    open_error = 0;
+    assert_false(is_there());
+}
+
+static void an_error_leaves_neither_path_nor_lock(void **state)
+{
+    char address[64];
+    snprintf(address, sizeof address, "%s/no", unix_address());
+    assert_int_equal(refusal(*state, address, &echo, NULL), -ENOENT);
+    close(open(unix_path(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    assert_int_equal(refusal(*state, unix_address(), &echo, NULL), -EADDRINUSE);
+    assert_int_equal(access(lock_file(), F_OK), -1);
+    assert_int_equal(unlink(unix_path()), 0);
+}
+
 /* --- a socket that is there --- */
 
 /* As if it were another process's: a socket of this one's server. */
@@ -454,6 +708,15 @@ int main(void)
         OVER(TCP, a_path_that_fills_its_place_is_removed_as_well),
         OVER(TCP, an_abstract_name_is_listened_on),
         OVER(TCP, an_abstract_name_has_no_permissions),
+        OVER(TCP, of_two_processes_that_begin_at_once_one_serves),
+        OVER(TCP, who_removes_what_was_left_removes_no_other_server),
+        OVER(TCP, a_server_that_does_not_listen_yet_is_not_removed),
+        OVER(TCP, a_lock_file_that_was_left_is_removed),
+        OVER(TCP, while_another_has_the_lock_the_path_is_in_use),
+        OVER(TCP, a_lock_file_that_is_another_by_now_is_no_lock),
+        OVER(TCP, where_no_lock_can_be_made_there_is_none),
+        OVER(TCP, other_errors_of_locking_are_answered),
+        OVER(TCP, an_error_leaves_neither_path_nor_lock),
         OVER(TCP, a_listening_socket_can_be_handed_over),
         OVER(TCP, connections_of_one_handed_over_have_the_options),
         OVER(TCP, a_path_handed_over_stays_if_the_old_one_says_so),

@@ -104,17 +104,22 @@ struct asynchat_server_options {
  * free, "unix:/run/x", "unix:@name". The forms are those of asynchat_connect(). TCP
  * connections are accepted with TCP_NODELAY, everything is close-on-exec. A Unix
  * socket that is at the path, and on which nobody listens any more, is replaced;
- * anything else that is there stays, and the answer is -EADDRINUSE. (Two that begin
- * at the same moment on one path may replace each other.) `options` may be NULL and
- * is copied, and its workers borrowed until the server is freed; `handler` is
- * borrowed until the server and its channels are gone. Gives the server in *out,
- * which on failure is as it was. Errors: -EINVAL (`base`, `address`, `handler` or
- * `out` is NULL, a flag is unknown, there are both workers and limits, the mode is
- * impossible, or `handler` or `options` is filled in wrongly), ASYNCHAT_EADDRESS
- * (`address` has no such form), -ENAMETOOLONG (the path or name is too long),
- * -ENODEV (there is no interface of that name), -ENOTSUP (`handler` or `options` has
- * fields that this version does not know), -ENOMEM, and those of socket(2), bind(2),
- * chmod(2) and listen(2), such as -EADDRINUSE. Since 0.1. */
+ * anything else that is there stays, and the answer is -EADDRINUSE. Of several that
+ * begin at the same moment on one path, in any processes, one gets it, and the
+ * others -EADDRINUSE: meanwhile "/run/.x.asynchat" is locked, for "/run/x", which is
+ * removed again before the call returns. (Where a policy or the file system allows
+ * no such file or lock there is none, and who begins at the same moment may replace
+ * the other. After a process that was killed in the call the file may be left,
+ * empty; the next server there removes it.) `options` may be NULL and is copied, and
+ * its workers borrowed until the server is freed; `handler` is borrowed until the
+ * server and its channels are gone. Gives the server in *out, which on failure is as
+ * it was. Errors: -EINVAL (`base`, `address`, `handler` or `out` is NULL, a flag is
+ * unknown, there are both workers and limits, the mode is impossible, or `handler`
+ * or `options` is filled in wrongly), ASYNCHAT_EADDRESS (`address` has no such
+ * form), -ENAMETOOLONG (the path or name is too long), -ENODEV (there is no
+ * interface of that name), -ENOTSUP (`handler` or `options` has fields that this
+ * version does not know), -ENOMEM, and those of socket(2), bind(2), chmod(2),
+ * listen(2), and for a path open(2), such as -EADDRINUSE. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
     struct event_base *base, const char *address,
     const struct asynchat_handler *handler, void *arg,

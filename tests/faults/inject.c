@@ -51,12 +51,14 @@ const struct call_errors call_errors[CALLS] = {
     [CALL_EPOLL_WAIT] = {"epoll_wait", {EINTR}, {0}},
     [CALL_EVENTFD] = {"eventfd", {0}, {EMFILE, ENFILE, ENODEV, ENOMEM}},
     [CALL_FCNTL] = {"fcntl", {0}, {EPERM}},
+    [CALL_FLOCK] = {"flock", {ENOLCK, EOPNOTSUPP}, {0}},
     [CALL_GETPEERNAME] = {"getpeername", {0}, {ENOTCONN, ENOBUFS}},
     [CALL_GETSOCKNAME] = {"getsockname", {0}, {ENOBUFS}},
     [CALL_GETSOCKOPT] = {"getsockopt", {0}, {ENOBUFS, ENOMEM}},
     [CALL_IOCTL] = {"ioctl", {EINVAL, ENOTTY}, {0}},
     [CALL_LISTEN] = {"listen", {0}, {EADDRINUSE}},
     [CALL_LSTAT] = {"lstat", {0}, {EACCES, ENOMEM}},
+    [CALL_OPEN] = {"open", {EACCES, EPERM}, {EMFILE, ENFILE, ENOSPC, EROFS}},
     [CALL_PEEK] = {"recv MSG_PEEK", {EINTR}, {ECONNRESET, ENOMEM}},
     [CALL_PREAD] = {"pread", {EINTR}, {EIO, ESTALE}},
     [CALL_READV] = {"readv", {EAGAIN, EINTR}, {ECONNRESET, ETIMEDOUT, ENOMEM}},
@@ -508,12 +510,25 @@ int __wrap_socket(int domain, int type, int protocol)
 /* --- paths --- */
 
 int __real_chmod(const char *path, mode_t mode);
+int __real_flock(int fd, int operation);
+int __real_open64(const char *path, int flags, mode_t mode);
 int __real_lstat64(const char *path, struct stat *file);
 int __real_unlink(const char *path);
 
 int __wrap_chmod(const char *path, mode_t mode)
 {
     return call_fails(CALL_CHMOD) ? -1 : __real_chmod(path, mode);
+}
+
+int __wrap_flock(int fd, int operation)
+{
+    return call_fails(CALL_FLOCK) ? -1 : __real_flock(fd, operation);
+}
+
+/* Called with a mode. */
+int __wrap_open64(const char *path, int flags, mode_t mode)
+{
+    return call_fails(CALL_OPEN) ? -1 : __real_open64(path, flags, mode);
 }
 
 int __wrap_lstat64(const char *path, struct stat *file)
