@@ -251,8 +251,9 @@ static void channel_input_over(struct asynchat_channel *ch, int status)
 }
 
 /* Reads as long as there is somebody to read for, and nothing after the end,
- * which an event would tell again and again. Who is to end between messages has
- * what came meanwhile before. */
+ * which an event would tell again and again: as long as that end waits for input to
+ * be delivered, or the output goes on, only an error is news. Who is to end between
+ * messages has what came meanwhile before. */
 static void channel_watch(struct asynchat_channel *ch)
 {
     enum transport_reading how = TRANSPORT_STOP;
@@ -260,7 +261,7 @@ static void channel_watch(struct asynchat_channel *ch)
         how = TRANSPORT_READ;
     else if (channel_receives(ch) && ch->in.paused != PAUSE_TURN)
         how = TRANSPORT_WATCH;
-    if (ch->transport.ended)
+    if (ch->transport.ended && how != TRANSPORT_WATCH)
         how = ch->half_open ? TRANSPORT_WATCH : TRANSPORT_STOP;
     bool begins = how == TRANSPORT_READ && ch->transport.reading != how;
     if (ch->transport.ops->read(&ch->transport, how) < 0)

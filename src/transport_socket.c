@@ -21,6 +21,7 @@
 
 #include <asynchat/error.h>
 
+#include "apart.h"
 #include "loop.h"
 
 /* The pieces of one sendmsg. */
@@ -83,15 +84,26 @@ static ssize_t socket_peek(const struct transport *t)
     return n;
 }
 
-/* Something came, which may be the end. An error counts also behind input that
- * is left where it is. */
-static void socket_watched(struct transport *t)
+/* An error counts also behind input that is left where it is, and so is told with
+ * EV_WRITE alone; the end only where there is none. */
+static void socket_look_for_end(struct transport *t, short what)
 {
     int error = socket_error(t);
     if (error)
         t->ended = error;
-    else if (!t->ended && socket_peek(t) == 0)
+    else if (!t->ended && what != EV_WRITE && socket_peek(t) == 0)
         t->ended = ASYNCHAT_EOF;
+}
+
+/* Whether that is news, or somebody asked to be called. */
+static APART bool socket_watched(struct transport *t, short what)
+{
+    bool woken = t->woken;
+    int before = t->ended;
+    t->woken = false;
+    if (what)
+        socket_look_for_end(t, what);
+    return woken || t->ended != before;
 }
 
 /* Also called without EV_READ, by wake. */
@@ -99,11 +111,14 @@ static void socket_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct transport *t = socket_transport(arg);
     (void)fd;
-    t->woken = false;
-    if ((what & EV_READ) && t->reading == TRANSPORT_WATCH)
-        socket_watched(t);
-    else if ((what & EV_READ) && !t->ended)
-        socket_receive(t);
+    if (t->reading == TRANSPORT_WATCH) {
+        if (!socket_watched(t, what & ~EV_ET))
+            return;
+    } else {
+        t->woken = false;
+        if ((what & EV_READ) && !t->ended)
+            socket_receive(t);
+    }
     t->ready(t);
 }
 
@@ -121,19 +136,40 @@ static void socket_look(struct transport *t)
     event_active(&t->bev->ev_read, t->reading ? EV_READ : 0, 0);
 }
 
-/* An edge is told once, and not again and again as long as there is input. The
- * events of a descriptor must be of one kind, so while there is output to wait
- * for, only that is watched, and says that the peer has gone. */
-static bool socket_can_watch(const struct transport *t)
+/* What there is to wait for, if input is to stay where it is. An edge is told once,
+ * and not again and again as long as there is input; and where there is an event for
+ * the peer's end, input is not told at all. libevent tells an error as EV_READ and
+ * EV_WRITE and not as EV_CLOSED; and EV_WRITE comes once more, at the beginning. The
+ * events of a descriptor must be of one kind, so while there is output to wait for,
+ * only that is watched, and says that the peer has gone. 0: there are no edges. */
+static short socket_watch_events(const struct transport *t)
 {
     int features = event_base_get_features(t->bev->ev_base);
-    return (features & EV_FEATURE_ET) && !t->writing;
+    if (!(features & EV_FEATURE_ET) || t->writing)
+        return 0;
+    return features & EV_FEATURE_EARLY_CLOSE ? EV_WRITE | EV_CLOSED | EV_ET
+                                             : EV_READ | EV_ET;
 }
 
-static void socket_set_edge(struct transport *t, bool edge)
+static int socket_wait(struct transport *t, enum transport_reading how)
 {
-    short *events = &t->bev->ev_read.ev_events;
-    *events = (short)(edge ? *events | EV_ET : *events & ~EV_ET);
+    struct event *event = &t->bev->ev_read;
+    const short all = EV_READ | EV_WRITE | EV_CLOSED | EV_ET;
+    short events = how == TRANSPORT_WATCH ? socket_watch_events(t) : EV_READ;
+    event->ev_events = (short)((event->ev_events & ~all) | events);
+    if (how == TRANSPORT_STOP)
+        return 0;
+    return event_add(event, NULL);
+}
+
+/* With a list of changes libevent takes an edge that is removed for one of what is
+ * added in the same pass, also for the next descriptor of that number: so that is
+ * forgotten before. */
+static void socket_wait_no_more(struct transport *t)
+{
+    struct event *event = &t->bev->ev_read;
+    event->ev_events &= (short)~EV_ET;
+    event_del(event);
 }
 
 /* An event that is active, as after socket_wake(), is not added by event_add(),
@@ -141,15 +177,14 @@ static void socket_set_edge(struct transport *t, bool edge)
 static int socket_read(struct transport *t, enum transport_reading how)
 {
     int error = 0;
-    if (how == TRANSPORT_WATCH && !socket_can_watch(t))
+    if (how == TRANSPORT_WATCH && !socket_watch_events(t))
         how = TRANSPORT_STOP;
     if (t->reading == how)
         return 0;
     if (t->reading != TRANSPORT_STOP || t->woken)
-        event_del(&t->bev->ev_read);
+        socket_wait_no_more(t);
     t->reading = TRANSPORT_STOP;
-    socket_set_edge(t, how == TRANSPORT_WATCH);
-    if (how != TRANSPORT_STOP && event_add(&t->bev->ev_read, NULL) < 0)
+    if (socket_wait(t, how) < 0)
         error = -ENOMEM;
     else
         t->reading = how;
@@ -317,7 +352,7 @@ static void socket_shut(struct transport *t)
  * the loop's next pass. */
 static void socket_close(struct transport *t)
 {
-    event_del(&t->bev->ev_read);
+    socket_wait_no_more(t);
     event_del(&t->bev->ev_write);
     close(socket_fd(t));
     bufferevent_free(t->bev);

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -398,6 +400,60 @@ static void a_reset_is_told_with_output_waiting(void **state)
     free(data);
 }
 
+static int wakeups; /* descriptors for which the loop has woken up */
+
+int epoll_wait(int epoll, struct epoll_event *events, int most, int timeout)
+{
+    int n =
+        (int)syscall(SYS_epoll_pwait, epoll, events, most, timeout, NULL, 8);
+    wakeups += n > 0 ? n : 0;
+    return n;
+}
+
+static void input_that_comes_meanwhile_wakes_nobody(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    pause_reading(f);
+    feed_string(f, "one\r\n");
+    settle(f);
+    wakeups = 0;
+    for (int i = 0; i < 10; i++) {
+        feed_string(f, "more\r\n");
+        settle(f);
+    }
+    assert_int_equal(wakeups, 0);
+    feed_eof(f);
+    settle(f);
+    assert_int_equal(wakeups, 1);
+    expect(f, "");
+    asynchat_set_terminator_none(f->ch);
+    resume_reading(f);
+    settle(f);
+    expect(f, "data(one\\r\\nmore\\r\\nmore\\r\\nmore\\r\\nmore\\r\\n"
+              "more\\r\\nmore\\r\\nmore\\r\\nmore\\r\\nmore\\r\\nmore\\r\\n) "
+              "eof closed(EOF)");
+}
+
+/* Whether the input behind which the end comes was read already, or not. */
+static void a_reset_behind_the_end_is_told(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        struct fixture *f = start(state);
+        pause_reading(f);
+        if (i == 1)
+            settle(f);
+        feed_string(f, "one");
+        feed_eof(f);
+        settle(f);
+        expect(f, "");
+        feed_reset(f);
+        settle(f);
+        expect(f, "error(EPIPE) closed(EPIPE)");
+        close_connection(f);
+    }
+}
+
 /* Input that stays where it is wakes nobody: each turn that the loop takes is
  * counted by an event of its own. */
 static void waiting_input_costs_nothing(void **state)
@@ -654,6 +710,8 @@ int main(void)
         OVER(BUFFEREVENT, the_output_outlives_a_paused_input),
         OVER(TCP, a_reset_is_told_at_once),
         OVER_SOCKETS(a_reset_is_told_with_output_waiting),
+        OVER_SOCKETS(input_that_comes_meanwhile_wakes_nobody),
+        OVER(TCP, a_reset_behind_the_end_is_told),
         OVER_ALL(waiting_input_costs_nothing),
         OVER_SOCKETS(ends_while_paused),
         OVER(BUFFEREVENT, ends_while_paused),
