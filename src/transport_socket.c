@@ -112,7 +112,7 @@ static void socket_readable(evutil_socket_t fd, short what, void *arg)
     struct transport *t = socket_transport(arg);
     (void)fd;
     if (t->reading == TRANSPORT_WATCH) {
-        if (!socket_watched(t, what & ~EV_ET))
+        if (!socket_watched(t, (short)(what & ~EV_ET)))
             return;
     } else {
         t->woken = false;
@@ -139,27 +139,37 @@ static void socket_look(struct transport *t)
 /* What there is to wait for, if input is to stay where it is. An edge is told once,
  * and not again and again as long as there is input; and where there is an event for
  * the peer's end, input is not told at all. libevent tells an error as EV_READ and
- * EV_WRITE and not as EV_CLOSED; and EV_WRITE comes once more, at the beginning. The
- * events of a descriptor must be of one kind, so while there is output to wait for,
- * only that is watched, and says that the peer has gone. 0: there are no edges. */
+ * EV_WRITE and not as EV_CLOSED; and EV_WRITE comes once more, at the beginning.
+ *
+ * 0: nothing, and so it is looked from time to time. So it is in a loop without
+ * edges, as with poll and select; and while there is output to wait for, since the
+ * events of a descriptor must be of one kind. */
 static short socket_watch_events(const struct transport *t)
 {
     int features = event_base_get_features(t->bev->ev_base);
     if (!(features & EV_FEATURE_ET) || t->writing)
         return 0;
-    return features & EV_FEATURE_EARLY_CLOSE ? EV_WRITE | EV_CLOSED | EV_ET
-                                             : EV_READ | EV_ET;
+    return (features & EV_FEATURE_EARLY_CLOSE) ? EV_WRITE | EV_CLOSED | EV_ET
+                                               : EV_READ | EV_ET;
+}
+
+static const struct timeval watch_pause = {.tv_sec = 1};
+
+/* Whether it is looked from time to time; the first time is at once. */
+static bool socket_looks(const struct transport *t)
+{
+    return t->reading == TRANSPORT_WATCH && socket_watch_events(t) == 0;
 }
 
 static int socket_wait(struct transport *t, enum transport_reading how)
 {
     struct event *event = &t->bev->ev_read;
-    const short all = EV_READ | EV_WRITE | EV_CLOSED | EV_ET;
-    short events = how == TRANSPORT_WATCH ? socket_watch_events(t) : EV_READ;
+    const int all = EV_READ | EV_WRITE | EV_CLOSED | EV_ET;
+    int events = how == TRANSPORT_WATCH ? socket_watch_events(t) : EV_READ;
     event->ev_events = (short)((event->ev_events & ~all) | events);
     if (how == TRANSPORT_STOP)
         return 0;
-    return event_add(event, NULL);
+    return event_add(event, events ? NULL : &watch_pause);
 }
 
 /* With a list of changes libevent takes an edge that is removed for one of what is
@@ -169,6 +179,7 @@ static void socket_wait_no_more(struct transport *t)
 {
     struct event *event = &t->bev->ev_read;
     event->ev_events &= (short)~EV_ET;
+    event_remove_timer(event);
     event_del(event);
 }
 
@@ -177,8 +188,6 @@ static void socket_wait_no_more(struct transport *t)
 static int socket_read(struct transport *t, enum transport_reading how)
 {
     int error = 0;
-    if (how == TRANSPORT_WATCH && !socket_watch_events(t))
-        how = TRANSPORT_STOP;
     if (t->reading == how)
         return 0;
     if (t->reading != TRANSPORT_STOP || t->woken)
@@ -188,8 +197,8 @@ static int socket_read(struct transport *t, enum transport_reading how)
         error = -ENOMEM;
     else
         t->reading = how;
-    if (t->woken)
-        event_active(&t->bev->ev_read, 0, 0);
+    if (t->woken || socket_looks(t))
+        event_active(&t->bev->ev_read, socket_looks(t) ? EV_READ : 0, 0);
     return error;
 }
 
@@ -274,12 +283,13 @@ size_t asynchat__transport_send_now(struct transport *t, const void *data,
 }
 
 /* The write event is pending only while there is something to wait for: most
- * connections never have it, and it costs two system calls. */
+ * connections never have it, and it costs two system calls. Who watches begins
+ * anew after this. */
 static int socket_write(struct transport *t, bool on)
 {
     if (t->writing == on)
         return 0;
-    if (on && t->reading == TRANSPORT_WATCH)
+    if (t->reading == TRANSPORT_WATCH)
         socket_read(t, TRANSPORT_STOP);
     if (on && event_add(&t->bev->ev_write, NULL) < 0)
         return -ENOMEM;

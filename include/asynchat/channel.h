@@ -279,8 +279,9 @@ ASYNCHAT_API int asynchat_close_in_stages(struct asynchat_channel *ch);
 ASYNCHAT_API int asynchat_shutdown_write(struct asynchat_channel *ch);
 
 /* Inside handle_eof: the output stays open though the input is over, until
- * asynchat_close_when_done(), asynchat_shutdown_write() or an error. Elsewhere
- * it does nothing. (asyncio: eof_received) Since 0.1. */
+ * asynchat_close_when_done(), asynchat_shutdown_write() or an error, which is
+ * told as while reading is paused. Elsewhere it does nothing. (asyncio: eof_received)
+ * Since 0.1. */
 ASYNCHAT_API void asynchat_keep_open(struct asynchat_channel *ch);
 
 /* As asynchat_close(), but the peer is sent a reset and not the end of file, so
@@ -359,13 +360,21 @@ ASYNCHAT_API size_t asynchat_get_collected(const struct asynchat_channel *ch,
 
 /* --- Pausing --- */
 
+/* A channel does not read while the program has paused it, while the channel it is
+ * joined with is under pressure, and while its rate allows nothing. In the meantime the
+ * peer's end is told when nothing that it sent before is undelivered, and an error of
+ * the connection, such as a reset, at once, whatever is undelivered. After
+ * asynchat_keep_open() there is no more input, and an error is told as well. What the
+ * peer sends meanwhile wakes nobody.
+ *
+ * The end and an error are told up to a second later while there is output that the
+ * system does not take, and in a loop without EV_FEATURE_ET, as libevent's poll and
+ * select; over a bufferevent of yours only as far as that is told to one who does not
+ * read. */
+
 /* Nothing of the input is delivered from now on, also of what has arrived: a
  * callback of it that is running is the last. Nothing more is read, so the peer
- * soon cannot send. Pausing twice is pausing once. In the meantime the peer's end
- * is told when nothing that it sent before is undelivered, and an error of the
- * connection at once; over a bufferevent of yours, and in a loop without
- * EV_FEATURE_ET, only as far as that is told to one who does not read. (Python:
- * readable) Since 0.1. */
+ * soon cannot send. Pausing twice is pausing once. (Python: readable) Since 0.1. */
 ASYNCHAT_API void asynchat_pause_reading(struct asynchat_channel *ch);
 /* Goes on where asynchat_pause_reading() stopped, from the loop. Does nothing when
  * reading was not paused. Since 0.1. */
@@ -458,15 +467,15 @@ ASYNCHAT_API int asynchat_set_output_limit(struct asynchat_channel *ch,
 ASYNCHAT_API size_t
 asynchat_get_output_limit(const struct asynchat_channel *ch);
 
-/* From now on one's reading pauses while the other has had more than its high
- * mark queued, until that has fallen to its low mark: as in a proxy, where each
- * sends what the other receives. A channel joined with itself reads no further
- * requests while its peer does not take the answers; two programs that both do
- * this, and both send without reading, wait for each other. A peer that takes
- * nothing is then no idle one, since nobody reads: write_idle is for that. A
- * channel is joined with one other; that ends with either, at once if one has
- * ended before, or by joining with NULL. Both must be in one event base. Errors:
- * -EINVAL (`ch` is NULL, or they are not). Since 0.1. */
+/* From now on one's reading pauses, as by asynchat_pause_reading(), while the
+ * other has had more than its high mark queued, until that has fallen to its low
+ * mark: as in a proxy, where each sends what the other receives. A channel joined
+ * with itself reads no further requests while its peer does not take the answers;
+ * two programs that both do this, and both send without reading, wait for each
+ * other. A peer that takes nothing is then no idle one, since nobody reads:
+ * write_idle is for that. A channel is joined with one other; that ends with
+ * either, at once if one has ended before, or by joining with NULL. Both must be
+ * in one event base. Errors: -EINVAL (`ch` is NULL, or they are not). Since 0.1. */
 ASYNCHAT_API int asynchat_join(struct asynchat_channel *ch,
                                struct asynchat_channel *other);
 

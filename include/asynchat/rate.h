@@ -16,8 +16,9 @@
  *   over a bufferevent of yours as it is delivered, and as the bufferevent is
  *   given it, so that one read of it more than allowed may come, which is made
  *   up for afterwards.
- * - While a channel may not read, the times that its peer has for that stand
- *   still, as when reading is paused.
+ * - While a channel may not read, it is as when reading is paused: the times that
+ *   its peer has for that stand still, and the peer's end and errors are told as
+ *   channel.h says there.
  *
  * (libevent: bufferevent_set_rate_limit, which has no effect on a channel over
  * a socket. Twisted: ThrottlingFactory.)
