@@ -355,7 +355,9 @@ int asynchat__channel_socket(struct event_base *base, int fd,
                              const struct asynchat_handler *handler, void *arg,
                              struct asynchat_channel **out)
 {
-    int error = asynchat__post_expect(base);
+    int error = asynchat__loop_check(base, fd);
+    if (!error)
+        error = asynchat__post_expect(base);
     if (error)
         return error;
     struct asynchat_channel *ch = channel_make(handler, arg);
@@ -436,6 +438,9 @@ int asynchat_channel_new(struct bufferevent *bev, unsigned flags,
     if (!bev || !out || (flags & ~ASYNCHAT_CONNECTING))
         return -EINVAL;
     int error = asynchat__handler_check(handler);
+    if (!error)
+        error = asynchat__loop_check(bufferevent_get_base(bev),
+                                     bufferevent_getfd(bev));
     if (!error)
         error = asynchat__post_expect(bufferevent_get_base(bev));
     if (error)

@@ -2,10 +2,14 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "loop.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
+
+#include <event2/event.h>
 
 #include "mailbox.h"
 
@@ -94,6 +98,14 @@ void asynchat__loop_give(struct loop *loop, struct loop_memory memory)
         loop->spares[i] = memory;
     else
         free(memory.bytes);
+}
+
+int asynchat__loop_check(const struct event_base *base, int fd)
+{
+    return fd >= FD_SETSIZE &&
+                   strcmp(event_base_get_method(base), "select") == 0
+               ? -EMFILE
+               : 0;
 }
 
 void asynchat__loop_own(struct loop *loop)

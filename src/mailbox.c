@@ -129,11 +129,12 @@ static int mailbox_claim(struct mailbox *mailbox)
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd < 0)
         return -errno;
-    for (size_t i = 0; i < MAILBOXES; i++)
+    int error = asynchat__loop_check(mailbox->loop->base, fd);
+    for (size_t i = 0; i < MAILBOXES && !error; i++)
         if (box_claim(&boxes[i], mailbox, fd))
             return 0;
     close(fd);
-    return -EAGAIN;
+    return error ? error : -EAGAIN;
 }
 
 /* From then on posts are refused. Answers those that were not. */

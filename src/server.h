@@ -43,7 +43,7 @@ struct asynchat_server {
     dev_t device;     /* another file than this one */
     ino_t inode;
 
-    int waiting;         /* accepted, when there was no memory for it; or -1 */
+    int waiting;         /* accepted, when there was no room for it; or -1 */
     struct address from; /* where it, or the last one, is from */
     unsigned turn;       /* whose of the workers it is */
     unsigned failures;   /* to accept, one after the other */

@@ -128,12 +128,16 @@ static void server_turn_away(struct asynchat_server *server, int fd)
 
 /* --- accepting --- */
 
-/* The connection that there was no memory for, or the next one, or -errno. */
+/* The connection that there was no memory for, or whose descriptor was too large, or
+ * the next one, or -errno. */
 static int server_next(struct asynchat_server *server)
 {
     int fd = server->waiting;
     server->waiting = -1;
-    return fd < 0 ? asynchat__socket_accept(server->fd, &server->from) : fd;
+    if (fd < 0)
+        return asynchat__socket_accept(server->fd, &server->from);
+    bool fits = asynchat__loop_check(event_get_base(server->timer), fd) == 0;
+    return fits ? fd : asynchat__socket_lower(fd);
 }
 
 /* Who is to own the next channel; NULL for want of memory. */
@@ -282,7 +286,9 @@ void asynchat__server_leave_loop(struct asynchat_server *server)
 int asynchat__server_accept(struct asynchat_server *server,
                             struct event_base *base)
 {
-    int error = asynchat__post_expect(base);
+    int error = asynchat__loop_check(base, server->fd);
+    if (!error)
+        error = asynchat__post_expect(base);
     if (error)
         return error;
     server->owner = (struct channel_owner){server_gone, server};

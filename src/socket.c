@@ -8,6 +8,7 @@
 #include "socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -50,6 +51,15 @@ int asynchat__socket_accept(int fd, struct address *from)
     int connection =
         socket_accept(fd, (struct sockaddr *)&from->storage, &from->len);
     return connection < 0 ? -errno : socket_ready(connection);
+}
+
+int asynchat__socket_lower(int fd)
+{
+    int lower = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    bool found = lower >= 0 && lower < fd;
+    if (lower >= 0)
+        close(found ? fd : lower);
+    return found ? lower : fd;
 }
 
 /* Linux tells with accept(2) what has happened to the connection in the

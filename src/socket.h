@@ -15,6 +15,9 @@ int asynchat__socket_new(int family);
  * TCP_NODELAY too. */
 int asynchat__socket_accept(int fd, struct address *from);
 
+/* The same socket by a smaller number, if there is one by now. */
+int asynchat__socket_lower(int fd);
+
 /* Whether such an error is about one connection, which is gone with it. The next
  * one may be good. */
 bool asynchat__socket_is_passing(int error);

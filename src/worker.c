@@ -370,11 +370,12 @@ int asynchat__workers_give(const struct asynchat_workers *workers,
                            const struct asynchat_handler *handler, void *arg)
 {
     const struct worker *w = &workers->workers[turn % workers->count];
-    struct gift *gift = malloc(sizeof *gift);
+    int error = asynchat__loop_check(w->base, fd);
+    struct gift *gift = error ? NULL : malloc(sizeof *gift);
     if (!gift)
-        return -ENOMEM;
+        return error ? error : -ENOMEM;
     *gift = (struct gift){{NULL, gift_run}, fd, *from, handler, arg};
-    int error = asynchat__mailbox_post(w->id, &gift->post);
+    error = asynchat__mailbox_post(w->id, &gift->post);
     if (error)
         free(gift);
     return error;

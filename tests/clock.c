@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-static long now;
+static _Atomic long now; /* a worker may look at it */
 
 void clock_advance(long milliseconds)
 {
@@ -13,8 +13,9 @@ void clock_advance(long milliseconds)
 
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
+    long ms = now;
     (void)clock;
-    *time = (struct timespec){.tv_sec = 1000 + now / 1000,
-                              .tv_nsec = now % 1000 * 1000000};
+    *time = (struct timespec){.tv_sec = 1000 + ms / 1000,
+                              .tv_nsec = ms % 1000 * 1000000};
     return 0;
 }

@@ -40,6 +40,8 @@
  * - The loop ends by itself when the last channel and server are gone.
  * - One thread for each event base: a channel is used from the thread that
  *   runs its loop. Others post to it: see post.h.
+ * - libevent's select cannot have descriptors from FD_SETSIZE (1024) on. In a loop
+ *   with it what would need one answers -EMFILE, as if there were none left.
  * - Sockets never raise SIGPIPE here. libevent's own writes and sendfile(2)
  *   can, so the first channel over a bufferevent of yours and the first file
  *   sent set SIGPIPE to SIG_IGN, if it is SIG_DFL then.
@@ -170,7 +172,7 @@ struct asynchat_handler {
  * that is unread at the close makes the system reset the connection. Errors:
  * -EINVAL (`bev`, `handler` or `out` is NULL, the flag is unknown, or `handler`
  * is filled in wrongly), -ENOTSUP (`handler` has fields that this version does
- * not know), -ENOMEM. Since 0.1. */
+ * not know), -ENOMEM, -EMFILE (the descriptor is too large for select). Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new(
     struct bufferevent *bev, unsigned flags,
     const struct asynchat_handler *handler, void *arg,
@@ -180,8 +182,8 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new(
  * close-on-exec. On success takes `fd` and gives the channel in *out; on failure
  * `fd` stays yours and *out as it was. Errors: -EINVAL (`base`, `handler` or
  * `out` is NULL, `fd` is no stream socket, or `handler` is filled in wrongly),
- * -ENOTSUP (`handler` has fields that this version does not know), -ENOMEM, and
- * those of getsockopt(2) and fcntl(2). (Python: async_chat(sock)) Since 0.1. */
+ * -ENOTSUP (`handler` has fields that this version does not know), -ENOMEM, -EMFILE
+ * (`fd` is too large for select), and those of getsockopt(2) and fcntl(2). (Python: async_chat(sock)) Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new_socket(
     struct event_base *base, int fd, const struct asynchat_handler *handler,
     void *arg, struct asynchat_channel **out);

@@ -134,8 +134,8 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
  * Errors: -EINVAL (`base`, `handler` or `out` is NULL, the socket does not
  * listen, or not for streams, or `handler` or `options` is filled in wrongly),
  * -EAFNOSUPPORT (it is neither IP nor Unix), -ENOTSUP (`handler` or `options` has
- * fields that this version does not know), -ENOMEM, and those of getsockopt(2),
- * such as -ENOTSOCK. Since 0.1. */
+ * fields that this version does not know), -ENOMEM, -EMFILE (`fd` is too large for
+ * select), and those of getsockopt(2), such as -ENOTSOCK. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new_socket(
     struct event_base *base, int fd, const struct asynchat_handler *handler,
     void *arg, const struct asynchat_server_options *options,
