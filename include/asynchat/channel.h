@@ -110,10 +110,22 @@ struct asynchat_handler {
     void (*handle_eof)(struct asynchat_channel *ch, int cut_off, void *arg);
 
     /* The channel ends because of `error`; handle_close with the same code
-     * follows. After a message that is too long, or a producer that failed,
-     * what was queued before and what this callback pushes is still sent; after
-     * an error of the connection a push answers ASYNCHAT_ECLOSED. (Python:
-     * handle_error) */
+     * follows.
+     *
+     * What was queued before, and what this callback pushes, is still sent after
+     * - ASYNCHAT_ETOOLONG, ASYNCHAT_EIDLE, ASYNCHAT_ESLOW,
+     * - the error of a producer that failed, such as ASYNCHAT_ETRUNCATED: what is
+     *   queued behind it is dropped,
+     * - -ENOMEM, if it was a message that there was no memory for.
+     * If the program had ended the output before, as by asynchat_close_when_done(),
+     * a push is refused then with ASYNCHAT_ECLOSED.
+     *
+     * Nothing more is sent, and a push answers ASYNCHAT_ECLOSED, after
+     * - ASYNCHAT_EFULL, ASYNCHAT_ESTALLED, ASYNCHAT_ESTOPPED,
+     * - -ETIMEDOUT, of connecting or closing,
+     * - -ENOMEM otherwise,
+     * - errors of the connection, such as -ECONNRESET or -ECONNREFUSED.
+     * (Python: handle_error) */
     void (*handle_error)(struct asynchat_channel *ch, int error, void *arg);
 
     /* The channel has ended; exactly one call for each channel that was not

@@ -44,8 +44,9 @@ struct asynchat_producer_ops {
 
     /* Appends at most `room` bytes (1 or more) to `out`, and does nothing else
      * with it. Answers with one of the above, or with an error code, which ends
-     * the channel: what was queued before is still sent, then handle_error and
-     * handle_close get the code. Required. (Python: more) */
+     * the channel: handle_error and handle_close get the code, and what was queued
+     * before, and what handle_error pushes, is still sent. Required. (Python:
+     * more) */
     int (*more)(struct asynchat_channel *ch, struct evbuffer *out, size_t room,
                 void *arg);
 
