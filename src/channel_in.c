@@ -548,7 +548,8 @@ int asynchat_set_in_buffer_size(struct asynchat_channel *ch, size_t size)
     if (!ch || size == 0 || size > ASYNCHAT_BUFFER_SIZE_MAX)
         return -EINVAL;
     ch->in.piece = (uint32_t)size;
-    ch->transport.read_size = (unsigned)size;
+    if (!ch->rate || size < ch->transport.read_size)
+        ch->transport.read_size = (unsigned)size;
     return 0;
 }
 

@@ -41,11 +41,18 @@ void asynchat__channels_disown(struct asynchat_channel *list)
 
 /* What has arrived by now is received before, since its peer can hope for an
  * answer. A channel that is just running is woken once more. */
+static void channel_leaves(struct asynchat_channel *ch)
+{
+    size_t arrived = asynchat__transport_arrived(&ch->transport);
+    ch->transport.until = (uint32_t)(ch->in.received + arrived);
+    ch->transport.ops->look(&ch->transport);
+}
+
 void asynchat__channels_stop(struct asynchat_channel *list)
 {
     for (; list; list = list->next) {
         list->stopping = true;
-        list->transport.ops->look(&list->transport);
+        channel_leaves(list);
     }
 }
 
@@ -69,6 +76,18 @@ static bool is_ending(const struct asynchat_channel *ch)
     default:
         return ch->state != CHANNEL_RECEIVING || !ch->shuts;
     }
+}
+
+/* Whether some of that is still to be received. Asked in each wake-up, so that the
+ * counts, which wrap, stay close to each other. */
+static bool is_arriving(struct asynchat_channel *ch)
+{
+    uint32_t received = (uint32_t)ch->in.received;
+    uint32_t left = ch->transport.until - received;
+    if (left > 0 && left <= INT32_MAX)
+        return true;
+    ch->transport.until = received;
+    return false;
 }
 
 /* Nothing has come of the next message: of what came while reading was paused
@@ -98,7 +117,7 @@ static bool is_to_be_told(const struct asynchat_channel *ch)
 
 void asynchat__channel_stopping(struct asynchat_channel *ch)
 {
-    bool ending = is_ending(ch);
+    bool ending = is_ending(ch), arriving = is_arriving(ch);
     bool told = ch->told;
     if (ch->over) {
         channel_over(ch);
@@ -106,7 +125,7 @@ void asynchat__channel_stopping(struct asynchat_channel *ch)
         ch->told = true;
         if (!told)
             ch->handler->handle_stopping(ch, ch->arg);
-    } else if (!ending && is_between_messages(ch)) {
+    } else if (!ending && !arriving && is_between_messages(ch)) {
         asynchat_close_when_done(ch);
     }
 }
@@ -118,6 +137,6 @@ int asynchat_close_between_messages(struct asynchat_channel *ch)
     if (ch->state >= CHANNEL_ENDED)
         return ASYNCHAT_ECLOSED;
     ch->between = true;
-    ch->transport.ops->look(&ch->transport);
+    channel_leaves(ch);
     return 0;
 }

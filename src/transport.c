@@ -89,6 +89,15 @@ size_t asynchat__transport_unsent(const struct transport *t)
     return (size_t)unsent + asynchat__transport_pending(t);
 }
 
+size_t asynchat__transport_arrived(const struct transport *t)
+{
+    int arrived = 0;
+    int fd = asynchat__transport_socket_fd(t);
+    if (fd >= 0 && ioctl(fd, FIONREAD, &arrived) < 0)
+        arrived = 0;
+    return (size_t)arrived;
+}
+
 int asynchat__transport_socket_fd(const struct transport *t)
 {
     return t->ops->is_socket ? bufferevent_getfd(t->bev) : -1;

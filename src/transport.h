@@ -79,6 +79,8 @@ struct transport {
     size_t left;         /* while draining: what the output will have then */
     unsigned read_size;  /* at most so many bytes for each read */
     unsigned room;       /* and in loop->pushed */
+    uint32_t until; /* the channel's: when it has received so many, of which
+                            the rest does not count, all that had arrived is here */
     enum transport_reading reading;
     int ended;  /* ASYNCHAT_EOF or an error: nothing is received any more */
     int broken; /* an error: nothing can be sent any more */
@@ -156,6 +158,9 @@ size_t asynchat__transport_unsent(const struct transport *t);
 
 /* How much a bufferevent was given and has not sent. */
 size_t asynchat__transport_given(const struct transport *t);
+
+/* How much lies with the system and can be received; over a bufferevent 0. */
+size_t asynchat__transport_arrived(const struct transport *t);
 
 /* How much of the output is not sent yet, what a bufferevent was given
  * included. */

@@ -223,6 +223,41 @@ static void a_message_in_progress_is_delivered_before(void **state)
     assert_true(f->got_len > 0);
 }
 
+/* Which is more than a read takes. */
+static void what_had_arrived_is_delivered_before(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 5), 0);
+    settle(f);
+    feed_string(f, "one\r\ntwo\r\nsix\r\n");
+    assert_int_equal(asynchat_close_between_messages(f->ch), 0);
+    settle_closed(f);
+    expect(f, "data(one) found data(two) found data(six) found closed(0)");
+}
+
+static void feed_a_line(struct fixture *f)
+{
+    feed_string(f, "new\r\n");
+}
+
+/* Or a peer that sends without end would keep it open. */
+static void what_comes_later_is_not(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 5), 0);
+    f->on_found = feed_a_line;
+    feed_string(f, "one\r\ntwo\r\n");
+    assert_int_equal(asynchat_close_between_messages(f->ch), 0);
+    for (int i = 0; i < 20; i++)
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+    expect(f, "data(one) found data(two) found");
+    feed_eof(f);
+    settle_closed(f);
+    expect(f, "closed(0)");
+}
+
 static void while_it_is_paused_it_waits_to_close(void **state)
 {
     struct fixture *f = start(state);
@@ -671,6 +706,8 @@ int main(void)
         OVER_ALL(free_tells_nothing),
         OVER_ALL(between_messages_it_closes_at_once),
         OVER_ALL(a_message_in_progress_is_delivered_before),
+        OVER_SOCKETS(what_had_arrived_is_delivered_before),
+        OVER_SOCKETS(what_comes_later_is_not),
         OVER_ALL(while_it_is_paused_it_waits_to_close),
         OVER_ALL(paused_by_the_last_message_it_waits_for_the_answer),
         OVER_ALL(discarding_takes_back_that_it_closes),

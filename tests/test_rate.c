@@ -218,6 +218,38 @@ static void the_times_of_a_peer_stand_still(void **state)
     assert_true(f->count >= 350);
 }
 
+/* In as many reads as its rate takes for that. */
+static void what_had_arrived_comes_before_it_closes(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    set(f, (struct asynchat_rates){.read = 5});
+    feed_string(f, "one\r\ntwo\r\nsix\r\n");
+    assert_int_equal(asynchat_close_between_messages(f->ch), 0);
+    settle(f);
+    expect(f, "data(one) found");
+    pass(f, 1000);
+    expect(f, "data(two) found");
+    pass(f, 1000);
+    expect(f, "data(six) found closed(0)");
+}
+
+/* Another size is none that the rate does not allow. */
+static void a_larger_size_is_no_larger_rate(void **state)
+{
+    struct fixture *f = start_counting(state);
+    set(f, (struct asynchat_rates){.read = 10});
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 65536), 0);
+    feed_bytes(f, 1000);
+    assert_int_equal(f->count, 10);
+    pass(f, 1000);
+    assert_int_equal(f->count, 20);
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 3), 0);
+    pass(f, 1000);
+    assert_int_equal(f->count, 30);
+    assert_true(f->data_len <= 4);
+}
+
 static void it_can_be_taken_back(void **state)
 {
     struct fixture *f = start_counting(state);
@@ -573,6 +605,8 @@ int main(void)
         OVER(BUFFEREVENT, the_end_of_file_comes_last),
         OVER(TCP, a_peer_that_resets_is_noticed),
         OVER_ALL(the_times_of_a_peer_stand_still),
+        OVER_SOCKETS(what_had_arrived_comes_before_it_closes),
+        OVER_SOCKETS(a_larger_size_is_no_larger_rate),
         OVER_SOCKETS(it_can_be_taken_back),
         OVER(BUFFEREVENT, it_can_be_taken_back),
         OVER_ALL(rates_hold_from_inside_a_callback),

@@ -265,11 +265,11 @@ ASYNCHAT_API int asynchat_close_when_done(struct asynchat_channel *ch);
 
 /* As asynchat_close_when_done(), as soon as the channel is between messages: at
  * once, or when the message in progress is found. What had arrived by now is
- * delivered before, as much as one read takes, or over a bufferevent of yours what
- * that has read, and answers to it are sent. While reading is paused it waits. A
- * server that stops does this with a channel without handle_stopping.
- * asynchat_discard_buffers() takes it back. Errors: -EINVAL (`ch` is NULL),
- * ASYNCHAT_ECLOSED (the channel has ended). Since 0.1. */
+ * delivered before, over a bufferevent of yours what that has read, and answers to it
+ * are sent; in as many reads as the buffer size and the rate of the channel take for
+ * that. While reading is paused it waits. A server that stops does this with a channel
+ * without handle_stopping. asynchat_discard_buffers() takes it back. Errors: -EINVAL
+ * (`ch` is NULL), ASYNCHAT_ECLOSED (the channel has ended). Since 0.1. */
 ASYNCHAT_API int asynchat_close_between_messages(struct asynchat_channel *ch);
 
 /* As asynchat_close_when_done(), messages until then included, with a peer that

@@ -15,7 +15,8 @@
  * - What moves is counted as it is read, and as it is handed to the system;
  *   over a bufferevent of yours as it is delivered, and as the bufferevent is
  *   given it, so that one read of it more than allowed may come, which is made
- *   up for afterwards.
+ *   up for afterwards. So may one read of a connection that a server accepted when
+ *   it stopped: it is read before handle_connect can set a rate.
  * - While a channel may not read, it is as when reading is paused: the times that
  *   its peer has for that stand still, and the peer's end and errors are told as
  *   channel.h says there.

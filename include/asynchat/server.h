@@ -174,9 +174,8 @@ ASYNCHAT_API void asynchat_server_free(struct asynchat_server *server);
  *   what it wants: say goodbye, close when done, go on.
  * - Where the handler has none, it is asynchat_close_between_messages(): at
  *   once, or when the message in progress is found. What had arrived by now is
- *   delivered before, as much as one read takes. A message is what the
- *   terminator ends; who needs several of them, or time, for one answer, has a
- *   handle_stopping, and calls that itself.
+ *   delivered before. A message is what the terminator ends; who needs several of
+ *   them, or time, for one answer, has a handle_stopping, and calls that itself.
  * - What is left after `grace` milliseconds, 0 to 2^31 - 1, is ended with
  *   ASYNCHAT_ESTOPPED: handle_error and handle_close.
  * - When the last channel is gone, stopped(arg) is called from the loop, once,
