@@ -150,7 +150,8 @@ struct asynchat_channel {
     bool stopping; /* or its owner stops, */
     bool told;     /* unless the program was told to see to it; */
     bool over;     /* or now, whatever it does */
-    bool calm;     /* it was, after the wake-up before, and its timer is set */
+    bool awaited; /* it came as its owner stopped, and may not have asked yet */
+    bool calm;    /* it was, after the wake-up before, and its timer is set */
 };
 
 /* Whether the channel ends when the queue is sent. */

@@ -97,6 +97,8 @@ static bool is_between_messages(const struct asynchat_channel *ch)
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
     if (ch->state == CHANNEL_SENDING)
         return true;
+    if (ch->awaited && channel_messages(ch) == 0)
+        return false;
     return ch->transport.reading == TRANSPORT_READ && !ch->in.paused &&
            ch->in.fresh > 0 && ch->in.match.held == 0 && !ch->in.due &&
            evbuffer_get_length(input) == 0;

@@ -174,6 +174,7 @@ static int server_take_in(struct asynchat_server *server, int fd)
     server->connections++;
     probe_accept(ch, fd);
     asynchat__channel_join(ch, owner, &server->channels);
+    ch->awaited = server->stopping;
     asynchat__channel_start(ch);
     return 0;
 }

@@ -895,6 +895,30 @@ static void limits_hold_for_what_waits(void **state)
     expect_limited(begin_with(state, &untold, &options), "full\r\n");
 }
 
+/* Who has just come may not have asked yet, and has the grace for that. */
+static void who_waited_is_heard_before_it_closes(void **state)
+{
+    struct fixture *f = begin_with(state, &untold, NULL);
+    int fds[3];
+    for (int i = 0; i < 3; i++)
+        fds[i] = dial_server(f);
+    stop(f, GRACE);
+    turn(f);
+    expect_events("connect connect connect");
+    send_text(fds[0], "one\r\n");
+    turn(f);
+    expect_events("message closed");
+    assert_int_equal(shutdown(fds[1], SHUT_WR), 0);
+    turn(f);
+    expect_events("eof closed(EOF)");
+    clock_advance(GRACE);
+    turn(f);
+    expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
+    expect_answers(fds, 1);
+    close(fds[1]);
+    close(fds[2]);
+}
+
 /* Whoever has the socket as well loses nothing. */
 static void what_waits_goes_to_the_first_of_two_processes(void **state)
 {
@@ -1193,6 +1217,7 @@ int main(void)
         OVER(TCP, of_two_on_a_port_one_stops_and_all_are_answered),
         OVER(TCP, on_a_path_as_well),
         OVER(TCP, limits_hold_for_what_waits),
+        OVER(TCP, who_waited_is_heard_before_it_closes),
         OVER(TCP, what_waits_goes_to_the_first_of_two_processes),
         OVER(TCP, a_server_that_is_freed_accepts_nothing),
         OVER(TCP, a_connection_for_the_next_process_is_not_waited_for),

@@ -169,7 +169,8 @@ ASYNCHAT_API void asynchat_server_free(struct asynchat_server *server);
  *   has arrived, and then what follows. The options' limits hold, and what is over
  *   them without `turn_away`, or for want of descriptors or memory cannot be
  *   accepted, is lost, unless another process has the socket. The path of a Unix
- *   socket is removed before.
+ *   socket is removed before. Since who has just come may not have asked yet, such a
+ *   channel is not between messages before its first one.
  * - Each hears handle_stopping once, from the loop, and may do then and later
  *   what it wants: say goodbye, close when done, go on.
  * - Where the handler has none, it is asynchat_close_between_messages(): at
