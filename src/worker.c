@@ -11,7 +11,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -19,6 +18,7 @@
 #include <asynchat/error.h>
 #include <asynchat/server.h>
 
+#include "base.h"
 #include "channel.h"
 #include "loop.h"
 #include "mailbox.h"
@@ -57,31 +57,11 @@ _Static_assert(sizeof(struct asynchat_worker_ops) == 3 * sizeof(void *),
 
 /* --- a worker begins --- */
 
-/* libevent ends the process when there are not the three descriptors that an
- * event base takes; so that is tried before. (Other threads may be quicker.) */
-static int descriptors_check(void)
-{
-    int fds[3], count = 0, error = 0;
-    while (count < 3 && !error) {
-        fds[count] = eventfd(0, EFD_CLOEXEC);
-        if (fds[count] < 0)
-            error = -errno;
-        else
-            count++;
-    }
-    while (count > 0)
-        close(fds[--count]);
-    return error;
-}
-
 static int worker_make(struct worker *w)
 {
-    int error = descriptors_check();
+    int error = asynchat__base_new(&w->base);
     if (error)
         return error;
-    w->base = event_base_new();
-    if (!w->base)
-        return -ENOMEM;
     w->loop = asynchat__loop_share(w->base);
     if (!w->loop)
         return -ENOMEM;

@@ -55,7 +55,11 @@ struct asynchat_worker_ops {
  * An error that `start` answers is this call's. Errors: -EINVAL (`out` is NULL,
  * `count` out of range, or `ops` filled in wrongly), -ENOTSUP (`ops` has fields
  * that this version does not know), -ENOMEM, -EAGAIN (there are too many threads
- * or loops), and those of eventfd(2). Since 0.1. */
+ * or loops), and those of eventfd(2), such as -EMFILE: a worker takes four
+ * descriptors, one more with evthread_use_pthreads(), and one more with
+ * EVENT_PRECISE_TIMER in the environment. libevent ends the process where an
+ * event base does not get its own, so they are counted before; another thread
+ * that opens descriptors at that moment can still take them. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_new(
     unsigned count, const struct asynchat_worker_ops *ops, void *arg,
     struct asynchat_workers **out);

@@ -1,0 +1,76 @@
+/* Event bases, where too few descriptors are an error.
+ *
+ * libevent ends the process by exit(1) when an event base does not get the pipe
+ * that it keeps for signals, and it says nothing but NULL when another
+ * descriptor is missing. So as many descriptors as an event base takes are
+ * opened here before, and closed again. What remains is a race: between that
+ * close and libevent's open another thread, or for ENFILE another process, may
+ * take the last of them. libevent's API has no way to avoid that.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "base.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+
+/* epoll's descriptor and the pipe; then what an event base has only sometimes. */
+#define ALWAYS 3
+#define MOST (ALWAYS + 2)
+
+/* Whether the program has called evthread_use_pthreads() or the like: then an
+ * event base has a descriptor by which other threads wake it. */
+static bool has_locks(void)
+{
+    struct evbuffer *buffer = evbuffer_new();
+    bool locks = buffer && evbuffer_enable_locking(buffer, NULL) == 0;
+    if (buffer)
+        evbuffer_free(buffer);
+    return locks;
+}
+
+/* Whether libevent uses a timerfd, which the environment can ask for. */
+static bool has_timerfd(void)
+{
+    return secure_getenv("EVENT_PRECISE_TIMER") != NULL;
+}
+
+static int descriptors_check(int needed)
+{
+    int fds[MOST], count = 0, error = 0;
+    while (count < needed && !error) {
+        fds[count] = eventfd(0, EFD_CLOEXEC);
+        if (fds[count] < 0)
+            error = -errno;
+        else
+            count++;
+    }
+    while (count > 0)
+        close(fds[--count]);
+    return error;
+}
+
+/* Why libevent gave no event base: for want of memory, unless the descriptors
+ * have gone meanwhile. */
+static int base_error(int error)
+{
+    return error == EMFILE || error == ENFILE ? -error : -ENOMEM;
+}
+
+int asynchat__base_new(struct event_base **out)
+{
+    int error = descriptors_check(ALWAYS + has_locks() + has_timerfd());
+    if (error)
+        return error;
+    errno = 0;
+    struct event_base *base = event_base_new();
+    if (!base)
+        return base_error(errno);
+    *out = base;
+    return 0;
+}
