@@ -167,6 +167,7 @@ static void channel_destroy(struct asynchat_channel *ch)
     struct loop *loop = ch->transport.loop;
     ch->running = true;
     asynchat__loop_hold(loop);
+    asynchat__loop_part(loop);
     asynchat__channel_out_discard(ch);
     asynchat__post_forget(ch);
     ch->transport.ops->close(&ch->transport);

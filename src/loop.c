@@ -11,6 +11,9 @@
 
 #include <event2/event.h>
 
+#include <event2/event.h>
+
+#include "fork.h"
 #include "mailbox.h"
 
 /* As many as a program has event bases: a few. The lock is for programs that
@@ -37,6 +40,7 @@ static struct loop *loop_new(struct event_base *base)
         return NULL;
     memset(loop, 0, offsetof(struct loop, received));
     loop->base = base;
+    loop->forks = asynchat__forks();
     loop->next = loops;
     loops = loop;
     return loop;
@@ -131,6 +135,8 @@ struct loop *asynchat__loop_share(struct event_base *base)
         loop->shares++;
         return loop;
     }
+    if (asynchat__fork_expect() < 0)
+        return NULL;
     pthread_mutex_lock(&lock);
     loop = loop_get(base);
     if (loop)
@@ -162,4 +168,22 @@ void asynchat__loop_release(struct loop *loop)
     pthread_mutex_unlock(&lock);
     if (last)
         loop_free(loop);
+}
+
+void asynchat__loop_part(struct loop *loop)
+{
+    if (loop->forks == asynchat__forks())
+        return;
+    loop->forks = asynchat__forks();
+    event_reinit(loop->base);
+}
+
+void asynchat__loops_lock(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+void asynchat__loops_unlock(void)
+{
+    pthread_mutex_unlock(&lock);
 }

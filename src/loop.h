@@ -38,6 +38,7 @@ struct loop {
     struct event_base *base;
     struct loop *next;
     unsigned shares;
+    unsigned forks; /* at which the event base was this process's alone */
     struct mailbox *mailbox; /* made when it is first needed */
     struct asynchat_server *servers;
     struct needles needles;
@@ -78,5 +79,14 @@ void asynchat__loop_hold(struct loop *loop);
 /* The last to let go of it frees it, and what was posted to it then runs. Any
  * thread. */
 void asynchat__loop_release(struct loop *loop);
+
+/* Something of the loop is about to be freed. In a child the event base shares
+ * its epoll set with the parent's until event_reinit(), and what is removed from
+ * it would be lost for the parent; so that is called here, once. */
+void asynchat__loop_part(struct loop *loop);
+
+/* For fork(2): no other thread is in the middle of anything here. */
+void asynchat__loops_lock(void);
+void asynchat__loops_unlock(void);
 
 #endif

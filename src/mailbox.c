@@ -3,6 +3,7 @@
 #include "mailbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -23,17 +24,22 @@
  * meanwhile. */
 struct box {
     _Alignas(64) pthread_mutex_t lock;
-    const struct mailbox *mailbox; /* that has the box; or NULL */
-    struct post *first, *last;     /* if there is a first */
+    struct mailbox *mailbox;   /* that has the box; or NULL */
+    struct post *first, *last; /* if there is a first */
     uint64_t
         before; /* numbers up to this one are of those that had it before */
     int fd;
+    int broken; /* why there is no descriptor of this process's own; or 0 */
 };
 
 #define FOUR(x) x, x, x, x
 static struct box boxes[MAILBOXES] = {
     FOUR(FOUR(FOUR(FOUR(FOUR({.lock = PTHREAD_MUTEX_INITIALIZER})))))};
 _Static_assert(MAILBOXES == 4 * 4 * 4 * 4 * 4, "boxes without a lock");
+
+/* Whose box it is changes under this lock and the box's own, in this order. */
+static pthread_mutex_t claims = PTHREAD_MUTEX_INITIALIZER;
+static size_t claimed; /* so many boxes, the first ones, have ever been used */
 
 /* --- posting --- */
 
@@ -74,7 +80,7 @@ int asynchat__mailbox_post(uint64_t id, struct post *post)
     if (!box->mailbox || id / MAILBOXES <= box->before)
         error = ASYNCHAT_ECLOSED;
     else if (!box->first)
-        error = box_signal(box);
+        error = box->broken ? box->broken : box_signal(box);
     if (!error)
         box_append(box, post);
     pthread_mutex_unlock(&box->lock);
@@ -84,13 +90,23 @@ int asynchat__mailbox_post(uint64_t id, struct post *post)
 /* --- running --- */
 
 /* Those that were there when it began: what they post comes in the loop's next
- * pass, so that nobody keeps it from everything else. */
-static void posts_run(struct post *post, struct mailbox *mailbox)
+ * pass, so that nobody keeps it from everything else. One may fork: in the child
+ * there are no others. */
+static void posts_run(struct mailbox *mailbox)
 {
-    while (post) {
-        struct post *next = post->next;
+    struct post *post;
+    while ((post = mailbox->running)) {
+        mailbox->running = post->next;
         post->run(post, mailbox);
-        post = next;
+    }
+}
+
+static void posts_free(struct mailbox *mailbox)
+{
+    struct post *post;
+    while ((post = mailbox->dropped)) {
+        mailbox->dropped = post->next;
+        free(post);
     }
 }
 
@@ -98,30 +114,41 @@ static void posts_run(struct post *post, struct mailbox *mailbox)
 static void mailbox_ready(evutil_socket_t fd, short what, void *arg)
 {
     struct mailbox *mailbox = arg;
+    struct box *box = &boxes[mailbox->box];
     struct loop *loop = mailbox->loop;
     uint64_t count;
     (void)what;
     asynchat__loop_hold(loop);
-    (void)!read(fd, &count, sizeof count);
-    posts_run(box_take(&boxes[mailbox->box]), mailbox);
+    if (!box->broken)
+        (void)!read(fd, &count, sizeof count);
+    posts_free(mailbox);
+    mailbox->running = box_take(box);
+    posts_run(mailbox);
     asynchat__loop_release(loop);
 }
 
 /* --- making and ending --- */
 
+static struct box *box_free(void)
+{
+    size_t i = 0;
+    while (i < MAILBOXES && boxes[i].mailbox)
+        i++;
+    if (i == claimed && i < MAILBOXES)
+        claimed++;
+    return i < MAILBOXES ? &boxes[i] : NULL;
+}
+
 /* The descriptor is the box's from then on. */
-static bool box_claim(struct box *box, struct mailbox *mailbox, int fd)
+static void box_claim(struct box *box, struct mailbox *mailbox, int fd)
 {
     pthread_mutex_lock(&box->lock);
-    bool is_free = !box->mailbox;
-    if (is_free) {
-        box->mailbox = mailbox;
-        box->fd = fd;
-        mailbox->given = box->before;
-        mailbox->box = (unsigned)(box - boxes);
-    }
+    box->mailbox = mailbox;
+    box->fd = fd;
+    box->broken = 0;
+    mailbox->given = box->before;
+    mailbox->box = (unsigned)(box - boxes);
     pthread_mutex_unlock(&box->lock);
-    return is_free;
 }
 
 static int mailbox_claim(struct mailbox *mailbox)
@@ -130,24 +157,39 @@ static int mailbox_claim(struct mailbox *mailbox)
     if (fd < 0)
         return -errno;
     int error = asynchat__loop_check(mailbox->loop->base, fd);
-    for (size_t i = 0; i < MAILBOXES && !error; i++)
-        if (box_claim(&boxes[i], mailbox, fd))
-            return 0;
+    if (error) {
+        close(fd);
+        return error;
+    }
+    pthread_mutex_lock(&claims);
+    struct box *box = box_free();
+    if (box)
+        box_claim(box, mailbox, fd);
+    pthread_mutex_unlock(&claims);
+    if (box)
+        return 0;
     close(fd);
-    return error ? error : -EAGAIN;
+    return -EAGAIN;
 }
 
 /* From then on posts are refused. Answers those that were not. */
-static struct post *mailbox_leave(const struct mailbox *mailbox)
+static struct post *box_leave(struct box *box, uint64_t given)
 {
-    struct box *box = &boxes[mailbox->box];
     pthread_mutex_lock(&box->lock);
     struct post *first = box->first;
     box->first = NULL;
     box->mailbox = NULL;
-    box->before = mailbox->given;
+    box->before = given;
     close(box->fd);
     pthread_mutex_unlock(&box->lock);
+    return first;
+}
+
+static struct post *mailbox_leave(const struct mailbox *mailbox)
+{
+    pthread_mutex_lock(&claims);
+    struct post *first = box_leave(&boxes[mailbox->box], mailbox->given);
+    pthread_mutex_unlock(&claims);
     return first;
 }
 
@@ -191,7 +233,97 @@ void asynchat__mailbox_free(struct mailbox *mailbox)
     if (!mailbox)
         return;
     event_free(mailbox->event);
-    posts_run(mailbox_leave(mailbox), mailbox);
+    mailbox->running = mailbox_leave(mailbox);
+    posts_run(mailbox);
+    posts_free(mailbox);
     asynchat__ids_free(&mailbox->channels);
     free(mailbox);
+}
+
+/* --- fork --- */
+
+void asynchat__mailboxes_lock(void)
+{
+    pthread_mutex_lock(&claims);
+    for (size_t i = 0; i < claimed; i++)
+        if (boxes[i].mailbox)
+            pthread_mutex_lock(&boxes[i].lock);
+}
+
+void asynchat__mailboxes_unlock(void)
+{
+    for (size_t i = 0; i < claimed; i++)
+        if (boxes[i].mailbox)
+            pthread_mutex_unlock(&boxes[i].lock);
+    pthread_mutex_unlock(&claims);
+}
+
+/* Another one under the number that the event base has. Where no number is free,
+ * that one is made free before. */
+static int box_renew(struct box *box)
+{
+    const int flags = EFD_CLOEXEC | EFD_NONBLOCK;
+    int fd = eventfd(0, flags);
+    if (fd < 0 && errno == EMFILE) {
+        close(box->fd);
+        fd = eventfd(0, flags);
+    }
+    if (fd < 0)
+        return -errno;
+    if (fd == box->fd)
+        return 0;
+    int error = dup3(fd, box->fd, O_CLOEXEC) < 0 ? -errno : 0;
+    close(fd);
+    return error;
+}
+
+/* What comes after fork(2) may be exec, and another thread may have been in
+ * malloc: so nothing is freed yet. */
+static void posts_drop(struct mailbox *mailbox, struct post *post)
+{
+    while (post) {
+        struct post *next = post->next;
+        post->run(post, NULL);
+        post->next = mailbox->dropped;
+        mailbox->dropped = post;
+        post = next;
+    }
+}
+
+/* What its thread was doing is not known: nothing of it is touched but what is
+ * here, and its memory is never freed. */
+static void box_inherit_worker(struct box *box)
+{
+    box->mailbox->over = true;
+    box->before = box->mailbox->given;
+    box->mailbox = NULL;
+    close(box->fd);
+}
+
+static void box_inherit(struct box *box)
+{
+    struct mailbox *mailbox = box->mailbox;
+    posts_drop(mailbox, mailbox->running);
+    posts_drop(mailbox, box->first);
+    mailbox->running = NULL;
+    box->first = NULL;
+    if (mailbox->everyone)
+        box_inherit_worker(box);
+    else
+        box->broken = box_renew(box);
+}
+
+/* A box that nobody has may be locked by one who posts to what is gone. */
+void asynchat__mailboxes_inherit(void)
+{
+    for (size_t i = 0; i < claimed; i++) {
+        struct box *box = &boxes[i];
+        if (!box->mailbox) {
+            pthread_mutex_init(&box->lock, NULL);
+            continue;
+        }
+        box_inherit(box);
+        pthread_mutex_unlock(&box->lock);
+    }
+    pthread_mutex_unlock(&claims);
 }

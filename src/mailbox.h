@@ -24,7 +24,8 @@ struct loop;
 struct mailbox;
 
 /* What is posted: the beginning of something that belongs to whoever posts it,
- * until it runs. */
+ * until it runs. In a child after fork(2) it does not: `mailbox` is NULL then,
+ * what it holds open is closed, and no memory is freed. */
 struct post {
     struct post *next;
     void (*run)(struct post *post, struct mailbox *mailbox);
@@ -33,9 +34,11 @@ struct post {
 /* The loop's own side, which no other thread touches. */
 struct mailbox {
     struct loop *loop;
-    struct event *event; /* posts are there */
-    struct ids channels; /* those that have an id: their id */
-    uint64_t given;      /* the number in the last one that was given */
+    struct event *event;  /* posts are there */
+    struct ids channels;  /* those that have an id: their id */
+    struct post *running; /* of a batch, those that have not run */
+    struct post *dropped; /* at fork(2), to be freed */
+    uint64_t given;       /* the number in the last one that was given */
     unsigned box;
     bool everyone; /* each channel has one, from its beginning */
     bool over;     /* and none is made any more */
@@ -54,5 +57,14 @@ int asynchat__mailbox_post(uint64_t id, struct post *post);
 
 /* The end: what is there is run, without a loop. NULL is allowed. */
 void asynchat__mailbox_free(struct mailbox *mailbox);
+
+/* For fork(2): no other thread is in the middle of anything here. */
+void asynchat__mailboxes_lock(void);
+void asynchat__mailboxes_unlock(void);
+
+/* Instead of the second, in the child. Posts that were accepted before are the
+ * parent's, and so are workers: their mailboxes are gone. The others have a
+ * descriptor of their own, and go on. */
+void asynchat__mailboxes_inherit(void);
 
 #endif

@@ -80,6 +80,8 @@ struct channel_post {
 static void channel_post_run(struct post *post, struct mailbox *mailbox)
 {
     struct channel_post it = *(struct channel_post *)post;
+    if (!mailbox)
+        return;
     free(post);
     it.function(channel_of(asynchat__ids_find(&mailbox->channels, it.id)),
                 it.arg);

@@ -10,6 +10,7 @@
 
 #include <asynchat/error.h>
 
+#include "fork.h"
 #include "handler.h"
 #include "table.h"
 
@@ -126,6 +127,8 @@ int asynchat_server_new_socket(struct event_base *base, int fd,
 
 void asynchat__server_destroy(struct asynchat_server *server)
 {
+    if (server->loop)
+        asynchat__loop_part(server->loop);
     if (server->acceptable)
         event_free(server->acceptable);
     if (server->timer)
@@ -150,8 +153,10 @@ void asynchat_server_free(struct asynchat_server *server)
 
 void asynchat_server_set_remove_path(struct asynchat_server *server, int remove)
 {
-    if (server && server->fd >= 0)
-        server->remove_path = remove != 0;
+    if (!server || server->fd < 0)
+        return;
+    server->remove_path = remove != 0;
+    server->path_forks = asynchat__forks();
 }
 
 /* --- asking --- */

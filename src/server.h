@@ -40,8 +40,9 @@ struct asynchat_server {
     struct address address;
     int fd;           /* that listens, or -1 */
     bool remove_path; /* when the server stops listening, unless there is */
-    dev_t device;     /* another file than this one */
+    dev_t device;     /* another file than this one, */
     ino_t inode;
+    unsigned path_forks; /* or this is a child of who said so: see fork.h */
 
     int waiting;         /* accepted, when there was no room for it; or -1 */
     struct address from; /* where it, or the last one, is from */

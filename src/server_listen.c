@@ -19,6 +19,7 @@
 
 #include <event2/util.h>
 
+#include "fork.h"
 #include "socket.h"
 
 static bool is_unix(const struct asynchat_server *server)
@@ -178,6 +179,7 @@ static int path_made(struct asynchat_server *server)
         return error;
     }
     server->remove_path = true;
+    server->path_forks = asynchat__forks();
     return server->options.mode > 0 && chmod(path, server->options.mode) < 0
                ? -errno
                : 0;
@@ -187,7 +189,8 @@ static int path_made(struct asynchat_server *server)
 void asynchat__server_remove_path(struct asynchat_server *server)
 {
     struct stat there;
-    if (!server->remove_path || !has_path(server))
+    if (!server->remove_path || !has_path(server) ||
+        server->path_forks != asynchat__forks())
         return;
     server->remove_path = false;
     const char *path = server_path(server);

@@ -20,6 +20,7 @@
 
 #include "base.h"
 #include "channel.h"
+#include "fork.h"
 #include "loop.h"
 #include "mailbox.h"
 #include "post.h"
@@ -41,6 +42,7 @@ struct asynchat_workers {
     const struct asynchat_worker_ops *ops;
     void *arg;
     unsigned count; /* threads */
+    unsigned forks; /* in a child after fork(2) there are others */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* Under the lock: */
@@ -103,6 +105,8 @@ static bool worker_report(const struct worker *w, int error)
 static void end_run(struct post *post, struct mailbox *mailbox)
 {
     (void)post;
+    if (!mailbox)
+        return;
     mailbox->over = true;
     event_base_loopbreak(mailbox->loop->base);
 }
@@ -232,6 +236,7 @@ static struct asynchat_workers *workers_make(
         return NULL;
     all->ops = ops ? ops : &none;
     all->arg = arg;
+    all->forks = asynchat__forks();
     pthread_mutex_init(&all->lock, NULL);
     pthread_cond_init(&all->changed, NULL);
     return all;
@@ -279,6 +284,8 @@ int asynchat_workers_free(struct asynchat_workers *workers)
         return 0;
     if (self && self->all == workers)
         return -EDEADLK;
+    if (workers->forks != asynchat__forks())
+        return ASYNCHAT_ECLOSED;
     for (unsigned i = 0; i < workers->count; i++)
         worker_tell_end(&workers->workers[i]);
     workers_join(workers);
@@ -302,6 +309,8 @@ struct worker_post {
 static void worker_post_run(struct post *post, struct mailbox *mailbox)
 {
     struct worker_post it = *(struct worker_post *)post;
+    if (!mailbox)
+        return;
     free(post);
     it.function(mailbox->loop->base, it.index, it.arg);
 }
@@ -337,6 +346,10 @@ static void gift_run(struct post *post, struct mailbox *mailbox)
 {
     struct gift it = *(struct gift *)post;
     struct asynchat_channel *ch;
+    if (!mailbox) {
+        close(it.fd);
+        return;
+    }
     free(post);
     if (asynchat__channel_socket(mailbox->loop->base, it.fd, &it.from,
                                  it.handler, it.arg, &ch) == 0)

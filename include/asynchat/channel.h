@@ -42,6 +42,8 @@
  *   runs its loop. Others post to it: see post.h.
  * - libevent's select cannot have descriptors from FD_SETSIZE (1024) on. In a loop
  *   with it what would need one answers -EMFILE, as if there were none left.
+ * - After fork(2) a child may free what it has inherited, or call
+ *   event_reinit() and go on with it: see server.h.
  * - Sockets never raise SIGPIPE here. libevent's own writes and sendfile(2)
  *   can, so the first channel over a bufferevent of yours and the first file
  *   sent set SIGPIPE to SIG_IGN, if it is SIG_DFL then.
@@ -311,7 +313,8 @@ ASYNCHAT_API void asynchat_discard_buffers(struct asynchat_channel *ch);
 
 /* Ends and frees the channel: no callback of it runs any more, handle_close
  * included. Inside one of its own callbacks, or a function of yours that runs inside
- * a call about it, its memory lives until that has returned. NULL is allowed. Since 0.1. */
+ * a call about it, its memory lives until that has returned. In a child after
+ * fork(2) only the child's descriptor is closed. NULL is allowed. Since 0.1. */
 ASYNCHAT_API void asynchat_channel_free(struct asynchat_channel *ch);
 
 /* --- What ends a message --- */

@@ -22,6 +22,8 @@
  *   anything else.
  * - A channel whose id nobody asks for costs nothing. Messages take no lock in
  *   any case.
+ * - After fork(2) ids hold in both processes, each for its own channels. What was
+ *   posted before runs in the parent only; in the child `arg` is nobody's.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_POST_H
@@ -43,8 +45,9 @@ ASYNCHAT_API uint64_t asynchat_get_id(struct asynchat_channel *ch);
  * NULL if the channel is gone by then. Borrows `arg` until that. Any thread, and
  * inside any callback; not from a signal handler. On failure the function is not
  * called. Errors: -EINVAL (`id` is 0, or `function` NULL), -ENOMEM,
- * ASYNCHAT_ECLOSED (the channel is gone, and so is its loop's last), and those of
- * write(2). Since 0.1. */
+ * ASYNCHAT_ECLOSED (the channel is gone, and so is its loop's last; or it is a
+ * worker's, and this is a child after fork(2)), those of write(2), and in a child
+ * those of eventfd(2). Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_post(
     uint64_t id, void (*function)(struct asynchat_channel *ch, void *arg),
     void *arg);

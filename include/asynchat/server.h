@@ -33,6 +33,33 @@
  * can also have a server each on one address, for which there is
  * ASYNCHAT_REUSE_PORT: then nothing passes from one thread to another.
  *
+ * A server of several processes has one listening socket, made before fork(2):
+ * by the program, or by a server whose asynchat_server_get_socket() it is. Each
+ * child makes an event base of its own and calls asynchat_server_new_socket()
+ * with it. What else a child may do after fork(2):
+ * - It may make all that a process can make: event bases, channels, servers,
+ *   workers.
+ * - It may free channels and servers that it has inherited, in any order. That
+ *   closes the child's descriptors and no more: the connections of the parent go
+ *   on, and the path of a Unix socket stays. The event base shares its epoll set
+ *   with the parent until event_reinit(), so the first of these calls in a loop
+ *   calls that.
+ * - It may go on with an event base that it has inherited, after event_reinit()
+ *   of it and of nothing else before. Both processes have the connections then:
+ *   for each of them one should call asynchat_channel_free().
+ * - What was posted before fork(2) runs in the parent only, and each process
+ *   runs what it posts itself.
+ * - Workers are threads, and stay with the parent: in the child posts to them and
+ *   to their channels answer ASYNCHAT_ECLOSED, and so does
+ *   asynchat_workers_free(). Their connections stay open in the child until it
+ *   ends or calls exec, so fork before the workers are made. A server that has
+ *   `workers` is to be freed in the child.
+ * - Until event_reinit() a signal of asynchat_server_stop_on_signal() that the
+ *   child gets is the parent's.
+ * - fork(2) by any thread is meant, but for that of a worker: its child calls
+ *   exec or _exit(2). clone(2) and _Fork(3) tell the library nothing; exec,
+ *   vfork(2) and posix_spawn(3) are no matter, since all is close-on-exec.
+ *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SERVER_H
 #define ASYNCHAT_SERVER_H
@@ -205,7 +232,8 @@ ASYNCHAT_API int asynchat_server_stop_on_signal(
  * for a server of asynchat_server_new(), 0 for one of
  * asynchat_server_new_socket(), unless set. A process that has handed its
  * socket over sets 0, since the path is the next one's; who is the last may set
- * 1. Since 0.1. */
+ * 1. A child after fork(2) does not remove the path of a server that it has
+ * inherited, unless it has set 1 itself. Since 0.1. */
 ASYNCHAT_API void asynchat_server_set_remove_path(
     struct asynchat_server *server, int remove);
 

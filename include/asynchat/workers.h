@@ -17,6 +17,7 @@
  *   threads at once.
  * - Signals are blocked in the workers, apart from those that report a fault:
  *   the program's own threads handle them.
+ * - A child after fork(2) has no workers but those it makes: see server.h.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_WORKERS_H
@@ -72,15 +73,17 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_new(
  * lose no connection, have asynchat_server_stop() called for each server, by
  * asynchat_workers_post() where it is a worker's, and end the workers when the
  * servers have stopped. NULL is allowed.
- * Errors: -EDEADLK (one of the workers has called, and nothing is changed). Since
- * 0.1. */
+ * Errors: -EDEADLK (one of the workers has called, and nothing is changed),
+ * ASYNCHAT_ECLOSED (this is a child after fork(2), and nothing is changed: the
+ * workers are its parent's). Since 0.1. */
 ASYNCHAT_API int asynchat_workers_free(struct asynchat_workers *workers);
 
 /* Has `function` called in a worker's loop. Order and threads are as for
  * asynchat_post(); it is called exactly once, at the latest when the worker
  * ends. Borrows `arg` until that. On failure the function is not called. Errors:
  * -EINVAL (`workers` or `function` is NULL, or there is no such worker), -ENOMEM,
- * ASYNCHAT_ECLOSED (the worker has ended), and those of write(2). Since 0.1. */
+ * ASYNCHAT_ECLOSED (the worker has ended, or is a thread of the parent before
+ * fork(2)), and those of write(2). Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_post(
     struct asynchat_workers *workers, unsigned index,
     void (*function)(struct event_base *base, unsigned index, void *arg),
