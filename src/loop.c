@@ -12,9 +12,11 @@
 #include <event2/event.h>
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 
 #include "fork.h"
 #include "mailbox.h"
+#include "transport.h"
 
 /* As many as a program has event bases: a few. The lock is for programs that
  * have them in several threads of their own; it is taken twice for each
@@ -122,6 +124,39 @@ struct loop *asynchat__loop_owned(const struct event_base *base)
     return own && own->base == base ? own : NULL;
 }
 
+static bool timer_is_pending(const struct event *timer)
+{
+    const int pending = EVLIST_TIMEOUT | EVLIST_ACTIVE | EVLIST_ACTIVE_LATER;
+    return (timer->ev_evcallback.evcb_flags & pending) != 0;
+}
+
+/* Whether the event base that it had was freed, as far as that can be seen. */
+static bool loop_is_orphan(const struct loop *loop)
+{
+    return (loop->mailbox && !asynchat__mailbox_is_alive(loop->mailbox)) ||
+           (loop->timer && !timer_is_pending(loop->timer)) ||
+           (loop->socket && asynchat__transport_is_lost(loop->socket));
+}
+
+/* It stays as long as channels and servers that nobody has freed, and is no
+ * event base's. */
+static struct loop *loop_disown(struct event_base *base)
+{
+    struct loop *loop = loop_find(base);
+    if (!loop || !loop_is_orphan(loop))
+        return NULL;
+    loop->base = NULL;
+    return loop;
+}
+
+/* What runs here may do what nobody should, and free a channel of it. */
+static void loop_abandon(struct loop *loop)
+{
+    asynchat__loop_hold(loop);
+    asynchat__mailbox_abandon(loop->mailbox);
+    asynchat__loop_release(loop);
+}
+
 static struct loop *loop_get(struct event_base *base)
 {
     struct loop *loop = loop_find(base);
@@ -138,10 +173,13 @@ struct loop *asynchat__loop_share(struct event_base *base)
     if (asynchat__fork_expect() < 0)
         return NULL;
     pthread_mutex_lock(&lock);
+    struct loop *orphan = loop_disown(base);
     loop = loop_get(base);
     if (loop)
         loop->shares++;
     pthread_mutex_unlock(&lock);
+    if (orphan)
+        loop_abandon(orphan);
     return loop;
 }
 
@@ -175,7 +213,8 @@ void asynchat__loop_part(struct loop *loop)
     if (loop->forks == asynchat__forks())
         return;
     loop->forks = asynchat__forks();
-    event_reinit(loop->base);
+    if (loop->base)
+        event_reinit(loop->base);
 }
 
 void asynchat__loops_lock(void)

@@ -22,8 +22,10 @@
 #define LOOP_PAGE 4096
 
 struct asynchat_server;
+struct event;
 struct event_base;
 struct mailbox;
+struct transport;
 
 /* Memory that a whole message was put together in, for the next one. */
 struct loop_memory {
@@ -34,13 +36,20 @@ struct loop_memory {
 #define LOOP_SPARES 4
 #define LOOP_SPARE_MOST (1u << 20)
 
+/* The program may free an event base before its channels, and make another one
+ * that malloc puts at the same address. That one has a loop of its own: an event
+ * base that is freed removes all events from itself, and any event of ours that
+ * should be pending tells. Where none should be, as in a loop with nothing but
+ * pairs, that is not known, and the loop is the next event base's as well. */
 struct loop {
-    struct event_base *base;
+    struct event_base *base; /* NULL: it is gone */
     struct loop *next;
     unsigned shares;
     unsigned forks; /* at which the event base was this process's alone */
     struct mailbox *mailbox; /* made when it is first needed */
     struct asynchat_server *servers;
+    const struct event *timer;      /* always pending: of a server; or NULL */
+    const struct transport *socket; /* one of those over a socket; or NULL */
     struct needles needles;
     struct loop_memory spares[LOOP_SPARES];
     _Alignas(LOOP_PAGE) uint8_t received[LOOP_BUFFER];

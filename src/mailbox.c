@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 
 #include <asynchat/error.h>
 
@@ -24,7 +25,8 @@
  * meanwhile. */
 struct box {
     _Alignas(64) pthread_mutex_t lock;
-    struct mailbox *mailbox;   /* that has the box; or NULL */
+    struct mailbox *mailbox; /* that has the box; or NULL */
+    const struct event *witness;
     struct post *first, *last; /* if there is a first */
     uint64_t
         before; /* numbers up to this one are of those that had it before */
@@ -41,12 +43,35 @@ _Static_assert(MAILBOXES == 4 * 4 * 4 * 4 * 4, "boxes without a lock");
 static pthread_mutex_t claims = PTHREAD_MUTEX_INITIALIZER;
 static size_t claimed; /* so many boxes, the first ones, have ever been used */
 
+/* An event base that is freed removes all events from itself. The witness is one
+ * that nothing else changes, so any thread may look at it: it waits for the far
+ * end of the descriptor to close, which an eventfd does not have. */
+static bool witness_sees(const struct event *witness)
+{
+    return witness &&
+           (witness->ev_evcallback.evcb_flags & EVLIST_INSERTED) != 0;
+}
+
+static void witness_called(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+}
+
+bool asynchat__mailbox_is_alive(const struct mailbox *mailbox)
+{
+    return witness_sees(mailbox->witness);
+}
+
 /* --- posting --- */
 
 static int box_signal(const struct box *box)
 {
     const uint64_t one = 1;
     ssize_t n;
+    if (box->broken)
+        return box->broken;
     do
         n = write(box->fd, &one, sizeof one);
     while (n < 0 && errno == EINTR);
@@ -77,10 +102,11 @@ int asynchat__mailbox_post(uint64_t id, struct post *post)
     struct box *box = &boxes[id % MAILBOXES];
     int error = 0;
     pthread_mutex_lock(&box->lock);
-    if (!box->mailbox || id / MAILBOXES <= box->before)
+    if (!box->mailbox || id / MAILBOXES <= box->before ||
+        !witness_sees(box->witness))
         error = ASYNCHAT_ECLOSED;
     else if (!box->first)
-        error = box->broken ? box->broken : box_signal(box);
+        error = box_signal(box);
     if (!error)
         box_append(box, post);
     pthread_mutex_unlock(&box->lock);
@@ -172,41 +198,69 @@ static int mailbox_claim(struct mailbox *mailbox)
     return -EAGAIN;
 }
 
-/* From then on posts are refused. Answers those that were not. */
-static struct post *box_leave(struct box *box, uint64_t given)
+/* From then on posts are refused. Gives those that were not, and the descriptor
+ * back. */
+static int box_leave(struct box *box, struct mailbox *mailbox)
 {
     pthread_mutex_lock(&box->lock);
-    struct post *first = box->first;
+    int fd = box->fd;
+    mailbox->running = box->first;
     box->first = NULL;
     box->mailbox = NULL;
-    box->before = given;
-    close(box->fd);
+    box->witness = NULL;
+    box->before = mailbox->given;
     pthread_mutex_unlock(&box->lock);
-    return first;
+    return fd;
 }
 
-static struct post *mailbox_leave(const struct mailbox *mailbox)
+static void mailbox_leave(struct mailbox *mailbox)
 {
     pthread_mutex_lock(&claims);
-    struct post *first = box_leave(&boxes[mailbox->box], mailbox->given);
+    int fd = box_leave(&boxes[mailbox->box], mailbox);
     pthread_mutex_unlock(&claims);
-    return first;
+    if (mailbox->event)
+        event_free(mailbox->event);
+    if (mailbox->witness)
+        event_free(mailbox->witness);
+    close(fd);
+    mailbox->closed = true;
+}
+
+static struct event *event_begin(struct mailbox *mailbox, short what,
+                                 event_callback_fn function)
+{
+    struct event *event =
+        event_new(mailbox->loop->base, boxes[mailbox->box].fd,
+                  (short)(what | EV_PERSIST), function, mailbox);
+    if (!event || event_add(event, NULL) == 0)
+        return event;
+    event_free(event);
+    return NULL;
+}
+
+static void box_watch(struct box *box, const struct event *witness)
+{
+    pthread_mutex_lock(&box->lock);
+    box->witness = witness;
+    pthread_mutex_unlock(&box->lock);
 }
 
 static int mailbox_watch(struct mailbox *mailbox)
 {
-    mailbox->event = event_new(mailbox->loop->base, boxes[mailbox->box].fd,
-                               EV_READ | EV_PERSIST, mailbox_ready, mailbox);
-    if (mailbox->event && event_add(mailbox->event, NULL) == 0)
+    mailbox->event = event_begin(mailbox, EV_READ, mailbox_ready);
+    mailbox->witness = event_begin(mailbox, EV_CLOSED, witness_called);
+    if (mailbox->event && mailbox->witness) {
+        box_watch(&boxes[mailbox->box], mailbox->witness);
         return 0;
-    if (mailbox->event)
-        event_free(mailbox->event);
+    }
     mailbox_leave(mailbox);
     return -ENOMEM;
 }
 
 int asynchat__mailbox_need(struct loop *loop)
 {
+    if (!loop->base)
+        return ASYNCHAT_ECLOSED;
     if (loop->mailbox)
         return 0;
     struct mailbox *mailbox = calloc(1, sizeof *mailbox);
@@ -228,14 +282,28 @@ uint64_t asynchat__mailbox_give_id(struct mailbox *mailbox)
     return ++mailbox->given * MAILBOXES + mailbox->box;
 }
 
+static void mailbox_close(struct mailbox *mailbox)
+{
+    if (mailbox->closed)
+        return;
+    mailbox_leave(mailbox);
+    posts_run(mailbox);
+    posts_free(mailbox);
+}
+
+void asynchat__mailbox_abandon(struct mailbox *mailbox)
+{
+    if (!mailbox)
+        return;
+    asynchat__ids_free(&mailbox->channels);
+    mailbox_close(mailbox);
+}
+
 void asynchat__mailbox_free(struct mailbox *mailbox)
 {
     if (!mailbox)
         return;
-    event_free(mailbox->event);
-    mailbox->running = mailbox_leave(mailbox);
-    posts_run(mailbox);
-    posts_free(mailbox);
+    mailbox_close(mailbox);
     asynchat__ids_free(&mailbox->channels);
     free(mailbox);
 }

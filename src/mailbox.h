@@ -34,19 +34,24 @@ struct post {
 /* The loop's own side, which no other thread touches. */
 struct mailbox {
     struct loop *loop;
-    struct event *event;  /* posts are there */
-    struct ids channels;  /* those that have an id: their id */
-    struct post *running; /* of a batch, those that have not run */
-    struct post *dropped; /* at fork(2), to be freed */
-    uint64_t given;       /* the number in the last one that was given */
+    struct event *event;   /* posts are there */
+    struct event *witness; /* of the event base: see mailbox.c */
+    struct ids channels;   /* those that have an id: their id */
+    struct post *running;  /* of a batch, those that have not run */
+    struct post *dropped;  /* at fork(2), to be freed */
+    uint64_t given;        /* the number in the last one that was given */
     unsigned box;
     bool everyone; /* each channel has one, from its beginning */
     bool over;     /* and none is made any more */
+    bool closed;   /* it has no box any more */
 };
 
 /* Makes the loop's mailbox, if it has none. 0, -ENOMEM, -EAGAIN (all boxes are in
- * use), or that of eventfd(2). */
+ * use), ASYNCHAT_ECLOSED (the event base is gone), or that of eventfd(2). */
 int asynchat__mailbox_need(struct loop *loop);
+
+/* Whether the mailbox's event base is still there. */
+bool asynchat__mailbox_is_alive(const struct mailbox *mailbox);
 
 /* An id that this mailbox is reached by. */
 uint64_t asynchat__mailbox_give_id(struct mailbox *mailbox);
@@ -54,6 +59,10 @@ uint64_t asynchat__mailbox_give_id(struct mailbox *mailbox);
 /* Has it run in the loop of the mailbox that gave the id. Any thread. 0,
  * ASYNCHAT_ECLOSED (that mailbox is gone), or the error of write(2). */
 int asynchat__mailbox_post(uint64_t id, struct post *post);
+
+/* The event base was freed before its channels: posts are refused, and what is
+ * there is run with no channel, as if they were gone. NULL is allowed. */
+void asynchat__mailbox_abandon(struct mailbox *mailbox);
 
 /* The end: what is there is run, without a loop. NULL is allowed. */
 void asynchat__mailbox_free(struct mailbox *mailbox);

@@ -45,8 +45,9 @@ void asynchat__post_enrol(struct asynchat_channel *ch)
 
 void asynchat__post_forget(struct asynchat_channel *ch)
 {
-    if (ch->id)
-        asynchat__ids_remove(&ch->transport.loop->mailbox->channels, &ch->id);
+    struct mailbox *mailbox = ch->transport.loop->mailbox;
+    if (ch->id && !mailbox->closed)
+        asynchat__ids_remove(&mailbox->channels, &ch->id);
 }
 
 struct asynchat_channel *asynchat__post_channel(const struct mailbox *mailbox,

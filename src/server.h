@@ -93,6 +93,9 @@ void asynchat__server_accept_rest(struct asynchat_server *server);
 /* The other end of asynchat__server_accept(). */
 void asynchat__server_leave_loop(struct asynchat_server *server);
 
+/* Chooses the server whose timer tells whether the event base is there. */
+void asynchat__server_vouch(struct loop *loop);
+
 /* --- server_stop --- */
 
 /* The server's time is up, or its last channel is gone. May free it. */

@@ -259,6 +259,15 @@ static void server_time_is_up(evutil_socket_t fd, short what, void *arg)
         server_acceptable(fd, what, server);
 }
 
+/* The timer of one that stops is not always pending. */
+void asynchat__server_vouch(struct loop *loop)
+{
+    const struct asynchat_server *server = loop->servers;
+    while (server && server->stopping)
+        server = server->next;
+    loop->timer = server ? server->timer : NULL;
+}
+
 /* A worker frees the servers that are left in its loop. */
 static bool server_join_loop(struct asynchat_server *server,
                              struct event_base *base)
@@ -281,6 +290,7 @@ void asynchat__server_leave_loop(struct asynchat_server *server)
     *server->at = server->next;
     if (server->next)
         server->next->at = server->at;
+    asynchat__server_vouch(server->loop);
     asynchat__loop_release(server->loop);
 }
 
@@ -300,5 +310,6 @@ int asynchat__server_accept(struct asynchat_server *server,
         !server->timer || evtimer_add(server->timer, &accept_idle) < 0 ||
         event_add(server->acceptable, NULL) < 0)
         return -ENOMEM;
+    asynchat__server_vouch(server->loop);
     return 0;
 }

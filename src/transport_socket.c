@@ -18,6 +18,7 @@
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_struct.h>
 #include <event2/event.h>
+#include <event2/event_struct.h>
 
 #include <asynchat/error.h>
 
@@ -358,6 +359,17 @@ static void socket_shut(struct transport *t)
     socket_finish(t, true);
 }
 
+static bool is_inserted(const struct event *event)
+{
+    return (event->ev_evcallback.evcb_flags & EVLIST_INSERTED) != 0;
+}
+
+bool asynchat__transport_is_lost(const struct transport *t)
+{
+    return (t->reading != TRANSPORT_STOP && !is_inserted(&t->bev->ev_read)) ||
+           (t->writing && !is_inserted(&t->bev->ev_write));
+}
+
 /* The descriptor is closed here and not by bufferevent_free(), which waits for
  * the loop's next pass. */
 static void socket_close(struct transport *t)
@@ -366,6 +378,8 @@ static void socket_close(struct transport *t)
     event_del(&t->bev->ev_write);
     close(socket_fd(t));
     bufferevent_free(t->bev);
+    if (t->loop->socket == t)
+        t->loop->socket = NULL;
     asynchat__loop_release(t->loop);
 }
 
@@ -407,5 +421,6 @@ int asynchat__transport_socket(struct transport *t, struct event_base *base,
     evbuffer_unfreeze(bufferevent_get_input(bev), 0);
     evbuffer_unfreeze(t->output, 1);
     evbuffer_clear_flags(t->output, EVBUFFER_FLAG_DRAINS_TO_FD);
+    t->loop->socket = t;
     return 0;
 }

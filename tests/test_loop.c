@@ -1,263 +1,393 @@
-/* Descriptors that a loop with select(2) cannot have: each call says so. It is tried in
- * a child, which would be ended by the C library otherwise.
- * SPDX-License-Identifier: BSD-3-Clause */
-#include "clock.h"
+/* Event bases that are freed before their channels, and what comes at the same
+ * address. SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/select.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <event2/bufferevent.h>
 #include <event2/event.h>
 
-#define ENOUGH (FD_SETSIZE + 100) /* descriptors */
+#include "channel.h"
 
-/* In the child: where it was not as expected. */
-#define CHECK(right)                                                           \
-    do                                                                         \
-        if (!(right))                                                          \
-            return __LINE__;                                                   \
-    while (0)
+/* --- libevent's memory: what was freed last of a size comes again --- */
 
-static int connected, served;
+#define KEPT 64
 
-static void on_connect(struct asynchat_channel *ch, void *arg)
+static struct block {
+    size_t size, unused;
+} * kept[KEPT]; /* the last one is the newest */
+static size_t kept_count;
+
+static void *block_new(size_t size)
+{
+    size_t i = kept_count;
+    while (i > 0 && kept[i - 1]->size != size)
+        i--;
+    if (i > 0) {
+        struct block *block = kept[i - 1];
+        kept_count--;
+        memmove(&kept[i - 1], &kept[i], (kept_count - i + 1) * sizeof kept[0]);
+        return block + 1;
+    }
+    struct block *block = malloc(sizeof *block + size);
+    if (!block)
+        return NULL;
+    block->size = size;
+    return block + 1;
+}
+
+static void block_free(void *bytes)
+{
+    struct block *block = bytes;
+    if (!bytes)
+        return;
+    block--;
+    if (kept_count < KEPT)
+        kept[kept_count++] = block;
+    else
+        free(block);
+}
+
+static void *block_resize(void *bytes, size_t size)
+{
+    struct block *block = bytes;
+    if (!bytes)
+        return block_new(size);
+    size_t before = block[-1].size;
+    void *more = block_new(size);
+    if (!more)
+        return NULL;
+    memcpy(more, bytes, before < size ? before : size);
+    block_free(bytes);
+    return more;
+}
+
+/* --- a program that just stops, and begins again --- */
+
+static char ran[256];
+
+static void ran_with(struct asynchat_channel *ch, void *arg)
+{
+    strcat(ran, arg);
+    strcat(ran, ch ? " " : "(gone) ");
+}
+
+static void close_it(struct asynchat_channel *ch, void *arg)
 {
     (void)arg;
-    connected++;
-    (void)asynchat_set_terminator(ch, "\n", 1);
+    asynchat_close(ch);
 }
 
-static void on_message(struct asynchat_channel *ch, const void *data,
-                       size_t len, void *arg)
+static void ignore(struct asynchat_channel *ch, void *arg)
 {
+    (void)ch;
     (void)arg;
-    served++;
-    (void)asynchat_push(ch, data, len);
 }
 
-static const struct asynchat_handler handler = {
-    .size = sizeof handler,
-    .handle_connect = on_connect,
-    .message = on_message,
-};
+static const struct asynchat_handler ignorer = {.size = sizeof ignorer,
+                                                .found_terminator = ignore};
 
-/* All below FD_SETSIZE but so many; the last of those is answered. */
-static int use_up(int but)
+/* What is left behind. */
+static struct {
+    struct event_base *base; /* all have the same address */
+    struct asynchat_channel *channels[16];
+    struct asynchat_server *servers[16];
+    int count;
+    int peers[128], peers_count; /* of all channels */
+} left;
+
+/* No program may, but here it is known that an event base is there again. */
+static int clean_up(void **state)
 {
-    int fd;
-    do
-        fd = dup(0);
-    while (fd >= 0 && fd < FD_SETSIZE - 1);
-    for (int i = 0; i < but; i++)
-        close(fd - i);
-    return fd - but;
-}
-
-static bool is_open(int fd)
-{
-    return fcntl(fd, F_GETFD) >= 0;
-}
-
-static void turn_base(struct event_base *base)
-{
-    for (int i = 0; i < 20; i++)
-        event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-}
-
-/* --- calls --- */
-
-static int calls_are_refused(struct event_base *base)
-{
-    struct asynchat_channel *const none = (void *)&connected, *ch = none;
-    struct asynchat_server *server = (void *)&connected;
-    char path[64], unix_text[80];
-    int fds[2], next, listening = socket(AF_INET, SOCK_STREAM, 0);
-    snprintf(path, sizeof path, "/tmp/asynchat-%d", (int)getpid());
-    snprintf(unix_text, sizeof unix_text, "unix:%s", path);
-    CHECK(listen(listening, 5) == 0);
-    use_up(0);
-    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
-    CHECK(fds[0] >= FD_SETSIZE);
-    CHECK(asynchat_channel_new_socket(base, fds[0], &handler, NULL, &ch) ==
-          -EMFILE);
-    CHECK(asynchat_connect(base, "127.0.0.1:9", 0, &handler, NULL, &ch) ==
-          -EMFILE);
-    CHECK(asynchat_server_new(base, "127.0.0.1:0", &handler, NULL, NULL,
-                              &server) == -EMFILE);
-    CHECK(asynchat_server_new(base, unix_text, &handler, NULL, NULL, &server) ==
-          -EMFILE);
-    CHECK(access(path, F_OK) < 0);
-    CHECK((next = dup(listening)) >= FD_SETSIZE);
-    CHECK(asynchat_server_new_socket(base, next, &handler, NULL, NULL,
-                                     &server) == -EMFILE);
-    CHECK(is_open(next) && is_open(fds[0]));
-    CHECK(dup(0) == next + 1); /* no other is left */
-    struct bufferevent *bev = bufferevent_socket_new(base, fds[1], 0);
-    CHECK(bev);
-    CHECK(asynchat_channel_new(bev, 0, &handler, NULL, &ch) == -EMFILE);
-    bufferevent_free(bev);
-    CHECK(ch == none && server == (void *)&connected);
+    struct event_base *base = event_base_new();
+    (void)state;
+    assert_ptr_equal(base, left.base);
+    for (int i = 0; i < left.count; i++) {
+        asynchat_channel_free(left.channels[i]);
+        asynchat_server_free(left.servers[i]);
+    }
     event_base_loop(base, EVLOOP_NONBLOCK);
+    event_base_free(base);
+    for (int i = 0; i < left.peers_count; i++)
+        close(left.peers[i]);
+    while (kept_count > 0)
+        free(kept[--kept_count]);
     return 0;
 }
 
-static int what_wakes_the_loop_for_others_is_refused(struct event_base *base)
+static struct asynchat_channel *make_channel(struct event_base *base)
 {
     struct asynchat_channel *ch;
-    struct asynchat_workers *workers;
     int fds[2];
-    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
-    CHECK(asynchat_channel_new_socket(base, fds[0], &handler, NULL, &ch) == 0);
-    int last = use_up(0);
-    CHECK(asynchat_get_id(ch) == 0);
-    CHECK(asynchat_workers_new(1, NULL, NULL, &workers) == -EMFILE);
-    close(last);
-    CHECK(asynchat_get_id(ch) != 0);
-    turn_base(base);
-    CHECK(connected == 1);
-    asynchat_channel_free(ch);
-    return 0;
+    left.base = base;
+    make_socketpair(fds);
+    left.peers[left.peers_count++] = fds[1];
+    assert_int_equal(
+        asynchat_channel_new_socket(base, fds[0], &ignorer, NULL, &ch), 0);
+    return ch;
 }
 
-/* --- accepting --- */
-
-static int client_of(const struct asynchat_server *server, int fd)
+static struct asynchat_channel *leave_channel(struct event_base *base)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    to.sin_port = htons((uint16_t)asynchat_server_port(server));
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
-        return -errno;
-    return send(fd, "hello\n", 6, MSG_NOSIGNAL) == 6 ? 0 : -errno;
+    struct asynchat_channel *ch = make_channel(base);
+    left.channels[left.count++] = ch;
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    return ch;
 }
 
-/* It is accepted, and waits for a descriptor that is free. */
-static int a_connection_waits(struct event_base *base,
-                              const struct asynchat_server_options *options)
+static struct asynchat_server *make_server(struct event_base *base)
 {
     struct asynchat_server *server;
-    struct asynchat_server_stats stats;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    CHECK(asynchat_server_new(base, "127.0.0.1:0", &handler, NULL, options,
-                              &server) == 0);
-    int last = use_up(0);
-    CHECK(client_of(server, fd) == 0);
-    for (int i = 0; i < 3; i++) {
-        turn_base(base);
-        CHECK(connected == 0);
-        clock_advance(100);
-    }
-    asynchat_server_get_stats(server, &stats, sizeof stats);
-    CHECK(stats.pauses == 1 && stats.accepted == 0);
-    close(last);
-    char text[6] = "";
-    for (int i = 0; i < 200 && recv(fd, text, 6, MSG_DONTWAIT) < 0; i++) {
-        turn_base(base);
-        clock_advance(100);
-        usleep(options ? 1000 : 0);
-    }
-    CHECK(memcmp(text, "hello", 5) == 0);
-    asynchat_server_get_stats(server, &stats, sizeof stats);
-    CHECK(stats.accepted == 1 && connected == 1 && served == 1);
-    CHECK(!is_open(FD_SETSIZE + 1));
-    asynchat_server_free(server);
-    return 0;
+    assert_int_equal(
+        asynchat_server_new(base, "127.0.0.1:0", &ignorer, NULL, NULL, &server),
+        0);
+    return server;
 }
 
-static int a_connection_waits_for_a_descriptor(struct event_base *base)
+static struct event_base *next_base(struct event_base *base)
 {
-    return a_connection_waits(base, NULL);
+    event_base_free(base);
+    struct event_base *next = event_base_new();
+    assert_ptr_equal(next, base);
+    return next;
 }
 
-static int also_one_for_workers(struct event_base *base)
+/* A new channel is posted to, and with it the loop ends. */
+static void expect_new_loop_works(struct event_base *base)
 {
-    struct asynchat_server_options options = {.size = sizeof options};
-    CHECK(asynchat_workers_new(1, NULL, NULL, &options.workers) == 0);
-    int line = a_connection_waits(base, &options);
-    asynchat_workers_free(options.workers);
-    return line;
+    struct asynchat_channel *ch = make_channel(base);
+    uint64_t id = asynchat_get_id(ch);
+    assert_int_not_equal(id, 0);
+    assert_int_equal(asynchat_post(id, ran_with, "new"), 0);
+    assert_int_equal(asynchat_post(id, close_it, NULL), 0);
+    ran[0] = '\0';
+    for (int i = 0; i < 10; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    assert_string_equal(ran, "new ");
+    assert_int_equal(event_base_loop(base, EVLOOP_NONBLOCK), 1); /* is over */
+    assert_int_equal(asynchat_post(id, ran_with, "late"), ASYNCHAT_ECLOSED);
 }
 
-static int one_that_waits_when_it_stops_is_lost(struct event_base *base)
+static void posts_to_an_event_base_that_is_gone_are_refused(void **state)
 {
-    struct asynchat_server *server;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    CHECK(asynchat_server_new(base, "127.0.0.1:0", &handler, NULL, NULL,
-                              &server) == 0);
-    use_up(0);
-    CHECK(client_of(server, fd) == 0);
-    turn_base(base);
-    CHECK(asynchat_server_stop(server, 0, NULL, NULL) == 0);
-    turn_base(base);
-    CHECK(connected == 0 && !is_open(FD_SETSIZE));
-    return 0;
-}
-
-/* --- the child --- */
-
-static _Noreturn void run(int (*test)(struct event_base *base))
-{
-    alarm(60);
-    setenv("EVENT_NOEPOLL", "1", 1);
-    setenv("EVENT_NOPOLL", "1", 1);
     struct event_base *base = event_base_new();
-    int line = strcmp(event_base_get_method(base), "select") == 0 ? test(base)
-                                                                  : __LINE__;
-    if (line != 0)
-        fprintf(stderr, "%s:%d: not so\n", __FILE__, line);
-    _exit(line != 0);
+    uint64_t id = asynchat_get_id(leave_channel(base));
+    (void)state;
+    assert_int_equal(asynchat_post(id, ran_with, "before"), 0);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    event_base_free(base);
+    assert_int_equal(asynchat_post(id, ran_with, "after"), ASYNCHAT_ECLOSED);
+    assert_int_equal(asynchat_post(id, ran_with, "after"), ASYNCHAT_ECLOSED);
 }
 
-static void in_a_child(int (*test)(struct event_base *base))
+static void also_behind_one_that_had_not_run(void **state)
 {
-    struct rlimit limit;
-    int status;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    if (limit.rlim_max < ENOUGH) {
-        print_message("no more than %d descriptors\n", (int)limit.rlim_max);
-        skip();
-    }
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        limit.rlim_cur = ENOUGH;
-        setrlimit(RLIMIT_NOFILE, &limit);
-        run(test);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
+    struct event_base *base = event_base_new();
+    uint64_t id = asynchat_get_id(leave_channel(base));
+    (void)state;
+    assert_int_equal(asynchat_post(id, ran_with, "before"), 0);
+    event_base_free(base);
+    assert_int_equal(asynchat_post(id, ran_with, "after"), ASYNCHAT_ECLOSED);
 }
 
-#define IN_A_CHILD(test)                                                       \
-    static void test##_(void **state)                                          \
-    {                                                                          \
-        (void)state;                                                           \
-        in_a_child(test);                                                      \
-    }
+static void the_next_at_its_address_has_a_loop_of_its_own(void **state)
+{
+    struct event_base *base = event_base_new();
+    struct asynchat_channel *old = leave_channel(base);
+    uint64_t id = asynchat_get_id(old);
+    (void)state;
+    base = next_base(base);
+    expect_new_loop_works(base);
+    assert_int_equal(asynchat_post(id, ran_with, "old"), ASYNCHAT_ECLOSED);
+    event_base_free(base);
+}
 
-IN_A_CHILD(calls_are_refused)
-IN_A_CHILD(what_wakes_the_loop_for_others_is_refused)
-IN_A_CHILD(a_connection_waits_for_a_descriptor)
-IN_A_CHILD(also_one_for_workers)
-IN_A_CHILD(one_that_waits_when_it_stops_is_lost)
+/* When the next begins, and as if the channel had gone in order. */
+static void what_had_not_run_is_called_without_the_channel(void **state)
+{
+    struct event_base *base = event_base_new();
+    uint64_t id = asynchat_get_id(leave_channel(base));
+    (void)state;
+    ran[0] = '\0';
+    assert_int_equal(asynchat_post(id, ran_with, "one"), 0);
+    assert_int_equal(asynchat_post(id, ran_with, "two"), 0);
+    base = next_base(base);
+    struct asynchat_channel *ch = make_channel(base);
+    assert_string_equal(ran, "one(gone) two(gone) ");
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    assert_string_equal(ran, "one(gone) two(gone) ");
+    asynchat_channel_free(ch);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    event_base_free(base);
+}
+
+static void a_channel_without_id_that_is_left_is_no_matter(void **state)
+{
+    struct event_base *base = event_base_new();
+    struct asynchat_channel *old = leave_channel(base);
+    (void)state;
+    base = next_base(base);
+    expect_new_loop_works(base);
+    assert_int_equal(asynchat_get_id(old), 0);
+    event_base_free(base);
+}
+
+static void nor_is_a_server_that_is_left(void **state)
+{
+    struct event_base *base = event_base_new();
+    (void)state;
+    left.servers[left.count++] = make_server(base);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    base = next_base(base);
+    expect_new_loop_works(base);
+    event_base_free(base);
+}
+
+static void each_of_many_has_its_own(void **state)
+{
+    struct event_base *base = event_base_new();
+    uint64_t ids[5];
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        ids[i] = asynchat_get_id(leave_channel(base));
+        assert_int_not_equal(ids[i], 0);
+        for (int j = 0; j <= i; j++)
+            assert_int_equal(asynchat_post(ids[j], ran_with, "x"),
+                             j == i ? 0 : ASYNCHAT_ECLOSED);
+        base = next_base(base);
+    }
+    expect_new_loop_works(base);
+    event_base_free(base);
+}
+
+/* --- one that is there --- */
+
+static void expect_shared(struct event_base *base,
+                          const struct asynchat_channel *with)
+{
+    struct asynchat_channel *ch = make_channel(base);
+    assert_ptr_equal(ch->transport.loop, with->transport.loop);
+    asynchat_channel_free(ch);
+}
+
+static void nothing(struct asynchat_channel *ch)
+{
+    (void)ch;
+}
+
+static void pause_it(struct asynchat_channel *ch)
+{
+    asynchat_pause_reading(ch);
+}
+
+static void fill_it(struct asynchat_channel *ch)
+{
+    static char much[1 << 22];
+    assert_int_equal(asynchat_push(ch, much, sizeof much), 0);
+}
+
+static void ask_its_id(struct asynchat_channel *ch)
+{
+    assert_int_not_equal(asynchat_get_id(ch), 0);
+}
+
+/* In whatever state the channel is that tells it. */
+static void a_loop_that_is_there_is_shared(void **state)
+{
+    static void (*const bring[])(struct asynchat_channel * ch) = {
+        nothing, pause_it, fill_it, ask_its_id, asynchat_close};
+    enum { STATES = sizeof bring / sizeof bring[0] };
+    struct event_base *base = event_base_new();
+    struct asynchat_channel *first = make_channel(base), *ch[STATES];
+    (void)state;
+    for (int i = 0; i < STATES; i++) {
+        ch[i] = make_channel(base);
+        bring[i](ch[i]);
+        expect_shared(base, first);
+        event_base_loop(base, EVLOOP_NONBLOCK);
+        expect_shared(base, first);
+    }
+    for (int i = 0; i < STATES; i++)
+        if (bring[i] != asynchat_close)
+            asynchat_channel_free(ch[i]);
+    asynchat_channel_free(first);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    event_base_free(base);
+}
+
+static struct {
+    struct event_base *base;
+    const struct asynchat_channel *keeper;
+    int count;
+} checked;
+
+static void check_shared(struct asynchat_channel *ch, int status, void *arg)
+{
+    (void)ch;
+    (void)status;
+    (void)arg;
+    expect_shared(checked.base, checked.keeper);
+    checked.count++;
+}
+
+static void check_stopped(void *arg)
+{
+    check_shared(NULL, 0, arg);
+}
+
+static const struct asynchat_handler checker = {.size = sizeof checker,
+                                                .handle_close = check_shared};
+
+/* The timer of the server is not pending in the middle of that. */
+static void also_while_a_server_stops(void **state)
+{
+    struct event_base *base = event_base_new();
+    struct asynchat_server *server;
+    struct asynchat_channel *ch;
+    const struct asynchat_handler *handlers[2] = {&ignorer, &ignorer};
+    struct asynchat_channel *pair[2];
+    char address[ASYNCHAT_ADDRESS_SIZE];
+    (void)state;
+    assert_int_equal(asynchat_pair_new(base, handlers, NULL, pair), 0);
+    left.base = base;
+    checked.base = base;
+    checked.keeper = pair[0];
+    checked.count = 0;
+    assert_int_equal(
+        asynchat_server_new(base, "127.0.0.1:0", &checker, NULL, NULL, &server),
+        0);
+    asynchat_server_address(server, address, sizeof address);
+    assert_int_equal(asynchat_connect(base, address, 0, &checker, NULL, &ch),
+                     0);
+    for (int i = 0; i < 10; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    assert_int_equal(asynchat_server_connections(server), 1);
+    assert_int_equal(asynchat_server_stop(server, 0, check_stopped, NULL), 0);
+    for (int i = 0; i < 100 && checked.count < 3; i++) {
+        usleep(1000);
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    }
+    assert_int_equal(checked.count, 3);
+    asynchat_channel_free(pair[0]);
+    asynchat_channel_free(pair[1]);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    event_base_free(base);
+}
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(calls_are_refused_),
-        cmocka_unit_test(what_wakes_the_loop_for_others_is_refused_),
-        cmocka_unit_test(a_connection_waits_for_a_descriptor_),
-        cmocka_unit_test(also_one_for_workers_),
-        cmocka_unit_test(one_that_waits_when_it_stops_is_lost_),
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(posts_to_an_event_base_that_is_gone_are_refused),
+        cmocka_unit_test(also_behind_one_that_had_not_run),
+        cmocka_unit_test(the_next_at_its_address_has_a_loop_of_its_own),
+        cmocka_unit_test(what_had_not_run_is_called_without_the_channel),
+        cmocka_unit_test(a_channel_without_id_that_is_left_is_no_matter),
+        cmocka_unit_test(nor_is_a_server_that_is_left),
+        cmocka_unit_test(each_of_many_has_its_own),
+        cmocka_unit_test(a_loop_that_is_there_is_shared),
+        cmocka_unit_test(also_while_a_server_stops),
     };
-    return RUN(tests);
+    event_set_mem_functions(block_new, block_resize, block_free);
+    return cmocka_run_group_tests(tests, NULL, clean_up);
 }

@@ -38,6 +38,9 @@
  *   whose answers are long calls asynchat_join(ch, ch), so that it reads the next
  *   request when the last answers are taken.
  * - The loop ends by itself when the last channel and server are gone.
+ * - Free channels and servers before their event base. What is left behind by
+ *   event_base_free() may not be used any more, nor freed, and keeps its memory
+ *   and descriptors; posts to it answer ASYNCHAT_ECLOSED.
  * - One thread for each event base: a channel is used from the thread that
  *   runs its loop. Others post to it: see post.h.
  * - libevent's select cannot have descriptors from FD_SETSIZE (1024) on. In a loop

@@ -17,6 +17,10 @@
  * - A loop whose last channel and server go calls what has not run yet with
  *   NULL, then and there: inside the call that freed the last of them, or
  *   after its handle_close. From then on a post answers ASYNCHAT_ECLOSED.
+ * - An event base that is freed before its channels runs no posts: from then on
+ *   they answer ASYNCHAT_ECLOSED. What had not run is called with NULL when the
+ *   first channel or server is made in another event base at the same address,
+ *   or never. So end the threads that post before.
  * - In a loop where an id was asked for, posts may come at any time: it runs
  *   until its last channel and server are gone, also if none of them waits for
  *   anything else.
@@ -45,9 +49,9 @@ ASYNCHAT_API uint64_t asynchat_get_id(struct asynchat_channel *ch);
  * NULL if the channel is gone by then. Borrows `arg` until that. Any thread, and
  * inside any callback; not from a signal handler. On failure the function is not
  * called. Errors: -EINVAL (`id` is 0, or `function` NULL), -ENOMEM,
- * ASYNCHAT_ECLOSED (the channel is gone, and so is its loop's last; or it is a
- * worker's, and this is a child after fork(2)), those of write(2), and in a child
- * those of eventfd(2). Since 0.1. */
+ * ASYNCHAT_ECLOSED (the channel is gone, and so is its loop's last, or its event
+ * base; or it is a worker's, and this is a child after fork(2)), those of write(2),
+ * and in a child those of eventfd(2). Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_post(
     uint64_t id, void (*function)(struct asynchat_channel *ch, void *arg),
     void *arg);
