@@ -151,8 +151,11 @@ class Recorder(asynchat.async_chat):
             raise SystemExit("bad command: " + " ".join(words))
 
     def do_push(self, line, kind, *words):
+        """An empty push is left out. asynchat would take a turn for it, which sends nothing, and end_when_sent() would
+        then come before the next producer was asked."""
         if kind == "push":
-            self.push(data(words[0]))
+            if data(words[0]):
+                self.push(data(words[0]))
         elif kind == "producer":
             self.push_with_producer(Producer(self, line, words[0], list(words[1:])))
         else:
