@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -16,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -558,6 +560,16 @@ int __wrap_fcntl(int fd, int command, ...)
     return (int)call_done(__real_fcntl(fd, command, argument));
 }
 
+/* As it is called where files may be large. */
+int __wrap_fcntl64(int fd, int command, ...)
+{
+    va_list args;
+    va_start(args, command);
+    void *argument = va_arg(args, void *);
+    va_end(args);
+    return __wrap_fcntl(fd, command, argument);
+}
+
 int __wrap_ioctl(int fd, unsigned long request, ...)
 {
     va_list args;
@@ -671,6 +683,31 @@ static void wait_over(int timeout)
     }
 }
 
+/* With exact timers, which the environment can ask for, libevent 2.1 has set one
+ * that is due after so many milliseconds, and waits without a timeout. */
+static int timer = -1;
+
+int __real_timerfd_settime(int fd, int flags, const struct itimerspec *time,
+                           struct itimerspec *before);
+
+/* Rounded up. */
+static int milliseconds(const struct timespec *time)
+{
+    long long ms = time->tv_sec * 1000LL + (time->tv_nsec + 999999) / 1000000;
+    return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *time,
+                           struct itimerspec *before)
+{
+    if (apart)
+        return __real_timerfd_settime(fd, flags, time, before);
+    timer = milliseconds(&time->it_value);
+    if (timer == 0)
+        timer = -1;
+    return 0;
+}
+
 int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most,
                       int timeout)
 {
@@ -682,8 +719,17 @@ int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most,
     if (n == 0 && timeout != 0 && inject.grace > 0)
         n = __real_epoll_wait(epoll, events, most, (int)inject.grace);
     if (n == 0)
-        wait_over(timeout);
+        wait_over(timeout < 0 ? timer : timeout);
     return n;
+}
+
+/* libevent 2.2's. */
+int __wrap_epoll_pwait2(int epoll, struct epoll_event *events, int most,
+                        const struct timespec *timeout, const sigset_t *mask)
+{
+    (void)mask;
+    return __wrap_epoll_wait(epoll, events, most,
+                             timeout ? milliseconds(timeout) : -1);
 }
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
