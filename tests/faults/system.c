@@ -4,6 +4,7 @@
 #include "sweep.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 /* The n-th call with each of these errors; or quickly, with one of them, each
  * in its turn. */
@@ -20,11 +21,20 @@ static bool sweep_errors(struct sweep *sweep, unsigned at, const int *errors)
     return count > 0;
 }
 
+/* With a changelist libevent has said that an event is added before it tells
+ * epoll: that this failed, nobody can hear. */
+static bool nobody_hears(enum call call)
+{
+    return call == CALL_EPOLL_ADD && getenv("EVENT_EPOLL_USE_CHANGELIST");
+}
+
 /* Which call the n-th is, a run shows that is the same until then. */
 static void each_fails_once(struct sweep *sweep)
 {
     for (unsigned at = 1; at <= sweep->expected->calls && at <= TRACE; at++) {
         enum call call = sweep->expected->trace[at - 1];
+        if (nobody_hears(call))
+            continue;
         sweep_errors(sweep, at, call_errors[call].harmless);
         sweep_errors(sweep, at, call_errors[call].harmful);
     }
