@@ -368,6 +368,13 @@ void expect_got(struct fixture *f, const char *text)
     assert_string_equal(f->got ? (char *)f->got : "", text);
 }
 
+void need_edges(const struct fixture *f)
+{
+    if (f->over != OVER_PAIR &&
+        !(event_base_get_features(f->base) & EV_FEATURE_ET))
+        skip();
+}
+
 void set_crlf(struct fixture *f)
 {
     assert_int_equal(asynchat_set_terminator(f->ch, "\r\n", 2), 0);
@@ -511,6 +518,31 @@ int fixture_setup(void **state)
     f->peer = -1;
     f->base = event_base_new();
     *state = f;
+    return f->base ? 0 : -1;
+}
+
+static struct event_base *base_by(const char *method)
+{
+    struct event_config *config = event_config_new();
+    const char **known = event_get_supported_methods();
+    if (!config)
+        return NULL;
+    event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
+    for (; *known; known++)
+        if (strcmp(*known, method) != 0)
+            event_config_avoid_method(config, *known);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+int fixture_setup_by(void **state, const char *method)
+{
+    if (fixture_setup(state) < 0)
+        return -1;
+    struct fixture *f = *state;
+    event_base_free(f->base);
+    f->base = base_by(method);
     return f->base ? 0 : -1;
 }
 

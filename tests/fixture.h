@@ -75,6 +75,10 @@ struct fixture {
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
+/* As fixture_setup(), in a loop that waits by "epoll", "poll" or "select",
+ * whatever the environment asks of libevent. */
+int fixture_setup_by(void **state, const char *method);
+
 /* The handlers that record: messages in pieces, or whole. */
 extern const struct asynchat_handler recorder, whole_recorder;
 /* The same, that go on after a message that was too long. */
@@ -107,6 +111,10 @@ void feed_reset(struct fixture *f);
 /* What was recorded since the last call, or what the far end received. */
 void expect(struct fixture *f, const char *events);
 void expect_got(struct fixture *f, const char *text);
+
+/* Skips a test of what is heard of a peer that is not read from, over a socket in
+ * a loop that does not tell edges. */
+void need_edges(const struct fixture *f);
 
 /* The terminator "\r\n". */
 void set_crlf(struct fixture *f);

@@ -336,36 +336,25 @@ static void disallow_negative_terminator(void **state)
 
 /* --- with each way to wait --- */
 
-/* `others`: what libevent is not to use, so that it takes the one named. */
-static int setup(void **state, const char *method, const char *const others[])
+static int setup(void **state, const char *method)
 {
-    struct event_config *config = event_config_new();
     *state = (void *)(intptr_t)OVER_TCP;
-    if (!config || fixture_setup(state) != 0)
-        return -1;
-    struct fixture *f = *state;
-    event_base_free(f->base);
-    for (; *others; others++)
-        event_config_avoid_method(config, *others);
-    f->base = event_base_new_with_config(config);
-    event_config_free(config);
-    return f->base && strcmp(event_base_get_method(f->base), method) == 0 ? 0
-                                                                          : -1;
+    return fixture_setup_by(state, method);
 }
 
 static int setup_epoll(void **state)
 {
-    return setup(state, "epoll", (const char *const[]){NULL});
+    return setup(state, "epoll");
 }
 
 static int setup_poll(void **state)
 {
-    return setup(state, "poll", (const char *const[]){"epoll", NULL});
+    return setup(state, "poll");
 }
 
 static int setup_select(void **state)
 {
-    return setup(state, "select", (const char *const[]){"epoll", "poll", NULL});
+    return setup(state, "select");
 }
 
 #define BY(method, test)                                                       \

@@ -122,6 +122,7 @@ static void the_output_stays_open(void **state)
 static void a_reset_is_noticed_with_the_output_open(void **state)
 {
     struct fixture *f = start(state);
+    need_edges(f);
     f->on_eof = keep_open;
     feed_eof(f);
     settle(f);

@@ -194,6 +194,7 @@ static void the_end_of_file_comes_last(void **state)
 static void a_peer_that_resets_is_noticed(void **state)
 {
     struct fixture *f = start_counting(state);
+    need_edges(f);
     set(f, (struct asynchat_rates){.read = 10});
     feed_bytes(f, 1000);
     f->log_len = 0;
