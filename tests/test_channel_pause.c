@@ -257,6 +257,7 @@ static void a_sender_has_to_wait(void **state)
 static void the_end_is_told_when_nothing_is_undelivered(void **state)
 {
     struct fixture *f = start(state);
+    need_edges(f);
     set_crlf(f);
     feed_string(f, "one\r\n");
     settle(f);
@@ -271,6 +272,7 @@ static void the_end_is_told_when_nothing_is_undelivered(void **state)
 static void the_end_is_told_when_no_whole_message_is_undelivered(void **state)
 {
     struct fixture *f = start_whole(state);
+    need_edges(f);
     set_crlf(f);
     feed_string(f, "one\r\n");
     settle(f);
@@ -286,6 +288,7 @@ static void the_end_is_told_when_no_whole_message_is_undelivered(void **state)
 static void the_end_is_told_in_the_middle_of_a_message(void **state)
 {
     struct fixture *f = start(state);
+    need_edges(f);
     set_crlf(f);
     feed_string(f, "one");
     settle(f);
@@ -374,6 +377,7 @@ static void the_output_outlives_a_paused_input(void **state)
 static void a_reset_is_told_at_once(void **state)
 {
     struct fixture *f = start(state);
+    need_edges(f);
     set_crlf(f);
     f->on_found = pause_reading;
     feed_string(f, "one\r\ntwo\r\n");
@@ -676,6 +680,18 @@ static void bad_budgets_are_refused(void **state)
     assert_true(asynchat_get_message_budget(f->ch) == UINT_MAX);
 }
 
+/* In a loop that does not tell edges. */
+static int setup_poll(void **state)
+{
+    return fixture_setup_by(state, "poll");
+}
+
+#define BY_POLL(kind, test)                                                    \
+    {                                                                          \
+#test " over " #kind " by poll", test, setup_poll, fixture_teardown,   \
+            (void *)(intptr_t)OVER_##kind                                      \
+    }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -712,6 +728,9 @@ int main(void)
         OVER_SOCKETS(a_reset_is_told_with_output_waiting),
         OVER_SOCKETS(input_that_comes_meanwhile_wakes_nobody),
         OVER(TCP, a_reset_behind_the_end_is_told),
+        BY_POLL(SOCKETPAIR, a_reset_is_told_with_output_waiting),
+        BY_POLL(TCP, a_reset_is_told_with_output_waiting),
+        BY_POLL(SOCKETPAIR, waiting_input_costs_nothing),
         OVER_ALL(waiting_input_costs_nothing),
         OVER_SOCKETS(ends_while_paused),
         OVER(BUFFEREVENT, ends_while_paused),
