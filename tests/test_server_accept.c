@@ -8,11 +8,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -44,12 +48,42 @@ int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
 
 static int wakeups; /* descriptors for which the loop has woken up */
 
+static int woken(long n)
+{
+    wakeups += n > 0 ? (int)n : 0;
+    return (int)n;
+}
+
+/* Each way that libevent may wait. No loop here waits for long, so that signals
+ * stay as they are. */
 int epoll_wait(int epoll, struct epoll_event *events, int most, int timeout)
 {
-    int n =
-        (int)syscall(SYS_epoll_pwait, epoll, events, most, timeout, NULL, 8);
-    wakeups += n > 0 ? n : 0;
-    return n;
+    return woken(
+        syscall(SYS_epoll_pwait, epoll, events, most, timeout, NULL, 8));
+}
+
+int epoll_pwait2(int epoll, struct epoll_event *events, int most,
+                 const struct timespec *timeout, const sigset_t *mask)
+{
+    (void)mask;
+    return epoll_wait(
+        epoll, events, most,
+        timeout ? (int)(timeout->tv_sec * 1000 + timeout->tv_nsec / 1000000)
+                : -1);
+}
+
+int poll(struct pollfd *list, nfds_t count, int timeout)
+{
+    struct timespec time = {timeout / 1000, timeout % 1000 * 1000000L};
+    return woken(ppoll(list, count, timeout < 0 ? NULL : &time, NULL));
+}
+
+int select(int count, fd_set *in, fd_set *out, fd_set *urgent,
+           struct timeval *timeout)
+{
+    struct timespec time = {timeout ? timeout->tv_sec : 0,
+                            timeout ? timeout->tv_usec * 1000 : 0};
+    return woken(pselect(count, in, out, urgent, timeout ? &time : NULL, NULL));
 }
 
 /* Until accepting is tried again. */
@@ -503,6 +537,18 @@ static void a_connection_that_waits_for_memory_is_counted_once(void **state)
     assert_int_equal(asynchat_server_connections(f->server), 0);
 }
 
+/* Else the tests above would see nothing. */
+static void a_wake_up_is_counted_however_libevent_waits(void **state)
+{
+    struct fixture *f = serve(state, "127.0.0.1:0");
+    wakeups = 0;
+    int fd = dial_server(f);
+    turn(f);
+    assert_true(wakeups > 0);
+    close(fd);
+    turn(f);
+}
+
 int main(void)
 {
     event_set_mem_functions(maybe_malloc, maybe_realloc, free);
@@ -510,6 +556,7 @@ int main(void)
         OVER(TCP, a_server_that_stops_does_not_accept_for_ever),
         OVER(TCP, an_error_of_one_that_waits_costs_only_that),
         OVER(TCP, an_error_that_stays_is_asked_for_once),
+        OVER(TCP, a_wake_up_is_counted_however_libevent_waits),
         OVER(TCP, over_the_limit_connections_wait_until_one_is_gone),
         OVER(TCP, while_it_is_full_a_server_does_not_try),
         OVER(TCP, channels_that_are_freed_make_room_as_well),
