@@ -125,11 +125,21 @@ def client(port, message, host="127.0.0.1"):
 
 # --- echo ---
 
+def by_party(transcript):
+    """What each of them says, in its order."""
+    blocks = re.split(rb"^(?=Echo)", transcript, flags=re.M)
+    return sorted(blocks, key=lambda block: block.partition(b":")[0])
+
+
 def echo_prints_the_transcript():
+    """Whose turn comes first, where two have one, is the order in which epoll tells it."""
     with open(HERE + "/data/transcript.txt", "rb") as file:
         transcript = file.read()
     output, errors, status = run([program("echo")])
-    expect((re.sub(rb"(?<=127\.0\.0\.1', )\d+", b"PORT", output, count=1), errors, status), (transcript, "", 0))
+    said = re.sub(rb"(?<=127\.0\.0\.1', )\d+", b"PORT", output, count=1)
+    if "EVENT_NOEPOLL" in os.environ or "EVENT_EPOLL_USE_CHANGELIST" in os.environ:
+        said, transcript = by_party(said), by_party(transcript)
+    expect((said, errors, status), (transcript, "", 0))
 
 
 # --- echo_server and echo_client ---
