@@ -12,6 +12,7 @@
 
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <event2/util.h>
 
 /* In place of libc's, for the library and for libevent. */
 static uint64_t now = 1000000; /* milliseconds */
@@ -568,6 +569,7 @@ static void a_channel_that_connects_has_its_time_when_it_is_up(void **state)
     int fds[2];
     f->base = f->base ? f->base : event_base_new();
     make_socketpair(fds);
+    assert_int_equal(evutil_make_socket_nonblocking(fds[0]), 0);
     struct bufferevent *bev =
         bufferevent_socket_new(f->base, -1, BEV_OPT_CLOSE_ON_FREE);
     assert_int_equal(

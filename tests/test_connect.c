@@ -14,6 +14,7 @@
 
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <event2/util.h>
 
 #include "address.h"
 
@@ -237,6 +238,7 @@ static void pushed_to_in_the_pass_it_comes_up_in_it_receives(void **state)
     struct fixture *f = listen_on(state, "127.0.0.1:0");
     int fds[2];
     make_socketpair(fds);
+    assert_int_equal(evutil_make_socket_nonblocking(fds[0]), 0);
     assert_int_equal(write(fds[1], "x", 1), 1);
     struct event *other = event_new(f->base, fds[0], EV_READ, push_greeting, f);
     event_add(other, NULL);
