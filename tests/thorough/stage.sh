@@ -26,7 +26,8 @@ targets=()
 build_tree() {
     local folder=$out/$1
     shift
-    "$top/cmake/quiet" cmake -S "$top" -B "$folder" -DASYNCHAT_BUILD_TESTS=ON -DASYNCHAT_INSTALL=OFF "$@" || return
+    "$top/cmake/quiet" cmake -S "$top" -B "$folder" -DASYNCHAT_BUILD_TESTS=ON -DASYNCHAT_BUILD_EXAMPLES=ON \
+        -DASYNCHAT_INSTALL=OFF "$@" || return
     "$top/cmake/quiet" cmake --build "$folder" -j "$(nproc)" ${targets[0]+--target "${targets[@]}"}
 }
 
