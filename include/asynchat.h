@@ -6,6 +6,7 @@
 #include <asynchat/channel.h>
 #include <asynchat/connect.h>
 #include <asynchat/error.h>
+#include <asynchat/framer.h>
 #include <asynchat/log.h>
 #include <asynchat/pair.h>
 #include <asynchat/post.h>

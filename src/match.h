@@ -125,7 +125,7 @@ static inline bool match_find(const struct match *m, const uint8_t *piece,
 {
     const struct needle *needle = m->needle;
     *at = 0;
-    if (m->kind != ASYNCHAT_STRING || m->held > 0 || m->left == 0 || len == 1)
+    if (m->kind != ASYNCHAT_STRING || m->held > 0 || m->left == 0 || len < 2)
         return false;
     *at = asynchat__search(&needle->search, piece, 0, len);
     return needle->len <= len - *at && needle_stands(needle, piece + *at);

@@ -365,7 +365,20 @@ def a_proxy_passes_everything_on_and_ends():
             expect((output, errors.decode(), process.returncode), (b"", "", 0))
 
 
+# --- split ---
+
+def messages_become_lines_without_an_event_library():
+    expect(run([program("split"), r"\r\n"], b"a\r\n\r\nb\rc\r\nd\r"), (b"a\n\nb\rc\nd\r\n", "", 0))
+    expect(run([program("split"), "--"], b"-" * 9), (4 * b"\n" + b"-\n", "", 0))
+    expect(run([program("split"), ""], BIG), (BIG + b"\n", "", 0))
+    expect(run([program("split")]), (b"", "usage: split TERMINATOR\n", 2))
+    libraries, _, status = run(["ldd", program("split")])
+    if status == 0 and b"event" in libraries:
+        raise AssertionError(f"split needs an event library: {libraries!r}")
+
+
 CHECKS = [
+    messages_become_lines_without_an_event_library,
     a_proxy_passes_everything_on_and_ends,
     an_asynchat_client_gets_its_echo,
     an_asynchat_server_serves_the_client,

@@ -32,6 +32,7 @@ struct event_base;
 
 /* ours */
 struct asynchat_channel;
+struct asynchat_framer;
 struct asynchat_producer;
 struct asynchat_rate_group;
 struct asynchat_server;

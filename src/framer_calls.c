@@ -1,0 +1,145 @@
+/* The framer for programs: one with a cursor and terminators of its own.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include <asynchat/framer.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "framer.h"
+
+struct asynchat_framer {
+    struct framer f;
+    struct framer_cursor c;
+    struct needles recent;
+    uint64_t total; /* of the message that ended last */
+};
+
+struct asynchat_framer *asynchat_framer_new(void)
+{
+    struct asynchat_framer *framer = calloc(1, sizeof *framer);
+    if (framer)
+        asynchat__framer_init(&framer->f);
+    return framer;
+}
+
+void asynchat_framer_free(struct asynchat_framer *framer)
+{
+    if (!framer)
+        return;
+    asynchat__framer_free(&framer->f);
+    asynchat__needles_free(&framer->recent);
+    free(framer);
+}
+
+static int framer_set(struct asynchat_framer *framer,
+                      enum asynchat_terminator kind, const void *bytes,
+                      uint64_t len)
+{
+    return asynchat__framer_set(&framer->f, &framer->c, &framer->recent, kind,
+                                bytes, len);
+}
+
+int asynchat_framer_set_terminator(struct asynchat_framer *framer,
+                                   const void *bytes, size_t len)
+{
+    if (!framer || (!bytes && len > 0) || len > ASYNCHAT_TERMINATOR_MAX)
+        return -EINVAL;
+    return framer_set(framer, ASYNCHAT_STRING, bytes, len);
+}
+
+int asynchat_framer_set_terminator_length(struct asynchat_framer *framer,
+                                          uint64_t len)
+{
+    if (!framer || len > INT64_MAX)
+        return -EINVAL;
+    return framer_set(framer, ASYNCHAT_LENGTH, NULL, len);
+}
+
+int asynchat_framer_set_terminator_none(struct asynchat_framer *framer)
+{
+    return framer ? framer_set(framer, ASYNCHAT_NONE, NULL, 0) : -EINVAL;
+}
+
+int asynchat_framer_set_limit(struct asynchat_framer *framer, size_t limit,
+                              int drops)
+{
+    if (!framer || limit == 0)
+        return -EINVAL;
+    asynchat__framer_limit(&framer->f, &framer->c, limit, drops != 0);
+    return 0;
+}
+
+int asynchat_framer_feed(struct asynchat_framer *framer, const void *bytes,
+                         size_t len)
+{
+    if (!framer || (!bytes && len > 0))
+        return -EINVAL;
+    if (framer->c.at != framer->c.end)
+        return -EBUSY;
+    asynchat__framer_leave(&framer->f, &framer->c);
+    if (len > 0)
+        framer_feed(&framer->c, bytes, len);
+    return 0;
+}
+
+/* Whether a message is over. */
+static bool is_end(enum framer_event event)
+{
+    return event == FRAMER_END || event == FRAMER_DROPPED ||
+           event == FRAMER_OVER;
+}
+
+static enum asynchat_framer_event framer_say(enum framer_event event)
+{
+    switch (event) {
+    case FRAMER_DATA:
+    case FRAMER_LAST:
+        return ASYNCHAT_FRAMER_DATA;
+    case FRAMER_END:
+    case FRAMER_OVER:
+        return ASYNCHAT_FRAMER_END;
+    case FRAMER_DROPPED:
+        return ASYNCHAT_FRAMER_DROPPED;
+    case FRAMER_TOO_LONG:
+        return ASYNCHAT_FRAMER_TOO_LONG;
+    default:
+        return ASYNCHAT_FRAMER_MORE;
+    }
+}
+
+enum asynchat_framer_event asynchat_framer_next(struct asynchat_framer *framer,
+                                                const void **data, size_t *len)
+{
+    enum framer_event event =
+        framer ? framer_next(&framer->f, &framer->c) : FRAMER_MORE;
+    bool bytes = event == FRAMER_DATA || event == FRAMER_LAST;
+    if (data)
+        *data = bytes ? framer->c.data : NULL;
+    if (len)
+        *len = bytes ? framer->c.len : 0;
+    if (is_end(event))
+        framer->total = framer->c.total;
+    return framer_say(event);
+}
+
+uint64_t asynchat_framer_get_total(const struct asynchat_framer *framer)
+{
+    return framer ? framer->total : 0;
+}
+
+void asynchat_framer_finish(struct asynchat_framer *framer)
+{
+    if (framer)
+        asynchat__framer_finish(&framer->f);
+}
+
+int asynchat_framer_is_cut_off(const struct asynchat_framer *framer)
+{
+    return framer && framer->f.cut_off;
+}
+
+void asynchat_framer_discard(struct asynchat_framer *framer)
+{
+    if (framer)
+        asynchat__framer_drop(&framer->f, &framer->c);
+}

@@ -1,0 +1,200 @@
+/* The framer as programs have it: linked from libasynchat-framer.a, and libc.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <errno.h>
+
+#include <cmocka.h>
+
+#include <asynchat/framer.h>
+
+/* Everything that the framer has to say, as "data(ab) end". */
+static const char *say(struct asynchat_framer *f)
+{
+    static char said[256];
+    enum asynchat_framer_event event;
+    const void *data;
+    size_t len, n = 0;
+    said[0] = '\0';
+    while ((event = asynchat_framer_next(f, &data, &len)) !=
+           ASYNCHAT_FRAMER_MORE) {
+        const char *space = n > 0 ? " " : "";
+        assert_true((event == ASYNCHAT_FRAMER_DATA) == (data != NULL));
+        assert_true((event == ASYNCHAT_FRAMER_DATA) == (len > 0));
+        if (event == ASYNCHAT_FRAMER_DATA)
+            n += (size_t)snprintf(said + n, sizeof said - n, "%sdata(%.*s)",
+                                  space, (int)len, (const char *)data);
+        else if (event == ASYNCHAT_FRAMER_END)
+            n += (size_t)snprintf(said + n, sizeof said - n, "%send", space);
+        else if (event == ASYNCHAT_FRAMER_DROPPED)
+            n += (size_t)snprintf(
+                said + n, sizeof said - n, "%sdropped(%llu)", space,
+                (unsigned long long)asynchat_framer_get_total(f));
+        else
+            n += (size_t)snprintf(said + n, sizeof said - n, "%slong", space);
+    }
+    return said;
+}
+
+static const char *feed(struct asynchat_framer *f, const char *bytes)
+{
+    assert_int_equal(asynchat_framer_feed(f, bytes, strlen(bytes)), 0);
+    return say(f);
+}
+
+static const char *end(struct asynchat_framer *f)
+{
+    asynchat_framer_finish(f);
+    return say(f);
+}
+
+static struct asynchat_framer *crlf(void)
+{
+    struct asynchat_framer *f = asynchat_framer_new();
+    assert_non_null(f);
+    assert_int_equal(asynchat_framer_set_terminator(f, "\r\n", 2), 0);
+    return f;
+}
+
+static void lines_and_a_number_in_turn(void **state)
+{
+    struct asynchat_framer *f = crlf();
+    const void *data;
+    size_t len;
+    (void)state;
+    assert_string_equal(feed(f, "5\r"), "data(5)");
+    assert_int_equal(asynchat_framer_feed(f, "\nabcdex\r\n", 9), 0);
+    assert_int_equal(asynchat_framer_next(f, &data, &len), ASYNCHAT_FRAMER_END);
+    assert_null(data);
+    assert_int_equal(asynchat_framer_get_total(f), 1);
+    assert_int_equal(asynchat_framer_set_terminator_length(f, 5), 0);
+    assert_int_equal(asynchat_framer_next(f, &data, &len),
+                     ASYNCHAT_FRAMER_DATA);
+    assert_int_equal(asynchat_framer_next(f, NULL, NULL), ASYNCHAT_FRAMER_END);
+    assert_int_equal(asynchat_framer_get_total(f), 5);
+    assert_int_equal(asynchat_framer_set_terminator(f, "\r\n", 2), 0);
+    assert_string_equal(say(f), "data(x) end");
+    assert_string_equal(end(f), "");
+    assert_false(asynchat_framer_is_cut_off(f));
+    asynchat_framer_free(f);
+}
+
+static void the_end_of_the_stream_ends_a_message_without_terminator(
+    void **state)
+{
+    struct asynchat_framer *f = crlf();
+    (void)state;
+    assert_int_equal(asynchat_framer_set_terminator_none(f), 0);
+    assert_string_equal(feed(f, "ab\r\n"), "data(ab\r\n)");
+    assert_string_equal(end(f), "end");
+    assert_false(asynchat_framer_is_cut_off(f));
+    asynchat_framer_free(f);
+}
+
+static void the_end_of_the_stream_cuts_a_message_off(void **state)
+{
+    struct asynchat_framer *f = crlf();
+    (void)state;
+    assert_string_equal(feed(f, "ab\r\n\r"), "data(ab) end");
+    assert_string_equal(end(f), "data(\r)");
+    assert_true(asynchat_framer_is_cut_off(f));
+    asynchat_framer_free(f);
+}
+
+static void messages_over_the_limit_are_dropped_or_too_long(void **state)
+{
+    struct asynchat_framer *f = crlf();
+    (void)state;
+    assert_int_equal(asynchat_framer_set_limit(f, 3, 1), 0);
+    assert_string_equal(feed(f, "abcd\r\nefg\r\n"),
+                        "data(abc) dropped(4) data(efg) end");
+    assert_int_equal(asynchat_framer_set_limit(f, 3, 0), 0);
+    assert_string_equal(feed(f, "abcd\r\n"), "data(abc) long dropped(4)");
+    asynchat_framer_free(f);
+}
+
+static void a_span_is_handed_out_before_the_next(void **state)
+{
+    struct asynchat_framer *f = crlf();
+    (void)state;
+    assert_int_equal(asynchat_framer_feed(f, "a\r\nb", 4), 0);
+    assert_int_equal(asynchat_framer_feed(f, "c", 1), -EBUSY);
+    assert_string_equal(say(f), "data(a) end data(b)");
+    assert_string_equal(feed(f, "c"), "data(c)");
+    asynchat_framer_free(f);
+}
+
+static void discarded_input_is_gone(void **state)
+{
+    struct asynchat_framer *f = crlf();
+    const void *data;
+    size_t len;
+    (void)state;
+    assert_int_equal(asynchat_framer_feed(f, "a\r\nb\r", 5), 0);
+    asynchat_framer_next(f, &data, &len);
+    asynchat_framer_discard(f);
+    assert_string_equal(feed(f, "\nc\r\n"), "data(\nc) end");
+    asynchat_framer_free(f);
+}
+
+static void wrong_arguments_are_refused(void **state)
+{
+    struct asynchat_framer *f = crlf();
+    (void)state;
+    assert_int_equal(asynchat_framer_set_terminator(NULL, "a", 1), -EINVAL);
+    assert_int_equal(asynchat_framer_set_terminator(f, NULL, 1), -EINVAL);
+    assert_int_equal(
+        asynchat_framer_set_terminator(f, "a", ASYNCHAT_TERMINATOR_MAX + 1),
+        -EINVAL);
+    assert_int_equal(asynchat_framer_set_terminator_length(NULL, 1), -EINVAL);
+    assert_int_equal(
+        asynchat_framer_set_terminator_length(f, (uint64_t)INT64_MAX + 1),
+        -EINVAL);
+    assert_int_equal(asynchat_framer_set_terminator_none(NULL), -EINVAL);
+    assert_int_equal(asynchat_framer_set_limit(NULL, 1, 0), -EINVAL);
+    assert_int_equal(asynchat_framer_set_limit(f, 0, 0), -EINVAL);
+    assert_int_equal(asynchat_framer_feed(NULL, "a", 1), -EINVAL);
+    assert_int_equal(asynchat_framer_feed(f, NULL, 1), -EINVAL);
+    assert_int_equal(asynchat_framer_next(NULL, NULL, NULL),
+                     ASYNCHAT_FRAMER_MORE);
+    assert_int_equal(asynchat_framer_get_total(NULL), 0);
+    assert_int_equal(asynchat_framer_is_cut_off(NULL), 0);
+    asynchat_framer_finish(NULL);
+    asynchat_framer_discard(NULL);
+    asynchat_framer_free(NULL);
+    assert_string_equal(feed(f, "a\r\n"), "data(a) end");
+    asynchat_framer_free(f);
+}
+
+static void bytes_of_none_and_of_nothing_are_fine(void **state)
+{
+    struct asynchat_framer *f = asynchat_framer_new();
+    (void)state;
+    assert_int_equal(asynchat_framer_feed(f, NULL, 0), 0);
+    assert_string_equal(say(f), "");
+    assert_int_equal(asynchat_framer_set_terminator(f, NULL, 0), 0);
+    assert_string_equal(feed(f, "a"), "data(a)");
+    asynchat_framer_free(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_and_a_number_in_turn),
+        cmocka_unit_test(
+            the_end_of_the_stream_ends_a_message_without_terminator),
+        cmocka_unit_test(the_end_of_the_stream_cuts_a_message_off),
+        cmocka_unit_test(messages_over_the_limit_are_dropped_or_too_long),
+        cmocka_unit_test(a_span_is_handed_out_before_the_next),
+        cmocka_unit_test(discarded_input_is_gone),
+        cmocka_unit_test(wrong_arguments_are_refused),
+        cmocka_unit_test(bytes_of_none_and_of_nothing_are_fine),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
