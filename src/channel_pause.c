@@ -6,13 +6,16 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel.h"
 
-/* Ends the turn of a piece that is just being delivered. */
+/* Ends the turn of a piece that is just being delivered. What is left of it goes to
+ * the evbuffer, before what may be received before the next turn, as
+ * asynchat_close_between_messages() has that look. */
 void asynchat__channel_pause(struct asynchat_channel *ch,
                              enum channel_pause why)
 {
     if (!ch->in.paused)
         ch->in.epoch++;
     ch->in.paused |= (uint8_t)why;
+    ch->in.anew = true;
     asynchat__channel_wake(ch);
 }
 

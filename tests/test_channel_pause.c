@@ -680,6 +680,35 @@ static void bad_budgets_are_refused(void **state)
     assert_true(asynchat_get_message_budget(f->ch) == UINT_MAX);
 }
 
+/* A turn ends with reading resumed, and a part of what it received kept; and
+ * before the next one asynchat_close_between_messages() has more received. */
+static void pause_and_feed(struct fixture *f)
+{
+    f->on_message = NULL;
+    asynchat_pause_reading(f->ch);
+    asynchat_push(f->ch, "x", 1);
+    feed_string(f, "three\r\nfour\r\n");
+}
+
+static void resume_and_close_between(struct fixture *f)
+{
+    f->on_drained = NULL;
+    asynchat_resume_reading(f->ch);
+    assert_int_equal(asynchat_close_between_messages(f->ch), 0);
+}
+
+static void what_is_received_comes_behind_what_was_kept(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    f->on_message = pause_and_feed;
+    f->on_drained = resume_and_close_between;
+    feed_string(f, "one\r\ntwo\r\n");
+    settle(f);
+    expect(f, "message(one) message(two) message(three) message(four) "
+              "closed(0)");
+}
+
 /* In a loop that does not tell edges. */
 static int setup_poll(void **state)
 {
@@ -744,6 +773,7 @@ int main(void)
         OVER(PAIR, two_that_were_kept_are_a_turn),
         OVER_ALL(two_that_were_dropped_are_a_turn),
         OVER_ALL(a_budget_holds_at_once),
+        OVER_SOCKETS(what_is_received_comes_behind_what_was_kept),
         OVER_ALL(bad_budgets_are_refused),
     };
     return RUN(tests);
