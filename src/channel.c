@@ -65,7 +65,7 @@ static void channel_explain(struct asynchat_channel *ch, int status)
 static void channel_enter(struct asynchat_channel *ch, enum channel_state state)
 {
     ch->state = state;
-    ch->in.epoch++;
+    channel_in_look(ch);
     channel_out_busy(ch);
     if (state >= CHANNEL_ENDED)
         asynchat__channel_part(ch);
@@ -335,7 +335,7 @@ static struct asynchat_channel *channel_make(
     asynchat__channel_in_init(&ch->in, handler);
     asynchat__channel_out_init(&ch->out);
     asynchat__channel_out_room(ch);
-    ch->transport.read_size = ch->in.piece;
+    ch->transport.read_size = ch->in.framer.piece;
     return ch;
 }
 

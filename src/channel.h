@@ -10,7 +10,7 @@
 
 #include "address.h"
 #include "loop.h"
-#include "match.h"
+#include "framer.h"
 #include "outq.h"
 #include "transport.h"
 
@@ -47,42 +47,25 @@ enum channel_pause {
     PAUSE_RATE = 8      /* its rate, or its group's, does not allow it now */
 };
 
-/* Input: from the evbuffer through the matcher to the handler. */
+/* Input: from the evbuffer through the framer to the handler. */
 struct channel_in {
-    struct match match;
-    struct loop_memory message; /* the pieces of one in progress, for
-                                   handler->message: */
-    uint64_t have;  /* so many bytes of it were kept or, in pieces, delivered */
-    uint64_t limit; /* at most so many, or UINT64_MAX, */
-    uint64_t dropped;    /* and so many after these were not */
-    size_t fresh;        /* the limit, as far as it fits; or 0 while a message
-                         is in progress */
-    uint64_t received;   /* in all, in bytes */
-    const uint8_t *back; /* bytes that were held back, being delivered, */
-    size_t back_len;     /* and those held back still */
-    struct evbuffer *aside; /* put back while the input has to stay */
-    uint32_t piece;         /* at most so many bytes for each read and each
-                         collect_incoming_data */
-    uint32_t budget;        /* so many messages in a wake-up; */
-    uint32_t allowed;       /* in this one, so many at first, */
-    uint32_t turn;          /* and so many are left; */
-    uint64_t messages;      /* and so many there were before */
-    uint64_t too_long;      /* messages, and how long they were in all */
-    uint64_t too_long_bytes;
-    uint32_t epoch; /* changes when what was looked at is to be again:
-                               with the terminator, the input, the state */
-    bool anew;      /* the front of the evbuffer is not what it was;
-                               false: over a socket, it is empty */
-    bool draining;  /* the input */
-    bool lent;      /* a callback has a pointer into the evbuffer */
-    bool discarded; /* and called discard_buffers */
-    bool lines;     /* the handler has both callbacks for pieces */
+    struct framer framer;
+    struct framer_cursor
+        *cursor;                /* of the delivery that is under way, or NULL */
+    struct loop_memory message; /* the bytes of the message in progress, for
+                                     handler->message */
+    uint64_t received;          /* bytes in all */
+    uint64_t messages;          /* delivered in earlier wake-ups */
+    uint64_t too_long;          /* messages of which bytes were dropped, */
+    uint64_t too_long_bytes;    /* and how long these were in all */
+    uint32_t budget;            /* the most messages of a wake-up; */
+    uint32_t allowed;           /* of this one, at its beginning, */
+    uint32_t turn;              /* and how many are left */
+    bool waits;                 /* over a socket: the evbuffer holds input */
+    bool draining;              /* the evbuffer, which must stay as it is */
+    bool discarded; /* discard_buffers was called in a delivery, or meanwhile */
     bool timed;     /* the message in progress has a time it began at */
-    bool due;       /* a number was reached, and the input paused before
-                               that was said */
     uint8_t paused; /* the reasons */
-    uint32_t again; /* bufferevent: the first bytes of the evbuffer that were
-                       put back, and counted before */
 };
 
 #define CHANNEL_OUT_BUFFER_SIZE 65536
@@ -218,7 +201,14 @@ static inline bool channel_receives(const struct asynchat_channel *ch)
 /* and that now. */
 static inline bool channel_delivers(const struct asynchat_channel *ch)
 {
-    return channel_receives(ch) && !ch->in.paused;
+    return !(ch->in.framer.busy & FRAMER_PAUSED);
+}
+
+/* The state has changed, or what pauses the input. */
+static inline void channel_in_look(struct asynchat_channel *ch)
+{
+    asynchat__framer_pause(&ch->in.framer, ch->in.cursor,
+                           !channel_receives(ch) || ch->in.paused);
 }
 
 static inline bool channel_sends(const struct asynchat_channel *ch)
@@ -364,16 +354,11 @@ bool asynchat__channel_in_waits(const struct asynchat_channel *ch);
 
 void asynchat__channel_in_discard(struct asynchat_channel *ch);
 
-/* Puts bytes to the front of the input that came from there, and frees `held`; or
- * does so when the input need not stay as it is. */
-void asynchat__channel_in_put_back(struct asynchat_channel *ch,
-                                   struct evbuffer *held);
-
-/* --- channel_terminator --- */
-
-/* Puts what is held back, or just being given back, to the front of the input,
- * to be matched again. False: there was no memory. */
-bool asynchat__channel_put_back(struct asynchat_channel *ch);
+/* Nothing has come of the next message. */
+static inline bool channel_in_is_between(const struct asynchat_channel *ch)
+{
+    return framer_is_between(&ch->in.framer);
+}
 
 /* --- channel_out --- */
 

@@ -1,9 +1,10 @@
-/* Input: gives what was received to the matcher, piece by piece, and calls the
- * handler. What has to stay is in the evbuffer; a piece of it is drained once,
- * when it is done with, and never pulled up or copied.
+/* Input: gives what was received to the framer, a span at a time, and calls the
+ * handler for its events. What has to stay is in the evbuffer, in front of what
+ * is received later; a piece of it is drained once, when it is done with.
  *
- * Any callback may set a terminator, discard, close or free, so after each the
- * state is read again.
+ * Any callback may set a terminator, discard, pause, close or free. What that
+ * changes in the framer its next event sees; what it changes in the channel is
+ * looked at after each callback.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel.h"
@@ -21,43 +22,27 @@
 #include "loop.h"
 #include "probe.h"
 
-#define IN_BUFFER_SIZE 65536
 #define MESSAGE_LIMIT (1u << 20)
 #define MESSAGE_LEAST 256
 
 void asynchat__channel_in_init(struct channel_in *in,
                                const struct asynchat_handler *handler)
 {
-    in->lines = handler->collect_incoming_data && handler->found_terminator;
-    in->limit = handler->message ? MESSAGE_LIMIT : UINT64_MAX;
-    in->fresh = (size_t)in->limit;
+    asynchat__framer_init(&in->framer);
+    asynchat__framer_limit(&in->framer, NULL,
+                           handler->message ? MESSAGE_LIMIT : SIZE_MAX,
+                           handler->message_dropped != NULL);
+    asynchat__framer_pause(&in->framer, NULL, true);
     in->budget = UINT_MAX;
-    in->piece = IN_BUFFER_SIZE;
 }
 
 void asynchat__channel_in_free(struct channel_in *in)
 {
-    asynchat__needle_release(in->match.needle);
+    asynchat__framer_free(&in->framer);
     free(in->message.bytes);
 }
 
-/* --- the message in progress --- */
-
-/* So many bytes more were delivered of it, or kept. */
-static void in_have(struct channel_in *in, size_t len)
-{
-    in->have += len;
-    in->fresh = 0;
-}
-
-/* The next one begins. */
-static void in_begin(struct channel_in *in)
-{
-    in->have = 0;
-    in->dropped = 0;
-    in->fresh = (size_t)in->limit;
-    in->timed = false;
-}
+/* --- messages in a wake-up --- */
 
 /* What a wake-up may deliver, and has delivered at its end, is all that messages
  * are counted by. */
@@ -84,48 +69,50 @@ static inline void in_count_message(struct asynchat_channel *ch)
         in_end_turn(ch);
 }
 
-/* --- whole messages --- */
+/* --- the memory of a message --- */
 
 /* Doubles, so that each byte is copied a bounded number of times, up to the
  * limit and no further. No memory is longer than PTRDIFF_MAX. */
-static bool in_grow(struct channel_in *in, uint64_t need)
+static bool in_grow(struct channel_in *in, size_t used, uint64_t need)
 {
     struct loop_memory *message = &in->message;
+    size_t limit = in->framer.limit;
     if (need > PTRDIFF_MAX)
         return false;
     size_t capacity =
         message->capacity < MESSAGE_LEAST ? MESSAGE_LEAST : message->capacity;
     while (capacity < need)
         capacity = capacity > PTRDIFF_MAX / 2 ? (size_t)need : capacity * 2;
-    if (capacity > in->limit)
-        capacity = (size_t)in->limit;
-    return asynchat__loop_memory_grow(message, (size_t)in->have, capacity);
+    if (capacity > limit)
+        capacity = limit;
+    return asynchat__loop_memory_grow(message, used, capacity);
 }
 
-/* Adds to the message in progress. False: there was no memory. */
+/* Adds to the message in progress, in which the framer has counted these bytes.
+ * False: there was no memory. */
 static bool in_keep(struct asynchat_channel *ch, const uint8_t *data,
                     size_t len)
 {
     struct channel_in *in = &ch->in;
+    uint64_t have = in->framer.have;
+    size_t used = (size_t)(have - len);
     if (!in->message.bytes)
         in->message = asynchat__loop_take(ch->transport.loop);
-    if (in->have + len > in->message.capacity && !in_grow(in, in->have + len))
+    if (have > in->message.capacity && !in_grow(in, used, have))
         return false;
-    memcpy(in->message.bytes + (size_t)in->have, data, len);
-    in_have(in, len);
+    memcpy(in->message.bytes + used, data, len);
     return true;
 }
 
 /* Between messages an idle connection keeps no memory for them. */
 static void in_forget(struct asynchat_channel *ch)
 {
-    if (ch->in.message.bytes)
-        asynchat__loop_give(ch->transport.loop, ch->in.message);
+    asynchat__loop_give(ch->transport.loop, ch->in.message);
     ch->in.message = (struct loop_memory){NULL, 0};
 }
 
-/* The two ways to hand over a message: from where it arrived, or from where its
- * pieces were kept. */
+/* --- what is delivered --- */
+
 static void in_message(struct asynchat_channel *ch, const void *data,
                        size_t len)
 {
@@ -133,298 +120,166 @@ static void in_message(struct asynchat_channel *ch, const void *data,
     ch->handler->message(ch, data, len, ch->arg);
 }
 
-/* The message that was kept. Its memory stays until the wake-up ends, as the
- * callback has it, but may call for it to be dropped. */
-static void in_kept_message(struct asynchat_channel *ch)
+/* A message that was kept, of that length. Its memory stays until the wake-up
+ * ends, as the callback has it, but may call for it to be dropped. */
+static void in_kept_message(struct asynchat_channel *ch, uint64_t len)
 {
-    size_t len = (size_t)ch->in.have;
-    in_begin(&ch->in);
-    in_message(ch, len > 0 ? (const void *)ch->in.message.bytes : "", len);
+    const void *data = len > 0 ? (const void *)ch->in.message.bytes : "";
+    in_message(ch, data, (size_t)len);
 }
 
-/* --- messages that are too long --- */
-
-/* So much may still come of the message in progress. Whatever reaches further is
- * looked at in two parts, as if it had come in two: the first is delivered, and
- * the rest is too long. */
-static uint64_t in_room(const struct channel_in *in)
-{
-    return in->dropped > 0 || in->have > in->limit ? 0 : in->limit - in->have;
-}
-
-static size_t in_part(const struct channel_in *in, size_t len)
-{
-    uint64_t room = in_room(in);
-    return room > 0 && room < len ? (size_t)room : len;
-}
-
-static void in_too_long(struct asynchat_channel *ch, size_t len)
-{
-    if (ch->handler->message_dropped)
-        ch->in.dropped += len;
-    else
-        asynchat__channel_stop(ch, ASYNCHAT_ETOOLONG, 0);
-}
-
-/* The end of one of which something was dropped. */
-static void in_dropped(struct asynchat_channel *ch)
-{
-    struct channel_in *in = &ch->in;
-    uint64_t total = in->have + in->dropped;
-    const void *first = ch->handler->message ? in->message.bytes : NULL;
-    size_t len = in->have < ASYNCHAT_DROPPED_FIRST ? (size_t)in->have
-                                                   : ASYNCHAT_DROPPED_FIRST;
-    in->too_long++;
-    in->too_long_bytes += total;
-    in_begin(in);
-    in_count_message(ch);
-    ch->handler->message_dropped(ch, first ? first : "", first ? len : 0, total,
-                                 ch->arg);
-}
-
-/* --- delivery --- */
-
-/* Bytes of the message in progress. */
-static void in_collect(struct asynchat_channel *ch, const uint8_t *data,
-                       size_t len)
-{
-    if (len == 0)
-        return;
-    if (in_room(&ch->in) == 0) {
-        in_too_long(ch, len);
-    } else if (ch->handler->message) {
-        if (!in_keep(ch, data, len))
-            asynchat__channel_stop(ch, -ENOMEM, 0);
-    } else {
-        in_have(&ch->in, len);
-        if (ch->handler->collect_incoming_data)
-            ch->handler->collect_incoming_data(ch, data, len, ch->arg);
-    }
-}
-
-/* The message is complete. */
 static void in_found(struct asynchat_channel *ch)
 {
-    if (ch->in.dropped > 0) {
-        in_dropped(ch);
-    } else if (ch->handler->message) {
-        in_kept_message(ch);
-    } else {
-        in_begin(&ch->in);
-        in_count_message(ch);
-        if (ch->handler->found_terminator)
-            ch->handler->found_terminator(ch, ch->arg);
-    }
+    in_count_message(ch);
+    if (ch->handler->found_terminator)
+        ch->handler->found_terminator(ch, ch->arg);
 }
 
-/* Bytes that were held back are the message's after all. They are in no
- * evbuffer any more, but they are the terminator's first ones. `back` is what a
- * new terminator would have to match again: those not delivered yet, and those
- * still held back behind them. */
-static void in_release(struct asynchat_channel *ch, size_t len)
+/* The end of a message that was not dropped. */
+static void in_end(struct asynchat_channel *ch, uint64_t total)
 {
-    if (len == 0)
-        return;
-    struct channel_in *in = &ch->in;
-    struct needle *needle = asynchat__needle_share(in->match.needle);
-    uint32_t epoch = in->epoch;
-    in->back = needle_bytes(needle);
-    in->back_len = in->match.held;
-    in->match.held -= (uint32_t)len;
-    while (len > 0 && epoch == in->epoch) {
-        size_t part = in_part(in, len < in->piece ? len : in->piece);
-        const uint8_t *data = in->back;
-        len -= part;
-        in->back += part;
-        in->back_len -= part;
-        in_collect(ch, data, part);
-    }
-    if (len > 0 && in->back && ch->in.paused && !asynchat__channel_put_back(ch))
-        asynchat__channel_end(ch, -ENOMEM);
-    in->back = NULL;
-    asynchat__needle_release(needle);
-}
-
-/* The data of a step counts as delivered before it is: a terminator set
- * meanwhile is not counted down. */
-static void in_count(struct match *m, size_t data)
-{
-    if (m->kind == ASYNCHAT_LENGTH && m->left > 0)
-        m->left -= data;
-}
-
-/* Delivers the `data` bytes of a step, before which nothing is held back any
- * more, and that the message is complete if it is `found`. Answers how many bytes
- * of the piece are dealt with: what followed the data is to be matched again if
- * there is a new terminator. */
-static size_t in_deliver(struct asynchat_channel *ch, const uint8_t *piece,
-                         size_t data, struct match_step step, bool found)
-{
-    uint32_t epoch = ch->in.epoch;
-    in_count(&ch->in.match, data);
-    in_collect(ch, piece, data);
-    ch->in.due = found && step.used == data && ch->in.paused;
-    if (!channel_delivers(ch))
-        return data;
-    if (epoch == ch->in.epoch)
-        ch->in.match.held = found ? 0 : (uint32_t)step.matched;
-    else if (step.used > data)
-        return data;
-    if (found)
+    ch->in.timed = false;
+    if (ch->handler->message)
+        in_kept_message(ch, total);
+    else
         in_found(ch);
-    return step.used;
 }
 
-/* Whether all of a message is here, its end included: nothing of it came before
- * these bytes. */
-static bool in_is_line(const struct asynchat_channel *ch, size_t data)
+static void in_dropped(struct asynchat_channel *ch,
+                       const struct framer_cursor *c)
 {
-    const struct channel_in *in = &ch->in;
-    return data > 0 && data <= in->fresh && (in->lines || ch->handler->message);
+    struct channel_in *in = &ch->in;
+    const void *first = ch->handler->message ? in->message.bytes : NULL;
+    size_t len = c->kept < ASYNCHAT_DROPPED_FIRST ? (size_t)c->kept
+                                                  : ASYNCHAT_DROPPED_FIRST;
+    in->timed = false;
+    in->too_long++;
+    in->too_long_bytes += c->total;
+    in_count_message(ch);
+    ch->handler->message_dropped(ch, first ? first : "", first ? len : 0,
+                                 c->total, ch->arg);
 }
 
-/* The short way through such messages, which most are. */
-static size_t in_line(struct asynchat_channel *ch, const uint8_t *piece,
-                      size_t data, size_t used)
+/* Bytes of the message in progress. */
+static void in_data(struct asynchat_channel *ch, const struct framer_cursor *c)
 {
     const struct asynchat_handler *handler = ch->handler;
     if (handler->message) {
-        in_message(ch, piece, data);
-        return used;
+        if (!in_keep(ch, c->data, c->len))
+            asynchat__channel_stop(ch, -ENOMEM, 0);
+    } else if (handler->collect_incoming_data) {
+        handler->collect_incoming_data(ch, c->data, c->len, ch->arg);
     }
-    uint32_t epoch = ch->in.epoch;
-    handler->collect_incoming_data(ch, piece, data, ch->arg);
-    if (epoch != ch->in.epoch) {
-        if (!ch->in.discarded)
-            in_have(&ch->in, data);
-        return data;
+}
+
+/* A whole message, from where it lies. */
+static inline void in_whole_message(struct asynchat_channel *ch,
+                                    struct framer_cursor *c)
+{
+    framer_end(&ch->in.framer, c);
+    in_message(ch, c->data, c->len);
+}
+
+/* Whether the message ends with what was just delivered. */
+static APART bool in_end_now(struct asynchat_channel *ch,
+                             struct framer_cursor *c)
+{
+    return channel_delivers(ch) && framer_end(&ch->in.framer, c);
+}
+
+/* The last bytes of a message. */
+static void in_last(struct asynchat_channel *ch, struct framer_cursor *c)
+{
+    if (ch->handler->message && ch->in.framer.have == c->len) {
+        in_whole_message(ch, c);
+        return;
     }
-    in_count_message(ch);
-    handler->found_terminator(ch, ch->arg);
-    return used;
+    in_data(ch, c);
+    if (in_end_now(ch, c))
+        in_end(ch, c->total);
 }
 
-/* The same of a message that is so many bytes, and wanted whole. */
-static bool in_is_block(const struct asynchat_channel *ch, size_t len)
+/* Most messages come whole, in one piece. */
+static inline void in_whole(struct asynchat_channel *ch,
+                            struct framer_cursor *c)
 {
-    const struct channel_in *in = &ch->in;
-    return in->match.kind == ASYNCHAT_LENGTH && in->match.left <= len &&
-           in->match.left <= in->fresh && in->match.left > 0 &&
-           ch->handler->message;
-}
-
-static size_t in_block(struct asynchat_channel *ch, const uint8_t *piece)
-{
-    size_t data = (size_t)ch->in.match.left;
-    ch->in.match.left = 0;
-    in_message(ch, piece, data);
-    return data;
-}
-
-/* The long way of a step: what was held back goes first, and of data that reaches
- * over the limit only what does not. */
-static APART size_t in_any(struct asynchat_channel *ch, const uint8_t *piece,
-                           struct match_step step)
-{
-    const struct match *m = &ch->in.match;
-    bool found = match_found(m, step);
-    if (m->held > 0) {
-        uint32_t epoch = ch->in.epoch;
-        in_release(ch, match_released(m, step));
-        if (epoch != ch->in.epoch)
-            return 0;
+    const struct asynchat_handler *handler = ch->handler;
+    if (handler->message) {
+        in_whole_message(ch, c);
+        return;
     }
-    size_t data = match_data(step);
-    size_t part = in_part(&ch->in, data);
-    if (part < data)
-        return in_deliver(ch, piece, part, (struct match_step){part, 0}, false);
-    return in_deliver(ch, piece, data, step, found);
+    if (handler->collect_incoming_data)
+        handler->collect_incoming_data(ch, c->data, c->len, ch->arg);
+    if (framer_quick_end(&ch->in.framer, c) || in_end_now(ch, c))
+        in_found(ch);
 }
 
-/* One step over a piece, from the bytes that were held back before it on.
- * Answers how many bytes of the piece are dealt with. */
-static size_t in_step(struct asynchat_channel *ch, const uint8_t *piece,
-                      size_t len)
+/* All other events, which are few. False: there is none. */
+static APART bool in_event(struct asynchat_channel *ch, struct framer_cursor *c)
 {
-    const struct match *m = &ch->in.match;
-    size_t at;
-    if (match_find(m, piece, len, &at) && in_is_line(ch, at))
-        return in_line(ch, piece, at, at + m->needle->len);
-    if (in_is_block(ch, len))
-        return in_block(ch, piece);
-    return in_any(ch, piece, asynchat__match_from(m, piece, at, len));
+    enum framer_event event = asynchat__framer_step(&ch->in.framer, c);
+    if (event == FRAMER_LAST)
+        in_last(ch, c);
+    else if (event == FRAMER_DATA)
+        in_data(ch, c);
+    else if (event == FRAMER_DROPPED)
+        in_dropped(ch, c);
+    else if (event == FRAMER_TOO_LONG)
+        asynchat__channel_stop(ch, ASYNCHAT_ETOOLONG, 0);
+    else if (event == FRAMER_END ||
+             (event == FRAMER_OVER && ch->handler->message))
+        in_end(ch, c->total);
+    return event != FRAMER_MORE;
 }
 
-static bool in_goes_on(const struct asynchat_channel *ch)
+/* What the framer has to say of a span. False: that had to stop before the end of
+ * the span. */
+static bool in_events(struct asynchat_channel *ch, struct framer_cursor *c)
 {
-    return !ch->in.anew && channel_delivers(ch);
+    struct framer *f = &ch->in.framer;
+    for (;;) {
+        if (!f->busy && c->at == c->end)
+            return true;
+        if (!f->busy && framer_quick(f, c))
+            in_whole(ch, c);
+        else if (!channel_delivers(ch))
+            return false;
+        else if (!in_event(ch, c))
+            return true;
+    }
 }
 
-/* Steps through a piece, until it is done with or the evbuffer has changed
- * before it. */
+/* Delivers a piece, in spans that are no longer than the program wants. Answers
+ * how many bytes of it were dealt with. */
 static size_t in_piece(struct asynchat_channel *ch, const uint8_t *piece,
                        size_t len)
 {
+    const struct framer *f = &ch->in.framer;
+    struct framer_cursor c;
     size_t done = 0;
-    uint32_t epoch = ch->in.epoch;
-    ch->in.anew = false;
-    ch->in.lent = true;
-    while (done < len && (epoch == ch->in.epoch || in_goes_on(ch))) {
-        size_t left = len - done;
-        epoch = ch->in.epoch;
-        done += in_step(ch, piece + done,
-                        left < ch->in.piece ? left : ch->in.piece);
-    }
-    ch->in.lent = false;
+    ch->in.cursor = &c;
+    do {
+        size_t span = len - done < f->piece ? len - done : f->piece;
+        framer_feed(&c, piece + done, span);
+        if (!in_events(ch, &c))
+            len = 0; /* no more of it */
+        done = (size_t)(c.at - piece);
+    } while (done < len && !ch->in.discarded);
+    ch->in.cursor = NULL;
     return done;
 }
 
-/* Over a bufferevent what came is counted as it is drained; what was put back has
- * been before. (What a socket received is counted at once.) */
-static void in_count_received(struct channel_in *in, size_t len)
-{
-    size_t again = len < in->again ? len : in->again;
-    in->again -= (uint32_t)again;
-    in->received += len - again;
-}
-
-/* What is put back goes first. (Prepending a buffer cannot fail, and then have
- * added a part of it, as evbuffer_prepend can.) */
-static void in_prepend(struct asynchat_channel *ch, struct evbuffer *held)
-{
-    if (!ch->transport.ops->is_socket)
-        ch->in.again += (uint32_t)evbuffer_get_length(held);
-    evbuffer_prepend_buffer(asynchat__transport_input(&ch->transport), held);
-    evbuffer_free(held);
-}
-
-/* While a piece of the input is being delivered, it waits until the part that is
- * dealt with is gone. */
-void asynchat__channel_in_put_back(struct asynchat_channel *ch,
-                                   struct evbuffer *held)
-{
-    ch->in.anew = true;
-    if (ch->in.lent || ch->in.draining)
-        ch->in.aside = held;
-    else
-        in_prepend(ch, held);
-}
+/* --- where it comes from --- */
 
 /* References that came over a pair are released by this, and the callbacks may
- * call anything: whatever changes the evbuffer waits until it is done. */
+ * call anything: discard_buffers waits until it is done. */
 static void in_drain(struct asynchat_channel *ch, size_t len)
 {
-    struct evbuffer *aside;
     if (!ch->transport.ops->is_socket)
-        in_count_received(&ch->in, len);
+        ch->in.received += len;
     ch->in.draining = true;
     evbuffer_drain(asynchat__transport_input(&ch->transport), len);
     ch->in.draining = false;
-    aside = ch->in.aside;
-    if (aside) {
-        ch->in.aside = NULL;
-        in_prepend(ch, aside);
-    }
 }
 
 /* Whether discard_buffers was called while the input could not be touched; and
@@ -442,44 +297,42 @@ static bool in_discarded(struct asynchat_channel *ch)
     return discarded;
 }
 
-/* What was just received is delivered from where it lies. It goes to the
- * evbuffer only behind what is there already, or if a callback put something
- * there, or paused. True: it did. */
-static bool in_run_received(struct asynchat_channel *ch, struct evbuffer *input)
+/* What was received goes behind what the evbuffer holds. */
+static APART void in_store(struct asynchat_channel *ch, const uint8_t *bytes,
+                           size_t len)
 {
-    const uint8_t *at = ch->transport.loop->received;
-    bool anew = ch->in.anew;
-    while (ch->transport.received > 0 && !anew && channel_delivers(ch)) {
-        size_t left = ch->transport.received;
-        size_t done = in_piece(ch, at, left);
-        if (in_discarded(ch))
-            return false;
-        at += done;
-        ch->transport.received = left - done;
-        anew = ch->in.anew;
-    }
-    if (anew || (ch->transport.received > 0 && ch->in.paused)) {
-        in_drain(ch, 0); /* what was put back comes first */
-        if (evbuffer_add(input, at, ch->transport.received) < 0)
-            ch->transport.ended = -ENOMEM;
-    }
-    ch->transport.received = 0;
-    return anew;
+    struct evbuffer *input = asynchat__transport_input(&ch->transport);
+    if (evbuffer_add(input, bytes, len) < 0)
+        ch->transport.ended = -ENOMEM;
+    ch->in.waits = true;
 }
 
-bool asynchat__channel_in_waits(const struct asynchat_channel *ch)
+/* What was just received is delivered from where it lies. */
+static void in_run_received(struct asynchat_channel *ch)
 {
-    const struct channel_in *in = &ch->in;
-    size_t arrived =
-        evbuffer_get_length(asynchat__transport_input(&ch->transport));
-    return in->paused && channel_receives(ch) &&
-           (arrived > 0 || in->match.held > 0 || in->due || in->dropped > 0 ||
-            (ch->handler->message && in->have > 0));
+    const uint8_t *bytes = ch->transport.loop->received;
+    size_t len = ch->transport.received;
+    size_t done = in_piece(ch, bytes, len);
+    if (ch->in.discarded)
+        in_discarded(ch);
+    else if (done < len && ch->in.paused)
+        in_store(ch, bytes + done, len - done);
 }
 
-static void in_run_evbuffer(struct asynchat_channel *ch, struct evbuffer *input)
+/* Something is to be said without a byte more. */
+static void in_run_due(struct asynchat_channel *ch)
 {
+    if (ch->in.framer.busy && channel_delivers(ch)) {
+        in_piece(ch, ch->transport.loop->received, 0);
+        in_discarded(ch);
+    }
+}
+
+static void in_run_evbuffer(struct asynchat_channel *ch)
+{
+    struct evbuffer *input = asynchat__transport_input(&ch->transport);
     struct evbuffer_iovec piece;
+    in_run_due(ch);
     while (channel_delivers(ch) && evbuffer_get_length(input) > 0) {
         evbuffer_peek(input, 1, NULL, &piece, 1);
         size_t done = in_piece(ch, piece.iov_base, piece.iov_len);
@@ -487,55 +340,57 @@ static void in_run_evbuffer(struct asynchat_channel *ch, struct evbuffer *input)
             in_drain(ch, done);
         in_discarded(ch);
     }
+    ch->in.waits = evbuffer_get_length(input) > 0;
 }
 
 void asynchat__channel_in_run(struct asynchat_channel *ch)
 {
-    struct evbuffer *input = asynchat__transport_input(&ch->transport);
-    ch->in.received += ch->transport.received;
+    struct transport *t = &ch->transport;
+    ch->in.received += t->received;
     in_begin_turn(&ch->in);
-    if (ch->in.due && channel_delivers(ch)) {
-        ch->in.due = false;
-        in_found(ch);
+    if (t->received > 0 && !ch->in.waits) {
+        in_run_received(ch);
+    } else {
+        if (t->received > 0)
+            in_store(ch, t->loop->received, t->received);
+        in_run_evbuffer(ch);
     }
-    if (ch->transport.received == 0 || in_run_received(ch, input))
-        in_run_evbuffer(ch, input);
-    if (ch->in.have == 0)
+    t->received = 0;
+    if (ch->in.message.bytes && ch->in.framer.have == 0)
         in_forget(ch);
     if (ch->state == CHANNEL_LINGERING)
-        in_drain(ch, evbuffer_get_length(input));
+        in_drain(ch, evbuffer_get_length(asynchat__transport_input(t)));
+}
+
+bool asynchat__channel_in_waits(const struct asynchat_channel *ch)
+{
+    const struct framer *f = &ch->in.framer;
+    size_t arrived =
+        evbuffer_get_length(asynchat__transport_input(&ch->transport));
+    return ch->in.paused && channel_receives(ch) &&
+           (arrived > 0 || framer_held(f) > 0 || (f->busy & FRAMER_FOUND) ||
+            f->dropped > 0 || (ch->handler->message && f->have > 0));
 }
 
 /* No more can come to complete a terminator: what was held back is data; or, if
- * a callback sets another terminator now, is to be matched with that. */
+ * a callback sets another terminator now, is matched with that. */
 int asynchat__channel_in_finish(struct asynchat_channel *ch)
 {
-    while (ch->in.match.held > 0 && channel_delivers(ch)) {
-        in_release(ch, ch->in.match.held);
-        asynchat__channel_in_run(ch);
+    struct framer *f = &ch->in.framer;
+    if (channel_delivers(ch)) {
+        asynchat__framer_finish(f);
+        in_run_due(ch);
     }
-    bool ends = match_ends(&ch->in.match);
-    int cut_off = ends && ch->in.fresh == 0;
-    bool last = !ends && ch->handler->message && ch->in.have > 0;
-    if ((ch->in.dropped > 0 || last) && channel_delivers(ch))
-        in_found(ch);
-    return cut_off;
+    return f->cut_off || (f->fresh == 0 && match_ends(&f->match));
 }
 
 /* While a callback has a pointer into the evbuffer, it is only marked. */
 void asynchat__channel_in_discard(struct asynchat_channel *ch)
 {
-    ch->in.match.held = 0;
-    ch->in.back = NULL;
-    in_begin(&ch->in);
-    ch->in.due = false;
-    ch->in.epoch++;
-    ch->in.anew = true;
+    asynchat__framer_drop(&ch->in.framer, ch->in.cursor);
+    ch->in.timed = false;
     ch->in.discarded = true;
-    if (ch->in.aside)
-        evbuffer_free(ch->in.aside);
-    ch->in.aside = NULL;
-    if (!ch->in.lent && !ch->in.draining)
+    if (!ch->in.cursor && !ch->in.draining)
         in_discarded(ch);
 }
 
@@ -547,7 +402,7 @@ int asynchat_set_in_buffer_size(struct asynchat_channel *ch, size_t size)
 {
     if (!ch || size == 0 || size > ASYNCHAT_BUFFER_SIZE_MAX)
         return -EINVAL;
-    ch->in.piece = (uint32_t)size;
+    asynchat__framer_piece(&ch->in.framer, ch->in.cursor, (uint32_t)size);
     if (!ch->rate || size < ch->transport.read_size)
         ch->transport.read_size = (unsigned)size;
     return 0;
@@ -555,7 +410,7 @@ int asynchat_set_in_buffer_size(struct asynchat_channel *ch, size_t size)
 
 size_t asynchat_get_in_buffer_size(const struct asynchat_channel *ch)
 {
-    return ch ? ch->in.piece : 0;
+    return ch ? ch->in.framer.piece : 0;
 }
 
 int asynchat_set_message_budget(struct asynchat_channel *ch, unsigned messages)
@@ -579,21 +434,21 @@ int asynchat_set_message_limit(struct asynchat_channel *ch, size_t limit)
 {
     if (!ch || limit == 0)
         return -EINVAL;
-    ch->in.limit = limit < SIZE_MAX ? limit : UINT64_MAX;
-    ch->in.fresh = ch->in.have == 0 ? limit : 0;
+    struct framer *f = &ch->in.framer;
+    asynchat__framer_limit(f, ch->in.cursor, limit, f->drops);
     return 0;
 }
 
 size_t asynchat_get_message_limit(const struct asynchat_channel *ch)
 {
-    return ch ? (size_t)ch->in.limit : 0;
+    return ch ? ch->in.framer.limit : 0;
 }
 
 size_t asynchat_get_collected(const struct asynchat_channel *ch,
                               const void **data)
 {
-    bool keeps = ch && ch->handler->message && ch->in.have > 0;
+    bool keeps = ch && ch->handler->message && ch->in.framer.have > 0;
     if (data)
         *data = keeps ? ch->in.message.bytes : NULL;
-    return keeps ? (size_t)ch->in.have : 0;
+    return keeps ? (size_t)ch->in.framer.have : 0;
 }

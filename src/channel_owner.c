@@ -100,8 +100,7 @@ static bool is_between_messages(const struct asynchat_channel *ch)
     if (ch->awaited && channel_messages(ch) == 0)
         return false;
     return ch->transport.reading == TRANSPORT_READ && !ch->in.paused &&
-           ch->in.fresh > 0 && ch->in.match.held == 0 && !ch->in.due &&
-           evbuffer_get_length(input) == 0;
+           channel_in_is_between(ch) && evbuffer_get_length(input) == 0;
 }
 
 /* The grace is over. A connection that had broken before ends with that. */

@@ -6,16 +6,12 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel.h"
 
-/* Ends the turn of a piece that is just being delivered. What is left of it goes to
- * the evbuffer, before what may be received before the next turn, as
- * asynchat_close_between_messages() has that look. */
+/* A callback that is running is the last. */
 void asynchat__channel_pause(struct asynchat_channel *ch,
                              enum channel_pause why)
 {
-    if (!ch->in.paused)
-        ch->in.epoch++;
     ch->in.paused |= (uint8_t)why;
-    ch->in.anew = true;
+    channel_in_look(ch);
     asynchat__channel_wake(ch);
 }
 
@@ -25,6 +21,7 @@ void asynchat__channel_resume(struct asynchat_channel *ch,
     if (!(ch->in.paused & why))
         return;
     ch->in.paused &= (uint8_t)~why;
+    channel_in_look(ch);
     if (!ch->in.paused)
         ch->transport.ops->wake(&ch->transport);
 }

@@ -213,7 +213,7 @@ static void time_go_on(struct asynchat_channel *ch, uint32_t now)
 static void time_read(struct asynchat_channel *ch, uint32_t now)
 {
     struct channel_time *time = ch->time;
-    bool in_message = ch->in.fresh == 0 || ch->in.match.held > 0;
+    bool in_message = !channel_in_is_between(ch);
     bool stopped = !time_is_reading(ch);
     if (time->stopped && !stopped)
         time_go_on(ch, now);
@@ -241,8 +241,7 @@ static void time_write(struct asynchat_channel *ch, uint32_t now, bool sent)
 /* It is open, as its output is idle. */
 static bool time_is_calm(const struct asynchat_channel *ch)
 {
-    return ch->out.idle && !ch->in.paused && ch->in.fresh > 0 &&
-           ch->in.match.held == 0;
+    return ch->out.idle && !ch->in.paused && channel_in_is_between(ch);
 }
 
 void asynchat__channel_time(struct asynchat_channel *ch)

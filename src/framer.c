@@ -63,7 +63,6 @@ static enum framer_event message_over(struct framer *f, struct framer_cursor *c)
     bool dropped = f->dropped > 0;
     c->kept = f->have;
     c->total = f->have + f->dropped;
-    c->len = 0;
     message_begin(f);
     return dropped ? FRAMER_DROPPED : FRAMER_END;
 }
@@ -106,7 +105,6 @@ static void replay_held(struct framer *f, struct needle *held)
         f->busy |= FRAMER_OTHER;
     }
     f->match.held = 0;
-    f->said = 0;
 }
 
 /* --- where the bytes come from --- */
@@ -152,7 +150,6 @@ static enum framer_event say_end(struct framer *f, struct framer_cursor *c)
 {
     message_count(f, c);
     source_take(f, c, f->ends);
-    f->ends = 0;
     f->match.held = 0;
     f->busy &= (uint8_t)~FRAMER_FOUND;
     return message_over(f, c);
@@ -170,12 +167,14 @@ static enum framer_event say_planned(struct framer *f, struct framer_cursor *c,
     bool found = part == data && match_found(m, step);
     if (m->kind == ASYNCHAT_LENGTH && m->left > 0)
         m->left -= part;
-    if (!found)
-        m->held = (uint32_t)step.matched;
     f->said = 0;
-    f->ends = found ? (uint32_t)(step.used - part) : 0;
     f->busy &= (uint8_t)~FRAMER_PLAN;
-    f->busy |= found ? FRAMER_FOUND : 0;
+    if (found) {
+        f->ends = (uint32_t)(step.used - part);
+        f->busy |= FRAMER_FOUND;
+    } else {
+        m->held = (uint32_t)step.matched;
+    }
     source_take(f, c, found ? part : step.used);
     return part == 0 ? FRAMER_SILENT
                      : message_say(f, c, bytes, part,
@@ -211,7 +210,9 @@ static void settle(struct framer *f)
         f->busy &= (uint8_t)~FRAMER_OTHER;
 }
 
-static APART enum framer_event step(struct framer *f, struct framer_cursor *c)
+/* `looked` is how far the source was searched in vain. */
+static APART enum framer_event say_next(struct framer *f,
+                                        struct framer_cursor *c, size_t looked)
 {
     size_t len, released = 0;
     if (f->busy & FRAMER_OTHER)
@@ -222,7 +223,7 @@ static APART enum framer_event step(struct framer *f, struct framer_cursor *c)
     if (len == 0)
         return f->over ? say_over(f, c) : FRAMER_MORE;
     if (!(f->busy & FRAMER_PLAN))
-        c->plan = asynchat__match_from(&f->match, bytes, 0, len);
+        c->plan = asynchat__match_from(&f->match, bytes, looked, len);
     f->busy |= FRAMER_PLAN;
     if (f->match.held > 0)
         released = match_released(&f->match, c->plan);
@@ -252,20 +253,23 @@ static enum framer_event say_lone_byte(struct framer *f,
 APART enum framer_event asynchat__framer_step(struct framer *f,
                                               struct framer_cursor *c)
 {
-    enum framer_event event;
+    size_t looked = f->busy ? 0 : c->looked;
     if (!f->busy && c->at == c->end)
         return FRAMER_MORE;
     if (!f->busy && is_lone_byte(f, c))
         return say_lone_byte(f, c);
-    do
-        event = step(f, c);
-    while (event == FRAMER_SILENT);
+    enum framer_event event = say_next(f, c, looked);
+    while (event == FRAMER_SILENT)
+        event = say_next(f, c, 0);
     return event;
 }
 
 bool asynchat__framer_end(struct framer *f, struct framer_cursor *c)
 {
-    return (f->busy & FRAMER_FOUND) && say_end(f, c) == FRAMER_END;
+    if (!(f->busy & FRAMER_FOUND))
+        return false;
+    say_end(f, c);
+    return true;
 }
 
 /* --- changes between two events --- */
@@ -279,23 +283,24 @@ static void forget_plan(struct framer *f, struct needle *held)
     f->busy &= (uint8_t)~FRAMER_PLAN;
     if (f->ends > 0)
         f->busy &= (uint8_t)~FRAMER_FOUND;
-    f->ends = 0;
 }
 
+/* With the string that is in force already, everything would be found again. */
 static APART int set_anew(struct framer *f, struct framer_cursor *c,
                           struct needles *recent, enum asynchat_terminator kind,
                           const void *bytes, uint64_t len)
 {
     struct match *m = &f->match;
     struct needle *before = m->needle;
+    if (kind == ASYNCHAT_STRING && m->kind == kind &&
+        match_is(m, bytes, (size_t)len))
+        return 0;
     if (before)
         asynchat__needle_share(before);
-    bool same = m->kind == kind && kind == ASYNCHAT_STRING && m->left == len;
     int error = asynchat__match_set(m, recent, kind, bytes, len);
     if (!error) {
         message_count(f, c);
-        if (!same || m->needle != before)
-            forget_plan(f, before);
+        forget_plan(f, before);
     }
     asynchat__needle_release(before);
     return error;
@@ -317,7 +322,7 @@ void asynchat__framer_limit(struct framer *f, struct framer_cursor *c,
     message_count(f, c);
     f->limit = limit;
     f->drops = drops;
-    f->fresh = f->have == 0 && f->dropped == 0 ? limit : 0;
+    f->fresh = f->have == 0 ? limit : 0;
 }
 
 void asynchat__framer_drop(struct framer *f, struct framer_cursor *c)
@@ -330,8 +335,6 @@ void asynchat__framer_drop(struct framer *f, struct framer_cursor *c)
     if (f->replay)
         f->from = f->to;
     f->match.held = 0;
-    f->said = 0;
-    f->ends = 0;
     f->busy &= stays;
     message_begin(f);
 }

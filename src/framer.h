@@ -50,11 +50,12 @@ struct framer_cursor {
     size_t len;              /* and how many there are */
     uint64_t total;          /* the length of the message that has ended, */
     uint64_t kept;           /* and how many bytes of it were said */
+    size_t looked;           /* framer_quick() has looked so far in the span */
     struct match_step plan;  /* a step that was found, and not yet all said */
 };
 
 /* Invariants: the bytes held back are the `match.held` bytes of its needle from
- * `said` on. The replay, if there is one, is needle bytes `from` to `to`, and what
+ * the beginning, or with a plan from `said` on. The replay, if there is one, is needle bytes `from` to `to`, and what
  * is held back under the terminator in force was taken from its end. `fresh` is
  * the limit while nothing of a message was said or dropped, and 0 later. */
 struct framer {
@@ -66,8 +67,8 @@ struct framer {
     struct needle *replay;
     struct needle *lent; /* that the last event may point into */
     uint32_t from, to;   /* of the replay */
-    uint32_t said;       /* of what was held back, in this plan */
-    uint32_t ends;       /* bytes of the terminator behind FRAMER_LAST */
+    uint32_t said;       /* with a plan: of what was held back before */
+    uint32_t ends;       /* with FOUND: bytes of the terminator that are left */
     uint32_t piece;      /* the most bytes of an event about held bytes, and
                             what the caller makes its spans of */
     uint8_t busy;        /* what is to be done before the span is looked at */
@@ -93,9 +94,7 @@ static inline bool framer_quick(struct framer *f, struct framer_cursor *c)
 {
     struct match *m = &f->match;
     size_t at, len = (size_t)(c->end - c->at);
-    if (match_find(m, c->at, len, &at)) {
-        if (at - 1 >= f->fresh)
-            return false;
+    if (match_find(m, c->at, len, &at) && at - 1 < f->fresh) {
         f->ends = m->needle->len;
     } else if (m->kind == ASYNCHAT_LENGTH && m->left - 1 < len &&
                m->left <= f->fresh) {
@@ -103,6 +102,7 @@ static inline bool framer_quick(struct framer *f, struct framer_cursor *c)
         m->left = 0;
         f->ends = 0;
     } else {
+        c->looked = at;
         return false;
     }
     c->data = c->at;

@@ -108,7 +108,7 @@ static void rate_read(struct asynchat_channel *ch, uint32_t now)
     if (most == 0)
         asynchat__channel_pause(ch, PAUSE_RATE);
     ch->transport.read_size =
-        most > 0 ? (unsigned)least(ch->in.piece, most) : 1;
+        most > 0 ? (unsigned)least(ch->in.framer.piece, most) : 1;
 }
 
 /* Something is to be sent, and may not be yet. */

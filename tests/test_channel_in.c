@@ -265,16 +265,72 @@ static void set_from_outside_bytes_held_back_are_matched_again(void **state)
     expect(f, "found");
 }
 
+static void a_size_that_is_raised_holds_as_well(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 2), 0);
+    feed_string(f, "abc");
+    settle(f);
+    assert_int_equal(f->data_max, 2);
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 100), 0);
+    feed_string(f, "0123456789");
+    settle(f);
+    assert_int_equal(f->data_max, 10);
+}
+
+static void take_one_at_a_time(struct fixture *f)
+{
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 1), 0);
+}
+
+/* Set before the terminator was passed, which is longer. */
+static void a_size_may_be_smaller_than_the_terminator(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_data = take_one_at_a_time;
+    feed_string(f, "ab\r\ncd\r\n");
+    settle(f);
+    expect(f, "data(ab) found data(cd) found");
+    assert_int_equal(f->data_len, 1);
+}
+
+static void discard_all(struct fixture *f)
+{
+    f->on_data = NULL;
+    asynchat_discard_buffers(f->ch);
+}
+
+static void take_two_at_a_time(struct fixture *f)
+{
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 2), 0);
+    f->on_data = discard_all;
+}
+
+/* What is left of a read is delivered in smaller pieces by then. */
+static void discarding_drops_the_pieces_that_are_left(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = take_two_at_a_time;
+    feed_string(f, "x\r\nabcdef");
+    settle(f);
+    expect(f, "data(x) found data(ab)");
+    feed_string(f, "gh");
+    settle(f);
+    expect(f, "data(gh)");
+}
+
 /* Set to what it is, the terminator holds back what it did: nothing is put back. */
 static void set_aaab_again(struct fixture *f)
 {
-    uint32_t epoch = f->ch->in.epoch, held = f->ch->in.match.held;
-    const struct needle *needle = f->ch->in.match.needle;
+    const struct framer *framer = &f->ch->in.framer;
+    uint32_t held = framer->match.held;
+    const struct needle *needle = framer->match.needle;
     set_string(f, "aaab");
-    assert_int_equal(f->ch->in.epoch, epoch);
-    assert_int_equal(f->ch->in.match.held, held);
-    assert_ptr_equal(f->ch->in.match.needle, needle);
-    assert_null(f->ch->in.aside);
+    assert_int_equal(framer->match.held, held);
+    assert_ptr_equal(framer->match.needle, needle);
+    assert_null(framer->replay);
 }
 
 static void the_same_set_again_changes_nothing(void **state)
@@ -1069,6 +1125,9 @@ int main(void)
         OVER_ALL(set_in_the_last_collect_of_a_number_the_message_is_found),
         OVER_ALL(set_in_collect_of_bytes_held_back_the_rest_is_matched_anew),
         OVER_ALL(set_from_outside_bytes_held_back_are_matched_again),
+        OVER_ALL(a_size_that_is_raised_holds_as_well),
+        OVER_ALL(a_size_may_be_smaller_than_the_terminator),
+        OVER_ALL(discarding_drops_the_pieces_that_are_left),
         OVER_ALL(the_same_set_again_changes_nothing),
         OVER_ALL(the_same_number_set_again_counts_from_there),
         OVER_ALL(set_from_outside_to_none_bytes_held_back_are_delivered),

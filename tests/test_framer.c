@@ -142,7 +142,7 @@ static bool feed(struct run *r, const char *bytes, size_t len)
     memcpy(copy, bytes, len);
     framer_feed(&r->c, copy, len);
     bool goes_on = say_all(r);
-    framer_feed(&r->c, NULL, 0);
+    framer_feed(&r->c, "", 0);
     free(copy);
     return goes_on;
 }
@@ -248,6 +248,21 @@ static void expect_data(struct run *r, enum framer_event event,
 static void feed_text(struct run *r, const char *text)
 {
     framer_feed(&r->c, text, strlen(text));
+}
+
+static void a_framer_begins_without_a_limit(void **state)
+{
+    struct run r;
+    (void)state;
+    memset(&r, 0, sizeof r);
+    asynchat__framer_init(&r.f);
+    set(&r, "\n");
+    feed_text(&r, "ab\ncd");
+    expect_data(&r, FRAMER_LAST, "ab");
+    assert_true(r.f.busy & FRAMER_QUICK);
+    assert_true(framer_end(&r.f, &r.c));
+    expect_data(&r, FRAMER_DATA, "cd");
+    finish(&r);
 }
 
 static void another_terminator_holds_behind_the_data(void **state)
@@ -372,7 +387,7 @@ static void dropping_everything_leaves_a_number_that_was_reached(void **state)
     expect_data(&r, FRAMER_LAST, "abc");
     asynchat__framer_leave(&r.f, &r.c);
     asynchat__framer_drop(&r.f, NULL);
-    framer_feed(&r.c, NULL, 0);
+    framer_feed(&r.c, "", 0);
     assert_int_equal(next(&r), FRAMER_MORE);
     finish(&r);
 }
@@ -390,6 +405,39 @@ static void a_limit_holds_for_the_message_in_progress(void **state)
     expect_data(&r, FRAMER_DATA, "ef");
     assert_int_equal(next(&r), FRAMER_DROPPED);
     assert_int_equal(r.c.total, 9);
+    finish(&r);
+}
+
+static void a_limit_that_is_raised_brings_nothing_back(void **state)
+{
+    static const char text[] = "abcd";
+    struct run r;
+    (void)state;
+    begin(&r, 2, true);
+    set(&r, "\n");
+    for (int i = 0; i < 4; i++) {
+        if (i == 3)
+            asynchat__framer_limit(&r.f, &r.c, 10, true);
+        framer_feed(&r.c, &text[i], 1);
+        assert_int_equal(next(&r), i < 2 ? FRAMER_DATA : FRAMER_MORE);
+        assert_int_equal(next(&r), FRAMER_MORE);
+    }
+    feed_text(&r, "\n");
+    assert_int_equal(next(&r), FRAMER_DROPPED);
+    assert_int_equal(r.c.total, 4);
+    finish(&r);
+}
+
+static void the_length_is_told_with_the_end(void **state)
+{
+    struct run r;
+    (void)state;
+    begin(&r, SIZE_MAX, false);
+    set(&r, "\n");
+    feed_text(&r, "ab\n");
+    expect_data(&r, FRAMER_LAST, "ab");
+    assert_int_equal(next(&r), FRAMER_END);
+    assert_int_equal(r.c.total, 2);
     finish(&r);
 }
 
@@ -578,6 +626,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conversations_are_the_same_for_every_cut),
+        cmocka_unit_test(a_framer_begins_without_a_limit),
         cmocka_unit_test(another_terminator_holds_behind_the_data),
         cmocka_unit_test(the_same_terminator_changes_nothing),
         cmocka_unit_test(a_number_that_was_reached_stays_reached),
@@ -586,6 +635,8 @@ int main(void)
         cmocka_unit_test(dropping_everything_leaves_the_terminator),
         cmocka_unit_test(dropping_everything_leaves_a_number_that_was_reached),
         cmocka_unit_test(a_limit_holds_for_the_message_in_progress),
+        cmocka_unit_test(a_limit_that_is_raised_brings_nothing_back),
+        cmocka_unit_test(the_length_is_told_with_the_end),
         cmocka_unit_test(no_limit_is_none_beyond_4_gib),
         cmocka_unit_test(random_streams_are_split_as_the_model_does),
     };

@@ -351,15 +351,13 @@ ASYNCHAT_API int asynchat_set_terminator(struct asynchat_channel *ch,
                                          const void *bytes, size_t len);
 
 /* The message ends after `len` bytes, at most 2^63 - 1; 0 is the same as none.
- * Errors: -EINVAL (`ch` is NULL, or `len` is too large), -ENOMEM (bytes were
- * held back, and there is no memory for them). (Python: set_terminator with an
- * int) Since 0.1. */
+ * Allocates nothing. Errors: -EINVAL (`ch` is NULL, or `len` is too large).
+ * (Python: set_terminator with an int) Since 0.1. */
 ASYNCHAT_API int asynchat_set_terminator_length(struct asynchat_channel *ch,
                                                 uint64_t len);
 
-/* No terminator: everything is collected. Errors: -EINVAL (`ch` is NULL),
- * -ENOMEM (bytes were held back, and there is no memory for them). (Python:
- * set_terminator(None)) Since 0.1. */
+/* No terminator: everything is collected. Allocates nothing. Errors: -EINVAL (`ch`
+ * is NULL). (Python: set_terminator(None)) Since 0.1. */
 ASYNCHAT_API int asynchat_set_terminator_none(struct asynchat_channel *ch);
 
 /* Returns the kind of terminator in force. *len, unless `len` is NULL: the

@@ -23,7 +23,7 @@ import sys
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 EXPLAINED = TOP / "tests/thorough/mutants.txt"
-FILES = ["match.h", "match.c", "channel_in.c", "channel_terminator.c"]
+FILES = ["match.h", "match.c", "framer.h", "framer.c", "channel_in.c", "channel_terminator.c"]
 CFLAGS = ["-std=gnu11", "-O1", "-w", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", f"-I{TOP}/include"]
 
 DOES_NOT_COMPILE, IS_THE_SAME = "does not compile", "is the same program"
@@ -245,7 +245,7 @@ def make_programs(pool, out):
         return Program(pool, asan, name, [f"{name}.c", "fixture.c", "descriptors.c", "serving.c", *more])
 
     return [
-        Program(pool, asan, "test_match", ["test_match.c"]),
+        Program(pool, asan, "test_match", ["test_match.c"]), Program(pool, asan, "test_framer", ["test_framer.c"]),
         test("test_message_limit"), test("test_asynchat"), test("test_channel_pause"), test("test_pair"),
         test("test_server_stop", "clock.c"),
         Program(pool, asan, "conformance", ["replay.c"], through=[TOP / "tests/conformance/run"]),
@@ -263,8 +263,10 @@ def make_programs(pool, out):
 
 # --- running ---
 
-USERS = {"match.h": ["match.c", "channel_in.c", "channel_terminator.c"]}
-ALONE = {"test_match": "match.c"}  # runs nothing else
+USERS = {
+    "match.h": ["match.c", "framer.c", "channel_in.c", "channel_terminator.c"],
+    "framer.h": ["framer.c", "framer_calls.c", "channel_in.c", "channel_terminator.c"]}
+ALONE = {"test_match": "match.c", "test_framer": "framer.c"}  # these run nothing else
 
 
 class Bench:
