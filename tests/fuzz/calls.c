@@ -198,6 +198,24 @@ static void push_reference(struct end *e, size_t len)
     pushed(e, segment, error);
 }
 
+static void tell(struct end *e, unsigned what, source next);
+
+/* Inside the call that takes from it: something is done to the same channel, or
+ * to any. */
+static void on_taken(struct evbuffer *buffer,
+                     const struct evbuffer_cb_info *info, void *arg)
+{
+    struct end *e = arg;
+    (void)buffer;
+    if (info->n_deleted == 0)
+        return;
+    unsigned what = next_of(input_back);
+    if (what >= 0x80 && e->ch)
+        tell(e, what, input_back);
+    else
+        react();
+}
+
 static void push_evbuffer(struct end *e, size_t len)
 {
     unsigned segment;
@@ -205,6 +223,7 @@ static void push_evbuffer(struct end *e, size_t len)
     uint8_t *bytes = segment_bytes(e, len, &segment);
     if (bytes) {
         evbuffer_add(buffer, bytes, len);
+        CHECK(evbuffer_add_cb(buffer, on_taken, e));
         int error = asynchat_push_evbuffer(e->ch, buffer);
         CHECK(error || evbuffer_get_length(buffer) == 0);
         pushed(e, segment, error);
@@ -424,6 +443,7 @@ static void on_transcript(struct asynchat_channel *ch,
     const struct end *e = arg;
     CHECK(ch == e->ch || !e->ch);
     CHECK(what == ASYNCHAT_TRANSCRIPT_FOUND ? !data : len > 0);
+    react();
 }
 
 static void transcribe(struct end *e, unsigned what)
