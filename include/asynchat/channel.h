@@ -14,15 +14,15 @@
  * - Other functions of yours may run inside a call of yours, and may call
  *   anything: `release`, the `tell` of a transcript, the callbacks that an evbuffer
  *   or a filter has, where the call moves bytes through these. The channel that the
- *   call is about may be freed in one: its memory lives until the call returns.
- *   What such a function pushes goes behind what the call pushes, and what it
- *   discards has that in it. Only the function of asynchat_set_log() may call
- *   nothing of the library.
+ *   call is about may be freed there: its memory lives until the call returns.
+ *   What such a function pushes goes behind what the call pushes; when it discards,
+ *   what the call pushes is discarded too. Only the function of asynchat_set_log()
+ *   may call nothing of the library.
  * - What says that bytes or a producer are no longer needed, `release`, runs
- *   as soon as that is so: also inside the call that drops or refuses them. For a
+ *   as soon as that is so: also inside the call that drops or refuses them. Of a
  *   channel that is freed inside one of these functions, or inside a callback of
- *   its own, that is when they have returned, and the call. Over a bufferevent of
- *   yours it may run after handle_close.
+ *   its own, it runs when the outermost of these has returned. Over a bufferevent
+ *   of yours it may run after handle_close.
  * - handle_connect comes first, handle_close exactly once and last; then the
  *   library frees the channel.
  * - asynchat_close() and asynchat_close_when_done() end a channel in order,
@@ -444,7 +444,8 @@ ASYNCHAT_API int asynchat_push_reference(
     void (*release)(const void *data, size_t len, void *arg), void *arg);
 
 /* Queues what an evbuffer holds, moved and not copied; the evbuffer stays
- * yours, and is empty. On failure it is as it was. Since 0.1. */
+ * yours, and is empty. Callbacks that it has run inside this call. On failure it is
+ * as it was; also with -EINVAL, where it is frozen. Since 0.1. */
 ASYNCHAT_API int asynchat_push_evbuffer(struct asynchat_channel *ch,
                                         struct evbuffer *buffer);
 

@@ -51,8 +51,9 @@ struct asynchat_producer_ops {
                 void *arg);
 
     /* The producer is being freed; the last call, and it comes exactly once.
-     * May be NULL. It can come from inside whatever call drops the producer:
-     * asynchat_discard_buffers, asynchat_channel_free. */
+     * May be NULL. It can come from inside whatever call drops or refuses the
+     * producer: asynchat_discard_buffers, asynchat_channel_free,
+     * asynchat_push_producer. It may call anything. */
     void (*release)(void *arg);
 };
 
