@@ -193,6 +193,15 @@ static void stopped_between_messages(struct world *w)
     stop(w, 1000);
 }
 
+/* What cannot be accepted then is lost, which only the log says. */
+static void stopped_with_connections_waiting(struct world *w)
+{
+    if (!serve(w, unix_address(), &echoer, 2))
+        return;
+    connect_to_server(w, &asker);
+    stop(w, 1000);
+}
+
 static void stopped_by_a_signal(struct world *w)
 {
     if (!serve(w, unix_address(), &echoer, 2))
@@ -1608,6 +1617,7 @@ const struct scenario scenarios[] = {
     SCENARIO(connections_outlive_the_server, WAITS),
     SCENARIO(a_server_is_freed_with_connections_waiting, WAITS | TIMED),
     SCENARIO(stopped_between_messages, WAITS),
+    SCENARIO(stopped_with_connections_waiting, WAITS | TIMED | FAILS),
     SCENARIO(stopped_by_a_signal, WAITS),
     SCENARIO(stopped_and_a_message_is_finished, WAITS | TIMED),
     SCENARIO(stopped_and_time_is_up, WAITS | FAILS),
