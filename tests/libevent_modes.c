@@ -1,10 +1,11 @@
 /* What a test program may be asked to switch on in libevent before it begins:
  *
- *     ASYNCHAT_TEST_LIBEVENT=debug,locks
+ *     ASYNCHAT_TEST_LIBEVENT=locks,debug
  *
  * debug: libevent watches how events are used, and ends the process where one is
  * set up anew while it is added, or used without having been set up. locks: the
- * event bases have locks, and it is watched how these are taken.
+ * event bases have locks, and it is watched how these are taken. With threads the
+ * first is of use only behind the second.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <stdio.h>
