@@ -401,12 +401,14 @@ static void settle(struct script *s)
     }
 }
 
-/* Where it matters whether the input or the output of a turn comes first. */
+/* Where it matters whether the input or the output of a turn comes first: a push
+ * after the end is printed, and so is an ask, and what is dropped is not asked. */
 static bool order_matters(const struct script *s)
 {
     bool matters = s->ends;
     for (size_t i = 0; i < s->inside_count; i++)
-        matters = matters || strcmp(s->insides[i].words, "discard") == 0 ||
+        matters = matters || strcmp(s->insides[i].words, "cwd") == 0 ||
+                  strcmp(s->insides[i].words, "discard") == 0 ||
                   strcmp(s->insides[i].words, "close") == 0;
     return matters;
 }
