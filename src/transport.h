@@ -93,6 +93,7 @@ struct transport {
     bool discard;  /* when that is over */
     bool finished; /* the peer was told that the output is over */
     bool shuts;    /* bufferevent: its socket is shut down before it is freed */
+    bool reset;    /* the peer is to have an error and not the end of file */
 };
 
 /* Over a socket, connected or not, that is non-blocking. 0 or -ENOMEM; on

@@ -244,11 +244,30 @@ static void transport_unwatch_below(struct transport *t,
                            t);
 }
 
-/* The other half of a pair, which is not told by libevent, nor freed with this
- * one; NULL once it is gone, and for all that is no pair. */
+/* The other half of the pair that the lowest bufferevent is one of. libevent does
+ * not tell it, nor free it with this one. NULL once it is gone, and for all that
+ * is no pair. */
 static struct bufferevent *transport_partner(const struct transport *t)
 {
-    return bufferevent_pair_get_partner(t->bev);
+    struct bufferevent *bev = t->bev, *below;
+    while ((below = bufferevent_get_underlying(bev)))
+        bev = below;
+    return bufferevent_pair_get_partner(bev);
+}
+
+/* Nothing that it sends is received any more, and after a reset nothing that it
+ * may still hope for comes. The error goes with the event in errno. */
+static void transport_tell_partner(const struct transport *t)
+{
+    struct bufferevent *partner = transport_partner(t);
+    short what = BEV_EVENT_EOF | BEV_EVENT_WRITING;
+    if (!partner)
+        return;
+    if (t->reset) {
+        what = BEV_EVENT_ERROR | BEV_EVENT_READING | BEV_EVENT_WRITING;
+        EVUTIL_SET_SOCKET_ERROR(ECONNRESET);
+    }
+    bufferevent_trigger_event(partner, what, BEV_TRIG_DEFER_CALLBACKS);
 }
 
 /* As far as it was made. */
@@ -268,14 +287,13 @@ static void transport_free(struct transport *t)
 static void transport_close(struct transport *t)
 {
     bufferevent_setcb(t->bev, NULL, NULL, NULL, NULL);
-    transport_last_words(t);
-    transport_finish(t, false);
+    if (!t->reset) {
+        transport_last_words(t);
+        transport_finish(t, false);
+    }
     if (t->shuts)
         transport_shut_socket(t);
-    if (transport_partner(t))
-        bufferevent_trigger_event(transport_partner(t),
-                                  BEV_EVENT_EOF | BEV_EVENT_WRITING,
-                                  BEV_TRIG_DEFER_CALLBACKS);
+    transport_tell_partner(t);
     transport_unwatch_below(t, t->bev);
     bufferevent_disable(t->bev, EV_READ | EV_WRITE);
     bufferevent_free(t->bev);

@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,6 +171,133 @@ static void both_may_be_freed_in_one_s_callback(void **state)
     push(f->far, "one");
     settle(f);
     expect(f, "data(one)");
+}
+
+/* --- each way in which one goes --- */
+
+enum way { WAY_CLOSE, WAY_WHEN_DONE, WAY_FREE, WAY_ABORT, WAYS };
+
+static void leave(struct asynchat_channel *ch, enum way way)
+{
+    if (way == WAY_CLOSE)
+        asynchat_close(ch);
+    else if (way == WAY_WHEN_DONE)
+        assert_int_equal(asynchat_close_when_done(ch), 0);
+    else if (way == WAY_FREE)
+        asynchat_channel_free(ch);
+    else
+        asynchat_abort(ch);
+}
+
+/* f->count is the way. */
+static void far_leaves(struct fixture *f)
+{
+    if (f->far)
+        leave(f->far, (enum way)f->count);
+    if (f->count == WAY_FREE)
+        f->far = NULL;
+}
+
+static void expect_end(struct fixture *f, const char *before)
+{
+    char events[256];
+    snprintf(events, sizeof events, "%s%s", before,
+             f->count == WAY_ABORT ? "error(ECONNRESET) closed(ECONNRESET)"
+                                   : "eof closed(EOF)");
+    expect(f, events);
+    assert_null(f->ch);
+    assert_null(f->far);
+}
+
+static void the_other_hears_each_end(void **state)
+{
+    for (int way = 0; way < WAYS; way++) {
+        struct fixture *f = start(state);
+        f->count = way;
+        push(f->far, "all");
+        settle(f);
+        far_leaves(f);
+        settle(f);
+        expect_end(f, "data(all) ");
+        close_connection(f);
+    }
+}
+
+static void the_other_hears_each_end_in_its_callback(void **state)
+{
+    for (int way = 0; way < WAYS; way++) {
+        struct fixture *f = start(state);
+        set_crlf(f);
+        f->count = way;
+        f->on_found = far_leaves;
+        push(f->far, "one\r\ntwo\r\n");
+        settle(f);
+        expect_end(f, "data(one) found data(two) found ");
+        f->on_found = NULL;
+        close_connection(f);
+    }
+}
+
+static void leave_in_callback(struct asynchat_channel *ch, const void *data,
+                              size_t len, void *arg)
+{
+    struct fixture *f = arg;
+    (void)data;
+    (void)len;
+    leave(ch, (enum way)f->count);
+}
+
+static const struct asynchat_handler leaver = {
+    .size = sizeof leaver,
+    .collect_incoming_data = leave_in_callback,
+};
+
+static void the_other_hears_an_end_in_one_s_own_callback(void **state)
+{
+    struct fixture *f = *state;
+    const struct asynchat_handler *handlers[2] = {&recorder, &leaver};
+    void *args[2] = {f, f};
+    for (f->count = 0; f->count < WAYS; f->count++) {
+        struct asynchat_channel *pair[2];
+        assert_int_equal(asynchat_pair_new(f->base, handlers, args, pair), 0);
+        push(pair[0], "leave");
+        settle(f);
+        expect_end(f, "connect ");
+        close_connection(f);
+    }
+}
+
+/* While it is paused, an orderly end waits for what is undelivered, and a reset
+ * does not. */
+static void the_other_hears_each_end_after_its_bytes(void **state)
+{
+    for (int way = 0; way < WAYS; way++) {
+        struct fixture *f = start(state);
+        f->count = way;
+        asynchat_pause_reading(f->ch);
+        push(f->far, "all");
+        settle(f);
+        far_leaves(f);
+        settle(f);
+        if (way != WAY_ABORT) {
+            expect(f, "");
+            asynchat_resume_reading(f->ch);
+            settle(f);
+        }
+        expect_end(f, way != WAY_ABORT ? "data(all) " : "");
+        close_connection(f);
+    }
+}
+
+static void an_end_is_not_an_error_afterwards(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_close_when_done(f->far), 0);
+    asynchat_pause_reading(f->ch);
+    settle(f);
+    asynchat_resume_reading(f->ch);
+    settle(f);
+    expect(f, "eof closed(EOF)");
 }
 
 /* --- making --- */
@@ -340,6 +468,11 @@ int main(void)
         OVER(PAIR, both_may_be_freed_at_once),
         OVER(PAIR, one_may_be_freed_in_the_other_s_callback),
         OVER(PAIR, both_may_be_freed_in_one_s_callback),
+        OVER(PAIR, the_other_hears_each_end),
+        OVER(PAIR, the_other_hears_each_end_in_its_callback),
+        OVER(PAIR, the_other_hears_an_end_in_one_s_own_callback),
+        OVER(PAIR, the_other_hears_each_end_after_its_bytes),
+        OVER(PAIR, an_end_is_not_an_error_afterwards),
         OVER(PAIR, without_args_both_get_NULL),
         OVER(PAIR, each_has_its_handler_and_arg),
         OVER(PAIR, release_may_discard_the_other_s_input),

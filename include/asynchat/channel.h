@@ -304,8 +304,9 @@ ASYNCHAT_API int asynchat_shutdown_write(struct asynchat_channel *ch);
 ASYNCHAT_API void asynchat_keep_open(struct asynchat_channel *ch);
 
 /* As asynchat_close(), but the peer is sent a reset and not the end of file, so
- * that it cannot take what it has for all. Where there is no TCP it is the same as
- * closing. Since 0.1. */
+ * that it cannot take what it has for all. Over asynchat_pair_new(), and a pair of
+ * bufferevents of yours, the other channel ends with -ECONNRESET; where there is
+ * neither that nor TCP it is the same as closing. Since 0.1. */
 ASYNCHAT_API void asynchat_abort(struct asynchat_channel *ch);
 
 /* Drops input that was not delivered and output that was not sent, release
