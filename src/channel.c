@@ -234,12 +234,24 @@ static void channel_both_over(struct asynchat_channel *ch, int cut_off)
     asynchat__channel_end(ch, ASYNCHAT_EOF);
 }
 
-/* The transport receives no more, because of `status`. Called again at each
- * wake-up after that: once SENDING, only an error is news. */
-static void channel_input_over(struct asynchat_channel *ch, int status)
+/* What was received comes before the end. A program that has paused is told of an
+ * error at once, and has no more; but what only waits for its turn, or for a
+ * rate, does not wait in vain. */
+static bool channel_end_waits(const struct asynchat_channel *ch, int status)
 {
+    bool asked = ch->in.paused & (PAUSE_PROGRAM | PAUSE_PRESSURE);
+    return (status == ASYNCHAT_EOF || !asked) && asynchat__channel_in_waits(ch);
+}
+
+/* The transport receives no more. Called again at each wake-up after that: once
+ * SENDING or LINGERING, only an error is news. */
+static void channel_input_over(struct asynchat_channel *ch)
+{
+    if (channel_receives(ch) && ch->transport.ops->rest(&ch->transport))
+        asynchat__channel_in_run(ch);
+    int status = ch->transport.ended;
     int cut_off = channel_receives(ch) ? asynchat__channel_in_finish(ch) : 0;
-    if (status == ASYNCHAT_EOF && asynchat__channel_in_waits(ch))
+    if (channel_end_waits(ch, status))
         return;
     if (ch->state == CHANNEL_OPEN && status == ASYNCHAT_EOF)
         asynchat__channel_stop(ch, status, cut_off);
@@ -247,7 +259,8 @@ static void channel_input_over(struct asynchat_channel *ch, int status)
         asynchat__channel_end(ch, ch->transport.broken);
     else if (ch->state == CHANNEL_RECEIVING && status == ASYNCHAT_EOF)
         channel_both_over(ch, cut_off);
-    else if (ch->state != CHANNEL_SENDING || is_error(status))
+    else if (is_error(status) ||
+             !(channel_sends(ch) || ch->state == CHANNEL_LINGERING))
         asynchat__channel_end(ch, status);
 }
 
@@ -283,7 +296,7 @@ static void channel_turn(struct asynchat_channel *ch)
         asynchat__channel_out_begin(ch);
     asynchat__channel_in_run(ch);
     if (ch->transport.ended)
-        channel_input_over(ch, ch->transport.ended);
+        channel_input_over(ch);
     if (stopping)
         asynchat__channel_stopping(ch);
     asynchat__channel_out_run(ch);

@@ -40,6 +40,12 @@ static size_t out_pending(const struct asynchat_channel *ch)
     return asynchat__transport_pending(&ch->transport);
 }
 
+/* And what of that does not only wait for more to follow it. */
+static size_t out_moving(const struct asynchat_channel *ch)
+{
+    return asynchat__transport_moving(&ch->transport);
+}
+
 bool asynchat__channel_out_empty(const struct asynchat_channel *ch)
 {
     return !ch->out.queue.first && out_pending(ch) == 0;
@@ -162,7 +168,7 @@ static bool out_move(struct asynchat_channel *ch)
 static bool out_has_room(const struct asynchat_channel *ch)
 {
     return channel_sends(ch) && ch->out.queue.first && !ch->out.waiting &&
-           out_pending(ch) < (ch->out.chunk + 1) / 2;
+           out_moving(ch) < (ch->out.chunk + 1) / 2;
 }
 
 /* From the queue, in its order, as far as there is room. A callback may end the
@@ -261,7 +267,7 @@ static void out_linger(struct asynchat_channel *ch, bool progress)
 static void out_watch(struct asynchat_channel *ch)
 {
     bool ready =
-        out_pending(ch) > 0 || (ch->out.queue.first && !ch->out.waiting);
+        out_moving(ch) > 0 || (ch->out.queue.first && !ch->out.waiting);
     ready = ready && channel_sends(ch) && out_most(ch) > 0;
     if (ch->transport.ops->write(&ch->transport, ready) < 0)
         asynchat__channel_end(ch, -ENOMEM);
@@ -320,6 +326,13 @@ static bool out_run_pushed(struct asynchat_channel *ch)
     return !t->broken && ch->out.left <= ch->out.high;
 }
 
+/* There is nothing to follow what waits for more. */
+static void out_last(struct asynchat_channel *ch)
+{
+    if (!ch->out.queue.first && out_moving(ch) == 0 && out_pending(ch) > 0)
+        ch->transport.ops->last(&ch->transport);
+}
+
 /* The long way. */
 static void out_run_all(struct asynchat_channel *ch)
 {
@@ -328,6 +341,8 @@ static void out_run_all(struct asynchat_channel *ch)
         asynchat__channel_broken(ch, ch->transport.broken);
     else
         asynchat__channel_pressure(ch);
+    if (channel_sends(ch) && channel_closing(ch))
+        out_last(ch);
     if (channel_sends(ch) && channel_closing(ch) &&
         asynchat__channel_out_empty(ch))
         asynchat__channel_sent(ch);

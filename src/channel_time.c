@@ -228,7 +228,7 @@ static void time_read(struct asynchat_channel *ch, uint32_t now)
 static void time_write(struct asynchat_channel *ch, uint32_t now, bool sent)
 {
     struct channel_time *time = ch->time;
-    bool ready = asynchat__transport_pending(&ch->transport) > 0 ||
+    bool ready = asynchat__transport_moving(&ch->transport) > 0 ||
                  (ch->out.queue.first && !ch->out.waiting);
     bool stalls = time->limits.write_idle > 0 && channel_sends(ch) && ready;
     if (stalls && (sent || !time->stalls)) {

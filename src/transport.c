@@ -80,6 +80,14 @@ size_t asynchat__transport_pending(const struct transport *t)
     return pending;
 }
 
+size_t asynchat__transport_moving(const struct transport *t)
+{
+    size_t moving = t->pushed + evbuffer_get_length(t->output);
+    if (!t->ops->is_socket)
+        moving += asynchat__transport_on_its_way(t);
+    return moving;
+}
+
 size_t asynchat__transport_unsent(const struct transport *t)
 {
     int unsent = 0;

@@ -49,6 +49,14 @@ struct transport_ops {
     /* The same, and receives before, if reading is on. */
     void (*look)(struct transport *t);
 
+    /* Nothing more is received: the input has now all that was, wherever it still
+     * was. False: it had before. May find another reason why `ended`. */
+    bool (*rest)(struct transport *t);
+
+    /* Nothing more is sent: what waits for more, to go on with it, waits no
+     * longer. */
+    void (*last)(struct transport *t);
+
     /* All is sent, and the connection is about to be closed: tells the peer,
      * which may be known to have `more` to send. True as long as the peer would
      * lose what it was sent if the connection were closed. */
@@ -77,9 +85,10 @@ struct transport {
                                 are not taken back by freeing */
     uint64_t sent;       /* in all, in bytes */
     size_t left;         /* while draining: what the output will have then */
-    unsigned read_size;  /* at most so many bytes for each read */
-    unsigned room;       /* and in loop->pushed */
-    uint32_t until; /* the channel's: when it has received so many, of which
+    unsigned forks; /* bufferevent: those of the process before it was made */
+    unsigned read_size; /* at most so many bytes for each read */
+    unsigned room;      /* and in loop->pushed */
+    uint32_t until;     /* the channel's: when it has received so many, of which
                             the rest does not count, all that had arrived is here */
     enum transport_reading reading;
     int ended;  /* ASYNCHAT_EOF or an error: nothing is received any more */
@@ -92,8 +101,9 @@ struct transport {
     bool draining;
     bool discard;  /* when that is over */
     bool finished; /* the peer was told that the output is over */
-    bool shuts;    /* bufferevent: its socket is shut down before it is freed */
-    bool reset;    /* the peer is to have an error and not the end of file */
+    bool shuts;    /* bufferevent: the socket's output ends when all is sent, */
+    bool shuts_last; /* or before it is freed */
+    bool reset;      /* the peer is to have an error and not the end of file */
 };
 
 /* Over a socket, connected or not, that is non-blocking. 0 or -ENOMEM; on
@@ -161,8 +171,10 @@ void asynchat__transport_discard(struct transport *t);
  * taken, as far as that is known. */
 size_t asynchat__transport_unsent(const struct transport *t);
 
-/* How much a bufferevent was given and has not sent. */
+/* How much a bufferevent was given and has not sent; and the same, or 0 if all of
+ * that waits for more to be given. */
 size_t asynchat__transport_given(const struct transport *t);
+size_t asynchat__transport_on_its_way(const struct transport *t);
 
 /* How much lies with the system and can be received; over a bufferevent 0. */
 size_t asynchat__transport_arrived(const struct transport *t);
@@ -170,5 +182,9 @@ size_t asynchat__transport_arrived(const struct transport *t);
 /* How much of the output is not sent yet, what a bufferevent was given
  * included. */
 size_t asynchat__transport_pending(const struct transport *t);
+
+/* The same, without what a bufferevent was given and keeps until it is given more.
+ */
+size_t asynchat__transport_moving(const struct transport *t);
 
 #endif

@@ -12,11 +12,15 @@
 
 #include <asynchat/error.h>
 
+#include "fork.h"
 #include "loop.h"
 #include "sigpipe.h"
 
 /* The pieces looked at for one write. */
 #define GIVEN_PIECES 64
+
+/* More than this is not given to a filter that passes nothing on. */
+#define KEPT_MOST (1u << 20)
 
 static const struct timeval at_once = {0, 0};
 
@@ -47,25 +51,20 @@ static int event_error(short what)
     }
 }
 
-/* An event without a direction, as a failed connect has, is about reading: that
- * ends everything. One about writing leaves what can still be received. */
-static void transport_event(struct bufferevent *bev, short what, void *arg)
+/* Has each bufferevent of a stack take what the one below it has received, from
+ * the lowest up. What libevent calls for that when something comes did nothing
+ * while reading was off, and it does not call again. */
+static void transport_lift(struct bufferevent *bev)
 {
-    struct transport *t = arg;
-    bool writing = what & BEV_EVENT_WRITING;
-    bool reading = (what & BEV_EVENT_READING) || !writing || t->connecting;
-    bool eof = what & BEV_EVENT_EOF;
-    int error = event_error(what);
-    (void)bev;
-    if (what & BEV_EVENT_CONNECTED) {
-        t->connecting = false;
-    } else {
-        if (reading)
-            t->ended = eof ? ASYNCHAT_EOF : error;
-        if (writing && !t->broken)
-            t->broken = eof ? -EPIPE : error;
-    }
-    t->ready(t);
+    struct bufferevent *below = bufferevent_get_underlying(bev);
+    bufferevent_data_cb take;
+    void *arg;
+    if (!below)
+        return;
+    transport_lift(below);
+    bufferevent_getcb(below, &take, NULL, NULL, &arg);
+    if (take && evbuffer_get_length(bufferevent_get_input(below)) > 0)
+        take(below, arg);
 }
 
 /* A bufferevent that is not to read tells what it happens to hear of. */
@@ -78,11 +77,29 @@ static int transport_read(struct transport *t, enum transport_reading how)
             : bufferevent_disable(t->bev, EV_READ)) < 0)
         return -ENOMEM;
     t->reading = how;
+    if (on)
+        transport_lift(t->bev);
     return 0;
 }
 
-/* A filter passes everything on at once; it is on its way until the last
- * bufferevent below has sent it. */
+/* A bufferevent takes nothing from the one below while it is not to read. */
+static bool transport_rest(struct transport *t)
+{
+    struct evbuffer *input = bufferevent_get_input(t->bev);
+    size_t before = evbuffer_get_length(input);
+    bool off = t->reading != TRANSPORT_READ;
+    if (!bufferevent_get_underlying(t->bev))
+        return false;
+    if (off)
+        bufferevent_enable(t->bev, EV_READ);
+    transport_lift(t->bev);
+    if (off)
+        bufferevent_disable(t->bev, EV_READ);
+    return evbuffer_get_length(input) > before;
+}
+
+/* A filter passes everything on at once, unless it needs more for that; it is on
+ * its way until the last bufferevent below has sent it. */
 size_t asynchat__transport_given(const struct transport *t)
 {
     size_t given = 0;
@@ -90,6 +107,18 @@ size_t asynchat__transport_given(const struct transport *t)
     for (; bev; bev = bufferevent_get_underlying(bev))
         given += evbuffer_get_length(bufferevent_get_output(bev));
     return given;
+}
+
+/* When the last bufferevent has nothing to send, those above it wait for more. */
+size_t asynchat__transport_on_its_way(const struct transport *t)
+{
+    size_t given = 0, last = 0;
+    struct bufferevent *bev = t->bev;
+    for (; bev; bev = bufferevent_get_underlying(bev)) {
+        last = evbuffer_get_length(bufferevent_get_output(bev));
+        given += last;
+    }
+    return last > 0 || given > KEPT_MOST ? given : 0;
 }
 
 /* Whole pieces change hands; of one that is longer than a write, a part is
@@ -133,7 +162,8 @@ static int transport_begin(struct transport *t)
 /* Not more than one write is out of our hands at a time. */
 static void transport_send(struct transport *t, size_t most)
 {
-    if (asynchat__transport_given(t) > 0)
+    if (evbuffer_get_length(t->output) == 0 ||
+        asynchat__transport_on_its_way(t) > 0)
         return;
     int error = transport_give(t, most);
     if (!error)
@@ -167,35 +197,62 @@ static void transport_look(struct transport *t)
  * which comes after everybody else's. */
 static int transport_write(struct transport *t, bool on)
 {
-    if (on && asynchat__transport_given(t) == 0 &&
+    if (on && asynchat__transport_on_its_way(t) == 0 &&
         event_add(t->waker, &at_once) < 0)
         return -ENOMEM;
     return 0;
 }
 
-/* A pair tells its partner, a filter may add what ends its stream and is yet to
- * be sent; to sockets and TLS it is nothing. The socket below is not shut down
- * here: handle_close may still say something, such as TLS's close_notify. */
-static bool transport_finish(struct transport *t, bool more)
+/* A pair tells its partner, and a filter passes on what it kept, and may add what
+ * ends its stream; to sockets and TLS it is nothing. */
+static void transport_last(struct transport *t)
 {
     if (!t->finished)
         bufferevent_flush(t->bev, EV_WRITE, BEV_FINISHED);
     t->finished = true;
-    t->shuts = t->shuts || more;
-    return asynchat__transport_given(t) > 0;
 }
 
-static void transport_shut_socket(const struct transport *t)
+static struct bufferevent *transport_lowest(const struct transport *t)
 {
-    int fd = bufferevent_getfd(t->bev);
+    struct bufferevent *bev = t->bev, *below;
+    while ((below = bufferevent_get_underlying(bev)))
+        bev = below;
+    return bev;
+}
+
+/* What a filter has added is yet to be sent, if it can be. The socket is not shut
+ * down here: handle_close may still say something, such as TLS's close_notify. */
+static bool transport_finish(struct transport *t, bool more)
+{
+    transport_last(t);
+    t->shuts_last = t->shuts_last || more;
+    return !t->broken && asynchat__transport_given(t) > 0;
+}
+
+/* The output ends below TLS too, which passes on nothing of that. */
+static void transport_shut_lowest(const struct transport *t)
+{
+    struct bufferevent *lowest = transport_lowest(t);
+    int fd = bufferevent_getfd(lowest);
     if (fd >= 0)
         shutdown(fd, SHUT_WR);
+    else
+        bufferevent_flush(lowest, EV_WRITE, BEV_FINISHED);
+}
+
+static void transport_shut_if_sent(struct transport *t)
+{
+    if (asynchat__transport_given(t) > 0)
+        return;
+    t->shuts = false;
+    transport_shut_lowest(t);
 }
 
 static void transport_shut(struct transport *t)
 {
-    transport_finish(t, false);
-    transport_shut_socket(t);
+    transport_last(t);
+    t->shuts = true;
+    transport_shut_if_sent(t);
 }
 
 /* Where TLS is a filter, the close_notify of handle_close lies in the output of
@@ -203,16 +260,51 @@ static void transport_shut(struct transport *t)
  * once, as if its socket had become writable. */
 static void transport_last_words(struct transport *t)
 {
-    struct bufferevent *below, *bev = t->bev;
-    while ((below = bufferevent_get_underlying(bev)))
-        bev = below;
-    int fd = bufferevent_getfd(bev);
-    if (bev == t->bev || fd < 0 ||
-        evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+    struct bufferevent *lowest = transport_lowest(t);
+    int fd = bufferevent_getfd(lowest);
+    if (lowest == t->bev || fd < 0 ||
+        evbuffer_get_length(bufferevent_get_output(lowest)) == 0)
         return;
-    struct event *writable = &bev->ev_write;
+    struct event *writable = &lowest->ev_write;
     event_get_callback(writable)(fd, EV_WRITE,
                                  event_get_callback_arg(writable));
+}
+
+/* The input is over, and the output goes on. TLS stops sending then; and in place of
+ * an error below it, after which that writes no more, it may tell of an end. */
+static int transport_go_on(struct transport *t)
+{
+    struct bufferevent *below = t->bev;
+    while ((below = bufferevent_get_underlying(below)))
+        if (!(bufferevent_get_enabled(below) & EV_WRITE))
+            return -EPIPE;
+    return transport_begin(t);
+}
+
+/* An event without a direction, as a failed connect has, is about reading: that
+ * ends everything. One about writing leaves what can still be received. TLS tells
+ * of the end before it has handed over the last bytes, so the channel looks a little
+ * later. */
+static void transport_event(struct bufferevent *bev, short what, void *arg)
+{
+    struct transport *t = arg;
+    bool writing = what & BEV_EVENT_WRITING;
+    bool reading = (what & BEV_EVENT_READING) || !writing || t->connecting;
+    bool eof = what & BEV_EVENT_EOF;
+    int error = event_error(what);
+    (void)bev;
+    if (what & BEV_EVENT_CONNECTED) {
+        t->connecting = false;
+        t->ready(t);
+        return;
+    }
+    if (reading)
+        t->ended = eof ? ASYNCHAT_EOF : error;
+    if (writing && !t->broken)
+        t->broken = eof ? -EPIPE : error;
+    if (reading && !t->broken)
+        t->broken = transport_go_on(t);
+    transport_wake(t);
 }
 
 /* Below a filter bytes leave without its being told. */
@@ -221,8 +313,11 @@ static void transport_below_sent(struct evbuffer *output,
 {
     struct transport *t = arg;
     (void)output;
-    if (info->n_deleted > 0)
-        event_active(t->waker, 0, 0);
+    if (info->n_deleted == 0)
+        return;
+    if (t->shuts)
+        transport_shut_if_sent(t);
+    event_active(t->waker, 0, 0);
 }
 
 static bool transport_watch_below(struct transport *t, struct bufferevent *bev)
@@ -244,22 +339,13 @@ static void transport_unwatch_below(struct transport *t,
                            t);
 }
 
-/* The other half of the pair that the lowest bufferevent is one of. libevent does
- * not tell it, nor free it with this one. NULL once it is gone, and for all that
- * is no pair. */
-static struct bufferevent *transport_partner(const struct transport *t)
-{
-    struct bufferevent *bev = t->bev, *below;
-    while ((below = bufferevent_get_underlying(bev)))
-        bev = below;
-    return bufferevent_pair_get_partner(bev);
-}
-
-/* Nothing that it sends is received any more, and after a reset nothing that it
+/* The other half of a pair, to which libevent does not tell that this one goes:
+ * nothing that it sends is received any more, and after a reset nothing that it
  * may still hope for comes. The error goes with the event in errno. */
 static void transport_tell_partner(const struct transport *t)
 {
-    struct bufferevent *partner = transport_partner(t);
+    struct bufferevent *partner =
+        bufferevent_pair_get_partner(transport_lowest(t));
     short what = BEV_EVENT_EOF | BEV_EVENT_WRITING;
     if (!partner)
         return;
@@ -284,15 +370,23 @@ static void transport_free(struct transport *t)
 /* handle_close was called. A peer that is still sending makes the system reset
  * the connection; the shutdown before has what the system still holds back, for
  * Nagle's algorithm, sent at once. */
+static void transport_end(struct transport *t)
+{
+    if (!t->reset) {
+        transport_last_words(t);
+        transport_last(t);
+    }
+    if (t->shuts_last)
+        transport_shut_lowest(t);
+}
+
+/* A child after fork(2) that frees what it has inherited says nothing: the
+ * connection is its parent's. */
 static void transport_close(struct transport *t)
 {
     bufferevent_setcb(t->bev, NULL, NULL, NULL, NULL);
-    if (!t->reset) {
-        transport_last_words(t);
-        transport_finish(t, false);
-    }
-    if (t->shuts)
-        transport_shut_socket(t);
+    if (t->forks == asynchat__forks())
+        transport_end(t);
     transport_tell_partner(t);
     transport_unwatch_below(t, t->bev);
     bufferevent_disable(t->bev, EV_READ | EV_WRITE);
@@ -306,6 +400,8 @@ static const struct transport_ops bufferevent_ops = {
     .write = transport_write,
     .wake = transport_wake,
     .look = transport_look,
+    .rest = transport_rest,
+    .last = transport_last,
     .finish = transport_finish,
     .shut = transport_shut,
     .close = transport_close,
@@ -327,6 +423,7 @@ int asynchat__transport_bufferevent(struct transport *t,
     t->ops = &bufferevent_ops;
     t->bev = bev;
     t->connecting = connecting;
+    t->forks = asynchat__forks();
     bufferevent_setcb(bev, transport_moved, transport_moved, transport_event,
                       t);
     bufferevent_enable(bev, EV_WRITE);

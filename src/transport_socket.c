@@ -341,6 +341,18 @@ int asynchat__transport_connect(struct transport *t, int error)
 
 /* --- ending --- */
 
+/* What was received is in the input, and what was given to the system is sent. */
+static bool socket_rest(struct transport *t)
+{
+    (void)t;
+    return false;
+}
+
+static void socket_last(struct transport *t)
+{
+    (void)t;
+}
+
 /* Closing a socket that has input unread, or gets some later, resets the
  * connection, and the peer may lose what it was sent. Then only this direction
  * is shut down, for now. */
@@ -389,6 +401,8 @@ static const struct transport_ops socket_ops = {
     .write = socket_write,
     .wake = socket_wake,
     .look = socket_look,
+    .rest = socket_rest,
+    .last = socket_last,
     .finish = socket_finish,
     .shut = socket_shut,
     .close = socket_close,

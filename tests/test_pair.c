@@ -289,6 +289,19 @@ static void the_other_hears_each_end_after_its_bytes(void **state)
     }
 }
 
+/* What only waits for its turn is delivered before. */
+static void a_budget_loses_nothing_to_a_reset(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_set_message_budget(f->ch, 1), 0);
+    set_crlf(f);
+    f->count = WAY_ABORT;
+    f->on_found = far_leaves;
+    push(f->far, "one\r\ntwo\r\nthree\r\n");
+    settle(f);
+    expect_end(f, "data(one) found data(two) found data(three) found ");
+}
+
 static void an_end_is_not_an_error_afterwards(void **state)
 {
     struct fixture *f = start(state);
@@ -472,6 +485,7 @@ int main(void)
         OVER(PAIR, the_other_hears_each_end_in_its_callback),
         OVER(PAIR, the_other_hears_an_end_in_one_s_own_callback),
         OVER(PAIR, the_other_hears_each_end_after_its_bytes),
+        OVER(PAIR, a_budget_loses_nothing_to_a_reset),
         OVER(PAIR, an_end_is_not_an_error_afterwards),
         OVER(PAIR, without_args_both_get_NULL),
         OVER(PAIR, each_has_its_handler_and_arg),

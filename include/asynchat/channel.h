@@ -291,8 +291,8 @@ ASYNCHAT_API int asynchat_close_in_stages(struct asynchat_channel *ch);
 /* Ends this side's output, when all that is queued has been sent: the peer sees
  * the end of file, and what it sends is delivered until it ends its side too.
  * Pushes are refused with ASYNCHAT_ECLOSED from now on. Over a bufferevent of
- * yours with a descriptor its socket is shut down: where TLS is in it, or a
- * filter that adds something at its end, end that first. Errors: -EINVAL (`ch`
+ * yours with a descriptor its socket is shut down, after what filters add at their
+ * end; where TLS is in it, end that first. Errors: -EINVAL (`ch`
  * is NULL), ASYNCHAT_ECLOSED (the channel has ended). (Python: socket.shutdown)
  * Since 0.1. */
 ASYNCHAT_API int asynchat_shutdown_write(struct asynchat_channel *ch);
