@@ -292,8 +292,8 @@ static void transport_event(struct bufferevent *bev, short what, void *arg)
     bool reading = (what & BEV_EVENT_READING) || !writing || t->connecting;
     bool eof = what & BEV_EVENT_EOF;
     int error = event_error(what);
-    (void)bev;
     if (what & BEV_EVENT_CONNECTED) {
+        bufferevent_set_timeouts(bev, NULL, NULL);
         t->connecting = false;
         t->ready(t);
         return;
@@ -407,6 +407,31 @@ static const struct transport_ops bufferevent_ops = {
     .close = transport_close,
 };
 
+/* A bufferevent without marks is left as it is, since setting none may make it
+ * read. */
+static void transport_unmark(struct bufferevent *bev, short direction)
+{
+    size_t low, high;
+    bufferevent_getwatermark(bev, direction, &low, &high);
+    if (low > 0 || high > 0)
+        bufferevent_setwatermark(bev, direction, 0, 0);
+}
+
+/* What the program has set for its own use would hold bytes back, or end the
+ * channel in silence. A timeout also limits how long connecting takes. No callback
+ * of anybody's is called meanwhile. */
+static void transport_take_over(struct bufferevent *bev, bool connecting)
+{
+    struct bufferevent *below = bev;
+    bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
+    transport_unmark(bev, EV_READ);
+    transport_unmark(bev, EV_WRITE);
+    while ((below = bufferevent_get_underlying(below)))
+        transport_unmark(below, EV_READ);
+    if (!connecting)
+        bufferevent_set_timeouts(bev, NULL, NULL);
+}
+
 int asynchat__transport_bufferevent(struct transport *t,
                                     struct bufferevent *bev, bool connecting)
 {
@@ -424,6 +449,7 @@ int asynchat__transport_bufferevent(struct transport *t,
     t->bev = bev;
     t->connecting = connecting;
     t->forks = asynchat__forks();
+    transport_take_over(bev, connecting);
     bufferevent_setcb(bev, transport_moved, transport_moved, transport_event,
                       t);
     bufferevent_enable(bev, EV_WRITE);

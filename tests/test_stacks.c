@@ -434,6 +434,15 @@ static int options(const struct talk *talk)
     return BEV_OPT_CLOSE_ON_FREE | (defers ? BEV_OPT_DEFER_CALLBACKS : 0);
 }
 
+/* What the program had set on a bufferevent before. */
+static void mark(struct bufferevent *bev)
+{
+    size_t low = draw(64);
+    if (one_in(4))
+        bufferevent_setwatermark(bev, EV_READ, low,
+                                 one_in(2) ? low + 1 + draw(64) : 0);
+}
+
 static struct bufferevent *filter(struct talk *talk, struct bufferevent *below,
                                   int kind)
 {
@@ -447,6 +456,7 @@ static struct bufferevent *filter(struct talk *talk, struct bufferevent *below,
         size_t high = 2 + draw(5000);
         bufferevent_setwatermark(below, EV_WRITE, draw((uint32_t)high), high);
     }
+    mark(below);
     struct bufferevent *bev = bufferevent_filter_new(
         below, filter_in, filter_out, options(talk), free, code);
     assert_non_null(bev);
@@ -489,11 +499,13 @@ static void over_pair(struct talk *talk, struct bufferevent *bevs[2])
 /* Channels over what was made. */
 static void over(struct talk *talk, struct bufferevent *bevs[2])
 {
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
+        mark(bevs[i]);
         assert_int_equal(asynchat_channel_new(bevs[i], talk->connecting,
                                               handler(talk), &talk->side[i],
                                               &talk->side[i].ch),
                          0);
+    }
 }
 
 /* --- the kinds of transport --- */

@@ -182,11 +182,33 @@ struct asynchat_handler {
 #define ASYNCHAT_CONNECTING 0x1u
 
 /* A channel over a bufferevent of yours: TLS, filter, pair, anything. `flags`
- * is 0 or ASYNCHAT_CONNECTING. On success takes `bev`, whose callbacks, enabled
- * events and buffers are the library's from now on, and gives the channel in
+ * is 0 or ASYNCHAT_CONNECTING. On success takes `bev` and gives the channel in
  * *out; on failure `bev` stays yours and *out as it was. For a plain socket
  * asynchat_channel_new_socket() is faster, and safer: over a bufferevent input
- * that is unread at the close makes the system reset the connection. Errors:
+ * that is unread at the close makes the system reset the connection.
+ *
+ * From now on the callbacks, enabled events, buffers, watermarks and timeouts of
+ * `bev` are the library's. What it brings of the last two is taken from it: marks
+ * would hold bytes back, and a channel has times of its own. The timeouts of one
+ * that is connecting hold until it is connected, and end the channel with
+ * -ETIMEDOUT. What input `bev` has already is delivered.
+ *
+ * Of the bufferevents below it, which a filter or TLS is over, only the read
+ * watermarks are taken. Their write watermarks stay, and their timeouts, which end
+ * the channel with -ETIMEDOUT; and of all of them what else is set: priorities,
+ * libevent's rate limits, and the sizes of single reads and writes.
+ *
+ * What a filter keeps until there is more is passed on when the channel closes,
+ * when it is called with BEV_FINISHED; one that keeps more than 1 MiB, given to it
+ * and not taken out of its buffer, gets no more. libevent does not tell a filter
+ * that its input has ended. It may call a filter inside itself, when what that gives
+ * goes on at once: a filter over another adds to its destination last and with one
+ * call, and TLS is over one with BEV_OPT_DEFER_CALLBACKS. TLS over a filter or a
+ * pair begins to shake hands when you enable reading.
+ *
+ * A half of bufferevent_pair_new() is told of the other half's end by the channel
+ * over that. When the other half is not a channel's, and is freed, libevent tells
+ * nobody: flush it with BEV_FINISHED before. Errors:
  * -EINVAL (`bev`, `handler` or `out` is NULL, the flag is unknown, or `handler`
  * is filled in wrongly), -ENOTSUP (`handler` has fields that this version does
  * not know), -ENOMEM, -EMFILE (the descriptor is too large for select). Since 0.1. */
@@ -611,8 +633,8 @@ ASYNCHAT_API void *asynchat_get_arg(const struct asynchat_channel *ch);
 
 /* Returns the bufferevent below the channel, lent until the channel is gone:
  * for its descriptor, its priority, its TLS. Its callbacks, enabled events,
- * timeouts and buffers are the library's; over a socket that the library made
- * it is disabled, and what else is set has no effect. Since 0.1. */
+ * watermarks, timeouts and buffers are the library's; over a socket that the
+ * library made it is disabled, and what else is set has no effect. Since 0.1. */
 ASYNCHAT_API struct bufferevent *asynchat_get_bufferevent(
     const struct asynchat_channel *ch);
 /* Returns the event base whose loop serves the channel. Since 0.1. */
