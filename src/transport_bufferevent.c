@@ -341,7 +341,8 @@ static void transport_unwatch_below(struct transport *t,
 
 /* The other half of a pair, to which libevent does not tell that this one goes:
  * nothing that it sends is received any more, and after a reset nothing that it
- * may still hope for comes. The error goes with the event in errno. */
+ * may still hope for comes. The error goes with the event in errno. It writes no more,
+ * as a socket's bufferevent does not after EPIPE: TLS may hide the event. */
 static void transport_tell_partner(const struct transport *t)
 {
     struct bufferevent *partner =
@@ -353,6 +354,7 @@ static void transport_tell_partner(const struct transport *t)
         what = BEV_EVENT_ERROR | BEV_EVENT_READING | BEV_EVENT_WRITING;
         EVUTIL_SET_SOCKET_ERROR(ECONNRESET);
     }
+    bufferevent_disable(partner, EV_WRITE);
     bufferevent_trigger_event(partner, what, BEV_TRIG_DEFER_CALLBACKS);
 }
 

@@ -59,13 +59,12 @@ enum end {
     END_DONE,   /* the first closes when done, and only it sends */
     END_SHUT,   /* the first ends its output, and the second all after that */
     END_AGREED, /* the first closes when all has come, both ways */
-    END_RESET,  /* the first aborts somewhere */
+    END_GONE,   /* the first aborts, or closes, somewhere */
     ENDS
 };
 
 static const char *const end_names[] = {"closing when done", "half closing",
-                                        "closing when all has come",
-                                        "aborting"};
+                                        "closing when all has come", "going"};
 
 struct talk;
 
@@ -787,7 +786,7 @@ static void push_piece(struct side *side)
     int error = one_in(4)
                     ? asynchat_push_reference(side->ch, from, len, NULL, NULL)
                     : asynchat_push(side->ch, from, len);
-    if (error && side->talk->end != END_RESET)
+    if (error && side->talk->end != END_GONE)
         wrong(side->talk, "a push was refused");
 }
 
@@ -825,9 +824,13 @@ static void act(struct side *side)
         may_pause(side);
     if (side->pushed < side->len && one_in(2))
         push_piece(side);
-    if (side->talk->end == END_RESET && side == &side->talk->side[0] &&
-        one_in(16))
-        asynchat_abort(side->ch);
+    if (side->talk->end == END_GONE && side == &side->talk->side[0] &&
+        one_in(16)) {
+        if (one_in(2))
+            asynchat_abort(side->ch);
+        else
+            asynchat_close(side->ch);
+    }
     if (side->ch && side->pushed == side->len && !side->ended)
         end(side);
 }
@@ -866,9 +869,9 @@ static void judge_end(struct talk *talk)
 {
     int first = talk->side[0].status, second = talk->side[1].status;
     int expected = talk->end == END_SHUT ? ASYNCHAT_EOF : 0;
-    if (talk->end == END_RESET) {
+    if (talk->end == END_GONE) {
         if (second != ASYNCHAT_EOF && second != -ECONNRESET && second != -EPIPE)
-            wrong(talk, "an unexpected status after the reset");
+            wrong(talk, "an unexpected status when the other has gone");
         return;
     }
     if (first != expected || second != ASYNCHAT_EOF)
@@ -884,7 +887,7 @@ static void judge_end(struct talk *talk)
 static void judge_trailers(struct talk *talk)
 {
     int sides = talk->end == END_SHUT ? 4 : 2;
-    if (talk->end != END_RESET && talk->end != END_AGREED &&
+    if (talk->end != END_GONE && talk->end != END_AGREED &&
         talk->trailers * 4 < talk->trailing * sides)
         wrong(talk, "what a filter sends at its end was lost");
 }
