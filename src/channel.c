@@ -21,6 +21,7 @@
 #include <asynchat/error.h>
 
 #include "address.h"
+#include "apart.h"
 #include "handler.h"
 #include "log.h"
 #include "post.h"
@@ -245,7 +246,7 @@ static bool channel_end_waits(const struct asynchat_channel *ch, int status)
 
 /* The transport receives no more. Called again at each wake-up after that: once
  * SENDING or LINGERING, only an error is news. */
-static void channel_input_over(struct asynchat_channel *ch)
+static APART void channel_input_over(struct asynchat_channel *ch)
 {
     if (channel_receives(ch) && ch->transport.ops->rest(&ch->transport))
         asynchat__channel_in_run(ch);
