@@ -25,7 +25,7 @@ add_custom_command(OUTPUT ${man}/stamp
     COMMAND ${Python3_EXECUTABLE} -B -X utf8 ${manual}/mdoc.py ${PROJECT_SOURCE_DIR} ${man}
     COMMAND ${CMAKE_COMMAND} -E touch ${man}/stamp
     DEPENDS ${headers} include/asynchat.h README.md ${manual}/mdoc.py ${manual}/text.py ${manual}/headers.py
-        ${manual}/asynchat.7.in
+        ${manual}/asynchat.7.in ${manual}/limits.md
     COMMENT "Writing the manual")
 set(stamps ${man}/stamp)
 if(build_html)

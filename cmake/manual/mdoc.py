@@ -2,7 +2,7 @@
 """Writes the manual in mdoc(7): mdoc.py SOURCE_FOLDER MAN_FOLDER
 
 Section 3 comes from include/asynchat/*.h, as headers.py reads them; all names of a page but its first are links to it.
-asynchat(7) is asynchat.7.in, with README's program and table in it. SPDX-License-Identifier: BSD-3-Clause"""
+asynchat(7) is asynchat.7.in, with README's program and table in it, and that of limits.md. SPDX-License-Identifier: BSD-3-Clause"""
 import re
 import shutil
 import sys
@@ -193,6 +193,11 @@ class Introduction:
         """The table of README's section about Python, for a list."""
         for python, here in re.findall(r"^\| (.*?) \| (.*) \|$", self.section, re.M)[2:]:
             yield from [f".It {escape(python.replace('`', ''))}", *self.text.prose(here, self.page)]
+
+    def limits(self):
+        """The table of limits.md, for a list."""
+        rows = re.findall(r"^\| (.*?) \| (.*) \|$", (Path(__file__).parent / "limits.md").read_text(), re.M)
+        return tag_list([f".It {escape(what)}", *self.text.prose(said, self.page)] for what, said in rows[1:])
 
     def differences(self):
         """The paragraphs of that section."""
