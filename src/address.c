@@ -242,7 +242,7 @@ static bool is_plain_zone(const char *name)
 static void format_zone(uint32_t zone, char text[IF_NAMESIZE])
 {
     if (!if_indextoname(zone, text) || !is_plain_zone(text))
-        snprintf(text, IF_NAMESIZE, "%" PRIu32, zone);
+        (void)snprintf(text, IF_NAMESIZE, "%" PRIu32, zone);
 }
 
 static int format_six(const struct address *address, char *text, size_t size)

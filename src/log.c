@@ -41,7 +41,7 @@ void asynchat__log(enum asynchat_log_level level, const char *format, ...)
     if (!asynchat__log_wants(level))
         return;
     va_start(values, format);
-    vsnprintf(text, sizeof text, format, values);
+    (void)vsnprintf(text, sizeof text, format, values); /* cut, if need be */
     va_end(values);
     hook.log(level, text, hook.arg);
 }

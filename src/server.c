@@ -27,9 +27,9 @@ _Static_assert(sizeof(struct asynchat_server_options) ==
 
 static int options_check(const struct asynchat_server_options *options)
 {
-    int error = asynchat__table_check(
-        options, TABLE_SIZE(struct asynchat_server_options, workers),
-        sizeof *options);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the last field is a pointer */
+    const size_t least = TABLE_SIZE(struct asynchat_server_options, workers);
+    int error = asynchat__table_check(options, least, sizeof *options);
     if (error)
         return error;
     bool limits = options->max_connections || options->max_per_address ||

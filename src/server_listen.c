@@ -62,8 +62,8 @@ static void lock_name(struct path_lock *lock, const char *path)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
-    snprintf(lock->name, sizeof lock->name, "%.*s.%s.asynchat",
-             (int)(name - path), path, name);
+    (void)snprintf(lock->name, sizeof lock->name, "%.*s.%s.asynchat",
+                   (int)(name - path), path, name);
 }
 
 /* 0 if the file still has its name, 1 if the one before has removed it. */
