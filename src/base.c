@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/select.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
@@ -40,6 +41,14 @@ static bool has_timerfd(void)
     return secure_getenv("EVENT_PRECISE_TIMER") != NULL;
 }
 
+/* Whether libevent can have that descriptor. The environment can ask for select,
+ * which has none from FD_SETSIZE on, and aborts. */
+static bool is_too_large(int fd)
+{
+    return fd >= FD_SETSIZE && secure_getenv("EVENT_NOEPOLL") &&
+           secure_getenv("EVENT_NOPOLL");
+}
+
 static int descriptors_check(int needed)
 {
     int fds[MOST], count = 0, error = 0;
@@ -47,8 +56,8 @@ static int descriptors_check(int needed)
         fds[count] = eventfd(0, EFD_CLOEXEC);
         if (fds[count] < 0)
             error = -errno;
-        else
-            count++;
+        else if (is_too_large(fds[count++]))
+            error = -EMFILE;
     }
     while (count > 0)
         close(fds[--count]);
