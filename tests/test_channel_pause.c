@@ -444,6 +444,7 @@ static void a_reset_behind_the_end_is_told(void **state)
 {
     for (int i = 0; i < 2; i++) {
         struct fixture *f = start(state);
+        need_edges(f);
         pause_reading(f);
         if (i == 1)
             settle(f);

@@ -85,7 +85,7 @@ static int calls_are_refused(struct event_base *base)
     snprintf(unix_text, sizeof unix_text, "unix:%s", path);
     CHECK(listen(listening, 5) == 0);
     use_up(0);
-    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
     CHECK(fds[0] >= FD_SETSIZE);
     CHECK(asynchat_channel_new_socket(base, fds[0], &handler, NULL, &ch) ==
           -EMFILE);
