@@ -1,5 +1,6 @@
 /* Event bases of workers, where descriptors are few: each case is a process.
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "child.h"
 #include "fixture.h"
 
 #include <errno.h>
@@ -135,7 +136,7 @@ static void silent(int severity, const char *message)
 static void ended(int error)
 {
     (void)error;
-    _exit(ENDED);
+    child_exit(ENDED);
 }
 
 /* What the process answers: an error of the system, made positive, or ENDED. */
@@ -163,7 +164,7 @@ static int answer_with(int left, unsigned count, bool locks, bool precise)
         if (precise)
             setenv("EVENT_PRECISE_TIMER", "1", 1);
         leave(left);
-        _exit(-make_workers(count));
+        child_exit(-make_workers(count));
     }
     return answer_of(child);
 }
@@ -231,7 +232,7 @@ static void a_system_without_descriptors_is_an_error(void **state)
     pid_t child = fork();
     if (child == 0) {
         event_set_fatal_callback(ended);
-        _exit(eventfds_fail(ENFILE) ? -make_workers(1) : 0);
+        child_exit(eventfds_fail(ENFILE) ? -make_workers(1) : 0);
     }
     int answer = answer_of(child);
     if (answer == 0)

@@ -5,6 +5,7 @@
  * was wrong.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "child.h"
 #include "fixture.h"
 
 #include <arpa/inet.h>
@@ -39,7 +40,7 @@ static pid_t run_child(int (*function)(void *arg), void *arg)
     pid_t child = fork();
     if (child == 0) {
         alarm(20);
-        _exit(function(arg));
+        child_exit(function(arg));
     }
     assert_true(child > 0);
     return child;
@@ -480,7 +481,7 @@ static void a_posted_function_that_forks_runs_the_rest_in_the_parent(
     assert_int_equal(post(), 0);
     event_base_loop(it->base, EVLOOP_ONCE);
     if (batch_child == 0)
-        _exit(it->ran == 1 ? 0 : 1);
+        child_exit(it->ran == 1 ? 0 : 1);
     expect_well(batch_child);
     assert_int_equal(it->ran, 3);
     expect_unharmed();
@@ -698,7 +699,7 @@ static void a_child_does_not_keep_a_connection_on_its_way_to_a_worker(
         close(until[1]);
         close(fd);
         alarm(20);
-        _exit(linger(&until[0]));
+        child_exit(linger(&until[0]));
     }
     assert_int_equal(write(gates[1], "x", 1), 1);
     assert_int_equal(asynchat_workers_free(workers), 0);

@@ -1,6 +1,7 @@
 /* Sockets that a service manager has passed. Each test is a process of its own,
  * which has the descriptors 3 and 4 to itself.
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "child.h"
 #include "fixture.h"
 
 #include <errno.h>
@@ -29,10 +30,10 @@ static void expect_passed(const char *process, const char *count,
         dup2(fd, 4);
         fcntl(3, F_SETFD, 0);
         close(5);
-        _exit(test() && !getenv("LISTEN_PID") && !getenv("LISTEN_FDS") &&
-                      !getenv("LISTEN_FDNAMES")
-                  ? 0
-                  : 1);
+        child_exit(test() && !getenv("LISTEN_PID") && !getenv("LISTEN_FDS") &&
+                           !getenv("LISTEN_FDNAMES")
+                       ? 0
+                       : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));

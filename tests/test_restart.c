@@ -7,6 +7,7 @@
  * done in lines that the test reads; so nothing here waits for a time.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "child.h"
 #include "serving.h"
 
 #include <fcntl.h>
@@ -97,7 +98,7 @@ static _Noreturn void become_version(int first)
     if (can_start)
         execl(program, program, address, (char *)NULL);
     answers = 0;
-    _exit(serve_version());
+    child_exit(serve_version());
 }
 
 /* Only the socket is left to the next one. */
@@ -142,7 +143,7 @@ static void on_signal(int number, event_callback_fn callback)
 {
     struct event *event = evsignal_new(base, number, callback, NULL);
     if (!event || event_add(event, NULL) < 0)
-        _exit(1);
+        child_exit(1);
 }
 
 static int serve_version(void)
@@ -174,7 +175,7 @@ static void expect_of_client(bool truth, const char *what)
     if (truth)
         return;
     perror(what);
-    _exit(1);
+    child_exit(1);
 }
 
 static bool is_hung_up(int pipe)
@@ -215,7 +216,7 @@ static _Noreturn void ask(const char *at, int until)
             expect_of_client(recv(fd, &end, 1, 0) == 0, "not the end");
         close(fd);
     }
-    _exit(0);
+    child_exit(0);
 }
 
 /* --- the test --- */
@@ -370,7 +371,7 @@ static bool try_to_start(void)
     pid_t child = fork();
     if (child == 0) {
         execl(program, program, "", (char *)NULL);
-        _exit(1);
+        child_exit(1);
     }
     return waitpid(child, &status, 0) == child && status == 0;
 }

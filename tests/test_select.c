@@ -1,6 +1,7 @@
 /* Descriptors that a loop with select(2) cannot have: each call says so. It is tried in
  * a child, which would be ended by the C library otherwise.
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "child.h"
 #include "clock.h"
 #include "fixture.h"
 
@@ -214,7 +215,7 @@ static _Noreturn void run(int (*test)(struct event_base *base))
                                                                   : __LINE__;
     if (line != 0)
         fprintf(stderr, "%s:%d: not so\n", __FILE__, line);
-    _exit(line != 0);
+    child_exit(line != 0);
 }
 
 static void in_a_child(int (*test)(struct event_base *base))

@@ -1,5 +1,6 @@
 /* What a server listens on: flags, IPv6 with and without IPv4, the paths of
  * Unix sockets. SPDX-License-Identifier: BSD-3-Clause */
+#include "child.h"
 #include "serving.h"
 
 #include <errno.h>
@@ -361,14 +362,14 @@ static _Noreturn void begin_in_a_child(const char *address, int start,
     struct asynchat_server *server;
     char byte;
     if (read(start, &byte, 1) != 1)
-        _exit(1);
+        child_exit(1);
     int error =
         asynchat_server_new(base, address, &plain_echo, NULL, NULL, &server);
     (void)!write(result, &error, sizeof error);
     alarm(60);
     if (!error)
         event_base_dispatch(base);
-    _exit(0);
+    child_exit(0);
 }
 
 static pid_t start_child(int start, int result)

@@ -1,5 +1,6 @@
 /* SIGPIPE at its default, which kills: each test is a process of its own, since
  * the library sets it once. SPDX-License-Identifier: BSD-3-Clause */
+#include "child.h"
 #include "fixture.h"
 
 #include <fcntl.h>
@@ -30,7 +31,7 @@ static void expect_survival(void **state, disposition before,
     if (child == 0) {
         signal(SIGPIPE, before);
         event_reinit(((struct fixture *)*state)->base);
-        _exit(test(state) ? 0 : 1);
+        child_exit(test(state) ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     if (WIFSIGNALED(status))
