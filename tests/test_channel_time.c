@@ -297,6 +297,44 @@ static void one_ends_and_the_next_begins_in_one_read(void **state)
     expect(f, "error(ESLOW) closed(ESLOW)");
 }
 
+static void the_message_after_one_that_was_discarded_has_its_own_time(
+    void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    set(f, (struct asynchat_timeouts){.message = 1000});
+    feed_string(f, "a");
+    turn(f);
+    pass(f, 900);
+    asynchat_discard_buffers(f->ch);
+    feed_string(f, "b");
+    turn(f);
+    pass(f, 999);
+    expect(f, "data(ab)");
+    pass(f, 1);
+    expect(f, "error(ESLOW) closed(ESLOW)");
+}
+
+static void the_message_after_one_that_was_dropped_has_its_own_time(
+    void **state)
+{
+    struct fixture *f = start_with(state, &dropping_recorder);
+    turn(f);
+    forget(f);
+    set_crlf(f);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 1), 0);
+    set(f, (struct asynchat_timeouts){.message = 1000});
+    feed_string(f, "ab");
+    turn(f);
+    pass(f, 900);
+    feed_string(f, "\r\nc");
+    turn(f);
+    pass(f, 999);
+    expect(f, "data(a) dropped(,2) data(c)");
+    pass(f, 1);
+    expect(f, "error(ESLOW) closed(ESLOW)");
+}
+
 static void whole_messages_have_a_time_as_well(void **state)
 {
     struct fixture *f = start_whole(state);
@@ -784,6 +822,8 @@ int main(void)
         OVER_ALL(a_handler_may_set_times_and_take_its_time),
         OVER_ALL(a_message_that_dribbles_ends_the_channel),
         OVER_ALL(each_message_has_its_own_time),
+        OVER_SOCKETS(the_message_after_one_that_was_discarded_has_its_own_time),
+        OVER_ALL(the_message_after_one_that_was_dropped_has_its_own_time),
         OVER_ALL(a_message_begins_with_what_is_held_back),
         OVER_ALL(one_ends_and_the_next_begins_in_one_read),
         OVER_ALL(whole_messages_have_a_time_as_well),

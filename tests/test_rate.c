@@ -235,6 +235,16 @@ static void what_had_arrived_comes_before_it_closes(void **state)
     expect(f, "data(six) found closed(0)");
 }
 
+static void a_smaller_size_holds_for_what_the_rate_allows(void **state)
+{
+    struct fixture *f = start_counting(state);
+    set(f, (struct asynchat_rates){.read = 10});
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 3), 0);
+    feed_bytes(f, 1000);
+    assert_int_equal(f->count, 10);
+    assert_int_equal(f->data_max, 3);
+}
+
 /* Another size is none that the rate does not allow. */
 static void a_larger_size_is_no_larger_rate(void **state)
 {
@@ -607,6 +617,7 @@ int main(void)
         OVER(TCP, a_peer_that_resets_is_noticed),
         OVER_ALL(the_times_of_a_peer_stand_still),
         OVER_SOCKETS(what_had_arrived_comes_before_it_closes),
+        OVER_SOCKETS(a_smaller_size_holds_for_what_the_rate_allows),
         OVER_SOCKETS(a_larger_size_is_no_larger_rate),
         OVER_SOCKETS(it_can_be_taken_back),
         OVER(BUFFEREVENT, it_can_be_taken_back),

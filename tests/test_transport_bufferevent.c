@@ -182,9 +182,32 @@ static void a_half_that_is_flushed_and_freed_is_an_end(void **state)
     expect(f, "data(last) eof closed(EOF)");
 }
 
+/* --- until it is connected --- */
+
+static void input_that_is_there_waits_for_the_connection(void **state)
+{
+    struct fixture *f = *state;
+    struct bufferevent *bev = socket_bufferevent(f);
+    bufferevent_enable(bev, EV_READ);
+    feed_string(f, "hello");
+    for (int i = 0; i < 3; i++)
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+    assert_int_equal(evbuffer_get_length(bufferevent_get_input(bev)), 5);
+    assert_int_equal(
+        asynchat_channel_new(bev, ASYNCHAT_CONNECTING, &recorder, f, &f->ch),
+        0);
+    assert_int_equal(asynchat_push(f->ch, "x", 1), 0); /* wakes the channel */
+    settle(f);
+    expect(f, "");
+    bufferevent_trigger_event(bev, BEV_EVENT_CONNECTED, 0);
+    settle(f);
+    expect(f, "connect data(hello)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        OVER(BUFFEREVENT, input_that_is_there_waits_for_the_connection),
         OVER(BUFFEREVENT, a_low_mark_holds_nothing_back),
         OVER(BUFFEREVENT, nor_does_one_below_a_filter),
         OVER(BUFFEREVENT, low_marks_hold_nothing_back_at_the_end),
