@@ -21,11 +21,11 @@
 /* As many as a program has event bases: a few. The lock is for programs that
  * have them in several threads of their own; it is taken twice for each
  * connection, and in workers not at all. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t loops_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct loop *loops;
 
 /* The one of a worker, in its thread. */
-static _Thread_local struct loop *own;
+static _Thread_local struct loop *own_loop;
 
 static struct loop *loop_find(const struct event_base *base)
 {
@@ -116,12 +116,12 @@ int asynchat__loop_check(const struct event_base *base, int fd)
 
 void asynchat__loop_own(struct loop *loop)
 {
-    own = loop;
+    own_loop = loop;
 }
 
 struct loop *asynchat__loop_owned(const struct event_base *base)
 {
-    return own && own->base == base ? own : NULL;
+    return own_loop && own_loop->base == base ? own_loop : NULL;
 }
 
 static bool timer_is_pending(const struct event *timer)
@@ -172,12 +172,12 @@ struct loop *asynchat__loop_share(struct event_base *base)
     }
     if (asynchat__fork_expect() < 0)
         return NULL;
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&loops_mutex);
     struct loop *orphan = loop_disown(base);
     loop = loop_get(base);
     if (loop)
         loop->shares++;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&loops_mutex);
     if (orphan)
         loop_abandon(orphan);
     return loop;
@@ -185,25 +185,25 @@ struct loop *asynchat__loop_share(struct event_base *base)
 
 void asynchat__loop_hold(struct loop *loop)
 {
-    if (loop != own)
-        pthread_mutex_lock(&lock);
+    if (loop != own_loop)
+        pthread_mutex_lock(&loops_mutex);
     loop->shares++;
-    if (loop != own)
-        pthread_mutex_unlock(&lock);
+    if (loop != own_loop)
+        pthread_mutex_unlock(&loops_mutex);
 }
 
 /* One that is owned has an owner's share, and so this is not its last. */
 void asynchat__loop_release(struct loop *loop)
 {
-    if (loop == own) {
+    if (loop == own_loop) {
         loop->shares--;
         return;
     }
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&loops_mutex);
     bool last = --loop->shares == 0;
     if (last)
         loop_unlink(loop);
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&loops_mutex);
     if (last)
         loop_free(loop);
 }
@@ -219,10 +219,10 @@ void asynchat__loop_part(struct loop *loop)
 
 void asynchat__loops_lock(void)
 {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&loops_mutex);
 }
 
 void asynchat__loops_unlock(void)
 {
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&loops_mutex);
 }
