@@ -106,7 +106,7 @@ try 'swaks 20201014.0' CR perl $bin/swaks --server 127.0.0.1:PORT --from a@examp
 try 'esmtp 1.2' CR $bin/esmtp -C esmtprc -f a@example.org b@example.org
 try 's-nail 14.9.24' good $bin/s-nail -:/ -Sv15-compat -Smta=smtp://127.0.0.1:PORT -Ssmtp-auth=none \
     -Sfrom=a@example.org -t
-curl=($bin/curl -s smtp://127.0.0.1:PORT/x --mail-from a@example.org --mail-rcpt b@example.org -T message)
+curl=("$bin/curl" -s smtp://127.0.0.1:PORT/x --mail-from a@example.org --mail-rcpt b@example.org -T message)
 try 'curl 7.88.1' CRLF "${curl[@]}"
 try 'curl 7.88.1 --crlf' CR "${curl[@]}" --crlf
 try "Python 3.11.2's smtplib, given bytes" CRLF env PYTHONHOME="$work/root/usr" $bin/python3.11 smtplib_bytes.py PORT
