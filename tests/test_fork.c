@@ -574,8 +574,11 @@ static int use_all(void *arg)
 static void locks_of_other_threads_do_not_hang_a_child(void **state)
 {
     pthread_t threads[3];
+    const char *modes = getenv("ASYNCHAT_TEST_LIBEVENT");
     (void)state;
-    if (SANITIZED)
+    /* In its debug mode libevent has one lock over all events, which a child may
+     * find taken (tests/libevent_modes.c). */
+    if (SANITIZED || (modes && strstr(modes, "debug")))
         skip();
     begin();
     hammering.over = false;
