@@ -28,7 +28,7 @@
             return __LINE__;                                                   \
     while (0)
 
-static int connected, served;
+static _Atomic int connected, served; /* a worker may count */
 
 static void on_connect(struct asynchat_channel *ch, void *arg)
 {
