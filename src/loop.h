@@ -68,8 +68,8 @@ bool asynchat__loop_memory_grow(struct loop_memory *memory, size_t used,
 /* Makes it a spare, or frees it if it is large or there are enough. */
 void asynchat__loop_give(struct loop *loop, struct loop_memory memory);
 
-/* 0, or -EMFILE: with select(2) a descriptor that is too large ends the process, which
- * is not for libevent to say. Any thread. */
+/* 0, or -EMFILE if the loop uses select(2) and `fd` is too large for it: libevent
+ * would end the process. Any thread. */
 int asynchat__loop_check(const struct event_base *base, int fd);
 
 /* The base's one, shared; NULL for want of memory. Any thread. */

@@ -41,7 +41,7 @@ _Static_assert(MAILBOXES == 4 * 4 * 4 * 4 * 4, "boxes without a lock");
 
 /* Whose box it is changes under this lock and the box's own, in this order. */
 static pthread_mutex_t claims = PTHREAD_MUTEX_INITIALIZER;
-static size_t claimed; /* so many boxes, the first ones, have ever been used */
+static size_t claimed; /* how many boxes, the first ones, have ever been used */
 
 /* An event base that is freed removes all events from itself. The witness is one
  * that nothing else changes, so any thread may look at it: it waits for the far

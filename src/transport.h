@@ -150,18 +150,19 @@ void asynchat__transport_settle(struct transport *t);
  * of bytes that were pushed by reference, and callbacks of evbuffers. Such code
  * may push and discard: while `draining`, the output must not be added to, and
  * what is dropped goes at the end. `left` is how many bytes the output has when
- * the work is done. The first answers what the second needs. */
+ * the work is done. asynchat__transport_lend() answers what
+ * asynchat__transport_take_back() needs. */
 struct transport_lending {
     bool draining;
     size_t left;
 };
 struct transport_lending asynchat__transport_lend(struct transport *t,
                                                   size_t left);
-
-/* How much the output has, or will have then. */
-size_t asynchat__transport_left(const struct transport *t);
 void asynchat__transport_take_back(struct transport *t,
                                    struct transport_lending before);
+
+/* How many bytes the output has; while lent, how many it has afterwards. */
+size_t asynchat__transport_left(const struct transport *t);
 
 /* Drains what was sent from the output; or all that is there, to drop it. */
 void asynchat__transport_drain(struct transport *t, size_t sent);

@@ -186,7 +186,7 @@ static int push_block(struct world *w, size_t len)
     return asynchat_push_reference(w->far, w->block, len, release, w);
 }
 
-/* Sends so many bytes, and lets them arrive. */
+/* Sends that number of bytes, and lets them arrive. */
 static void feed(struct world *w, uint64_t len)
 {
     while (len > 0) {

@@ -51,7 +51,8 @@ static const struct asynchat_handler handler = {
     .message = on_message,
 };
 
-/* All below FD_SETSIZE but so many; the last of those is answered. */
+/* Uses up all descriptors below FD_SETSIZE except `but` of them, and answers
+ * the largest that is used. */
 static int use_up(int but)
 {
     int fd;

@@ -32,8 +32,9 @@
  *   by whoever calls asynchat_channel_free().
  * - Answers pushed during one wake-up leave in one write at its end, but for
  *   asynchat_push() of 64 KiB or more, which begins at once where nothing waits
- *   to be sent before, and answers that take more than one write. What a peer that does not read is not sent stays in
- *   memory, and over the output limit, 64 MiB, ends the channel. A peer that
+ *   to be sent before, and answers that take more than one write. Output that the
+ *   peer does not read stays in memory; more of it than the output limit, 64 MiB,
+ *   ends the channel. A peer that
  *   sends many requests at once and only then reads can come to that: a server
  *   whose answers are long calls asynchat_join(ch, ch), so that it reads the next
  *   request when the last answers are taken.

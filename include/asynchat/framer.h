@@ -80,8 +80,8 @@ ASYNCHAT_API int asynchat_framer_set_terminator_none(
 
 /* The longest message, in bytes, 1 or more; SIZE_MAX is no limit. Bytes
  * over the limit are dropped until the message ends; without `drops`
- * ASYNCHAT_FRAMER_TOO_LONG comes before, for a program that ends the stream then. The limit holds for the message in progress as
- * well. Errors: -EINVAL (`framer` is NULL, or the limit 0). Since 0.1. */
+ * ASYNCHAT_FRAMER_TOO_LONG comes before, for a program that ends the stream then.
+ * The limit holds for the message in progress as well. Errors: -EINVAL (`framer` is NULL, or the limit 0). Since 0.1. */
 ASYNCHAT_API int asynchat_framer_set_limit(struct asynchat_framer *framer,
                                            size_t limit, int drops);
 
