@@ -24,12 +24,32 @@
 
 static const struct timeval at_once = {0, 0};
 
-/* Input came, or output went: the channel looks at both anyway. */
+/* TLS of libevent 2.2, where it has the socket itself, drops an end or an error that
+ * SSL_read() tells of behind bytes. It asks OpenSSL again only when more arrives,
+ * which may be never. So it is made to ask once more, as if its socket had become
+ * readable. A plain bufferevent, which cannot be told from that one, asks the
+ * system once more. */
+static void transport_read_again(const struct transport *t)
+{
+    if (event_get_version_number() >= 0x02020000 &&
+        bufferevent_getfd(t->bev) >= 0 && !bufferevent_get_underlying(t->bev))
+        event_active(&t->bev->ev_read, EV_READ, 0);
+}
+
+/* Output went: the channel looks at the input as well. */
 static void transport_moved(struct bufferevent *bev, void *arg)
 {
     struct transport *t = arg;
     (void)bev;
     t->ready(t);
+}
+
+/* Input came. The channel may be gone when `ready` is done. */
+static void transport_received(struct bufferevent *bev, void *arg)
+{
+    struct transport *t = arg;
+    transport_read_again(t);
+    transport_moved(bev, arg);
 }
 
 /* An error that TLS itself has found leaves errno as it was: 0, or what an
@@ -77,8 +97,10 @@ static int transport_read(struct transport *t, enum transport_reading how)
             : bufferevent_disable(t->bev, EV_READ)) < 0)
         return -ENOMEM;
     t->reading = how;
-    if (on)
+    if (on) {
         transport_lift(t->bev);
+        transport_read_again(t);
+    }
     return 0;
 }
 
@@ -452,7 +474,7 @@ int asynchat__transport_bufferevent(struct transport *t,
     t->connecting = connecting;
     t->forks = asynchat__forks();
     transport_take_over(bev, connecting);
-    bufferevent_setcb(bev, transport_moved, transport_moved, transport_event,
+    bufferevent_setcb(bev, transport_received, transport_moved, transport_event,
                       t);
     bufferevent_enable(bev, EV_WRITE);
     return 0;
