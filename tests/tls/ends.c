@@ -3,8 +3,8 @@
  *
  * usage: ends CERTIFICATE socket|filter strict|ignore
  *
- * Writes its certificate to a file, then its port to standard output, and for
- * each channel a line when it has closed. Ends with standard input.
+ * Writes its certificate to a file, then its port and libevent's version to
+ * standard output, and for each channel a line when it has closed. Ends with standard input.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <stdbool.h>
@@ -171,7 +171,7 @@ static void tell_port(struct evconnlistener *listener)
     check(getsockname(evconnlistener_get_fd(listener), (struct sockaddr *)&own,
                       &len) == 0,
           "the port");
-    printf("%d\n", ntohs(own.sin_port));
+    printf("%d %s\n", ntohs(own.sin_port), event_get_version());
 }
 
 static void end(evutil_socket_t fd, short what, void *arg)

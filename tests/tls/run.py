@@ -27,7 +27,9 @@ class Server:
     """The program; `how` is what it runs TLS over, `version` what its peers speak."""
 
     def __init__(self, process, certificate, how, version):
-        self.process, self.port, self.how = process, int(process.stdout.readline()), how
+        self.process, self.how = process, how
+        port, self.libevent = process.stdout.readline().split()
+        self.port = int(port)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.context.check_hostname = False
         self.context.load_verify_locations(certificate)
@@ -36,6 +38,13 @@ class Server:
     def said(self):
         """What became of a channel."""
         return self.process.stdout.readline().rstrip()
+
+    def failed(self, why):
+        """What it says of a channel that OpenSSL ended. In libevent 2.2 bufferevent_get_openssl_error() answers 0 for
+        every bufferevent of TLS, since its check for one is the wrong way round."""
+        if not self.libevent.startswith("2.1."):
+            why = "Input/output error"
+        return f"error {EIO}, {why}; closed {EIO}"
 
     @contextlib.contextmanager
     def peer(self):
@@ -163,7 +172,7 @@ def without_close_notify_it_is_an_error(server):
         tls.sendall(b"x\n")
         expect(received(tls, 4), b"bye\n")
     why = {"socket": "unexpected eof while reading", "filter": "Input/output error"}[server.how]
-    expect(server.said(), f"error {EIO}, {why}; closed {EIO}")
+    expect(server.said(), server.failed(why))
 
 
 def without_close_notify_it_is_the_end_of_file(server):
@@ -176,7 +185,7 @@ def without_close_notify_it_is_the_end_of_file(server):
 def a_peer_that_speaks_no_tls_is_an_error(server):
     with socket.create_connection(("127.0.0.1", server.port), TIMEOUT) as plain:
         plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        expect(server.said(), f"error {EIO}, http request; closed {EIO}")
+        expect(server.said(), server.failed("http request"))
 
 
 BOTH = (close_when_done_ends_tls, close_when_done_ends_tls_after_much, close_in_stages_ends_tls,
