@@ -203,7 +203,7 @@ static void a_start_that_fails_ends_those_before(void **state)
     assert_string_equal(seen.says[2], "");
 }
 
-/* So many descriptors are left to be opened, and all below the limit else in
+/* `count` descriptors are left to be opened, and all others below the limit are in
  * use. */
 static int new_with_descriptors(int count)
 {
@@ -225,8 +225,8 @@ static int new_with_descriptors(int count)
     return error;
 }
 
-/* Each worker takes three to six; so that there are too few for the last may be
- * noticed in any place. */
+/* Each worker takes two to six, by libevent's version and how it hears of signals.
+ * That there are too few for the last one may be noticed in any place. */
 static void without_descriptors_none_is_left(void **state)
 {
     int error, count = 0;
@@ -236,7 +236,7 @@ static void without_descriptors_none_is_left(void **state)
         assert_in_range(++count, 1, 6 * WORKERS);
     }
     assert_int_equal(error, 0);
-    assert_in_range(count, 3 * WORKERS, 6 * WORKERS);
+    assert_in_range(count, 2 * WORKERS, 6 * WORKERS);
     end();
 }
 
