@@ -1,4 +1,4 @@
-/* Event bases, where too few descriptors are an error.
+/* Event bases, and how few descriptors they can do with.
  *
  * libevent ends the process by exit(1) when an event base does not get the pipe
  * that it keeps for signals, and it says nothing but NULL when another
@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/select.h>
 #include <unistd.h>
@@ -82,4 +83,12 @@ int asynchat__base_new(struct event_base **out)
         return base_error(errno);
     *out = base;
     return 0;
+}
+
+int asynchat__base_check(const struct event_base *base, int fd)
+{
+    return fd >= FD_SETSIZE &&
+                   strcmp(event_base_get_method(base), "select") == 0
+               ? -EMFILE
+               : 0;
 }

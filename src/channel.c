@@ -22,6 +22,7 @@
 
 #include "address.h"
 #include "apart.h"
+#include "base.h"
 #include "handler.h"
 #include "log.h"
 #include "post.h"
@@ -370,7 +371,7 @@ int asynchat__channel_socket(struct event_base *base, int fd,
                              const struct asynchat_handler *handler, void *arg,
                              struct asynchat_channel **out)
 {
-    int error = asynchat__loop_check(base, fd);
+    int error = asynchat__base_check(base, fd);
     if (!error)
         error = asynchat__post_expect(base);
     if (error)
@@ -454,7 +455,7 @@ int asynchat_channel_new(struct bufferevent *bev, unsigned flags,
         return -EINVAL;
     int error = asynchat__handler_check(handler);
     if (!error)
-        error = asynchat__loop_check(bufferevent_get_base(bev),
+        error = asynchat__base_check(bufferevent_get_base(bev),
                                      bufferevent_getfd(bev));
     if (!error)
         error = asynchat__post_expect(bufferevent_get_base(bev));

@@ -7,16 +7,14 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/select.h>
-
-#include <event2/event.h>
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include <asynchat/error.h>
+
 #include "fork.h"
 #include "mailbox.h"
-#include "transport.h"
 
 /* As many as a program has event bases: a few. The lock is for programs that
  * have them in several threads of their own; it is taken twice for each
@@ -106,14 +104,6 @@ void asynchat__loop_give(struct loop *loop, struct loop_memory memory)
         free(memory.bytes);
 }
 
-int asynchat__loop_check(const struct event_base *base, int fd)
-{
-    return fd >= FD_SETSIZE &&
-                   strcmp(event_base_get_method(base), "select") == 0
-               ? -EMFILE
-               : 0;
-}
-
 void asynchat__loop_own(struct loop *loop)
 {
     own_loop = loop;
@@ -135,7 +125,7 @@ static bool loop_is_orphan(const struct loop *loop)
 {
     return (loop->mailbox && !asynchat__mailbox_is_alive(loop->mailbox)) ||
            (loop->timer && !timer_is_pending(loop->timer)) ||
-           (loop->socket && asynchat__transport_is_lost(loop->socket));
+           (loop->socket && loop->socket_is_lost(loop->socket));
 }
 
 /* It stays as long as channels and servers that nobody has freed, and is no
@@ -157,6 +147,46 @@ static void loop_abandon(struct loop *loop)
     asynchat__loop_release(loop);
 }
 
+/* --- fork --- */
+
+/* The locks are taken in the order of the library, so that none is held by a thread
+ * that the child has not. */
+static void fork_prepare(void)
+{
+    pthread_mutex_lock(&loops_mutex);
+    asynchat__mailboxes_lock();
+}
+
+static void fork_parent(void)
+{
+    asynchat__mailboxes_unlock();
+    pthread_mutex_unlock(&loops_mutex);
+}
+
+static void fork_child(void)
+{
+    asynchat__mailboxes_inherit();
+    pthread_mutex_unlock(&loops_mutex);
+}
+
+/* Of setting the handlers: 0 or -ENOMEM. */
+static int fork_expected;
+
+static void fork_expect(void)
+{
+    fork_expected =
+        asynchat__fork_expect(fork_prepare, fork_parent, fork_child);
+}
+
+static int loops_expect_fork(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fork_expect);
+    return fork_expected;
+}
+
+/* --- shares --- */
+
 static struct loop *loop_get(struct event_base *base)
 {
     struct loop *loop = loop_find(base);
@@ -170,7 +200,7 @@ struct loop *asynchat__loop_share(struct event_base *base)
         loop->shares++;
         return loop;
     }
-    if (asynchat__fork_expect() < 0)
+    if (loops_expect_fork() < 0)
         return NULL;
     pthread_mutex_lock(&loops_mutex);
     struct loop *orphan = loop_disown(base);
@@ -217,12 +247,25 @@ void asynchat__loop_part(struct loop *loop)
         event_reinit(loop->base);
 }
 
-void asynchat__loops_lock(void)
+/* --- its mailbox --- */
+
+/* What is posted may free the last channel: until all of it has run the loop
+ * stays. */
+static void loop_ready(evutil_socket_t fd, short what, void *arg)
 {
-    pthread_mutex_lock(&loops_mutex);
+    struct loop *loop = arg;
+    (void)fd;
+    (void)what;
+    asynchat__loop_hold(loop);
+    asynchat__mailbox_run(loop->mailbox);
+    asynchat__loop_release(loop);
 }
 
-void asynchat__loops_unlock(void)
+int asynchat__loop_need_mailbox(struct loop *loop)
 {
-    pthread_mutex_unlock(&loops_mutex);
+    if (!loop->base)
+        return ASYNCHAT_ECLOSED;
+    if (loop->mailbox)
+        return 0;
+    return asynchat__mailbox_new(loop->base, loop_ready, loop, &loop->mailbox);
 }

@@ -50,6 +50,7 @@ struct loop {
     struct asynchat_server *servers;
     const struct event *timer;      /* always pending: of a server; or NULL */
     const struct transport *socket; /* one of those over a socket; or NULL */
+    bool (*socket_is_lost)(const struct transport *socket);
     struct needles needles;
     struct loop_memory spares[LOOP_SPARES];
     _Alignas(LOOP_PAGE) uint8_t received[LOOP_BUFFER];
@@ -68,10 +69,6 @@ bool asynchat__loop_memory_grow(struct loop_memory *memory, size_t used,
 /* Makes it a spare, or frees it if it is large or there are enough. */
 void asynchat__loop_give(struct loop *loop, struct loop_memory memory);
 
-/* 0, or -EMFILE if the loop uses select(2) and `fd` is too large for it: libevent
- * would end the process. Any thread. */
-int asynchat__loop_check(const struct event_base *base, int fd);
-
 /* The base's one, shared; NULL for want of memory. Any thread. */
 struct loop *asynchat__loop_share(struct event_base *base);
 
@@ -81,6 +78,10 @@ void asynchat__loop_own(struct loop *loop);
 
 /* The loop that this thread runs, if it is the base's; or NULL. */
 struct loop *asynchat__loop_owned(const struct event_base *base);
+
+/* Makes the loop's mailbox, if it has none. 0, ASYNCHAT_ECLOSED (the event base is
+ * gone), and the errors of asynchat__mailbox_new(). */
+int asynchat__loop_need_mailbox(struct loop *loop);
 
 /* One share more. Any thread. */
 void asynchat__loop_hold(struct loop *loop);
@@ -93,9 +94,5 @@ void asynchat__loop_release(struct loop *loop);
  * its epoll set with the parent's until event_reinit(), and what is removed from
  * it would be lost for the parent; so that is called here, once. */
 void asynchat__loop_part(struct loop *loop);
-
-/* For fork(2): no other thread is in the middle of anything here. */
-void asynchat__loops_lock(void);
-void asynchat__loops_unlock(void);
 
 #endif

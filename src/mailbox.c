@@ -14,7 +14,7 @@
 
 #include <asynchat/error.h>
 
-#include "loop.h"
+#include "base.h"
 
 /* What a poster touches: one lock for each loop, and nothing that the loop or
  * another one writes for each of its messages.
@@ -136,21 +136,15 @@ static void posts_free(struct mailbox *mailbox)
     }
 }
 
-/* What runs here may free the last channel: until it is over the loop stays. */
-static void mailbox_ready(evutil_socket_t fd, short what, void *arg)
+void asynchat__mailbox_run(struct mailbox *mailbox)
 {
-    struct mailbox *mailbox = arg;
     struct box *box = &boxes[mailbox->box];
-    struct loop *loop = mailbox->loop;
     uint64_t count;
-    (void)what;
-    asynchat__loop_hold(loop);
     if (!box->broken)
-        (void)!read(fd, &count, sizeof count);
+        (void)!read(box->fd, &count, sizeof count);
     posts_free(mailbox);
     mailbox->running = box_take(box);
     posts_run(mailbox);
-    asynchat__loop_release(loop);
 }
 
 /* --- making and ending --- */
@@ -182,7 +176,7 @@ static int mailbox_claim(struct mailbox *mailbox)
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd < 0)
         return -errno;
-    int error = asynchat__loop_check(mailbox->loop->base, fd);
+    int error = asynchat__base_check(mailbox->base, fd);
     if (error) {
         close(fd);
         return error;
@@ -226,12 +220,11 @@ static void mailbox_leave(struct mailbox *mailbox)
     mailbox->closed = true;
 }
 
-static struct event *event_begin(struct mailbox *mailbox, short what,
-                                 event_callback_fn function)
+static struct event *event_begin(const struct mailbox *mailbox, short what,
+                                 event_callback_fn function, void *arg)
 {
-    struct event *event =
-        event_new(mailbox->loop->base, boxes[mailbox->box].fd,
-                  (short)(what | EV_PERSIST), function, mailbox);
+    struct event *event = event_new(mailbox->base, boxes[mailbox->box].fd,
+                                    (short)(what | EV_PERSIST), function, arg);
     if (!event || event_add(event, NULL) == 0)
         return event;
     event_free(event);
@@ -245,10 +238,11 @@ static void box_watch(struct box *box, const struct event *witness)
     pthread_mutex_unlock(&box->lock);
 }
 
-static int mailbox_watch(struct mailbox *mailbox)
+static int mailbox_watch(struct mailbox *mailbox, event_callback_fn ready,
+                         void *arg)
 {
-    mailbox->event = event_begin(mailbox, EV_READ, mailbox_ready);
-    mailbox->witness = event_begin(mailbox, EV_CLOSED, witness_called);
+    mailbox->event = event_begin(mailbox, EV_READ, ready, arg);
+    mailbox->witness = event_begin(mailbox, EV_CLOSED, witness_called, NULL);
     if (mailbox->event && mailbox->witness) {
         box_watch(&boxes[mailbox->box], mailbox->witness);
         return 0;
@@ -257,23 +251,20 @@ static int mailbox_watch(struct mailbox *mailbox)
     return -ENOMEM;
 }
 
-int asynchat__mailbox_need(struct loop *loop)
+int asynchat__mailbox_new(struct event_base *base, event_callback_fn ready,
+                          void *arg, struct mailbox **out)
 {
-    if (!loop->base)
-        return ASYNCHAT_ECLOSED;
-    if (loop->mailbox)
-        return 0;
     struct mailbox *mailbox = calloc(1, sizeof *mailbox);
     if (!mailbox)
         return -ENOMEM;
-    mailbox->loop = loop;
+    mailbox->base = base;
     int error = mailbox_claim(mailbox);
     if (!error)
-        error = mailbox_watch(mailbox);
+        error = mailbox_watch(mailbox, ready, arg);
     if (error)
         free(mailbox);
     else
-        loop->mailbox = mailbox;
+        *out = mailbox;
     return error;
 }
 
@@ -295,6 +286,7 @@ void asynchat__mailbox_abandon(struct mailbox *mailbox)
 {
     if (!mailbox)
         return;
+    mailbox->base = NULL;
     asynchat__ids_free(&mailbox->channels);
     mailbox_close(mailbox);
 }

@@ -20,7 +20,7 @@
 #define MAILBOXES 1024
 
 struct event;
-struct loop;
+struct event_base;
 struct mailbox;
 
 /* What is posted: the beginning of something that belongs to whoever posts it,
@@ -33,22 +33,28 @@ struct post {
 
 /* The loop's own side, which no other thread touches. */
 struct mailbox {
-    struct loop *loop;
-    struct event *event;   /* posts are there */
-    struct event *witness; /* of the event base: see mailbox.c */
-    struct ids channels;   /* those that have an id: their id */
-    struct post *running;  /* of a batch, those that have not run */
-    struct post *dropped;  /* at fork(2), to be freed */
-    uint64_t given;        /* the number in the last one that was given */
+    struct event_base *base; /* NULL: it is gone */
+    struct event *event;     /* posts are there */
+    struct event *witness;   /* of the event base: see mailbox.c */
+    struct ids channels;     /* those that have an id: their id */
+    struct post *running;    /* of a batch, those that have not run */
+    struct post *dropped;    /* at fork(2), to be freed */
+    uint64_t given;          /* the number in the last one that was given */
     unsigned box;
     bool everyone; /* each channel has one, from its beginning */
     bool over;     /* and none is made any more */
     bool closed;   /* it has no box any more */
 };
 
-/* Makes the loop's mailbox, if it has none. 0, -ENOMEM, -EAGAIN (all boxes are in
- * use), ASYNCHAT_ECLOSED (the event base is gone), or that of eventfd(2). */
-int asynchat__mailbox_need(struct loop *loop);
+/* Makes a mailbox, which calls `ready` from the loop when posts are there. 0,
+ * -ENOMEM, -EAGAIN (all boxes are in use), or the error of eventfd(2). */
+int asynchat__mailbox_new(struct event_base *base,
+                          void (*ready)(int fd, short what, void *arg),
+                          void *arg, struct mailbox **out);
+
+/* For `ready`: runs the posts that are there. One of them may have the mailbox
+ * freed, unless the caller keeps it. */
+void asynchat__mailbox_run(struct mailbox *mailbox);
 
 /* Whether the mailbox's event base is still there. */
 bool asynchat__mailbox_is_alive(const struct mailbox *mailbox);

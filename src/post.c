@@ -61,7 +61,7 @@ uint64_t asynchat_get_id(struct asynchat_channel *ch)
     if (!ch || ch->id || ch->state == CHANNEL_FREED)
         return ch ? ch->id : 0;
     struct loop *loop = ch->transport.loop;
-    if (asynchat__mailbox_need(loop) < 0 ||
+    if (asynchat__loop_need_mailbox(loop) < 0 ||
         !asynchat__ids_reserve(&loop->mailbox->channels))
         return 0;
     channel_enrol(ch, loop->mailbox);

@@ -16,6 +16,7 @@
 
 #include <asynchat/error.h>
 
+#include "base.h"
 #include "channel.h"
 #include "log.h"
 #include "post.h"
@@ -136,7 +137,7 @@ static int server_next(struct asynchat_server *server)
     server->waiting = -1;
     if (fd < 0)
         return asynchat__socket_accept(server->fd, &server->from);
-    bool fits = asynchat__loop_check(event_get_base(server->timer), fd) == 0;
+    bool fits = asynchat__base_check(event_get_base(server->timer), fd) == 0;
     return fits ? fd : asynchat__socket_lower(fd);
 }
 
@@ -297,7 +298,7 @@ void asynchat__server_leave_loop(struct asynchat_server *server)
 int asynchat__server_accept(struct asynchat_server *server,
                             struct event_base *base)
 {
-    int error = asynchat__loop_check(base, server->fd);
+    int error = asynchat__base_check(base, server->fd);
     if (!error)
         error = asynchat__post_expect(base);
     if (error)

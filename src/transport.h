@@ -115,10 +115,6 @@ int asynchat__transport_socket(struct transport *t, struct event_base *base,
  * `error`. 0 or -ENOMEM. */
 int asynchat__transport_connect(struct transport *t, int error);
 
-/* Whether an event that should be pending is not: then the event base was freed.
- * For sockets. */
-bool asynchat__transport_is_lost(const struct transport *t);
-
 /* Over a bufferevent of the user's. 0 or -ENOMEM; on success takes `bev`. */
 int asynchat__transport_bufferevent(struct transport *t,
                                     struct bufferevent *bev, bool connecting);

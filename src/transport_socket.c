@@ -376,7 +376,8 @@ static bool is_inserted(const struct event *event)
     return (event->ev_evcallback.evcb_flags & EVLIST_INSERTED) != 0;
 }
 
-bool asynchat__transport_is_lost(const struct transport *t)
+/* Whether an event that should be pending is not: then the event base was freed. */
+static bool socket_is_lost(const struct transport *t)
 {
     return (t->reading != TRANSPORT_STOP && !is_inserted(&t->bev->ev_read)) ||
            (t->writing && !is_inserted(&t->bev->ev_write));
@@ -436,5 +437,6 @@ int asynchat__transport_socket(struct transport *t, struct event_base *base,
     evbuffer_unfreeze(t->output, 1);
     evbuffer_clear_flags(t->output, EVBUFFER_FLAG_DRAINS_TO_FD);
     t->loop->socket = t;
+    t->loop->socket_is_lost = socket_is_lost;
     return 0;
 }

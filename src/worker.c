@@ -68,7 +68,7 @@ static int worker_make(struct worker *w)
     if (!w->loop)
         return -ENOMEM;
     asynchat__loop_own(w->loop);
-    error = asynchat__mailbox_need(w->loop);
+    error = asynchat__loop_need_mailbox(w->loop);
     if (error)
         return error;
     w->id = asynchat__mailbox_give_id(w->loop->mailbox);
@@ -108,7 +108,7 @@ static void end_run(struct post *post, struct mailbox *mailbox)
     if (!mailbox)
         return;
     mailbox->over = true;
-    event_base_loopbreak(mailbox->loop->base);
+    event_base_loopbreak(mailbox->base);
 }
 
 /* A callback of the program may break the loop as well, and it goes on. */
@@ -312,7 +312,7 @@ static void worker_post_run(struct post *post, struct mailbox *mailbox)
     if (!mailbox)
         return;
     free(post);
-    it.function(mailbox->loop->base, it.index, it.arg);
+    it.function(mailbox->base, it.index, it.arg);
 }
 
 int asynchat_workers_post(struct asynchat_workers *workers, unsigned index,
@@ -351,8 +351,8 @@ static void gift_run(struct post *post, struct mailbox *mailbox)
         return;
     }
     free(post);
-    if (asynchat__channel_socket(mailbox->loop->base, it.fd, &it.from,
-                                 it.handler, it.arg, &ch) == 0)
+    if (asynchat__channel_socket(mailbox->base, it.fd, &it.from, it.handler,
+                                 it.arg, &ch) == 0)
         asynchat__channel_start(ch);
     else
         close(it.fd);
@@ -363,7 +363,7 @@ int asynchat__workers_give(const struct asynchat_workers *workers,
                            const struct asynchat_handler *handler, void *arg)
 {
     const struct worker *w = &workers->workers[turn % workers->count];
-    int error = asynchat__loop_check(w->base, fd);
+    int error = asynchat__base_check(w->base, fd);
     struct gift *gift = error ? NULL : malloc(sizeof *gift);
     if (!gift)
         return error ? error : -ENOMEM;
