@@ -3,7 +3,7 @@
 #ifndef TESTS_MATCH_STEP_H
 #define TESTS_MATCH_STEP_H
 
-#include "match.h"
+#include "framer/match.h"
 
 static inline struct match_step match_step(const struct match *m,
                                            const uint8_t *piece, size_t len)

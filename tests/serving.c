@@ -10,7 +10,7 @@
 
 #include <event2/event.h>
 
-#include "address.h"
+#include "base/address.h"
 
 int connected, closed;
 

@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "address.h"
+#include "base/address.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "bucket.h"
+#include "clock/bucket.h"
 
 #define RUN(tests) cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL)
 

@@ -9,7 +9,7 @@
 
 #include <event2/bufferevent.h>
 
-#include "channel.h"
+#include "channel/object.h"
 
 static void set_string(struct fixture *f, const char *text)
 {

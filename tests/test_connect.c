@@ -16,7 +16,7 @@
 #include <event2/event.h>
 #include <event2/util.h>
 
-#include "address.h"
+#include "base/address.h"
 
 /* --- what to connect to --- */
 

@@ -10,7 +10,7 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
-#include "address.h"
+#include "base/address.h"
 #include "clock.h"
 
 #define GIVEN_UP "error(ETIMEDOUT) closed(ETIMEDOUT)"

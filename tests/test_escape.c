@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "escape.h"
+#include "base/escape.h"
 
 static void expect_text(const char *bytes, size_t len, const char *expected)
 {

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "framer.h"
+#include "framer/framer.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof(a)[0])
 

@@ -1,6 +1,6 @@
 /* The set of things known by a number.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "ids.h"
+#include "base/ids.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

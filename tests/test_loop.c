@@ -8,7 +8,7 @@
 
 #include <event2/event.h>
 
-#include "channel.h"
+#include "channel/object.h"
 
 /* --- libevent's memory: what was freed last of a size comes again --- */
 

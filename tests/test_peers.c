@@ -1,7 +1,7 @@
 /* Counting connections by address. SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
-#include "peers.h"
+#include "server/peers.h"
 
 static uint64_t key(const char *text)
 {

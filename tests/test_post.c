@@ -13,7 +13,7 @@
 
 #include <event2/event.h>
 
-#include "mailbox.h"
+#include "loop/mailbox.h"
 
 /* --- what posted functions say --- */
 

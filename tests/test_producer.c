@@ -10,7 +10,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
-#include "producer.h"
+#include "output/producer.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "search.h"
+#include "framer/search.h"
 
 #define LONGEST 4096
 

@@ -21,7 +21,7 @@
 
 #include <event2/event.h>
 
-#include "address.h"
+#include "base/address.h"
 
 /* --- the system --- */
 

@@ -20,7 +20,7 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
-#include "address.h"
+#include "base/address.h"
 
 static struct fixture *serve_flags(void **state, const char *address,
                                    unsigned flags)

@@ -14,7 +14,7 @@
 
 #include <event2/event.h>
 
-#include "server.h"
+#include "server/server.h"
 
 #define GRACE 1000
 

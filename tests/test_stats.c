@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "channel.h"
+#include "channel/object.h"
 
 static struct asynchat_stats stats_of(const struct fixture *f)
 {

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "table.h"
+#include "base/table.h"
 
 /* A table as this library knows it: `least` when it was new, then grown. */
 struct known {

@@ -23,7 +23,8 @@ import sys
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 EXPLAINED = TOP / "tests/thorough/mutants.txt"
-FILES = ["match.h", "match.c", "framer.h", "framer.c", "channel_in.c", "channel_terminator.c"]
+FILES = ["framer/match.h", "framer/match.c", "framer/framer.h", "framer/framer.c", "channel/deliver.c",
+         "channel/settings.c"]
 CFLAGS = ["-std=gnu11", "-O1", "-w", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", f"-I{TOP}/include"]
 
 DOES_NOT_COMPILE, IS_THE_SAME = "does not compile", "is the same program"
@@ -167,16 +168,18 @@ class Kind:
         self.flags, self.for_library, self.link = [*CFLAGS, *flags], for_library, link
         self.out = out
         out.mkdir(parents=True)
-        sources = sorted((TOP / "src").glob("*.c"))
-        self.library = dict(zip((path.stem for path in sources), pool.map(self.compile_unit, sources)))
+        names = sorted(str(path.relative_to(TOP / "src")) for path in (TOP / "src").rglob("*.c"))
+        self.library = dict(zip(names, pool.map(self.compile_unit, names)))
 
     def compile(self, source, target, *flags):
         run("gcc", *self.flags, *flags, "-c", source, "-o", target)
         return target
 
-    def compile_unit(self, source, folder=None):
-        target = (folder or self.out) / f"{self.out.name}_{source.stem}.o"
-        return self.compile(source, target, *self.for_library)
+    def compile_unit(self, name, bench=None):
+        """A file of src, or of a bench's."""
+        target = (bench or self.out) / f"{self.out.name}_{name.replace('/', '_')}.o"
+        src = (bench or TOP) / "src"
+        return self.compile(src / name, target, f"-I{src}", *self.for_library)
 
     def compile_test(self, source):
         target = self.out / f"test_{source.replace('/', '_')}.o"
@@ -264,9 +267,9 @@ def make_programs(pool, out):
 # --- running ---
 
 USERS = {
-    "match.h": ["match.c", "framer.c", "channel_in.c", "channel_terminator.c"],
-    "framer.h": ["framer.c", "framer_calls.c", "channel_in.c", "channel_terminator.c"]}
-ALONE = {"test_match": "match.c", "test_framer": "framer.c"}  # these run nothing else
+    "framer/match.h": ["framer/match.c", "framer/framer.c", "channel/deliver.c", "channel/settings.c"],
+    "framer/framer.h": ["framer/framer.c", "framer/calls.c", "channel/deliver.c", "channel/settings.c"]}
+ALONE = {"test_match": "framer/match.c", "test_framer": "framer/framer.c"}  # these run nothing else
 
 
 class Bench:
@@ -274,9 +277,10 @@ class Bench:
 
     def __init__(self, folder, programs):
         self.folder, self.programs = folder, programs
-        (folder / "src").mkdir(parents=True)
-        for path in (TOP / "src").iterdir():
-            (folder / "src" / path.name).symlink_to(path)
+        for path in (TOP / "src").rglob("*.[ch]"):
+            place = folder / path.relative_to(TOP)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(path)
 
     def fate(self, mutant):
         """What came of it: the name of the test that noticed, or None if it lives; or why there is no such program."""
@@ -293,23 +297,23 @@ class Bench:
             place.symlink_to(TOP / "src" / mutant.file)
 
     def fate_of_file(self, file):
-        sources = [self.folder / "src" / name for name in USERS.get(file, [file])]
+        names = USERS.get(file, [file])
         units = {}
         for program in self.programs:
             kind = program.kind
             if kind not in units:
-                units[kind] = {path.stem: kind.compile_unit(path, self.folder) for path in sources}
+                units[kind] = {name: kind.compile_unit(name, self.folder) for name in names}
             if ALONE.get(program.name, file) == file and not program.succeeds(self.folder, units[kind]):
                 return program.name
-        return IS_THE_SAME if self.is_the_same(sources) else None
+        return IS_THE_SAME if self.is_the_same(names) else None
 
-    def is_the_same(self, sources):
+    def is_the_same(self, names):
         """To a compiler that does its best."""
-        def compiled(path):
+        def compiled(src, name):
             target = self.folder / "optimized.o"
-            run("gcc", *CFLAGS, "-O2", "-c", path, "-o", target)
+            run("gcc", *CFLAGS, f"-I{src}", "-O2", "-c", src / name, "-o", target)
             return target.read_bytes()
-        return all(compiled(path) == compiled(TOP / "src" / path.name) for path in sources)
+        return all(compiled(self.folder / "src", name) == compiled(TOP / "src", name) for name in names)
 
 
 def try_all(mutants, programs, out):

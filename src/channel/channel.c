@@ -1,0 +1,580 @@
+/* The channel's life: made, woken by its transport, ended, freed.
+ *
+ * Only channel_ready() here, and time_fired() for the time a peer has, are
+ * entered from the loop.
+ * Everything else is called from there, or by the program; what the program
+ * asks for in between is done at the end of the wake-up, or in one that is
+ * asked for.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "channel/object.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <sys/socket.h>
+
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/util.h>
+
+#include <asynchat/error.h>
+
+#include "base/address.h"
+#include "base/apart.h"
+#include "loop/base.h"
+#include "base/handler.h"
+#include "base/log.h"
+#include "post.h"
+#include "base/probe.h"
+
+/* --- ending --- */
+
+/* The peer's orderly end is a reason to close, and no error. */
+static bool is_error(int status)
+{
+    return status < 0 && status != ASYNCHAT_EOF;
+}
+
+/* After a reset over a Unix socket, or a bufferevent, only this side's address is
+ * still known. */
+static void channel_log(const struct asynchat_channel *ch,
+                        enum asynchat_log_level level, const char *text)
+{
+    char name[ASYNCHAT_ADDRESS_SIZE] = "channel";
+    if (!asynchat__log_wants(level))
+        return;
+    if (asynchat_peer_address(ch, name, sizeof name) < 0)
+        asynchat_local_address(ch, name, sizeof name);
+    asynchat__log(level, "%s: %s", name, text);
+}
+
+/* Why the channel ends: the first error, or else the first reason. */
+static void channel_explain(struct asynchat_channel *ch, int status)
+{
+    if (is_error(ch->status) || ch->state == CHANNEL_FREED)
+        return;
+    if (ch->status == 0 || is_error(status))
+        ch->status = status;
+    if (!is_error(status))
+        return;
+    channel_log(ch, ASYNCHAT_LOG_INFO, asynchat_strerror(status));
+    if (ch->handler->handle_error)
+        ch->handler->handle_error(ch, status, ch->arg);
+}
+
+/* From one state to another. */
+static void channel_enter(struct asynchat_channel *ch, enum channel_state state)
+{
+    ch->state = state;
+    channel_in_look(ch);
+    channel_out_busy(ch);
+    if (state >= CHANNEL_ENDED)
+        asynchat__channel_part(ch);
+}
+
+/* The only way to ENDED. handle_close does not come from here, but at the end
+ * of the wake-up, so that whoever called this may still look at the channel. */
+void asynchat__channel_end(struct asynchat_channel *ch, int status)
+{
+    bool sent = ch->state == CHANNEL_LINGERING; /* what is said now, is late */
+    if (ch->state >= CHANNEL_ENDED)
+        return;
+    channel_enter(ch, CHANNEL_ENDED);
+    channel_explain(ch, sent ? ch->status : status);
+}
+
+/* handle_eof and handle_error may push: the queue is told to end after them, by
+ * asynchat__channel_out_run(). A program that has asked to close when done
+ * before is told 0 and not ASYNCHAT_EOF: it was first. */
+void asynchat__channel_stop(struct asynchat_channel *ch, int status,
+                            int cut_off)
+{
+    if (!channel_sends(ch)) {
+        asynchat__channel_end(ch, status);
+        return;
+    }
+    channel_enter(ch, CHANNEL_SENDING);
+    if (is_error(status))
+        ch->half_open = false;
+    if (is_error(status) || !ch->out.queue.ends || ch->shuts)
+        channel_explain(ch, status);
+    if (status == ASYNCHAT_EOF && ch->handler->handle_eof)
+        ch->handler->handle_eof(ch, cut_off, ch->arg);
+}
+
+/* A peer that has reset the connection may have sent much before that, which
+ * lies in the socket and still arrives, with the end behind it. Other errors,
+ * and bufferevents, give no such promise; nor does a peer that only refuses to
+ * read, so it has no more than the linger time. */
+void asynchat__channel_broken(struct asynchat_channel *ch, int error)
+{
+    bool reset = error == -EPIPE || error == -ECONNRESET;
+    asynchat__channel_out_discard(ch);
+    asynchat__channel_pressure(ch);
+    ch->shuts = false;
+    if (ch->state != CHANNEL_OPEN || !reset || ch->transport.ended ||
+        !ch->transport.ops->is_socket) {
+        asynchat__channel_end(ch, error);
+        return;
+    }
+    channel_enter(ch, CHANNEL_RECEIVING);
+    asynchat__channel_linger(ch, true);
+}
+
+/* Only the output ends. */
+static void channel_shut(struct asynchat_channel *ch)
+{
+    asynchat__channel_linger_stop(ch);
+    ch->transport.ops->shut(&ch->transport);
+    if (ch->state == CHANNEL_OPEN) /* what a filter has called may end it */
+        channel_enter(ch, CHANNEL_RECEIVING);
+}
+
+/* As in Python the channel closes at once, unless that would take from the peer
+ * what it was just sent. One whose message is too long is still sending it, and
+ * of another the program may know that it does. */
+void asynchat__channel_sent(struct asynchat_channel *ch)
+{
+    bool more = ch->status == ASYNCHAT_ETOOLONG || ch->stages;
+    if (ch->shuts && ch->state == CHANNEL_OPEN) {
+        channel_shut(ch);
+        return;
+    }
+    bool lost = ch->transport.ops->finish(&ch->transport, more);
+    if (!lost) {
+        asynchat__channel_end(ch, ch->status);
+    } else if (ch->state != CHANNEL_LINGERING) {
+        asynchat__channel_linger(ch, true);
+        if (ch->state >= CHANNEL_ENDED)
+            return; /* no memory for that, which is not too late to be said */
+        channel_enter(ch, CHANNEL_LINGERING);
+        ch->transport.read_size = ASYNCHAT_BUFFER_SIZE_MAX; /* it is dropped */
+    }
+}
+
+/* --- wake-ups --- */
+
+/* From here to asynchat__channel_release() the channel's memory stays, whatever
+ * its callbacks do, and what they push is sent without another wake-up. */
+void asynchat__channel_hold(struct asynchat_channel *ch)
+{
+    ch->running = true;
+}
+
+/* Release callbacks may still call; they find the channel running, and freed. What
+ * was posted, and runs when the loop is nobody's any more, finds nothing of it. */
+static void channel_destroy(struct asynchat_channel *ch)
+{
+    struct loop *loop = ch->transport.loop;
+    ch->running = true;
+    asynchat__loop_hold(loop);
+    asynchat__loop_part(loop);
+    asynchat__channel_out_discard(ch);
+    asynchat__post_forget(ch);
+    ch->transport.ops->close(&ch->transport);
+    asynchat__channel_in_free(&ch->in);
+    asynchat__channel_time_free(ch->time);
+    asynchat__channel_rate_free(ch->rate);
+    asynchat__transcript_free(ch->transcript);
+    asynchat__channel_leave(ch);
+    free(ch);
+    asynchat__loop_release(loop);
+}
+
+/* The end of what asynchat__channel_hold() began, and the one place where a
+ * channel goes away during a wake-up. */
+void asynchat__channel_release(struct asynchat_channel *ch)
+{
+    if (ch->state == CHANNEL_ENDED)
+        asynchat__channel_out_discard(ch); /* its release callbacks may free */
+    if (ch->state == CHANNEL_ENDED) {
+        channel_enter(ch, CHANNEL_FREED);
+        channel_log(ch, ASYNCHAT_LOG_DEBUG, "closes");
+        probe_close(ch, ch->status);
+        if (ch->handler->handle_close)
+            ch->handler->handle_close(ch, ch->status, ch->arg);
+    }
+    ch->running = false;
+    if (ch->state == CHANNEL_FREED)
+        channel_destroy(ch);
+}
+
+/* Nobody has woken the channel meanwhile, as it seemed to be awake. */
+void asynchat__channel_let_go(struct asynchat_channel *ch, bool running)
+{
+    ch->running = running;
+    if (ch->state == CHANNEL_FREED && !running)
+        channel_destroy(ch);
+    else
+        asynchat__channel_wake(ch);
+}
+
+/* A peer may have come, said all it had to say, and gone. */
+static bool channel_is_up(const struct asynchat_channel *ch)
+{
+    return !ch->transport.connecting && !ch->transport.failed;
+}
+
+/* handle_connect is the first callback; what it sets holds for the first byte.
+ */
+static void channel_open(struct asynchat_channel *ch)
+{
+    channel_enter(ch, CHANNEL_OPEN);
+    if (ch->time)
+        asynchat__channel_time_up(ch);
+    channel_log(ch, ASYNCHAT_LOG_DEBUG, "is connected");
+    if (ch->handler->handle_connect)
+        ch->handler->handle_connect(ch, ch->arg);
+}
+
+/* The peer ends its side, and this one has. */
+static void channel_both_over(struct asynchat_channel *ch, int cut_off)
+{
+    if (ch->handler->handle_eof)
+        ch->handler->handle_eof(ch, cut_off, ch->arg);
+    asynchat__channel_end(ch, ASYNCHAT_EOF);
+}
+
+/* What was received comes before the end. A program that has paused is told of an
+ * error at once, and has no more; but what only waits for its turn, or for a
+ * rate, does not wait in vain. */
+static bool channel_end_waits(const struct asynchat_channel *ch, int status)
+{
+    bool asked = ch->in.paused & (PAUSE_PROGRAM | PAUSE_PRESSURE);
+    return (status == ASYNCHAT_EOF || !asked) && asynchat__channel_in_waits(ch);
+}
+
+/* The transport receives no more. Called again at each wake-up after that: once
+ * SENDING or LINGERING, only an error is news. */
+static APART void channel_input_over(struct asynchat_channel *ch)
+{
+    if (channel_receives(ch) && ch->transport.ops->rest(&ch->transport))
+        asynchat__channel_in_run(ch);
+    int status = ch->transport.ended;
+    int cut_off = channel_receives(ch) ? asynchat__channel_in_finish(ch) : 0;
+    if (channel_end_waits(ch, status))
+        return;
+    if (ch->state == CHANNEL_OPEN && status == ASYNCHAT_EOF)
+        asynchat__channel_stop(ch, status, cut_off);
+    else if (ch->state == CHANNEL_RECEIVING && !ch->shuts)
+        asynchat__channel_end(ch, ch->transport.broken);
+    else if (ch->state == CHANNEL_RECEIVING && status == ASYNCHAT_EOF)
+        channel_both_over(ch, cut_off);
+    else if (is_error(status) ||
+             !(channel_sends(ch) || ch->state == CHANNEL_LINGERING))
+        asynchat__channel_end(ch, status);
+}
+
+/* Reads as long as there is somebody to read for, and nothing after the end,
+ * which an event would tell again and again: as long as that end waits for input to
+ * be delivered, or the output goes on, only an error is news. Who is to end between
+ * messages has what came meanwhile before. */
+static void channel_watch(struct asynchat_channel *ch)
+{
+    enum transport_reading how = TRANSPORT_STOP;
+    if (channel_delivers(ch) || ch->state == CHANNEL_LINGERING)
+        how = TRANSPORT_READ;
+    else if (channel_receives(ch) && ch->in.paused != PAUSE_TURN)
+        how = TRANSPORT_WATCH;
+    if (ch->transport.ended && how != TRANSPORT_WATCH)
+        how = ch->half_open ? TRANSPORT_WATCH : TRANSPORT_STOP;
+    bool begins = how == TRANSPORT_READ && ch->transport.reading != how;
+    if (ch->transport.ops->read(&ch->transport, how) < 0)
+        asynchat__channel_end(ch, -ENOMEM);
+    else if (begins && channel_is_leaving(ch))
+        ch->transport.ops->look(&ch->transport);
+}
+
+/* One wake-up. Input comes first, so that the answers to all of it leave in one
+ * write. Who stops the server meanwhile has asked for another wake-up, which
+ * looks at the input before. */
+static void channel_turn(struct asynchat_channel *ch)
+{
+    bool stopping = channel_is_leaving(ch);
+    if (ch->state == CHANNEL_CONNECTING && channel_is_up(ch))
+        channel_open(ch);
+    else
+        asynchat__channel_out_begin(ch);
+    asynchat__channel_in_run(ch);
+    if (ch->transport.ended)
+        channel_input_over(ch);
+    if (stopping)
+        asynchat__channel_stopping(ch);
+    asynchat__channel_out_run(ch);
+    if (ch->state == CHANNEL_LINGERING)
+        asynchat__channel_sent(ch);
+    if (ch->rate)
+        asynchat__channel_rate(ch);
+    if (ch->time)
+        asynchat__channel_time(ch);
+    if (ch->in.paused & PAUSE_TURN)
+        asynchat__channel_time_turn(ch);
+    channel_watch(ch);
+}
+
+/* What the transport calls. A bufferevent may do so in the middle of a wake-up.
+ */
+static void channel_ready(struct transport *t)
+{
+    struct asynchat_channel *ch = (struct asynchat_channel *)t;
+    if (ch->running) {
+        t->ops->wake(t);
+        return;
+    }
+    asynchat__channel_hold(ch);
+    channel_turn(ch);
+    asynchat__channel_release(ch);
+}
+
+/* Calls of the program end here: what they ask for is done from the loop. */
+void asynchat__channel_wake(struct asynchat_channel *ch)
+{
+    if (!ch->running)
+        ch->transport.ops->wake(&ch->transport);
+}
+
+/* --- making --- */
+
+/* A channel without a transport yet: to be freed by free(). */
+static struct asynchat_channel *channel_make(
+    const struct asynchat_handler *handler, void *arg)
+{
+    struct asynchat_channel *ch = calloc(1, sizeof *ch);
+    if (!ch)
+        return NULL;
+    ch->handler = handler;
+    ch->arg = arg;
+    ch->linger = CHANNEL_LINGER;
+    ch->transport.ready = channel_ready;
+    asynchat__channel_in_init(&ch->in, handler);
+    asynchat__channel_out_init(&ch->out);
+    asynchat__channel_out_room(ch);
+    ch->transport.read_size = ch->in.framer.piece;
+    return ch;
+}
+
+/* A peer that has gone is still known by its address, which the system does not
+ * know after a reset. */
+static void channel_keep_peer(struct asynchat_channel *ch, int fd,
+                              const struct address *peer)
+{
+    struct address found;
+    if (!peer && asynchat__address_of(fd, getpeername, &found) == 0)
+        peer = &found;
+    if (peer)
+        asynchat__address_keep(&ch->peer, peer);
+}
+
+int asynchat__channel_socket(struct event_base *base, int fd,
+                             const struct address *peer,
+                             const struct asynchat_handler *handler, void *arg,
+                             struct asynchat_channel **out)
+{
+    int error = asynchat__base_check(base, fd);
+    if (!error)
+        error = asynchat__post_expect(base);
+    if (error)
+        return error;
+    struct asynchat_channel *ch = channel_make(handler, arg);
+    if (!ch)
+        return -ENOMEM;
+    error = asynchat__transport_socket(&ch->transport, base, fd);
+    if (error) {
+        free(ch);
+        return error;
+    }
+    channel_keep_peer(ch, fd, peer);
+    asynchat__post_enrol(ch);
+    *out = ch;
+    return 0;
+}
+
+/* Reading begins at once, and not with the wake-up: in a loop with both sides
+ * of a connection, the one that accepts is then known to epoll before the other
+ * sends, and each is served before the other sends more. (That it may fail is
+ * seen by channel_watch(), which tries again.) */
+void asynchat__channel_start(struct asynchat_channel *ch)
+{
+    ch->transport.ops->read(&ch->transport, TRANSPORT_READ);
+    asynchat__channel_wake(ch);
+}
+
+/* 0 for a stream socket. */
+static int socket_check(int fd)
+{
+    int type;
+    socklen_t len = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+        return -errno;
+    return type == SOCK_STREAM ? 0 : -EINVAL;
+}
+
+/* What can fail is done before the socket is taken. */
+int asynchat_channel_new_socket(struct event_base *base, int fd,
+                                const struct asynchat_handler *handler,
+                                void *arg, struct asynchat_channel **out)
+{
+    if (!base || !out)
+        return -EINVAL;
+    int error = asynchat__handler_check(handler);
+    if (!error)
+        error = socket_check(fd);
+    if (error)
+        return error;
+    if (evutil_make_socket_nonblocking(fd) < 0 ||
+        evutil_make_socket_closeonexec(fd) < 0)
+        return -errno;
+    error = asynchat__channel_socket(base, fd, NULL, handler, arg, out);
+    if (!error)
+        asynchat__channel_start(*out);
+    return error;
+}
+
+/* One that connects has its time, which is made before `bev` is taken. */
+static int channel_take(struct asynchat_channel *ch, struct bufferevent *bev,
+                        bool connecting)
+{
+    int error = 0;
+    if (connecting)
+        error = asynchat__channel_time_connect(ch, bufferevent_get_base(bev),
+                                               CHANNEL_CONNECT_TIME);
+    if (!error)
+        error =
+            asynchat__transport_bufferevent(&ch->transport, bev, connecting);
+    return error;
+}
+
+/* It has no state of its own to ask for: a bufferevent that is not said to be
+ * connecting is connected. */
+int asynchat_channel_new(struct bufferevent *bev, unsigned flags,
+                         const struct asynchat_handler *handler, void *arg,
+                         struct asynchat_channel **out)
+{
+    if (!bev || !out || (flags & ~ASYNCHAT_CONNECTING))
+        return -EINVAL;
+    int error = asynchat__handler_check(handler);
+    if (!error)
+        error = asynchat__base_check(bufferevent_get_base(bev),
+                                     bufferevent_getfd(bev));
+    if (!error)
+        error = asynchat__post_expect(bufferevent_get_base(bev));
+    if (error)
+        return error;
+    struct asynchat_channel *ch = channel_make(handler, arg);
+    if (!ch)
+        return -ENOMEM;
+    ch->running = true; /* what TLS tells at once waits for the loop */
+    error = channel_take(ch, bev, flags & ASYNCHAT_CONNECTING);
+    ch->running = false;
+    if (error) {
+        asynchat__channel_time_free(ch->time);
+        free(ch);
+        return error;
+    }
+    asynchat__post_enrol(ch);
+    if (!(flags & ASYNCHAT_CONNECTING))
+        asynchat__channel_wake(ch);
+    *out = ch;
+    return 0;
+}
+
+/* --- ending, by the program --- */
+
+/* The status stays what it was: 0, or why the channel was ending already. */
+void asynchat_close(struct asynchat_channel *ch)
+{
+    if (!ch || ch->state >= CHANNEL_ENDED)
+        return;
+    asynchat__channel_end(ch, ch->status);
+    asynchat__channel_wake(ch);
+}
+
+void asynchat_discard_buffers(struct asynchat_channel *ch)
+{
+    if (!ch || ch->state >= CHANNEL_ENDED)
+        return;
+    bool running = channel_keep(ch); /* release callbacks may also push, those
+                                        of references in the input as well:
+                                        that stays */
+    if (ch->state == CHANNEL_OPEN || ch->half_open)
+        asynchat__channel_linger_stop(ch);
+    ch->stages = false;
+    ch->between = false;
+    asynchat__channel_out_discard(ch);
+    asynchat__channel_in_discard(ch);
+    asynchat__channel_let_go(ch, running);
+}
+
+void asynchat_abort(struct asynchat_channel *ch)
+{
+    static const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    if (!ch)
+        return;
+    int fd = bufferevent_getfd(ch->transport.bev);
+    if (fd >= 0) /* fails where there are no resets */
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    ch->transport.reset = true;
+    asynchat_close(ch);
+}
+
+void asynchat_channel_free(struct asynchat_channel *ch)
+{
+    if (!ch)
+        return;
+    channel_enter(ch, CHANNEL_FREED);
+    if (!ch->running)
+        channel_destroy(ch);
+}
+
+/* --- asking --- */
+
+void asynchat_set_arg(struct asynchat_channel *ch, void *arg)
+{
+    if (ch)
+        ch->arg = arg;
+}
+
+void *asynchat_get_arg(const struct asynchat_channel *ch)
+{
+    return ch ? ch->arg : NULL;
+}
+
+struct bufferevent *asynchat_get_bufferevent(const struct asynchat_channel *ch)
+{
+    return ch ? ch->transport.bev : NULL;
+}
+
+struct event_base *asynchat_get_base(const struct asynchat_channel *ch)
+{
+    return ch ? bufferevent_get_base(ch->transport.bev) : NULL;
+}
+
+/* The socket is asked each time, apart from what is kept of a peer: nobody has 128
+ * bytes for each connection. */
+static int channel_address(const struct asynchat_channel *ch,
+                           int (*name)(int, struct sockaddr *, socklen_t *),
+                           char *text, size_t size)
+{
+    struct address address;
+    if (!ch || !text)
+        return -EINVAL;
+    int fd = bufferevent_getfd(ch->transport.bev);
+    int error = fd < 0 ? -ENOTSOCK : asynchat__address_of(fd, name, &address);
+    return error ? error : asynchat__address_format(&address, text, size);
+}
+
+int asynchat_peer_address(const struct asynchat_channel *ch, char *text,
+                          size_t size)
+{
+    struct address kept;
+    if (ch && text && asynchat__address_kept(&ch->peer, &kept))
+        return asynchat__address_format(&kept, text, size);
+    return channel_address(ch, getpeername, text, size);
+}
+
+int asynchat_local_address(const struct asynchat_channel *ch, char *text,
+                           size_t size)
+{
+    return channel_address(ch, getsockname, text, size);
+}

@@ -1,0 +1,454 @@
+/* Input: gives what was received to the framer, a span at a time, and calls the
+ * handler for its events. What has to stay is in the evbuffer, in front of what
+ * is received later; a piece of it is drained once, when it is done with.
+ *
+ * Any callback may set a terminator, discard, pause, close or free. What that
+ * changes in the framer its next event sees; what it changes in the channel is
+ * looked at after each callback.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "channel/object.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/buffer.h>
+
+#include <asynchat/error.h>
+
+#include "base/apart.h"
+#include "loop/loop.h"
+#include "base/probe.h"
+
+#define MESSAGE_LIMIT (1u << 20)
+#define MESSAGE_LEAST 256
+
+void asynchat__channel_in_init(struct channel_in *in,
+                               const struct asynchat_handler *handler)
+{
+    asynchat__framer_init(&in->framer);
+    asynchat__framer_limit(&in->framer, NULL,
+                           handler->message ? MESSAGE_LIMIT : SIZE_MAX,
+                           handler->message_dropped != NULL);
+    asynchat__framer_pause(&in->framer, NULL, true);
+    in->budget = UINT_MAX;
+}
+
+void asynchat__channel_in_free(struct channel_in *in)
+{
+    asynchat__framer_free(&in->framer);
+    free(in->message.bytes);
+}
+
+/* --- messages in a wake-up --- */
+
+/* What a wake-up may deliver, and has delivered at its end, is all that messages
+ * are counted by. */
+static void in_begin_turn(struct channel_in *in)
+{
+    in->messages += in->allowed - in->turn;
+    in->allowed = in->turn = in->budget;
+}
+
+/* Without a budget only the counter is full. */
+static APART void in_end_turn(struct asynchat_channel *ch)
+{
+    if (ch->in.budget == UINT_MAX)
+        in_begin_turn(&ch->in);
+    else
+        asynchat__channel_pause(ch, PAUSE_TURN);
+}
+
+/* The callback that is due is the last of this wake-up if its budget is spent. */
+static inline void in_count_message(struct asynchat_channel *ch)
+{
+    probe_message(ch);
+    if (--ch->in.turn == 0)
+        in_end_turn(ch);
+}
+
+/* --- the memory of a message --- */
+
+/* Doubles, so that each byte is copied a bounded number of times, up to the
+ * limit and no further. No memory is longer than PTRDIFF_MAX. */
+static bool in_grow(struct channel_in *in, size_t used, uint64_t need)
+{
+    struct loop_memory *message = &in->message;
+    size_t limit = in->framer.limit;
+    if (need > PTRDIFF_MAX)
+        return false;
+    size_t capacity =
+        message->capacity < MESSAGE_LEAST ? MESSAGE_LEAST : message->capacity;
+    while (capacity < need)
+        capacity = capacity > PTRDIFF_MAX / 2 ? (size_t)need : capacity * 2;
+    if (capacity > limit)
+        capacity = limit;
+    return asynchat__loop_memory_grow(message, used, capacity);
+}
+
+/* Adds to the message in progress, in which the framer has counted these bytes.
+ * False: there was no memory. */
+static bool in_keep(struct asynchat_channel *ch, const uint8_t *data,
+                    size_t len)
+{
+    struct channel_in *in = &ch->in;
+    uint64_t have = in->framer.have;
+    size_t used = (size_t)(have - len);
+    if (!in->message.bytes)
+        in->message = asynchat__loop_take(ch->transport.loop);
+    if (have > in->message.capacity && !in_grow(in, used, have))
+        return false;
+    memcpy(in->message.bytes + used, data, len);
+    return true;
+}
+
+/* Between messages an idle connection keeps no memory for them. */
+static void in_forget(struct asynchat_channel *ch)
+{
+    asynchat__loop_give(ch->transport.loop, ch->in.message);
+    ch->in.message = (struct loop_memory){NULL, 0};
+}
+
+/* --- what is delivered --- */
+
+static void in_message(struct asynchat_channel *ch, const void *data,
+                       size_t len)
+{
+    in_count_message(ch);
+    ch->handler->message(ch, data, len, ch->arg);
+}
+
+/* A message that was kept, of that length. Its memory stays until the wake-up
+ * ends, as the callback has it, but may call for it to be dropped. */
+static void in_kept_message(struct asynchat_channel *ch, uint64_t len)
+{
+    const void *data = len > 0 ? (const void *)ch->in.message.bytes : "";
+    in_message(ch, data, (size_t)len);
+}
+
+static void in_found(struct asynchat_channel *ch)
+{
+    in_count_message(ch);
+    if (ch->handler->found_terminator)
+        ch->handler->found_terminator(ch, ch->arg);
+}
+
+/* The end of a message that was not dropped. */
+static void in_end(struct asynchat_channel *ch, uint64_t total)
+{
+    ch->in.timed = false;
+    if (ch->handler->message)
+        in_kept_message(ch, total);
+    else
+        in_found(ch);
+}
+
+static void in_dropped(struct asynchat_channel *ch,
+                       const struct framer_cursor *c)
+{
+    struct channel_in *in = &ch->in;
+    const void *first = ch->handler->message ? in->message.bytes : NULL;
+    size_t len = c->kept < ASYNCHAT_DROPPED_FIRST ? (size_t)c->kept
+                                                  : ASYNCHAT_DROPPED_FIRST;
+    in->timed = false;
+    in->too_long++;
+    in->too_long_bytes += c->total;
+    in_count_message(ch);
+    ch->handler->message_dropped(ch, first ? first : "", first ? len : 0,
+                                 c->total, ch->arg);
+}
+
+/* Bytes of the message in progress. */
+static void in_data(struct asynchat_channel *ch, const struct framer_cursor *c)
+{
+    const struct asynchat_handler *handler = ch->handler;
+    if (handler->message) {
+        if (!in_keep(ch, c->data, c->len))
+            asynchat__channel_stop(ch, -ENOMEM, 0);
+    } else if (handler->collect_incoming_data) {
+        handler->collect_incoming_data(ch, c->data, c->len, ch->arg);
+    }
+}
+
+/* A whole message, from where it lies. */
+static inline void in_whole_message(struct asynchat_channel *ch,
+                                    struct framer_cursor *c)
+{
+    framer_end(&ch->in.framer, c);
+    in_message(ch, c->data, c->len);
+}
+
+/* Whether the message ends with what was just delivered. */
+static APART bool in_end_now(struct asynchat_channel *ch,
+                             struct framer_cursor *c)
+{
+    return channel_delivers(ch) && framer_end(&ch->in.framer, c);
+}
+
+/* The last bytes of a message. */
+static void in_last(struct asynchat_channel *ch, struct framer_cursor *c)
+{
+    if (ch->handler->message && ch->in.framer.have == c->len) {
+        in_whole_message(ch, c);
+        return;
+    }
+    in_data(ch, c);
+    if (in_end_now(ch, c))
+        in_end(ch, c->total);
+}
+
+/* Most messages come whole, in one piece. */
+static inline void in_whole(struct asynchat_channel *ch,
+                            struct framer_cursor *c)
+{
+    const struct asynchat_handler *handler = ch->handler;
+    if (handler->message) {
+        in_whole_message(ch, c);
+        return;
+    }
+    if (handler->collect_incoming_data)
+        handler->collect_incoming_data(ch, c->data, c->len, ch->arg);
+    if (framer_quick_end(&ch->in.framer, c) || in_end_now(ch, c))
+        in_found(ch);
+}
+
+/* All other events, which are few. False: there is none. */
+static APART bool in_event(struct asynchat_channel *ch, struct framer_cursor *c)
+{
+    enum framer_event event = asynchat__framer_step(&ch->in.framer, c);
+    if (event == FRAMER_LAST)
+        in_last(ch, c);
+    else if (event == FRAMER_DATA)
+        in_data(ch, c);
+    else if (event == FRAMER_DROPPED)
+        in_dropped(ch, c);
+    else if (event == FRAMER_TOO_LONG)
+        asynchat__channel_stop(ch, ASYNCHAT_ETOOLONG, 0);
+    else if (event == FRAMER_END ||
+             (event == FRAMER_OVER && ch->handler->message))
+        in_end(ch, c->total);
+    return event != FRAMER_MORE;
+}
+
+/* What the framer has to say of a span. False: that had to stop before the end of
+ * the span. */
+static bool in_events(struct asynchat_channel *ch, struct framer_cursor *c)
+{
+    struct framer *f = &ch->in.framer;
+    for (;;) {
+        if (!f->busy && c->at == c->end)
+            return true;
+        if (!f->busy && framer_quick(f, c))
+            in_whole(ch, c);
+        else if (!channel_delivers(ch))
+            return false;
+        else if (!in_event(ch, c))
+            return true;
+    }
+}
+
+/* Delivers a piece, in spans that are no longer than the program wants. Answers
+ * how many bytes of it were dealt with. */
+static size_t in_piece(struct asynchat_channel *ch, const uint8_t *piece,
+                       size_t len)
+{
+    const struct framer *f = &ch->in.framer;
+    struct framer_cursor c;
+    size_t done = 0;
+    ch->in.cursor = &c;
+    do {
+        size_t span = len - done < f->piece ? len - done : f->piece;
+        framer_feed(&c, piece + done, span);
+        if (!in_events(ch, &c))
+            len = 0; /* no more of it */
+        done = (size_t)(c.at - piece);
+    } while (done < len && !ch->in.discarded);
+    ch->in.cursor = NULL;
+    return done;
+}
+
+/* --- where it comes from --- */
+
+/* References that came over a pair are released by this, and the callbacks may
+ * call anything: discard_buffers waits until it is done. */
+static void in_drain(struct asynchat_channel *ch, size_t len)
+{
+    if (!ch->transport.ops->is_socket)
+        ch->in.received += len;
+    ch->in.draining = true;
+    evbuffer_drain(asynchat__transport_input(&ch->transport), len);
+    ch->in.draining = false;
+}
+
+/* Whether discard_buffers was called while the input could not be touched; and
+ * does it now. */
+static bool in_discarded(struct asynchat_channel *ch)
+{
+    struct evbuffer *input = asynchat__transport_input(&ch->transport);
+    bool discarded = false;
+    while (ch->in.discarded) {
+        discarded = true;
+        ch->in.discarded = false;
+        ch->transport.received = 0;
+        in_drain(ch, evbuffer_get_length(input));
+    }
+    return discarded;
+}
+
+/* What was received goes behind what the evbuffer holds. */
+static APART void in_store(struct asynchat_channel *ch, const uint8_t *bytes,
+                           size_t len)
+{
+    struct evbuffer *input = asynchat__transport_input(&ch->transport);
+    if (evbuffer_add(input, bytes, len) < 0)
+        ch->transport.ended = -ENOMEM;
+    ch->in.waits = true;
+}
+
+/* What was just received is delivered from where it lies. */
+static void in_run_received(struct asynchat_channel *ch)
+{
+    const uint8_t *bytes = ch->transport.loop->received;
+    size_t len = ch->transport.received;
+    size_t done = in_piece(ch, bytes, len);
+    if (ch->in.discarded)
+        in_discarded(ch);
+    else if (done < len && ch->in.paused)
+        in_store(ch, bytes + done, len - done);
+}
+
+/* Something is to be said without a byte more. */
+static void in_run_due(struct asynchat_channel *ch)
+{
+    if (ch->in.framer.busy && channel_delivers(ch)) {
+        in_piece(ch, ch->transport.loop->received, 0);
+        in_discarded(ch);
+    }
+}
+
+static void in_run_evbuffer(struct asynchat_channel *ch)
+{
+    struct evbuffer *input = asynchat__transport_input(&ch->transport);
+    struct evbuffer_iovec piece;
+    in_run_due(ch);
+    while (channel_delivers(ch) && evbuffer_get_length(input) > 0) {
+        evbuffer_peek(input, 1, NULL, &piece, 1);
+        size_t done = in_piece(ch, piece.iov_base, piece.iov_len);
+        if (!in_discarded(ch))
+            in_drain(ch, done);
+        in_discarded(ch);
+    }
+    ch->in.waits = evbuffer_get_length(input) > 0;
+}
+
+void asynchat__channel_in_run(struct asynchat_channel *ch)
+{
+    struct transport *t = &ch->transport;
+    ch->in.received += t->received;
+    in_begin_turn(&ch->in);
+    if (t->received > 0 && !ch->in.waits) {
+        in_run_received(ch);
+    } else {
+        if (t->received > 0)
+            in_store(ch, t->loop->received, t->received);
+        in_run_evbuffer(ch);
+    }
+    t->received = 0;
+    if (ch->in.message.bytes && ch->in.framer.have == 0)
+        in_forget(ch);
+    if (ch->state == CHANNEL_LINGERING)
+        in_drain(ch, evbuffer_get_length(asynchat__transport_input(t)));
+}
+
+bool asynchat__channel_in_waits(const struct asynchat_channel *ch)
+{
+    const struct framer *f = &ch->in.framer;
+    size_t arrived =
+        evbuffer_get_length(asynchat__transport_input(&ch->transport));
+    return ch->in.paused && channel_receives(ch) &&
+           (arrived > 0 || framer_held(f) > 0 || (f->busy & FRAMER_FOUND) ||
+            f->dropped > 0 || (ch->handler->message && f->have > 0));
+}
+
+/* No more can come to complete a terminator: what was held back is data; or, if
+ * a callback sets another terminator now, is matched with that. */
+int asynchat__channel_in_finish(struct asynchat_channel *ch)
+{
+    struct framer *f = &ch->in.framer;
+    if (channel_delivers(ch)) {
+        asynchat__framer_finish(f);
+        in_run_due(ch);
+    }
+    return f->cut_off || (f->fresh == 0 && match_ends(&f->match));
+}
+
+/* While a callback has a pointer into the evbuffer, it is only marked. */
+void asynchat__channel_in_discard(struct asynchat_channel *ch)
+{
+    asynchat__framer_drop(&ch->in.framer, ch->in.cursor);
+    ch->in.timed = false;
+    ch->in.discarded = true;
+    if (!ch->in.cursor && !ch->in.draining)
+        in_discarded(ch);
+}
+
+/* --- sizes --- */
+
+/* The transport reads no more than that, and an evbuffer that holds more is
+ * delivered in such pieces. */
+int asynchat_set_in_buffer_size(struct asynchat_channel *ch, size_t size)
+{
+    if (!ch || size == 0 || size > ASYNCHAT_BUFFER_SIZE_MAX)
+        return -EINVAL;
+    asynchat__framer_piece(&ch->in.framer, ch->in.cursor, (uint32_t)size);
+    if (!ch->rate || size < ch->transport.read_size)
+        ch->transport.read_size = (unsigned)size;
+    return 0;
+}
+
+size_t asynchat_get_in_buffer_size(const struct asynchat_channel *ch)
+{
+    return ch ? ch->in.framer.piece : 0;
+}
+
+int asynchat_set_message_budget(struct asynchat_channel *ch, unsigned messages)
+{
+    if (!ch || messages == 0)
+        return -EINVAL;
+    int error = asynchat__channel_time_make(ch);
+    if (error)
+        return error;
+    ch->in.budget = messages;
+    in_begin_turn(&ch->in);
+    return 0;
+}
+
+unsigned asynchat_get_message_budget(const struct asynchat_channel *ch)
+{
+    return ch ? ch->in.budget : 0;
+}
+
+int asynchat_set_message_limit(struct asynchat_channel *ch, size_t limit)
+{
+    if (!ch || limit == 0)
+        return -EINVAL;
+    struct framer *f = &ch->in.framer;
+    asynchat__framer_limit(f, ch->in.cursor, limit, f->drops);
+    return 0;
+}
+
+size_t asynchat_get_message_limit(const struct asynchat_channel *ch)
+{
+    return ch ? ch->in.framer.limit : 0;
+}
+
+size_t asynchat_get_collected(const struct asynchat_channel *ch,
+                              const void **data)
+{
+    bool keeps = ch && ch->handler->message && ch->in.framer.have > 0;
+    if (data)
+        *data = keeps ? ch->in.message.bytes : NULL;
+    return keeps ? (size_t)ch->in.framer.have : 0;
+}

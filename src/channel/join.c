@@ -1,0 +1,133 @@
+/* Pressure: what is queued for a peer that takes less than it is given, and who
+ * is told of it. SPDX-License-Identifier: BSD-3-Clause */
+#include "channel/object.h"
+
+#include <errno.h>
+
+#include "base/probe.h"
+
+#define HIGH_MARK 65536
+#define OUTPUT_LIMIT (64u << 20)
+
+void asynchat__channel_pressure_init(struct channel_out *out)
+{
+    out->high = HIGH_MARK;
+    out->limit = OUTPUT_LIMIT;
+}
+
+/* --- the marks --- */
+
+void asynchat__channel_press(struct asynchat_channel *ch)
+{
+    if (ch->out.pressed || asynchat_get_queued(ch) <= ch->out.high)
+        return;
+    ch->out.pressed = true;
+    if (ch->joined)
+        asynchat__channel_pause(ch->joined, PAUSE_PRESSURE);
+}
+
+static void pressure_tell(struct asynchat_channel *ch)
+{
+    if (ch->out.told)
+        return;
+    ch->out.told = true;
+    ch->out.pressures++;
+    probe_pressure(ch, asynchat_get_queued(ch));
+    if (!channel_closing(ch) && ch->handler->handle_pressure)
+        ch->handler->handle_pressure(ch, ch->arg);
+}
+
+static void pressure_ends(struct asynchat_channel *ch)
+{
+    bool busy = ch->out.busy;
+    ch->out.busy = false;
+    if (ch->out.pressed && ch->joined)
+        asynchat__channel_resume(ch->joined, PAUSE_PRESSURE);
+    ch->out.pressed = false;
+    ch->out.told = false;
+    if (busy && !channel_closing(ch) && ch->handler->handle_drained)
+        ch->handler->handle_drained(ch, ch->arg);
+}
+
+void asynchat__channel_pressure(struct asynchat_channel *ch)
+{
+    size_t queued = asynchat_get_queued(ch);
+    if (ch->state >= CHANNEL_ENDED)
+        return;
+    asynchat__channel_press(ch);
+    if (ch->state == CHANNEL_CONNECTING)
+        return; /* handle_connect comes first */
+    if (queued <= ch->out.low)
+        pressure_ends(ch);
+    else if (queued > ch->out.high)
+        pressure_tell(ch);
+}
+
+/* --- joining --- */
+
+void asynchat__channel_part(struct asynchat_channel *ch)
+{
+    struct asynchat_channel *other = ch->joined;
+    if (!other)
+        return;
+    ch->joined = NULL;
+    other->joined = NULL;
+    asynchat__channel_resume(ch, PAUSE_PRESSURE);
+    asynchat__channel_resume(other, PAUSE_PRESSURE);
+}
+
+static void pressure_join(struct asynchat_channel *ch,
+                          struct asynchat_channel *other)
+{
+    ch->joined = other;
+    if (ch->out.pressed)
+        asynchat__channel_pause(other, PAUSE_PRESSURE);
+}
+
+int asynchat_join(struct asynchat_channel *ch, struct asynchat_channel *other)
+{
+    if (!ch || (other && asynchat_get_base(ch) != asynchat_get_base(other)))
+        return -EINVAL;
+    asynchat__channel_part(ch);
+    if (!other)
+        return 0;
+    asynchat__channel_part(other);
+    if (ch->state >= CHANNEL_ENDED || other->state >= CHANNEL_ENDED)
+        return 0; /* it would not part any more */
+    pressure_join(ch, other);
+    pressure_join(other, ch);
+    return 0;
+}
+
+/* --- sizes --- */
+
+size_t asynchat_get_queued(const struct asynchat_channel *ch)
+{
+    return ch ? ch->out.queue.size + asynchat__transport_pending(&ch->transport)
+              : 0;
+}
+
+int asynchat_set_output_marks(struct asynchat_channel *ch, size_t low,
+                              size_t high)
+{
+    if (!ch || low >= high)
+        return -EINVAL;
+    ch->out.low = low;
+    ch->out.high = high;
+    asynchat__channel_wake(ch);
+    return 0;
+}
+
+int asynchat_set_output_limit(struct asynchat_channel *ch, size_t limit)
+{
+    if (!ch || limit == 0)
+        return -EINVAL;
+    ch->out.limit = limit;
+    asynchat__channel_out_room(ch);
+    return 0;
+}
+
+size_t asynchat_get_output_limit(const struct asynchat_channel *ch)
+{
+    return ch ? ch->out.limit : 0;
+}

@@ -1,0 +1,143 @@
+/* Who made a channel, and is to know of it until it is gone: the list of an
+ * owner's channels, and how these end when the owner does.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "channel/object.h"
+
+#include <event2/buffer.h>
+
+#include <asynchat/error.h>
+
+void asynchat__channel_join(struct asynchat_channel *ch,
+                            struct channel_owner *owner,
+                            struct asynchat_channel **list)
+{
+    ch->owner = owner;
+    ch->next = *list;
+    ch->link = list;
+    if (ch->next)
+        ch->next->link = &ch->next;
+    *list = ch;
+}
+
+void asynchat__channel_leave(struct asynchat_channel *ch)
+{
+    struct channel_owner *owner = ch->owner;
+    if (!owner)
+        return;
+    ch->owner = NULL;
+    *ch->link = ch->next;
+    if (ch->next)
+        ch->next->link = ch->link;
+    owner->gone(owner, ch);
+}
+
+void asynchat__channels_disown(struct asynchat_channel *list)
+{
+    for (; list; list = list->next)
+        list->owner = NULL;
+}
+
+/* --- stopping --- */
+
+/* What has arrived by now is received before, since its peer can hope for an
+ * answer. A channel that is just running is woken once more. */
+static void channel_leaves(struct asynchat_channel *ch)
+{
+    size_t arrived = asynchat__transport_arrived(&ch->transport);
+    ch->transport.until = (uint32_t)(ch->in.received + arrived);
+    ch->transport.ops->look(&ch->transport);
+}
+
+void asynchat__channels_stop(struct asynchat_channel *list)
+{
+    for (; list; list = list->next) {
+        list->stopping = true;
+        channel_leaves(list);
+    }
+}
+
+void asynchat__channels_end(struct asynchat_channel *list)
+{
+    for (; list; list = list->next) {
+        list->over = true;
+        list->transport.ops->wake(&list->transport);
+    }
+}
+
+/* Whether there is nothing to ask for: not so where only one side is over, and the
+ * other goes on. */
+static bool is_ending(const struct asynchat_channel *ch)
+{
+    switch (ch->state) {
+    case CHANNEL_OPEN:
+        return ch->out.queue.ends && !ch->shuts;
+    case CHANNEL_SENDING:
+        return ch->out.queue.ends || !ch->half_open;
+    default:
+        return ch->state != CHANNEL_RECEIVING || !ch->shuts;
+    }
+}
+
+/* Whether some of that is still to be received. Asked in each wake-up, so that the
+ * counts, which wrap, stay close to each other. */
+static bool is_arriving(struct asynchat_channel *ch)
+{
+    uint32_t received = (uint32_t)ch->in.received;
+    uint32_t left = ch->transport.until - received;
+    if (left > 0 && left <= INT32_MAX)
+        return true;
+    ch->transport.until = received;
+    return false;
+}
+
+/* Nothing has come of the next message: of what came while reading was paused
+ * that is not known, and who paused it may still have to answer the last one. */
+static bool is_between_messages(const struct asynchat_channel *ch)
+{
+    struct evbuffer *input = asynchat__transport_input(&ch->transport);
+    if (ch->state == CHANNEL_SENDING)
+        return true;
+    if (ch->awaited && channel_messages(ch) == 0)
+        return false;
+    return ch->transport.reading == TRANSPORT_READ && !ch->in.paused &&
+           channel_in_is_between(ch) && evbuffer_get_length(input) == 0;
+}
+
+/* The grace is over. A connection that had broken before ends with that. */
+static void channel_over(struct asynchat_channel *ch)
+{
+    int error = ch->state == CHANNEL_RECEIVING ? ch->transport.broken : 0;
+    asynchat__channel_end(ch, error ? error : ASYNCHAT_ESTOPPED);
+}
+
+/* Whether the program has to be told, and sees to the rest. */
+static bool is_to_be_told(const struct asynchat_channel *ch)
+{
+    return ch->handler->handle_stopping && !ch->between;
+}
+
+void asynchat__channel_stopping(struct asynchat_channel *ch)
+{
+    bool ending = is_ending(ch), arriving = is_arriving(ch);
+    bool told = ch->told;
+    if (ch->over) {
+        channel_over(ch);
+    } else if (!ending && is_to_be_told(ch)) {
+        ch->told = true;
+        if (!told)
+            ch->handler->handle_stopping(ch, ch->arg);
+    } else if (!ending && !arriving && is_between_messages(ch)) {
+        asynchat_close_when_done(ch);
+    }
+}
+
+int asynchat_close_between_messages(struct asynchat_channel *ch)
+{
+    if (!ch)
+        return -EINVAL;
+    if (ch->state >= CHANNEL_ENDED)
+        return ASYNCHAT_ECLOSED;
+    ch->between = true;
+    channel_leaves(ch);
+    return 0;
+}

@@ -1,0 +1,359 @@
+/* Pushing: what the program gives goes behind what is there already, and out at
+ * the end of the wake-up. It begins none itself: from outside, one is asked for.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "channel/object.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/buffer.h>
+
+#include <asynchat/error.h>
+#include <asynchat/producer.h>
+
+#include "base/apart.h"
+#include "loop/loop.h"
+
+/* What is refused would be missing before all that comes: the channel ends. */
+static int push_failed(struct asynchat_channel *ch, int error)
+{
+    channel_out_busy(ch);
+    ch->transport.broken = error;
+    asynchat__channel_wake(ch);
+    return error;
+}
+
+/* With that much more in the queue, its size, and the chunk that a producer adds,
+ * still fit into a size_t. Bytes pushed by reference need no memory, so on 32 bits
+ * a program without an output limit can come to that. */
+static bool push_has_room(const struct asynchat_channel *ch, size_t len)
+{
+    uint64_t queued = asynchat_get_queued(ch);
+    return queued <= ch->out.limit && queued + len <= PTRDIFF_MAX;
+}
+
+/* 0 while `len` bytes that are pushed will be sent. */
+static int push_refused(struct asynchat_channel *ch, size_t len)
+{
+    bool open = ch->state == CHANNEL_CONNECTING || channel_sends(ch);
+    if (!open || ch->out.queue.ends)
+        return ASYNCHAT_ECLOSED;
+    if (channel_out_gap(ch))
+        return ch->transport.broken;
+    return push_has_room(ch, len) ? 0 : push_failed(ch, ASYNCHAT_EFULL);
+}
+
+static int push_no_memory(struct asynchat_channel *ch)
+{
+    if (push_refused(ch, 0) == 0)
+        push_failed(ch, -ENOMEM);
+    return -ENOMEM;
+}
+
+/* Whether handle_drained is due when this is sent as well. */
+static void push_count(struct asynchat_channel *ch, size_t len)
+{
+    struct channel_out *out = &ch->out;
+    if (ch->handler->handle_drained && asynchat_get_queued(ch) + len > out->low)
+        out->busy = true;
+}
+
+/* Pushed during a wake-up, it is sent at its end. From outside, another one is
+ * asked for, in which all pushes until then go out together. */
+static void push_done(struct asynchat_channel *ch)
+{
+    if (ch->joined)
+        asynchat__channel_press(ch);
+    asynchat__channel_wake(ch);
+}
+
+/* What is too long for the loop's buffer need not be copied to be sent, where
+ * nothing is to go before it: the system takes as much as it can, at once. */
+static size_t push_now(struct asynchat_channel *ch, const void *data,
+                       size_t len)
+{
+    const struct transport *t = &ch->transport;
+    if (!ch->out.idle || t->broken || !t->ops->is_socket || len < LOOP_BUFFER)
+        return 0;
+    return asynchat__channel_out_now(ch, data, len);
+}
+
+/* What is pushed: bytes to be copied, bytes that are shared, or an evbuffer's. */
+struct pushed {
+    const void *data;
+    size_t len;
+    struct evbuffer *buffer;
+    bool shared; /* the data, until: */
+    evbuffer_ref_cleanup_cb release;
+    void *arg;
+};
+
+static int push_add(struct evbuffer *target, const struct pushed *what,
+                    size_t sent)
+{
+    if (what->buffer)
+        return evbuffer_add_buffer(target, what->buffer);
+    if (what->shared)
+        return evbuffer_add_reference(target, what->data, what->len,
+                                      what->release, what->arg);
+    return evbuffer_add(target, (const char *)what->data + sent,
+                        what->len - sent);
+}
+
+static void push_tell(struct asynchat_channel *ch, struct evbuffer *target,
+                      size_t from, const struct pushed *what)
+{
+    if (ch->transcript && what->buffer)
+        asynchat__transcript_added(ch, target, from, what->len);
+    else if (ch->transcript)
+        asynchat__transcript_sent(ch, what->data, what->len);
+}
+
+/* Behind all that is in the evbuffer. Its callbacks, and those of the program's
+ * own evbuffer, run in between: what is added is counted before. -1: it was not
+ * added, and none has run. */
+static int push_to(struct asynchat_channel *ch, struct evbuffer *target,
+                   const struct pushed *what, size_t sent)
+{
+    bool queued = target != ch->transport.output;
+    size_t len = what->len - sent, from = evbuffer_get_length(target);
+    size_t left = asynchat__transport_left(&ch->transport) + (queued ? 0 : len);
+    struct out_lending before = asynchat__channel_out_lend(ch, left);
+    ch->out.queue.size += queued ? len : 0;
+    int added = push_add(target, what, sent);
+    if (added == 0)
+        push_tell(ch, target, from, what);
+    else
+        ch->out.queue.size -= queued ? len : 0;
+    asynchat__channel_out_take_back(ch, before);
+    return added;
+}
+
+/* Where bytes go that are to be sent last; NULL for want of memory. */
+static struct evbuffer *push_target(struct asynchat_channel *ch)
+{
+    channel_out_busy(ch);
+    if (ch->out.queue.first || ch->transport.draining)
+        return asynchat__outq_bytes(&ch->out.queue);
+    return ch->transport.output;
+}
+
+/* An evbuffer that cannot be taken from is frozen, by the program. */
+static int push_last(struct asynchat_channel *ch, const struct pushed *what)
+{
+    bool busy = ch->out.busy, copied = !what->buffer && !what->shared;
+    push_count(ch, what->len);
+    size_t sent = copied ? push_now(ch, what->data, what->len) : 0;
+    struct evbuffer *target = push_target(ch);
+    if (target && push_to(ch, target, what, sent) == 0) {
+        push_done(ch);
+        return 0;
+    }
+    ch->out.busy = busy;
+    return target && what->buffer ? -EINVAL : push_failed(ch, -ENOMEM);
+}
+
+/* Every push but that of a producer, and those of the short way, ends here. */
+static int push_pushed(struct asynchat_channel *ch, const struct pushed *what)
+{
+    int error = push_refused(ch, what->len);
+    if (error || what->len == 0)
+        return error;
+    bool running = channel_keep(ch);
+    error = push_last(ch, what);
+    asynchat__channel_let_go(ch, running);
+    return error;
+}
+
+static APART int push_bytes(struct asynchat_channel *ch, const void *data,
+                            size_t len)
+{
+    if (!ch || (!data && len > 0) || len > PTRDIFF_MAX)
+        return -EINVAL;
+    return push_pushed(ch, &(struct pushed){.data = data, .len = len});
+}
+
+void asynchat__channel_out_room(struct asynchat_channel *ch)
+{
+    size_t limit = ch->out.limit;
+    ch->transport.room = limit < LOOP_BUFFER ? (unsigned)limit : LOOP_BUFFER;
+}
+
+/* The short way is open when everything that would be asked for is known to be
+ * so. (0 bytes, less 1, are too many.) It copies last, when nothing is needed any
+ * more: so it saves no registers. */
+int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
+{
+    if (!ch || !data || !ch->transport.open ||
+        len - 1 >= ch->transport.room - ch->transport.pushed)
+        return push_bytes(ch, data, len);
+    uint8_t *to = ch->transport.loop->pushed + ch->transport.pushed;
+    ch->transport.pushed += len;
+    memcpy(to, data, len);
+    return 0;
+}
+
+/* --- as printf has it --- */
+
+#define TEXT_MOST 512 /* bytes that are no reason to allocate */
+
+/* printf may want memory as well. */
+static int push_no_text(struct asynchat_channel *ch)
+{
+    if (errno == ENOMEM)
+        return push_no_memory(ch);
+    return errno > 0 ? -errno : -EINVAL;
+}
+
+/* The second time it may come out shorter. %m is the error of the caller. */
+static int push_long_text(struct asynchat_channel *ch, const char *format,
+                          va_list args, size_t len, int error)
+{
+    char *text = malloc(len + 1);
+    if (!text)
+        return push_no_memory(ch);
+    errno = error;
+    int made = vsnprintf(text, len + 1, format, args);
+    if (made >= 0 && (size_t)made < len)
+        len = (size_t)made;
+    error = made < 0 ? push_no_text(ch) : asynchat_push(ch, text, len);
+    free(text);
+    return error;
+}
+
+int asynchat_push_vprintf(struct asynchat_channel *ch, const char *format,
+                          va_list args)
+{
+    char text[TEXT_MOST];
+    va_list again;
+    int error = errno;
+    if (!ch || !format)
+        return -EINVAL;
+    va_copy(again, args);
+    int len = vsnprintf(text, sizeof text, format, args);
+    if (len < 0)
+        error = push_no_text(ch);
+    else if ((size_t)len < sizeof text)
+        error = asynchat_push(ch, text, (size_t)len);
+    else
+        error = push_long_text(ch, format, again, (size_t)len, error);
+    va_end(again);
+    return error;
+}
+
+int asynchat_push_printf(struct asynchat_channel *ch, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int error = asynchat_push_vprintf(ch, format, args);
+    va_end(args);
+    return error;
+}
+
+/* --- without a copy --- */
+
+static int push_reference(struct asynchat_channel *ch, const void *data,
+                          size_t len, evbuffer_ref_cleanup_cb release,
+                          void *arg)
+{
+    struct pushed what = {data, len, NULL, true, release, arg};
+    if (!ch || !data || len > PTRDIFF_MAX)
+        return -EINVAL;
+    return push_pushed(ch, &what);
+}
+
+/* The release callback is called for every outcome, here for those in which
+ * libevent never got the bytes. */
+int asynchat_push_reference(
+    struct asynchat_channel *ch, const void *data, size_t len,
+    void (*release)(const void *data, size_t len, void *arg), void *arg)
+{
+    int error = len > 0 ? push_reference(ch, data, len, release, arg)
+                        : asynchat_push(ch, data, len);
+    if (release && (error || len == 0))
+        release(data, len, arg);
+    return error;
+}
+
+int asynchat_push_evbuffer(struct asynchat_channel *ch, struct evbuffer *buffer)
+{
+    if (!ch || !buffer)
+        return -EINVAL;
+    struct pushed what = {.len = evbuffer_get_length(buffer), .buffer = buffer};
+    return push_pushed(ch, &what);
+}
+
+int asynchat_push_producer(struct asynchat_channel *ch,
+                           struct asynchat_producer *producer)
+{
+    if (!producer)
+        return ch ? push_no_memory(ch) : -ENOMEM;
+    int error = ch ? push_refused(ch, OUTQ_PRODUCER_SIZE) : -EINVAL;
+    if (!error && asynchat__outq_producer(&ch->out.queue, producer) < 0)
+        error = push_failed(ch, -ENOMEM);
+    if (error) {
+        asynchat_producer_free(producer);
+        return error;
+    }
+    channel_out_busy(ch);
+    push_count(ch, 0);
+    push_done(ch);
+    return 0;
+}
+
+/* --- later, and at the end --- */
+
+void asynchat_resume_producer(struct asynchat_channel *ch)
+{
+    if (!ch || !ch->out.waiting)
+        return;
+    ch->out.waiting = false;
+    asynchat__channel_wake(ch);
+}
+
+static int push_end(struct asynchat_channel *ch, bool shuts)
+{
+    if (!ch)
+        return -EINVAL;
+    if (ch->state != CHANNEL_CONNECTING && !channel_sends(ch))
+        return ASYNCHAT_ECLOSED;
+    ch->out.queue.ends = true;
+    ch->shuts = shuts;
+    channel_out_busy(ch);
+    asynchat__channel_wake(ch);
+    return 0;
+}
+
+/* All is done already when the output was ended before. */
+int asynchat_close_when_done(struct asynchat_channel *ch)
+{
+    if (ch && ch->shuts && ch->state == CHANNEL_RECEIVING) {
+        asynchat_close(ch);
+        return 0;
+    }
+    return push_end(ch, false);
+}
+
+int asynchat_close_in_stages(struct asynchat_channel *ch)
+{
+    int error = asynchat_close_when_done(ch);
+    if (!error)
+        ch->stages = true;
+    return error;
+}
+
+/* Once told to close, the channel does that. */
+int asynchat_shutdown_write(struct asynchat_channel *ch)
+{
+    return push_end(ch, ch && (!ch->out.queue.ends || ch->shuts));
+}
+
+void asynchat_keep_open(struct asynchat_channel *ch)
+{
+    if (ch && ch->state == CHANNEL_SENDING &&
+        ch->transport.ended == ASYNCHAT_EOF && ch->status == ASYNCHAT_EOF)
+        ch->half_open = true;
+}

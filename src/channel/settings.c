@@ -1,0 +1,59 @@
+/* Setting the terminator: from outside, or in a callback in the middle of the
+ * input. SPDX-License-Identifier: BSD-3-Clause */
+#include "channel/object.h"
+
+#include <errno.h>
+
+#include "loop/loop.h"
+
+/* Bytes that are held back under the old terminator may be said under the new one
+ * without a byte more: from the loop, unless a delivery is under way. */
+static int terminator_set(struct asynchat_channel *ch,
+                          enum asynchat_terminator kind, const void *bytes,
+                          uint64_t len)
+{
+    struct framer *f = &ch->in.framer;
+    struct needles *recent = &ch->transport.loop->needles;
+    int error =
+        asynchat__framer_set(f, ch->in.cursor, recent, kind, bytes, len);
+    if ((f->busy & FRAMER_OTHER) && !ch->in.cursor)
+        ch->transport.ops->wake(&ch->transport);
+    return error;
+}
+
+int asynchat_set_terminator(struct asynchat_channel *ch, const void *bytes,
+                            size_t len)
+{
+    size_t most = bytes ? ASYNCHAT_TERMINATOR_MAX : 0;
+    if (!ch || len > most)
+        return -EINVAL;
+    return terminator_set(ch, ASYNCHAT_STRING, bytes, len);
+}
+
+int asynchat_set_terminator_length(struct asynchat_channel *ch, uint64_t len)
+{
+    if (!ch || len > INT64_MAX)
+        return -EINVAL;
+    return terminator_set(ch, ASYNCHAT_LENGTH, NULL, len);
+}
+
+int asynchat_set_terminator_none(struct asynchat_channel *ch)
+{
+    if (!ch)
+        return -EINVAL;
+    return terminator_set(ch, ASYNCHAT_NONE, NULL, 0);
+}
+
+enum asynchat_terminator asynchat_get_terminator(
+    const struct asynchat_channel *ch, const void **bytes, uint64_t *len)
+{
+    static const struct match none = {.kind = ASYNCHAT_NONE};
+    const struct match *m = ch ? &ch->in.framer.match : &none;
+    if (bytes)
+        *bytes = m->kind == ASYNCHAT_STRING && m->left > 0
+                     ? needle_bytes(m->needle)
+                     : NULL;
+    if (len)
+        *len = m->left;
+    return m->kind;
+}

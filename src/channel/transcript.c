@@ -1,0 +1,155 @@
+/* The transcript: callbacks of ours are put before the handler's, and pushes take
+ * the long way, so that a channel without one has no work with it.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include <asynchat/transcript.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <event2/buffer.h>
+
+#include "channel/object.h"
+#include "base/handler.h"
+#include "base/table.h"
+
+/* Once made it stays with the channel, since callbacks of it may be running. */
+struct channel_transcript {
+    struct asynchat_handler ours;
+    struct asynchat_handler theirs;
+    const struct asynchat_handler *handler; /* which that is a copy of */
+    void (*tell)(struct asynchat_channel *ch, enum asynchat_transcript what,
+                 const void *data, size_t len, void *arg);
+    void *arg;
+    bool secret;
+};
+
+/* --- telling --- */
+
+static void transcribe(struct asynchat_channel *ch,
+                       enum asynchat_transcript what, const void *data,
+                       size_t len)
+{
+    const struct channel_transcript *t = ch->transcript;
+    if (t->tell)
+        t->tell(ch, what, t->secret ? NULL : data, len, t->arg);
+}
+
+void asynchat__transcript_sent(struct asynchat_channel *ch, const void *data,
+                               size_t len)
+{
+    if (len > 0)
+        transcribe(ch, ASYNCHAT_TRANSCRIPT_SENT, data, len);
+}
+
+void asynchat__transcript_added(struct asynchat_channel *ch,
+                                struct evbuffer *buffer, size_t from,
+                                size_t len)
+{
+    struct evbuffer_iovec piece;
+    struct evbuffer_ptr at;
+    for (size_t told = 0; told < len; told += piece.iov_len) {
+        evbuffer_ptr_set(buffer, &at, from + told, EVBUFFER_PTR_SET);
+        evbuffer_peek(buffer, -1, &at, &piece, 1);
+        if (piece.iov_len > len - told)
+            piece.iov_len = len - told; /* `tell` has pushed more */
+        asynchat__transcript_sent(ch, piece.iov_base, piece.iov_len);
+    }
+}
+
+/* --- in the handler's place --- */
+
+/* The handler, or nobody, has what was told: `tell` may have ended the channel. */
+static bool tell_received(struct asynchat_channel *ch,
+                          enum asynchat_transcript what, const void *data,
+                          size_t len)
+{
+    transcribe(ch, what, data, len);
+    return channel_receives(ch);
+}
+
+static void tell_data(struct asynchat_channel *ch, const void *data, size_t len,
+                      void *arg)
+{
+    const struct asynchat_handler *theirs = &ch->transcript->theirs;
+    if (tell_received(ch, ASYNCHAT_TRANSCRIPT_RECEIVED, data, len) &&
+        theirs->collect_incoming_data)
+        theirs->collect_incoming_data(ch, data, len, arg);
+}
+
+static void tell_found(struct asynchat_channel *ch, void *arg)
+{
+    const struct asynchat_handler *theirs = &ch->transcript->theirs;
+    if (tell_received(ch, ASYNCHAT_TRANSCRIPT_FOUND, NULL, 0) &&
+        theirs->found_terminator)
+        theirs->found_terminator(ch, arg);
+}
+
+static void tell_message(struct asynchat_channel *ch, const void *data,
+                         size_t len, void *arg)
+{
+    bool told =
+        len == 0 || tell_received(ch, ASYNCHAT_TRANSCRIPT_RECEIVED, data, len);
+    if (told && tell_received(ch, ASYNCHAT_TRANSCRIPT_FOUND, NULL, 0))
+        ch->transcript->theirs.message(ch, data, len, arg);
+}
+
+static void tell_dropped(struct asynchat_channel *ch, const void *data,
+                         size_t len, uint64_t total, void *arg)
+{
+    size_t told = total < SIZE_MAX ? (size_t)total : SIZE_MAX;
+    if (tell_received(ch, ASYNCHAT_TRANSCRIPT_FOUND, NULL, told))
+        ch->transcript->theirs.message_dropped(ch, data, len, total, arg);
+}
+
+/* --- making --- */
+
+static int transcript_make(struct asynchat_channel *ch)
+{
+    if (ch->transcript)
+        return 0;
+    struct channel_transcript *t = calloc(1, sizeof *t);
+    if (!t)
+        return -ENOMEM;
+    t->handler = ch->handler;
+    asynchat__table_copy(&t->theirs, ch->handler, sizeof t->theirs);
+    t->ours = t->theirs;
+    if (t->theirs.message) {
+        t->ours.message = tell_message;
+    } else {
+        t->ours.collect_incoming_data = tell_data;
+        t->ours.found_terminator = tell_found;
+    }
+    if (t->theirs.message_dropped)
+        t->ours.message_dropped = tell_dropped;
+    ch->transcript = t;
+    return 0;
+}
+
+void asynchat__transcript_free(struct channel_transcript *t)
+{
+    free(t);
+}
+
+int asynchat_set_transcript(struct asynchat_channel *ch,
+                            void (*tell)(struct asynchat_channel *ch,
+                                         enum asynchat_transcript what,
+                                         const void *data, size_t len,
+                                         void *arg),
+                            void *arg)
+{
+    int error = !ch ? -EINVAL : transcript_make(ch);
+    if (error)
+        return error;
+    struct channel_transcript *t = ch->transcript;
+    t->tell = tell;
+    t->arg = arg;
+    ch->handler = tell ? &t->ours : t->handler;
+    channel_out_busy(ch);
+    return 0;
+}
+
+void asynchat_set_secret(struct asynchat_channel *ch, int secret)
+{
+    if (ch && ch->transcript)
+        ch->transcript->secret = secret != 0;
+}

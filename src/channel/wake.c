@@ -1,0 +1,39 @@
+/* Pausing the input, for one reason or several.
+ *
+ * What was received and not delivered stays where it is; nothing more is read as
+ * long as there is a reason.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "channel/object.h"
+
+/* A callback that is running is the last. */
+void asynchat__channel_pause(struct asynchat_channel *ch,
+                             enum channel_pause why)
+{
+    ch->in.paused |= (uint8_t)why;
+    channel_in_look(ch);
+    asynchat__channel_wake(ch);
+}
+
+void asynchat__channel_resume(struct asynchat_channel *ch,
+                              enum channel_pause why)
+{
+    if (!(ch->in.paused & why))
+        return;
+    ch->in.paused &= (uint8_t)~why;
+    channel_in_look(ch);
+    if (!ch->in.paused)
+        ch->transport.ops->wake(&ch->transport);
+}
+
+void asynchat_pause_reading(struct asynchat_channel *ch)
+{
+    if (ch)
+        asynchat__channel_pause(ch, PAUSE_PROGRAM);
+}
+
+void asynchat_resume_reading(struct asynchat_channel *ch)
+{
+    if (ch)
+        asynchat__channel_resume(ch, PAUSE_PROGRAM);
+}

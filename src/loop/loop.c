@@ -1,0 +1,271 @@
+/* What the channels of one event base share.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "loop.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include <asynchat/error.h>
+
+#include "base/fork.h"
+#include "mailbox.h"
+
+/* As many as a program has event bases: a few. The lock is for programs that
+ * have them in several threads of their own; it is taken twice for each
+ * connection, and in workers not at all. */
+static pthread_mutex_t loops_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct loop *loops;
+
+/* The one of a worker, in its thread. */
+static _Thread_local struct loop *own_loop;
+
+static struct loop *loop_find(const struct event_base *base)
+{
+    struct loop *loop = loops;
+    while (loop && loop->base != base)
+        loop = loop->next;
+    return loop;
+}
+
+static struct loop *loop_new(struct event_base *base)
+{
+    struct loop *loop = aligned_alloc(LOOP_PAGE, sizeof *loop);
+    if (!loop)
+        return NULL;
+    memset(loop, 0, offsetof(struct loop, received));
+    loop->base = base;
+    loop->forks = asynchat__forks();
+    loop->next = loops;
+    loops = loop;
+    return loop;
+}
+
+static void loop_unlink(const struct loop *loop)
+{
+    struct loop **at = &loops;
+    while (*at != loop)
+        at = &(*at)->next;
+    *at = loop->next;
+}
+
+/* What was posted runs first. If it makes a channel in the same base, that is in
+ * another loop. */
+static void loop_free(struct loop *loop)
+{
+    asynchat__mailbox_free(loop->mailbox);
+    asynchat__needles_free(&loop->needles);
+    for (size_t i = 0; i < LOOP_SPARES; i++)
+        free(loop->spares[i].bytes);
+    free(loop);
+}
+
+struct loop_memory asynchat__loop_take(struct loop *loop)
+{
+    struct loop_memory memory = {NULL, 0};
+    for (size_t i = LOOP_SPARES; i-- > 0 && !memory.bytes;) {
+        memory = loop->spares[i];
+        loop->spares[i] = (struct loop_memory){NULL, 0};
+    }
+    return memory;
+}
+
+/* realloc would not keep the alignment. */
+bool asynchat__loop_memory_grow(struct loop_memory *memory, size_t used,
+                                size_t capacity)
+{
+    if (capacity > SIZE_MAX - LOOP_PAGE)
+        return false;
+    size_t pages = (capacity + LOOP_PAGE - 1) / LOOP_PAGE * LOOP_PAGE;
+    uint8_t *bytes = capacity < LOOP_PAGE ? malloc(capacity)
+                                          : aligned_alloc(LOOP_PAGE, pages);
+    if (!bytes)
+        return false;
+    if (used > 0)
+        memcpy(bytes, memory->bytes, used);
+    free(memory->bytes);
+    *memory = (struct loop_memory){bytes, capacity};
+    return true;
+}
+
+void asynchat__loop_give(struct loop *loop, struct loop_memory memory)
+{
+    size_t i = 0;
+    while (i < LOOP_SPARES && loop->spares[i].bytes)
+        i++;
+    if (i < LOOP_SPARES && memory.capacity <= LOOP_SPARE_MOST)
+        loop->spares[i] = memory;
+    else
+        free(memory.bytes);
+}
+
+void asynchat__loop_own(struct loop *loop)
+{
+    own_loop = loop;
+}
+
+struct loop *asynchat__loop_owned(const struct event_base *base)
+{
+    return own_loop && own_loop->base == base ? own_loop : NULL;
+}
+
+static bool timer_is_pending(const struct event *timer)
+{
+    const int pending = EVLIST_TIMEOUT | EVLIST_ACTIVE | EVLIST_ACTIVE_LATER;
+    return (timer->ev_evcallback.evcb_flags & pending) != 0;
+}
+
+/* Whether the event base that it had was freed, as far as that can be seen. */
+static bool loop_is_orphan(const struct loop *loop)
+{
+    return (loop->mailbox && !asynchat__mailbox_is_alive(loop->mailbox)) ||
+           (loop->timer && !timer_is_pending(loop->timer)) ||
+           (loop->socket && loop->socket_is_lost(loop->socket));
+}
+
+/* It stays as long as channels and servers that nobody has freed, and is no
+ * event base's. */
+static struct loop *loop_disown(struct event_base *base)
+{
+    struct loop *loop = loop_find(base);
+    if (!loop || !loop_is_orphan(loop))
+        return NULL;
+    loop->base = NULL;
+    return loop;
+}
+
+/* What runs here may do what nobody should, and free a channel of it. */
+static void loop_abandon(struct loop *loop)
+{
+    asynchat__loop_hold(loop);
+    asynchat__mailbox_abandon(loop->mailbox);
+    asynchat__loop_release(loop);
+}
+
+/* --- fork --- */
+
+/* The locks are taken in the order of the library, so that none is held by a thread
+ * that the child has not. */
+static void fork_prepare(void)
+{
+    pthread_mutex_lock(&loops_mutex);
+    asynchat__mailboxes_lock();
+}
+
+static void fork_parent(void)
+{
+    asynchat__mailboxes_unlock();
+    pthread_mutex_unlock(&loops_mutex);
+}
+
+static void fork_child(void)
+{
+    asynchat__mailboxes_inherit();
+    pthread_mutex_unlock(&loops_mutex);
+}
+
+/* Of setting the handlers: 0 or -ENOMEM. */
+static int fork_expected;
+
+static void fork_expect(void)
+{
+    fork_expected =
+        asynchat__fork_expect(fork_prepare, fork_parent, fork_child);
+}
+
+static int loops_expect_fork(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fork_expect);
+    return fork_expected;
+}
+
+/* --- shares --- */
+
+static struct loop *loop_get(struct event_base *base)
+{
+    struct loop *loop = loop_find(base);
+    return loop ? loop : loop_new(base);
+}
+
+struct loop *asynchat__loop_share(struct event_base *base)
+{
+    struct loop *loop = asynchat__loop_owned(base);
+    if (loop) {
+        loop->shares++;
+        return loop;
+    }
+    if (loops_expect_fork() < 0)
+        return NULL;
+    pthread_mutex_lock(&loops_mutex);
+    struct loop *orphan = loop_disown(base);
+    loop = loop_get(base);
+    if (loop)
+        loop->shares++;
+    pthread_mutex_unlock(&loops_mutex);
+    if (orphan)
+        loop_abandon(orphan);
+    return loop;
+}
+
+void asynchat__loop_hold(struct loop *loop)
+{
+    if (loop != own_loop)
+        pthread_mutex_lock(&loops_mutex);
+    loop->shares++;
+    if (loop != own_loop)
+        pthread_mutex_unlock(&loops_mutex);
+}
+
+/* One that is owned has an owner's share, and so this is not its last. */
+void asynchat__loop_release(struct loop *loop)
+{
+    if (loop == own_loop) {
+        loop->shares--;
+        return;
+    }
+    pthread_mutex_lock(&loops_mutex);
+    bool last = --loop->shares == 0;
+    if (last)
+        loop_unlink(loop);
+    pthread_mutex_unlock(&loops_mutex);
+    if (last)
+        loop_free(loop);
+}
+
+void asynchat__loop_part(struct loop *loop)
+{
+    if (loop->forks == asynchat__forks())
+        return;
+    loop->forks = asynchat__forks();
+    if (loop->base)
+        event_reinit(loop->base);
+}
+
+/* --- its mailbox --- */
+
+/* What is posted may free the last channel: until all of it has run the loop
+ * stays. */
+static void loop_ready(evutil_socket_t fd, short what, void *arg)
+{
+    struct loop *loop = arg;
+    (void)fd;
+    (void)what;
+    asynchat__loop_hold(loop);
+    asynchat__mailbox_run(loop->mailbox);
+    asynchat__loop_release(loop);
+}
+
+int asynchat__loop_need_mailbox(struct loop *loop)
+{
+    if (!loop->base)
+        return ASYNCHAT_ECLOSED;
+    if (loop->mailbox)
+        return 0;
+    return asynchat__mailbox_new(loop->base, loop_ready, loop, &loop->mailbox);
+}

@@ -1,0 +1,98 @@
+/* What the channels of one event base share: the buffers that a wake-up works
+ * in, and the terminators.
+ *
+ * One channel at a time is awake in a loop, so what was just received and what
+ * is about to be sent need not lie in evbuffers of each. They go there only
+ * when they have to stay; idle connections keep no buffers. Memory for messages
+ * goes from one connection to the next.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_LOOP_H
+#define ASYNCHAT_LOOP_H
+
+#include "framer/match.h"
+
+#define LOOP_BUFFER 65536
+
+/* A processor that copies upwards is slow, by 14 times in the worst case that was
+ * measured, where the destination is a few bytes further behind a page's
+ * beginning than the source: each load seems to need the store before it. So
+ * what is received, and a long message, begins at a page; and what is pushed,
+ * which is often what was received with a few bytes before it, does not. */
+#define LOOP_PAGE 4096
+
+struct asynchat_server;
+struct event;
+struct event_base;
+struct mailbox;
+struct transport;
+
+/* Memory that a whole message was put together in, for the next one. */
+struct loop_memory {
+    uint8_t *bytes;
+    size_t capacity;
+};
+
+#define LOOP_SPARES 4
+#define LOOP_SPARE_MOST (1u << 20)
+
+/* The program may free an event base before its channels, and make another one
+ * that malloc puts at the same address. That one has a loop of its own: an event
+ * base that is freed removes all events from itself, and any event of ours that
+ * should be pending tells. Where none should be, as in a loop with nothing but
+ * pairs, that is not known, and the loop is the next event base's as well. */
+struct loop {
+    struct event_base *base; /* NULL: it is gone */
+    struct loop *next;
+    unsigned shares;
+    unsigned forks; /* at which the event base was this process's alone */
+    struct mailbox *mailbox; /* made when it is first needed */
+    struct asynchat_server *servers;
+    const struct event *timer;      /* always pending: of a server; or NULL */
+    const struct transport *socket; /* one of those over a socket; or NULL */
+    bool (*socket_is_lost)(const struct transport *socket);
+    struct needles needles;
+    struct loop_memory spares[LOOP_SPARES];
+    _Alignas(LOOP_PAGE) uint8_t received[LOOP_BUFFER];
+    uint8_t apart[LOOP_PAGE / 2];
+    uint8_t pushed[LOOP_BUFFER];
+};
+
+/* Memory from among the spares, or none, with capacity 0. */
+struct loop_memory asynchat__loop_take(struct loop *loop);
+
+/* More of it, of which the first `used` bytes are as they were. False: there is
+ * none, and it is as it was. */
+bool asynchat__loop_memory_grow(struct loop_memory *memory, size_t used,
+                                size_t capacity);
+
+/* Makes it a spare, or frees it if it is large or there are enough. */
+void asynchat__loop_give(struct loop *loop, struct loop_memory memory);
+
+/* The base's one, shared; NULL for want of memory. Any thread. */
+struct loop *asynchat__loop_share(struct event_base *base);
+
+/* This thread runs that loop, as long as it has a share of it, and no other thread
+ * touches it: so no lock is taken here for its shares. NULL: no longer. */
+void asynchat__loop_own(struct loop *loop);
+
+/* The loop that this thread runs, if it is the base's; or NULL. */
+struct loop *asynchat__loop_owned(const struct event_base *base);
+
+/* Makes the loop's mailbox, if it has none. 0, ASYNCHAT_ECLOSED (the event base is
+ * gone), and the errors of asynchat__mailbox_new(). */
+int asynchat__loop_need_mailbox(struct loop *loop);
+
+/* One share more. Any thread. */
+void asynchat__loop_hold(struct loop *loop);
+
+/* The last to let go of it frees it, and what was posted to it then runs. Any
+ * thread. */
+void asynchat__loop_release(struct loop *loop);
+
+/* Something of the loop is about to be freed. In a child the event base shares
+ * its epoll set with the parent's until event_reinit(), and what is removed from
+ * it would be lost for the parent; so that is called here, once. */
+void asynchat__loop_part(struct loop *loop);
+
+#endif

@@ -1,0 +1,316 @@
+/* Accepting: connections become channels, or are turned away, until there are
+ * none, or no room. A server that stops does so once more.
+ *
+ * There is no room in two ways. When the server has as many channels as it may,
+ * it waits for one to go. When the system has no descriptor or no memory, it
+ * waits for a time. In both the listening socket is out of the loop.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "server.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include <asynchat/error.h>
+
+#include "loop/base.h"
+#include "channel/object.h"
+#include "base/log.h"
+#include "channel/post.h"
+#include "base/probe.h"
+#include "base/socket.h"
+#include "server/workers.h"
+
+/* Enough to keep up, few enough that those there are do not wait for it. */
+#define ACCEPT_BUDGET 64
+
+/* So many errors that are each about one connection, and none in between, are
+ * about something else. */
+#define ACCEPT_FAILURES 64
+
+/* How long accepting pauses when the system has no room for another connection.
+ */
+static const struct timeval accept_pause = {.tv_usec = 100L * 1000};
+
+/* The timer for that is always pending, so that it has its place in libevent's
+ * heap and can be set without memory, which may be what has run out. */
+static const struct timeval accept_idle = {.tv_sec = 24L * 60 * 60};
+
+/* --- pausing --- */
+
+/* It may take many attempts until there is room again. */
+static void server_starves(struct asynchat_server *server, int error)
+{
+    if (server->starved)
+        return;
+    server->starved = true;
+    server->counts.sum.pauses++;
+    asynchat__log_address(ASYNCHAT_LOG_WARNING, &server->address,
+                          asynchat_strerror(error));
+}
+
+static void server_has_room(struct asynchat_server *server)
+{
+    if (server->starved)
+        asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address,
+                              "accepts again");
+    server->starved = false;
+}
+
+/* Without a timer that would wake it, accepting is better not paused. */
+static void server_pause(struct asynchat_server *server)
+{
+    if (evtimer_add(server->timer, &accept_pause) == 0)
+        event_del(server->acceptable);
+}
+
+/* False: there is no room for that either. */
+static bool server_resume(struct asynchat_server *server)
+{
+    if (event_add(server->acceptable, NULL) == 0)
+        return true;
+    evtimer_add(server->timer, &accept_pause);
+    return false;
+}
+
+static bool server_is_full(const struct asynchat_server *server)
+{
+    unsigned most = server->options.max_connections;
+    return most > 0 && server->connections >= most;
+}
+
+/* A channel is gone; called from wherever that happens, so nothing is accepted
+ * here. */
+static void server_gone(struct channel_owner *owner,
+                        const struct asynchat_channel *ch)
+{
+    struct asynchat_server *server = owner->server;
+    asynchat__server_count_gone(server, ch);
+    server->connections--;
+    if (owner != &server->owner)
+        asynchat__peers_remove(&server->peers, (struct peer *)owner);
+    if (server->stopping) {
+        if (server->connections == 0)
+            event_active(server->timer, EV_TIMEOUT, 0);
+    } else if (server->full) {
+        server->full = false;
+        server_resume(server);
+    }
+}
+
+/* --- turning away --- */
+
+static bool server_refuses(const struct asynchat_server *server)
+{
+    uint64_t key;
+    unsigned most = server->options.max_per_address;
+    return server_is_full(server) ||
+           (most > 0 && asynchat__peers_key(&server->from, &key) &&
+            asynchat__peers_count(&server->peers, key) >= most);
+}
+
+/* What the peer has sent already is read before: unread it would make the
+ * system reset the connection, and the peer lose the text. */
+static void server_turn_away(struct asynchat_server *server, int fd)
+{
+    const char *text = server->options.turn_away;
+    server->counts.sum.turned_away++;
+    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->from, "is turned away");
+    if (text && *text) {
+        char unread[4096];
+        (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
+        (void)!recv(fd, unread, sizeof unread, 0);
+    }
+    close(fd);
+}
+
+/* --- accepting --- */
+
+/* The connection that there was no memory for, or whose descriptor was too large, or
+ * the next one, or -errno. */
+static int server_next(struct asynchat_server *server)
+{
+    int fd = server->waiting;
+    server->waiting = -1;
+    if (fd < 0)
+        return asynchat__socket_accept(server->fd, &server->from);
+    bool fits = asynchat__base_check(event_get_base(server->timer), fd) == 0;
+    return fits ? fd : asynchat__socket_lower(fd);
+}
+
+/* Who is to own the next channel; NULL for want of memory. */
+static struct channel_owner *server_owner(struct asynchat_server *server)
+{
+    uint64_t key;
+    if (server->options.max_per_address == 0 ||
+        !asynchat__peers_key(&server->from, &key))
+        return &server->owner;
+    struct peer *peer =
+        asynchat__peers_add(&server->peers, key, &server->owner);
+    return peer ? &peer->owner : NULL;
+}
+
+/* Makes a channel, or has a worker make it. 0, -ENOMEM and others of posting. */
+static int server_take_in(struct asynchat_server *server, int fd)
+{
+    struct asynchat_channel *ch;
+    if (server->options.workers)
+        return asynchat__workers_give(server->options.workers, server->turn++,
+                                      fd, &server->from, server->handler,
+                                      server->arg);
+    struct channel_owner *owner = server_owner(server);
+    if (!owner)
+        return -ENOMEM;
+    int error = asynchat__channel_socket(event_get_base(server->timer), fd,
+                                         &server->from, server->handler,
+                                         server->arg, &ch);
+    if (error) {
+        if (owner != &server->owner)
+            asynchat__peers_remove(&server->peers, (struct peer *)owner);
+        return error;
+    }
+    server->connections++;
+    probe_accept(ch, fd);
+    asynchat__channel_join(ch, owner, &server->channels);
+    ch->awaited = server->stopping;
+    asynchat__channel_start(ch);
+    return 0;
+}
+
+/* accept(2) had nothing: 0 if the next one may be good. */
+static int server_failed(struct asynchat_server *server, int error)
+{
+    bool passing = asynchat__socket_is_passing(error);
+    server->failures = passing ? server->failures + 1 : 0;
+    return passing && server->failures < ACCEPT_FAILURES ? 0 : error;
+}
+
+/* 0, or why accepting is to stop for now. */
+static int server_accept(struct asynchat_server *server)
+{
+    int fd = server_next(server);
+    if (fd < 0)
+        return server_failed(server, fd);
+    server->failures = 0;
+    if (server_refuses(server)) {
+        server_turn_away(server, fd);
+        return 0;
+    }
+    int error = server_take_in(server, fd);
+    if (error) {
+        server->waiting = fd;
+        return error;
+    }
+    server->counts.sum.accepted++;
+    server_has_room(server);
+    return 0;
+}
+
+static void server_acceptable(evutil_socket_t fd, short what, void *arg)
+{
+    struct asynchat_server *server = arg;
+    unsigned budget = server->options.accept_budget;
+    bool turns_away = server->options.turn_away != NULL;
+    int error = 0;
+    (void)fd;
+    (void)what;
+    for (budget = budget > 0 ? budget : ACCEPT_BUDGET; !error && budget > 0;
+         budget--) {
+        server->full = server_is_full(server) && !turns_away;
+        error = server->full ? -EAGAIN : server_accept(server);
+    }
+    if (server->full)
+        event_del(server->acceptable);
+    else if (error && error != -EAGAIN && error != -EWOULDBLOCK) {
+        server_starves(server, error);
+        server_pause(server);
+    }
+}
+
+/* What had come when this was called is among so many; more may come all the
+ * time. */
+void asynchat__server_accept_rest(struct asynchat_server *server)
+{
+    bool turns_away = server->options.turn_away != NULL;
+    long long left = (long long)server->options.backlog + 1;
+    int error = 0;
+    if (server->waiting >= 0)
+        left++;
+    for (; !error && left > 0; left--)
+        error = server_is_full(server) && !turns_away ? -EAGAIN
+                                                      : server_accept(server);
+    if (error && error != -EAGAIN && error != -EWOULDBLOCK)
+        server_starves(server, error);
+}
+
+/* What there was no room for is tried again; or a server that stops has had its
+ * time. */
+static void server_time_is_up(evutil_socket_t fd, short what, void *arg)
+{
+    struct asynchat_server *server = arg;
+    if (server->stopping) {
+        asynchat__server_stopping(server);
+        return;
+    }
+    evtimer_add(server->timer, &accept_idle);
+    if (!server->full && server_resume(server))
+        server_acceptable(fd, what, server);
+}
+
+/* The timer of one that stops is not always pending. */
+void asynchat__server_vouch(struct loop *loop)
+{
+    const struct asynchat_server *server = loop->servers;
+    while (server && server->stopping)
+        server = server->next;
+    loop->timer = server ? server->timer : NULL;
+}
+
+/* A worker frees the servers that are left in its loop. */
+static bool server_join_loop(struct asynchat_server *server,
+                             struct event_base *base)
+{
+    server->loop = asynchat__loop_share(base);
+    if (!server->loop)
+        return false;
+    server->at = &server->loop->servers;
+    server->next = *server->at;
+    *server->at = server;
+    if (server->next)
+        server->next->at = &server->next;
+    return true;
+}
+
+void asynchat__server_leave_loop(struct asynchat_server *server)
+{
+    if (!server->loop)
+        return;
+    *server->at = server->next;
+    if (server->next)
+        server->next->at = server->at;
+    asynchat__server_vouch(server->loop);
+    asynchat__loop_release(server->loop);
+}
+
+int asynchat__server_accept(struct asynchat_server *server,
+                            struct event_base *base)
+{
+    int error = asynchat__base_check(base, server->fd);
+    if (!error)
+        error = asynchat__post_expect(base);
+    if (error)
+        return error;
+    server->owner = (struct channel_owner){server_gone, server};
+    server->acceptable = event_new(base, server->fd, EV_READ | EV_PERSIST,
+                                   server_acceptable, server);
+    server->timer = evtimer_new(base, server_time_is_up, server);
+    if (!server_join_loop(server, base) || !server->acceptable ||
+        !server->timer || evtimer_add(server->timer, &accept_idle) < 0 ||
+        event_add(server->acceptable, NULL) < 0)
+        return -ENOMEM;
+    asynchat__server_vouch(server->loop);
+    return 0;
+}

@@ -1,0 +1,353 @@
+/* What a server listens on: a socket of its own or a given one, and the path of
+ * a Unix socket.
+ *
+ * Connections have from it what is set of it: see asynchat__socket_accept().
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <event2/util.h>
+
+#include "base/fork.h"
+#include "base/socket.h"
+
+static bool is_unix(const struct asynchat_server *server)
+{
+    return server->address.storage.ss_family == AF_UNIX;
+}
+
+static int set_option(int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+static bool has_path(const struct asynchat_server *server)
+{
+    return asynchat__address_has_path(&server->address);
+}
+
+/* With a NUL, also where that is behind sun_path. */
+static const char *server_path(const struct asynchat_server *server)
+{
+    const char *storage = (const char *)&server->address.storage;
+    return storage + offsetof(struct sockaddr_un, sun_path);
+}
+
+/* --- the path of a Unix socket, for one at a time --- */
+
+/* From bind(2) to listen(2) a socket is refused as one that somebody has left; and
+ * one that was left is removed by its name, which by then may be another's. So
+ * all this is done by one server at a time, which has a file beside the path
+ * locked. The file goes before the lock: if the process is killed in between, the
+ * next one removes it. */
+#define LOCK_TRIES 100
+
+struct path_lock {
+    char name[sizeof(struct sockaddr_un) + sizeof ".." + sizeof "asynchat"];
+    int fd; /* or -1 */
+};
+
+static void lock_name(struct path_lock *lock, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    (void)snprintf(lock->name, sizeof lock->name, "%.*s.%s.asynchat",
+                   (int)(name - path), path, name);
+}
+
+/* 0 if the file still has its name, 1 if the one before has removed it. */
+static int lock_check(const struct path_lock *lock)
+{
+    struct stat own, there;
+    if (fstat(lock->fd, &own) < 0)
+        return -errno;
+    if (lstat(lock->name, &there) < 0)
+        return errno == ENOENT ? 1 : -errno;
+    return own.st_dev != there.st_dev || own.st_ino != there.st_ino;
+}
+
+/* 1: another file has to be locked. -ENOLCK: none can be, on this file system. */
+static int lock_file(const struct path_lock *lock)
+{
+    if (flock(lock->fd, LOCK_EX | LOCK_NB) == 0)
+        return lock_check(lock);
+    return errno == EWOULDBLOCK ? -EADDRINUSE : -ENOLCK;
+}
+
+static int lock_open(struct path_lock *lock)
+{
+    lock->fd = open(lock->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+                    S_IRUSR | S_IWUSR);
+    return lock->fd < 0 ? -errno : 0;
+}
+
+static void lock_close(struct path_lock *lock, bool remove)
+{
+    if (lock->fd < 0)
+        return;
+    if (remove)
+        unlink(lock->name);
+    close(lock->fd);
+    lock->fd = -1;
+}
+
+/* Who has the lock is about to listen. A policy may allow sockets in a directory,
+ * and no files: then it is done without a lock. */
+static int lock_take(struct path_lock *lock, const char *path)
+{
+    lock_name(lock, path);
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        int error = lock_open(lock);
+        if (error)
+            return error == -EACCES || error == -EPERM ? 0 : error;
+        error = lock_file(lock);
+        if (error == 0)
+            return 0;
+        lock_close(lock, error == -ENOLCK);
+        if (error < 0)
+            return error == -ENOLCK ? 0 : error;
+    }
+    return -EADDRINUSE;
+}
+
+/* --- the path --- */
+
+/* Asks who listens there, with a connection that ends at once. Only where
+ * nobody does it is refused; a server that is too busy to accept says EAGAIN. */
+static int path_ask(const struct address *address)
+{
+    int fd = asynchat__socket_new(AF_UNIX);
+    if (fd < 0)
+        return fd;
+    int error = connect(fd, (const struct sockaddr *)&address->storage,
+                        address->len) < 0
+                    ? -errno
+                    : 0;
+    close(fd);
+    return error;
+}
+
+/* Removes a socket on which nobody listens; or says why that is not there. */
+static int path_clear(const struct asynchat_server *server)
+{
+    struct stat there;
+    const char *path = server_path(server);
+    if (lstat(path, &there) < 0)
+        return errno == ENOENT ? -EADDRINUSE : -errno;
+    if (!S_ISSOCK(there.st_mode))
+        return -EADDRINUSE;
+    int answer = path_ask(&server->address);
+    if (answer == -ECONNREFUSED)
+        return unlink(path) < 0 ? -errno : 0;
+    bool other = answer == 0 || answer == -EAGAIN || answer == -EPROTOTYPE;
+    return other ? -EADDRINUSE : answer;
+}
+
+/* Which file is at the path, so that another is not mistaken for it. */
+static int path_look(struct asynchat_server *server)
+{
+    struct stat there;
+    if (lstat(server_path(server), &there) < 0)
+        return -errno;
+    if (!S_ISSOCK(there.st_mode))
+        return -ENOTSOCK;
+    server->device = there.st_dev;
+    server->inode = there.st_ino;
+    return 0;
+}
+
+/* The path is ours. Nobody can connect before listen(2), so the mode is in force
+ * for all. */
+static int path_made(struct asynchat_server *server)
+{
+    const char *path = server_path(server);
+    int error = path_look(server);
+    if (error) {
+        if (error != -ENOTSOCK)
+            unlink(path);
+        return error;
+    }
+    server->remove_path = true;
+    server->path_forks = asynchat__forks();
+    return server->options.mode > 0 && chmod(path, server->options.mode) < 0
+               ? -errno
+               : 0;
+}
+
+/* One that cannot be looked at is thought to be ours: it was. */
+void asynchat__server_remove_path(struct asynchat_server *server)
+{
+    struct stat there;
+    if (!server->remove_path || !has_path(server) ||
+        server->path_forks != asynchat__forks())
+        return;
+    server->remove_path = false;
+    const char *path = server_path(server);
+    if (lstat(path, &there) < 0 ||
+        (there.st_dev == server->device && there.st_ino == server->inode))
+        unlink(path);
+}
+
+/* --- a socket of its own --- */
+
+static int bind_address(const struct asynchat_server *server)
+{
+    const struct address *address = &server->address;
+    return bind(server->fd, (const struct sockaddr *)&address->storage,
+                address->len) < 0
+               ? -errno
+               : 0;
+}
+
+/* The path of a server that has ended without removing it is taken over. */
+static int bind_path(struct asynchat_server *server)
+{
+    int error = bind_address(server);
+    if (error == -EADDRINUSE) {
+        error = path_clear(server);
+        if (!error)
+            error = bind_address(server);
+    }
+    return error ? error : path_made(server);
+}
+
+/* A name in the abstract namespace goes with the socket, and whoever knows it may
+ * connect: a mode would not hold. */
+static int bind_name(const struct asynchat_server *server)
+{
+    return server->options.mode > 0 ? -EINVAL : bind_address(server);
+}
+
+/* What connections have. Without TCP_NODELAY they are slower, and no worse. */
+static int set_connections(struct asynchat_server *server)
+{
+    unsigned flags = server->options.flags;
+    set_option(server->fd, IPPROTO_TCP, TCP_NODELAY, !(flags & ASYNCHAT_DELAY));
+    return flags & ASYNCHAT_KEEPALIVE
+               ? set_option(server->fd, SOL_SOCKET, SO_KEEPALIVE, 1)
+               : 0;
+}
+
+/* SO_REUSEADDR, so that a server can be started again while connections of the
+ * last one are in TIME_WAIT. IPV6_V6ONLY is always set, since what it is
+ * otherwise the machine's administrator says. */
+static int bind_ip(struct asynchat_server *server)
+{
+    int fd = server->fd;
+    unsigned flags = server->options.flags;
+    int error = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (!error && (flags & ASYNCHAT_REUSE_PORT))
+        error = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (!error && server->address.storage.ss_family == AF_INET6)
+        error = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+                           (flags & ASYNCHAT_IPV6_ONLY) != 0);
+    if (!error)
+        error = set_connections(server);
+    return error ? error : bind_address(server);
+}
+
+/* It is bound, unless there was an error. */
+static int server_listen(const struct asynchat_server *server, int error)
+{
+    if (error)
+        return error;
+    return listen(server->fd, server->options.backlog) < 0 ? -errno : 0;
+}
+
+static int listen_path(struct asynchat_server *server)
+{
+    struct path_lock lock = {.fd = -1};
+    int error = lock_take(&lock, server_path(server));
+    if (error)
+        return error;
+    error = server_listen(server, bind_path(server));
+    if (error)
+        asynchat__server_remove_path(server);
+    lock_close(&lock, true);
+    return error;
+}
+
+int asynchat__server_bind(struct asynchat_server *server)
+{
+    if (server->options.backlog == 0)
+        server->options.backlog = SOMAXCONN;
+    server->fd = asynchat__socket_new(server->address.storage.ss_family);
+    if (server->fd < 0)
+        return server->fd;
+    int error = has_path(server)  ? listen_path(server)
+                : is_unix(server) ? server_listen(server, bind_name(server))
+                                  : server_listen(server, bind_ip(server));
+    if (error)
+        return error;
+    return asynchat__address_of(server->fd, getsockname, &server->address);
+}
+
+/* --- a socket that is there --- */
+
+/* Of a socket that another process has made, the system does not say how many may
+ * wait: hardly more than these. */
+#define BACKLOG_MOST 65535
+
+static int get_option(int fd, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -errno : value;
+}
+
+/* 0 for one that listens for streams. */
+static int listening_check(int fd)
+{
+    int listens = get_option(fd, SO_ACCEPTCONN);
+    int type = listens > 0 ? get_option(fd, SO_TYPE) : listens;
+    if (type < 0)
+        return type;
+    return type == SOCK_STREAM ? 0 : -EINVAL;
+}
+
+static int socket_settle(struct asynchat_server *server, int fd)
+{
+    if (evutil_make_socket_nonblocking(fd) < 0 ||
+        evutil_make_socket_closeonexec(fd) < 0)
+        return -errno;
+    server->fd = fd;
+    server->options.backlog = BACKLOG_MOST;
+    if (!is_unix(server))
+        return set_connections(server);
+    if (has_path(server))
+        path_look(server); /* if it is there, and a socket */
+    return 0;
+}
+
+int asynchat__server_take(struct asynchat_server *server, int fd)
+{
+    int error = listening_check(fd);
+    if (!error)
+        error = asynchat__address_of(fd, getsockname, &server->address);
+    if (error)
+        return error;
+    int family = server->address.storage.ss_family;
+    bool known = family == AF_INET || family == AF_INET6 || family == AF_UNIX;
+    return known ? socket_settle(server, fd) : -EAFNOSUPPORT;
+}
+
+/* --- ending --- */
+
+void asynchat__server_close(struct asynchat_server *server)
+{
+    asynchat__server_remove_path(server);
+    if (server->fd >= 0)
+        close(server->fd);
+    server->fd = -1;
+}

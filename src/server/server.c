@@ -1,0 +1,187 @@
+/* The server's life: made, asked, freed. SPDX-License-Identifier: BSD-3-Clause */
+#include "server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include <asynchat/error.h>
+
+#include "base/fork.h"
+#include "base/handler.h"
+#include "base/table.h"
+
+_Static_assert(sizeof(struct asynchat_server_options) ==
+                   sizeof(size_t) + 6 * sizeof(int) + 2 * sizeof(void *),
+               "asynchat_server_options has padding");
+
+#define FLAGS                                                                  \
+    (ASYNCHAT_REUSE_PORT | ASYNCHAT_DELAY | ASYNCHAT_KEEPALIVE |               \
+     ASYNCHAT_IPV6_ONLY)
+#define PERMISSIONS 0777u
+
+/* --- making --- */
+
+static int options_check(const struct asynchat_server_options *options)
+{
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the last field is a pointer */
+    const size_t least = TABLE_SIZE(struct asynchat_server_options, workers);
+    int error = asynchat__table_check(options, least, sizeof *options);
+    if (error)
+        return error;
+    bool limits = options->max_connections || options->max_per_address ||
+                  options->turn_away;
+    return (options->flags & ~FLAGS) || options->backlog < 0 ||
+                   (options->mode & ~PERMISSIONS) ||
+                   (options->workers && limits)
+               ? -EINVAL
+               : 0;
+}
+
+/* A server that does not listen yet. */
+static int server_make(const struct asynchat_handler *handler, void *arg,
+                       const struct asynchat_server_options *options,
+                       struct asynchat_server **out)
+{
+    static const struct asynchat_server_options defaults = {
+        .size = sizeof defaults};
+    if (!options)
+        options = &defaults;
+    int error = options_check(options);
+    if (!error)
+        error = asynchat__handler_check(handler);
+    if (error)
+        return error;
+
+    struct asynchat_server *server = calloc(1, sizeof *server);
+    if (!server)
+        return -ENOMEM;
+    server->fd = -1;
+    server->waiting = -1;
+    server->handler = handler;
+    server->arg = arg;
+    asynchat__table_copy(&server->options, options, sizeof server->options);
+    if (options->turn_away) {
+        server->options.turn_away = strdup(options->turn_away);
+        if (!server->options.turn_away) {
+            free(server);
+            return -ENOMEM;
+        }
+    }
+    *out = server;
+    return 0;
+}
+
+int asynchat_server_new(struct event_base *base, const char *address,
+                        const struct asynchat_handler *handler, void *arg,
+                        const struct asynchat_server_options *options,
+                        struct asynchat_server **out)
+{
+    struct asynchat_server *server;
+    if (!base || !address || !out)
+        return -EINVAL;
+    int error = server_make(handler, arg, options, &server);
+    if (error)
+        return error;
+    error = asynchat__address_parse(&server->address, address);
+    if (!error)
+        error = asynchat__server_bind(server);
+    if (!error)
+        error = asynchat__server_accept(server, base);
+    if (error)
+        asynchat_server_free(server);
+    else
+        *out = server;
+    return error;
+}
+
+/* Only what listens and is accepted from belongs to the server. */
+int asynchat_server_new_socket(struct event_base *base, int fd,
+                               const struct asynchat_handler *handler,
+                               void *arg,
+                               const struct asynchat_server_options *options,
+                               struct asynchat_server **out)
+{
+    struct asynchat_server *server;
+    if (!base || !out)
+        return -EINVAL;
+    int error = server_make(handler, arg, options, &server);
+    if (error)
+        return error;
+    error = asynchat__server_take(server, fd);
+    if (!error)
+        error = asynchat__server_accept(server, base);
+    if (error) {
+        server->fd = -1;
+        asynchat_server_free(server);
+    } else {
+        *out = server;
+    }
+    return error;
+}
+
+/* --- ending --- */
+
+void asynchat__server_destroy(struct asynchat_server *server)
+{
+    if (server->loop)
+        asynchat__loop_part(server->loop);
+    if (server->acceptable)
+        event_free(server->acceptable);
+    if (server->timer)
+        event_free(server->timer);
+    asynchat__server_forget_signals(server);
+    asynchat__server_close(server);
+    asynchat__server_leave_loop(server);
+    if (server->waiting >= 0)
+        close(server->waiting);
+    asynchat__channels_disown(server->channels);
+    asynchat__peers_free(&server->peers);
+    free((char *)server->options.turn_away);
+    free(server);
+}
+
+/* One that calls `stopped` is about to be freed by itself. */
+void asynchat_server_free(struct asynchat_server *server)
+{
+    if (server && !server->ended)
+        asynchat__server_destroy(server);
+}
+
+void asynchat_server_set_remove_path(struct asynchat_server *server, int remove)
+{
+    if (!server || server->fd < 0)
+        return;
+    server->remove_path = remove != 0;
+    server->path_forks = asynchat__forks();
+}
+
+/* --- asking --- */
+
+int asynchat_server_get_socket(const struct asynchat_server *server)
+{
+    if (!server)
+        return -EINVAL;
+    return server->stopping ? ASYNCHAT_ESTOPPED : server->fd;
+}
+
+size_t asynchat_server_connections(const struct asynchat_server *server)
+{
+    return server ? server->connections : 0;
+}
+
+int asynchat_server_address(const struct asynchat_server *server, char *text,
+                            size_t size)
+{
+    if (!server || !text)
+        return -EINVAL;
+    return asynchat__address_format(&server->address, text, size);
+}
+
+int asynchat_server_port(const struct asynchat_server *server)
+{
+    return server ? asynchat__address_port(&server->address) : 0;
+}

@@ -1,0 +1,117 @@
+/* The server's parts, as its files see them: server (life), server_listen,
+ * server_accept, server_stop. SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_SRC_SERVER_H
+#define ASYNCHAT_SRC_SERVER_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include <asynchat/server.h>
+#include <asynchat/stats.h>
+
+#include "base/address.h"
+#include "loop/loop.h"
+#include "peers.h"
+
+struct event;
+
+/* The system's errors that a connection can end with are some twenty, and the
+ * library's ten; the last place is for all that find none. */
+#define SERVER_ENDS 48
+
+struct server_counts {
+    struct asynchat_server_stats sum; /* without what is asked for when asked */
+    struct {
+        int status;
+        uint64_t count;
+    } ends[SERVER_ENDS]; /* of channels */
+};
+
+struct asynchat_server {
+    const struct asynchat_handler *handler;
+    void *arg;
+    struct asynchat_server_options options; /* turn_away is our own, and the
+                                               backlog never 0 */
+    struct event *acceptable;
+    struct event *timer;                /* always pending: see accept_idle */
+    struct loop *loop;                  /* kept between connections */
+    struct asynchat_server *next, **at; /* among those of the loop */
+
+    struct address address;
+    int fd;           /* that listens, or -1 */
+    bool remove_path; /* when the server stops listening, unless there is */
+    dev_t device;     /* another file than this one, */
+    ino_t inode;
+    unsigned path_forks; /* or this is a child of who said so: see fork.h */
+
+    int waiting;         /* accepted, when there was no room for it; or -1 */
+    struct address from; /* where it, or the last one, is from */
+    unsigned turn;       /* whose of the workers it is */
+    unsigned failures;   /* to accept, one after the other */
+    bool starved;        /* there is no room in the system for one more */
+    bool full;           /* accepting pauses until a channel is gone */
+
+    struct asynchat_channel *channels;
+    size_t connections; /* so many channels, whose owner is */
+    struct channel_owner owner;
+    struct server_counts counts;
+    struct peers peers; /* or, if they are counted by address, one of these */
+
+    bool stopping; /* nothing is accepted; when no channel is left, */
+    bool ended;    /* the server is freed, after this is called: */
+    void (*stopped)(void *arg);
+    void *stopped_arg;
+    struct server_signal *signals; /* that make it stop */
+};
+
+/* --- server_listen --- */
+
+/* Listens on server->address. Errors are those of the system; what was begun is
+ * undone by asynchat__server_close(). */
+int asynchat__server_bind(struct asynchat_server *server);
+
+/* Listens on a socket that does so already, and takes it unless there is an
+ * error. */
+int asynchat__server_take(struct asynchat_server *server, int fd);
+
+/* Removes the path, if that is to be done and it still is the socket's. */
+void asynchat__server_remove_path(struct asynchat_server *server);
+
+/* Stops listening, and removes the path. */
+void asynchat__server_close(struct asynchat_server *server);
+
+/* --- server_accept --- */
+
+/* The server listens: begins to accept. 0 or -ENOMEM. */
+int asynchat__server_accept(struct asynchat_server *server,
+                            struct event_base *base);
+
+/* Accepts what waits, as far as the limits and the system allow: the socket is about
+ * to be closed. */
+void asynchat__server_accept_rest(struct asynchat_server *server);
+
+/* The other end of asynchat__server_accept(). */
+void asynchat__server_leave_loop(struct asynchat_server *server);
+
+/* Chooses the server whose timer tells whether the event base is there. */
+void asynchat__server_vouch(struct loop *loop);
+
+/* --- server_stop --- */
+
+/* The server's time is up, or its last channel is gone. May free it. */
+void asynchat__server_stopping(struct asynchat_server *server);
+
+/* Signals do not make it stop any more. */
+void asynchat__server_forget_signals(struct asynchat_server *server);
+
+/* --- stats --- */
+
+/* One of the server's channels is about to be freed. */
+void asynchat__server_count_gone(struct asynchat_server *server,
+                                 const struct asynchat_channel *ch);
+
+/* --- server --- */
+
+void asynchat__server_destroy(struct asynchat_server *server);
+
+#endif

@@ -1,0 +1,139 @@
+/* Stopping: the channels are asked to end, and then made to; after the last one
+ * the server is freed. SPDX-License-Identifier: BSD-3-Clause */
+#include "server.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include <asynchat/error.h>
+
+#include "base/log.h"
+
+/* The program may call anything but what frees the server. */
+static void server_end(struct asynchat_server *server)
+{
+    server->ended = true;
+    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address, "has stopped");
+    if (server->stopped)
+        server->stopped(server->stopped_arg);
+    asynchat__server_destroy(server);
+}
+
+void asynchat__server_stopping(struct asynchat_server *server)
+{
+    if (server->connections == 0)
+        server_end(server);
+    else
+        asynchat__channels_end(server->channels);
+}
+
+/* When the socket is closed the system resets the connections that wait to be
+ * accepted, also where another socket listens on the port: so they are accepted
+ * before. By a path that is gone nobody comes meanwhile. */
+static void server_accept_no_more(struct asynchat_server *server)
+{
+    event_del(server->acceptable);
+    asynchat__server_remove_path(server);
+    if (server->fd >= 0)
+        asynchat__server_accept_rest(server);
+    asynchat__server_close(server);
+    if (server->waiting >= 0)
+        close(server->waiting);
+    server->waiting = -1;
+}
+
+/* The timer is pending, or should be: then setting it takes no memory. Otherwise
+ * a grace that would not end is no better than none. */
+int asynchat_server_stop(struct asynchat_server *server, unsigned grace,
+                         void (*stopped)(void *arg), void *arg)
+{
+    struct timeval time = {.tv_sec = (time_t)(grace / 1000),
+                           .tv_usec = (suseconds_t)(grace % 1000) * 1000};
+    if (!server || grace > INT_MAX)
+        return -EINVAL;
+    if (server->ended)
+        return ASYNCHAT_ESTOPPED;
+    if (!server->stopping)
+        asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address, "stops");
+    server->stopping = true;
+    asynchat__server_vouch(server->loop);
+    server->stopped = stopped;
+    server->stopped_arg = arg;
+    asynchat__server_forget_signals(server);
+    server_accept_no_more(server);
+    asynchat__channels_stop(server->channels);
+    if (evtimer_add(server->timer, &time) < 0 || server->connections == 0)
+        event_active(server->timer, EV_TIMEOUT, 0);
+    return 0;
+}
+
+/* --- by a signal --- */
+
+struct server_signal {
+    struct asynchat_server *server;
+    struct server_signal *next;
+    struct event *event;
+    unsigned grace;
+    void (*stopped)(void *arg);
+    void *arg;
+};
+
+/* Frees the signal, as it is the end of all of them. */
+static void server_signalled(evutil_socket_t number, short what, void *arg)
+{
+    struct server_signal *s = arg;
+    (void)number;
+    (void)what;
+    (void)asynchat_server_stop(s->server, s->grace, s->stopped, s->arg);
+}
+
+static void signal_free(struct server_signal *s)
+{
+    if (s->event)
+        event_free(s->event);
+    free(s);
+}
+
+void asynchat__server_forget_signals(struct asynchat_server *server)
+{
+    while (server->signals) {
+        struct server_signal *s = server->signals;
+        server->signals = s->next;
+        signal_free(s);
+    }
+}
+
+static bool can_be_caught(int number)
+{
+    struct sigaction now;
+    return number != SIGKILL && number != SIGSTOP &&
+           sigaction(number, NULL, &now) == 0;
+}
+
+int asynchat_server_stop_on_signal(struct asynchat_server *server, int number,
+                                   unsigned grace, void (*stopped)(void *arg),
+                                   void *arg)
+{
+    if (!server || grace > INT_MAX || !can_be_caught(number))
+        return -EINVAL;
+    if (server->stopping)
+        return ASYNCHAT_ESTOPPED;
+    struct server_signal *s = malloc(sizeof *s);
+    if (!s)
+        return -ENOMEM;
+    *s = (struct server_signal){server, server->signals, NULL,
+                                grace,  stopped,         arg};
+    s->event = evsignal_new(event_get_base(server->timer), number,
+                            server_signalled, s);
+    if (!s->event || event_add(s->event, NULL) < 0) {
+        signal_free(s);
+        return -ENOMEM;
+    }
+    server->signals = s;
+    return 0;
+}

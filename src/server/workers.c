@@ -1,0 +1,375 @@
+/* Workers: threads with a loop each.
+ *
+ * The thread that makes them starts one after the other, and then lets all go
+ * on: to serve, or if one of them failed, to end. How a worker ends is the same
+ * in both cases.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "server/workers.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include <asynchat/error.h>
+#include <asynchat/server.h>
+
+#include "loop/base.h"
+#include "channel/object.h"
+#include "base/fork.h"
+#include "loop/loop.h"
+#include "loop/mailbox.h"
+#include "channel/post.h"
+#include "base/table.h"
+
+struct worker {
+    struct asynchat_workers *all;
+    unsigned index;
+    pthread_t thread;
+    struct event_base *base;
+    struct loop *loop;
+    uint64_t id;     /* its mailbox is reached by */
+    struct post end; /* which needs no memory, so that ending cannot fail */
+};
+
+enum word { WORKERS_WAIT, WORKERS_SERVE, WORKERS_END };
+
+struct asynchat_workers {
+    const struct asynchat_worker_ops *ops;
+    void *arg;
+    unsigned count; /* threads */
+    unsigned forks; /* in a child after fork(2) there are others */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    /* Under the lock: */
+    unsigned started; /* so many threads have tried to start, */
+    int error;        /* the last with this */
+    enum word word;
+    struct worker workers[];
+};
+
+static _Thread_local const struct worker *self;
+
+_Static_assert(sizeof(struct asynchat_worker_ops) == 3 * sizeof(void *),
+               "asynchat_worker_ops has padding");
+
+/* --- a worker begins --- */
+
+static int worker_make(struct worker *w)
+{
+    int error = asynchat__base_new(&w->base);
+    if (error)
+        return error;
+    w->loop = asynchat__loop_share(w->base);
+    if (!w->loop)
+        return -ENOMEM;
+    asynchat__loop_own(w->loop);
+    error = asynchat__loop_need_mailbox(w->loop);
+    if (error)
+        return error;
+    w->id = asynchat__mailbox_give_id(w->loop->mailbox);
+    w->loop->mailbox->everyone = true;
+    return 0;
+}
+
+static int worker_start(struct worker *w)
+{
+    const struct asynchat_workers *all = w->all;
+    int error = worker_make(w);
+    if (!error && all->ops->start)
+        error = all->ops->start(w->base, w->index, all->arg);
+    return error;
+}
+
+/* Says how it went, and waits for the word: whether to serve. */
+static bool worker_report(const struct worker *w, int error)
+{
+    struct asynchat_workers *all = w->all;
+    pthread_mutex_lock(&all->lock);
+    all->started++;
+    all->error = error;
+    pthread_cond_broadcast(&all->changed);
+    while (all->word == WORKERS_WAIT)
+        pthread_cond_wait(&all->changed, &all->lock);
+    bool serve = all->word == WORKERS_SERVE;
+    pthread_mutex_unlock(&all->lock);
+    return serve;
+}
+
+/* --- and ends --- */
+
+static void end_run(struct post *post, struct mailbox *mailbox)
+{
+    (void)post;
+    if (!mailbox)
+        return;
+    mailbox->over = true;
+    event_base_loopbreak(mailbox->base);
+}
+
+/* A callback of the program may break the loop as well, and it goes on. */
+static void worker_serve(const struct worker *w)
+{
+    int result = 0;
+    while (!w->loop->mailbox->over && result >= 0)
+        result = event_base_dispatch(w->base);
+}
+
+/* One pass for those that were just made, which have their handle_connect first.
+ * Then each has its handle_close from the loop; the mailbox keeps that running.
+ * What a loop that fails leaves is freed without. */
+static void worker_close_channels(const struct worker *w)
+{
+    struct mailbox *mailbox = w->loop->mailbox;
+    struct asynchat_channel *ch;
+    size_t place = 0;
+    int result = 0;
+    event_base_loop(w->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    while ((ch = asynchat__post_channel(mailbox, &place)))
+        asynchat_close(ch);
+    while (mailbox->channels.count > 0 && result >= 0)
+        result = event_base_loop(w->base, EVLOOP_ONCE);
+    for (place = 0; (ch = asynchat__post_channel(mailbox, &place)); place = 0)
+        asynchat_channel_free(ch);
+}
+
+static void worker_close(const struct worker *w, bool started)
+{
+    const struct asynchat_workers *all = w->all;
+    w->loop->mailbox->over = true;
+    if (started && all->ops->stop)
+        all->ops->stop(w->base, w->index, all->arg);
+    while (w->loop->servers)
+        asynchat_server_free(w->loop->servers);
+    worker_close_channels(w);
+    asynchat__mailbox_free(w->loop->mailbox); /* what is in it runs */
+    w->loop->mailbox = NULL;
+}
+
+/* Its share of the loop is the last: nothing is left of what others have. */
+static void worker_end(const struct worker *w, bool started)
+{
+    if (w->loop && w->loop->mailbox)
+        worker_close(w, started);
+    asynchat__loop_own(NULL);
+    if (w->loop)
+        asynchat__loop_release(w->loop);
+    if (w->base)
+        event_base_free(w->base);
+}
+
+static void *worker_run(void *arg)
+{
+    struct worker *w = arg;
+    self = w;
+    int error = worker_start(w);
+    if (worker_report(w, error))
+        worker_serve(w);
+    worker_end(w, !error);
+    return NULL;
+}
+
+/* --- all of them --- */
+
+/* Those that the processor raises are not to be kept waiting. */
+static void signals_block(sigset_t *before)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    sigset_t others;
+    sigfillset(&others);
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        sigdelset(&others, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &others, before);
+}
+
+/* One more, and waits until it has tried to start. A new thread has the signals
+ * blocked that this one has. */
+static int workers_start_one(struct asynchat_workers *all)
+{
+    struct worker *w = &all->workers[all->count];
+    sigset_t before;
+    w->all = all;
+    w->index = all->count;
+    w->end.run = end_run;
+    signals_block(&before);
+    int error = pthread_create(&w->thread, NULL, worker_run, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error)
+        return -error;
+    all->count++;
+    pthread_mutex_lock(&all->lock);
+    while (all->started < all->count)
+        pthread_cond_wait(&all->changed, &all->lock);
+    error = all->error;
+    pthread_mutex_unlock(&all->lock);
+    return error;
+}
+
+static void workers_tell(struct asynchat_workers *all, enum word word)
+{
+    pthread_mutex_lock(&all->lock);
+    all->word = word;
+    pthread_cond_broadcast(&all->changed);
+    pthread_mutex_unlock(&all->lock);
+}
+
+static void workers_join(struct asynchat_workers *all)
+{
+    for (unsigned i = 0; i < all->count; i++)
+        pthread_join(all->workers[i].thread, NULL);
+    pthread_cond_destroy(&all->changed);
+    pthread_mutex_destroy(&all->lock);
+    free(all);
+}
+
+static struct asynchat_workers *workers_make(
+    unsigned count, const struct asynchat_worker_ops *ops, void *arg)
+{
+    static const struct asynchat_worker_ops none = {.size = sizeof none};
+    struct asynchat_workers *all =
+        calloc(1, sizeof *all + count * sizeof all->workers[0]);
+    if (!all)
+        return NULL;
+    all->ops = ops ? ops : &none;
+    all->arg = arg;
+    all->forks = asynchat__forks();
+    pthread_mutex_init(&all->lock, NULL);
+    pthread_cond_init(&all->changed, NULL);
+    return all;
+}
+
+/* *out is written before the loops begin, for what runs in them may read it. */
+int asynchat_workers_new(unsigned count, const struct asynchat_worker_ops *ops,
+                         void *arg, struct asynchat_workers **out)
+{
+    int error = 0;
+    if (count == 0 || count > ASYNCHAT_WORKERS_MAX || !out)
+        return -EINVAL;
+    if (ops)
+        error = asynchat__table_check(ops, sizeof *ops, sizeof *ops);
+    if (error)
+        return error;
+    struct asynchat_workers *all = workers_make(count, ops, arg);
+    if (!all)
+        return -ENOMEM;
+    while (!error && all->count < count)
+        error = workers_start_one(all);
+    if (error) {
+        workers_tell(all, WORKERS_END);
+        workers_join(all);
+        return error;
+    }
+    *out = all;
+    workers_tell(all, WORKERS_SERVE);
+    return 0;
+}
+
+/* It cannot be left out, so what can fail is tried again; one whose loop has
+ * failed has ended already. */
+static void worker_tell_end(struct worker *w)
+{
+    int error;
+    do
+        error = asynchat__mailbox_post(w->id, &w->end);
+    while (error && error != ASYNCHAT_ECLOSED);
+}
+
+int asynchat_workers_free(struct asynchat_workers *workers)
+{
+    if (!workers)
+        return 0;
+    if (self && self->all == workers)
+        return -EDEADLK;
+    if (workers->forks != asynchat__forks())
+        return ASYNCHAT_ECLOSED;
+    for (unsigned i = 0; i < workers->count; i++)
+        worker_tell_end(&workers->workers[i]);
+    workers_join(workers);
+    return 0;
+}
+
+int asynchat_worker_index(void)
+{
+    return self ? (int)self->index : -1;
+}
+
+/* --- posting --- */
+
+struct worker_post {
+    struct post post;
+    unsigned index;
+    void (*function)(struct event_base *base, unsigned index, void *arg);
+    void *arg;
+};
+
+static void worker_post_run(struct post *post, struct mailbox *mailbox)
+{
+    struct worker_post it = *(struct worker_post *)post;
+    if (!mailbox)
+        return;
+    free(post);
+    it.function(mailbox->base, it.index, it.arg);
+}
+
+int asynchat_workers_post(struct asynchat_workers *workers, unsigned index,
+                          void (*function)(struct event_base *base,
+                                           unsigned index, void *arg),
+                          void *arg)
+{
+    if (!workers || index >= workers->count || !function)
+        return -EINVAL;
+    struct worker_post *post = malloc(sizeof *post);
+    if (!post)
+        return -ENOMEM;
+    *post = (struct worker_post){{NULL, worker_post_run}, index, function, arg};
+    int error = asynchat__mailbox_post(workers->workers[index].id, &post->post);
+    if (error)
+        free(post);
+    return error;
+}
+
+/* --- connections --- */
+
+struct gift {
+    struct post post;
+    int fd;
+    struct address from;
+    const struct asynchat_handler *handler;
+    void *arg;
+};
+
+static void gift_run(struct post *post, struct mailbox *mailbox)
+{
+    struct gift it = *(struct gift *)post;
+    struct asynchat_channel *ch;
+    if (!mailbox) {
+        close(it.fd);
+        return;
+    }
+    free(post);
+    if (asynchat__channel_socket(mailbox->base, it.fd, &it.from, it.handler,
+                                 it.arg, &ch) == 0)
+        asynchat__channel_start(ch);
+    else
+        close(it.fd);
+}
+
+int asynchat__workers_give(const struct asynchat_workers *workers,
+                           unsigned turn, int fd, const struct address *from,
+                           const struct asynchat_handler *handler, void *arg)
+{
+    const struct worker *w = &workers->workers[turn % workers->count];
+    int error = asynchat__base_check(w->base, fd);
+    struct gift *gift = error ? NULL : malloc(sizeof *gift);
+    if (!gift)
+        return error ? error : -ENOMEM;
+    *gift = (struct gift){{NULL, gift_run}, fd, *from, handler, arg};
+    error = asynchat__mailbox_post(w->id, &gift->post);
+    if (error)
+        free(gift);
+    return error;
+}

@@ -1,0 +1,481 @@
+/* The bufferevent transport: any bufferevent that the user brings, by its
+ * callbacks. SPDX-License-Identifier: BSD-3-Clause */
+#include "transport.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_struct.h>
+#include <event2/event.h>
+
+#include <asynchat/error.h>
+
+#include "base/fork.h"
+#include "loop/loop.h"
+#include "base/sigpipe.h"
+
+/* The pieces looked at for one write. */
+#define GIVEN_PIECES 64
+
+/* More than this is not given to a filter that passes nothing on. */
+#define KEPT_MOST (1u << 20)
+
+static const struct timeval at_once = {0, 0};
+
+/* TLS of libevent 2.2, where it has the socket itself, drops an end or an error that
+ * SSL_read() tells of behind bytes. It asks OpenSSL again only when more arrives,
+ * which may be never. So it is made to ask once more, as if its socket had become
+ * readable. A plain bufferevent, which cannot be told from that one, asks the
+ * system once more. */
+static void transport_read_again(const struct transport *t)
+{
+    if (event_get_version_number() >= 0x02020000 &&
+        bufferevent_getfd(t->bev) >= 0 && !bufferevent_get_underlying(t->bev))
+        event_active(&t->bev->ev_read, EV_READ, 0);
+}
+
+/* Output went: the channel looks at the input as well. */
+static void transport_moved(struct bufferevent *bev, void *arg)
+{
+    struct transport *t = arg;
+    (void)bev;
+    t->ready(t);
+}
+
+/* Input came. The channel may be gone when `ready` is done. */
+static void transport_received(struct bufferevent *bev, void *arg)
+{
+    struct transport *t = arg;
+    transport_read_again(t);
+    transport_moved(bev, arg);
+}
+
+/* An error that TLS itself has found leaves errno as it was: 0, or what an
+ * earlier call has said, which mostly is that it has to wait. That much can be
+ * told apart. */
+static int event_error(short what)
+{
+    if (what & BEV_EVENT_TIMEOUT)
+        return -ETIMEDOUT;
+    int error = EVUTIL_SOCKET_ERROR();
+    switch (error) {
+    case 0:
+    case EAGAIN:
+    case EINTR:
+    case EINPROGRESS:
+        return -EIO;
+    default:
+        return -error;
+    }
+}
+
+/* Has each bufferevent of a stack take what the one below it has received, from
+ * the lowest up. What libevent calls for that when something comes did nothing
+ * while reading was off, and it does not call again. */
+static void transport_lift(struct bufferevent *bev)
+{
+    struct bufferevent *below = bufferevent_get_underlying(bev);
+    bufferevent_data_cb take;
+    void *arg;
+    if (!below)
+        return;
+    transport_lift(below);
+    bufferevent_getcb(below, &take, NULL, NULL, &arg);
+    if (take && evbuffer_get_length(bufferevent_get_input(below)) > 0)
+        take(below, arg);
+}
+
+/* A bufferevent that is not to read tells what it happens to hear of. */
+static int transport_read(struct transport *t, enum transport_reading how)
+{
+    bool on = how == TRANSPORT_READ;
+    if (t->reading == how)
+        return 0;
+    if ((on ? bufferevent_enable(t->bev, EV_READ)
+            : bufferevent_disable(t->bev, EV_READ)) < 0)
+        return -ENOMEM;
+    t->reading = how;
+    if (on) {
+        transport_lift(t->bev);
+        transport_read_again(t);
+    }
+    return 0;
+}
+
+/* A bufferevent takes nothing from the one below while it is not to read. */
+static bool transport_rest(struct transport *t)
+{
+    struct evbuffer *input = bufferevent_get_input(t->bev);
+    size_t before = evbuffer_get_length(input);
+    bool off = t->reading != TRANSPORT_READ;
+    if (!bufferevent_get_underlying(t->bev))
+        return false;
+    if (off)
+        bufferevent_enable(t->bev, EV_READ);
+    transport_lift(t->bev);
+    if (off)
+        bufferevent_disable(t->bev, EV_READ);
+    return evbuffer_get_length(input) > before;
+}
+
+/* A filter passes everything on at once, unless it needs more for that; it is on
+ * its way until the last bufferevent below has sent it. */
+size_t asynchat__transport_given(const struct transport *t)
+{
+    size_t given = 0;
+    struct bufferevent *bev = t->bev;
+    for (; bev; bev = bufferevent_get_underlying(bev))
+        given += evbuffer_get_length(bufferevent_get_output(bev));
+    return given;
+}
+
+/* When the last bufferevent has nothing to send, those above it wait for more. */
+size_t asynchat__transport_on_its_way(const struct transport *t)
+{
+    size_t given = 0, last = 0;
+    struct bufferevent *bev = t->bev;
+    for (; bev; bev = bufferevent_get_underlying(bev)) {
+        last = evbuffer_get_length(bufferevent_get_output(bev));
+        given += last;
+    }
+    return last > 0 || given > KEPT_MOST ? given : 0;
+}
+
+/* Whole pieces change hands; of one that is longer than a write, a part is
+ * copied. (evbuffer_remove_buffer() would do both, but for want of memory it
+ * loses that part, and does not say so.) A filter works inside of this, and the
+ * evbuffers may have callbacks of the program's: evbuffer_remove_buffer() is not
+ * done with the output when the first of them runs. */
+static int transport_give(struct transport *t, size_t most)
+{
+    struct evbuffer *given = bufferevent_get_output(t->bev);
+    struct evbuffer_iovec pieces[GIVEN_PIECES];
+    int count = evbuffer_peek(t->output, -1, NULL, pieces, GIVEN_PIECES);
+    size_t whole = 0;
+    for (int i = 0; i < count && pieces[i].iov_len <= most - whole; i++)
+        whole += pieces[i].iov_len;
+    size_t n = whole > 0 ? whole : most;
+    size_t left = evbuffer_get_length(t->output) - n;
+    struct transport_lending before = asynchat__transport_lend(t, left);
+    bool gone = whole > 0
+                    ? evbuffer_remove_buffer(t->output, given, whole) >= 0
+                    : evbuffer_add(given, pieces[0].iov_base, most) == 0 &&
+                          evbuffer_drain(t->output, most) == 0;
+    asynchat__transport_take_back(t, before);
+    t->sent += gone ? n : 0;
+    return gone ? 0 : -ENOMEM;
+}
+
+/* A bufferevent that was given something begins to write by itself; but when it
+ * has no memory for that it says nothing, and never does. Asked, it answers. */
+static int transport_begin(struct transport *t)
+{
+    struct bufferevent *bev = t->bev;
+    for (; bev; bev = bufferevent_get_underlying(bev))
+        if (evbuffer_get_length(bufferevent_get_output(bev)) > 0 &&
+            (bufferevent_get_enabled(bev) & EV_WRITE) &&
+            bufferevent_enable(bev, EV_WRITE) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+/* Not more than one write is out of our hands at a time. */
+static void transport_send(struct transport *t, size_t most)
+{
+    if (evbuffer_get_length(t->output) == 0 ||
+        asynchat__transport_on_its_way(t) > 0)
+        return;
+    int error = transport_give(t, most);
+    if (!error)
+        error = transport_begin(t);
+    if (error)
+        t->broken = error;
+}
+
+static void transport_woken(evutil_socket_t fd, short what, void *arg)
+{
+    struct transport *t = arg;
+    (void)fd;
+    (void)what;
+    t->ready(t);
+}
+
+static void transport_wake(struct transport *t)
+{
+    event_active(t->waker, 0, 0);
+}
+
+/* A timer comes after what the loop receives in the same pass. */
+static void transport_look(struct transport *t)
+{
+    if (event_add(t->waker, &at_once) < 0)
+        transport_wake(t);
+}
+
+/* Once it has sent all it was given, a bufferevent calls back by itself; or
+ * has, as a pair gives everything away at once. Then it is a timer's turn,
+ * which comes after everybody else's. */
+static int transport_write(struct transport *t, bool on)
+{
+    if (on && asynchat__transport_on_its_way(t) == 0 &&
+        event_add(t->waker, &at_once) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+/* A pair tells its partner, and a filter passes on what it kept, and may add what
+ * ends its stream; to sockets and TLS it is nothing. */
+static void transport_last(struct transport *t)
+{
+    if (!t->finished)
+        bufferevent_flush(t->bev, EV_WRITE, BEV_FINISHED);
+    t->finished = true;
+}
+
+static struct bufferevent *transport_lowest(const struct transport *t)
+{
+    struct bufferevent *bev = t->bev, *below;
+    while ((below = bufferevent_get_underlying(bev)))
+        bev = below;
+    return bev;
+}
+
+/* What a filter has added is yet to be sent, if it can be. The socket is not shut
+ * down here: handle_close may still say something, such as TLS's close_notify. */
+static bool transport_finish(struct transport *t, bool more)
+{
+    transport_last(t);
+    t->shuts_last = t->shuts_last || more;
+    return !t->broken && asynchat__transport_given(t) > 0;
+}
+
+/* The output ends below TLS too, which passes on nothing of that. */
+static void transport_shut_lowest(const struct transport *t)
+{
+    struct bufferevent *lowest = transport_lowest(t);
+    int fd = bufferevent_getfd(lowest);
+    if (fd >= 0)
+        shutdown(fd, SHUT_WR);
+    else
+        bufferevent_flush(lowest, EV_WRITE, BEV_FINISHED);
+}
+
+static void transport_shut_if_sent(struct transport *t)
+{
+    if (asynchat__transport_given(t) > 0)
+        return;
+    t->shuts = false;
+    transport_shut_lowest(t);
+}
+
+static void transport_shut(struct transport *t)
+{
+    transport_last(t);
+    t->shuts = true;
+    transport_shut_if_sent(t);
+}
+
+/* Where TLS is a filter, the close_notify of handle_close lies in the output of
+ * the socket bufferevent below, and is lost when that is freed. So that writes
+ * once, as if its socket had become writable. */
+static void transport_last_words(struct transport *t)
+{
+    struct bufferevent *lowest = transport_lowest(t);
+    int fd = bufferevent_getfd(lowest);
+    if (lowest == t->bev || fd < 0 ||
+        evbuffer_get_length(bufferevent_get_output(lowest)) == 0)
+        return;
+    struct event *writable = &lowest->ev_write;
+    event_get_callback(writable)(fd, EV_WRITE,
+                                 event_get_callback_arg(writable));
+}
+
+/* The input is over, and the output goes on. TLS stops sending then; and in place of
+ * an error below it, after which that writes no more, it may tell of an end. */
+static int transport_go_on(struct transport *t)
+{
+    struct bufferevent *below = t->bev;
+    while ((below = bufferevent_get_underlying(below)))
+        if (!(bufferevent_get_enabled(below) & EV_WRITE))
+            return -EPIPE;
+    return transport_begin(t);
+}
+
+/* An event without a direction, as a failed connect has, is about reading: that
+ * ends everything. One about writing leaves what can still be received. TLS tells
+ * of the end before it has handed over the last bytes, so the channel looks a little
+ * later. */
+static void transport_event(struct bufferevent *bev, short what, void *arg)
+{
+    struct transport *t = arg;
+    bool writing = what & BEV_EVENT_WRITING;
+    bool reading = (what & BEV_EVENT_READING) || !writing || t->connecting;
+    bool eof = what & BEV_EVENT_EOF;
+    int error = event_error(what);
+    if (what & BEV_EVENT_CONNECTED) {
+        bufferevent_set_timeouts(bev, NULL, NULL);
+        t->connecting = false;
+        t->ready(t);
+        return;
+    }
+    if (reading)
+        t->ended = eof ? ASYNCHAT_EOF : error;
+    if (writing && !t->broken)
+        t->broken = eof ? -EPIPE : error;
+    if (reading && !t->broken)
+        t->broken = transport_go_on(t);
+    transport_wake(t);
+}
+
+/* Below a filter bytes leave without its being told. */
+static void transport_below_sent(struct evbuffer *output,
+                                 const struct evbuffer_cb_info *info, void *arg)
+{
+    struct transport *t = arg;
+    (void)output;
+    if (info->n_deleted == 0)
+        return;
+    if (t->shuts)
+        transport_shut_if_sent(t);
+    event_active(t->waker, 0, 0);
+}
+
+static bool transport_watch_below(struct transport *t, struct bufferevent *bev)
+{
+    struct bufferevent *below = bev;
+    while ((below = bufferevent_get_underlying(below)))
+        if (!evbuffer_add_cb(bufferevent_get_output(below),
+                             transport_below_sent, t))
+            return false;
+    return true;
+}
+
+static void transport_unwatch_below(struct transport *t,
+                                    struct bufferevent *bev)
+{
+    struct bufferevent *below = bev;
+    while ((below = bufferevent_get_underlying(below)))
+        evbuffer_remove_cb(bufferevent_get_output(below), transport_below_sent,
+                           t);
+}
+
+/* The other half of a pair, to which libevent does not tell that this one goes:
+ * nothing that it sends is received any more, and after a reset nothing that it
+ * may still hope for comes. The error goes with the event in errno. It writes no more,
+ * as a socket's bufferevent does not after EPIPE: TLS may hide the event. */
+static void transport_tell_partner(const struct transport *t)
+{
+    struct bufferevent *partner =
+        bufferevent_pair_get_partner(transport_lowest(t));
+    short what = BEV_EVENT_EOF | BEV_EVENT_WRITING;
+    if (!partner)
+        return;
+    if (t->reset) {
+        what = BEV_EVENT_ERROR | BEV_EVENT_READING | BEV_EVENT_WRITING;
+        EVUTIL_SET_SOCKET_ERROR(ECONNRESET);
+    }
+    bufferevent_disable(partner, EV_WRITE);
+    bufferevent_trigger_event(partner, what, BEV_TRIG_DEFER_CALLBACKS);
+}
+
+/* As far as it was made. */
+static void transport_free(struct transport *t)
+{
+    if (t->output)
+        evbuffer_free(t->output);
+    if (t->waker)
+        event_free(t->waker);
+    if (t->loop)
+        asynchat__loop_release(t->loop);
+}
+
+/* handle_close was called. A peer that is still sending makes the system reset
+ * the connection; the shutdown before has what the system still holds back, for
+ * Nagle's algorithm, sent at once. */
+static void transport_end(struct transport *t)
+{
+    if (!t->reset) {
+        transport_last_words(t);
+        transport_last(t);
+    }
+    if (t->shuts_last)
+        transport_shut_lowest(t);
+}
+
+/* A child after fork(2) that frees what it has inherited says nothing: the
+ * connection is its parent's. */
+static void transport_close(struct transport *t)
+{
+    bufferevent_setcb(t->bev, NULL, NULL, NULL, NULL);
+    if (t->forks == asynchat__forks())
+        transport_end(t);
+    transport_tell_partner(t);
+    transport_unwatch_below(t, t->bev);
+    bufferevent_disable(t->bev, EV_READ | EV_WRITE);
+    bufferevent_free(t->bev);
+    transport_free(t);
+}
+
+static const struct transport_ops bufferevent_ops = {
+    .read = transport_read,
+    .send = transport_send,
+    .write = transport_write,
+    .wake = transport_wake,
+    .look = transport_look,
+    .rest = transport_rest,
+    .last = transport_last,
+    .finish = transport_finish,
+    .shut = transport_shut,
+    .close = transport_close,
+};
+
+/* A bufferevent without marks is left as it is, since setting none may make it
+ * read. */
+static void transport_unmark(struct bufferevent *bev, short direction)
+{
+    size_t low, high;
+    bufferevent_getwatermark(bev, direction, &low, &high);
+    if (low > 0 || high > 0)
+        bufferevent_setwatermark(bev, direction, 0, 0);
+}
+
+/* What the program has set for its own use would hold bytes back, or end the
+ * channel in silence. A timeout also limits how long connecting takes. No callback
+ * of anybody's is called meanwhile. */
+static void transport_take_over(struct bufferevent *bev, bool connecting)
+{
+    struct bufferevent *below = bev;
+    bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
+    transport_unmark(bev, EV_READ);
+    transport_unmark(bev, EV_WRITE);
+    while ((below = bufferevent_get_underlying(below)))
+        transport_unmark(below, EV_READ);
+    if (!connecting)
+        bufferevent_set_timeouts(bev, NULL, NULL);
+}
+
+int asynchat__transport_bufferevent(struct transport *t,
+                                    struct bufferevent *bev, bool connecting)
+{
+    struct event_base *base = bufferevent_get_base(bev);
+    t->output = evbuffer_new();
+    t->waker = event_new(base, -1, 0, transport_woken, t);
+    t->loop = asynchat__loop_share(base);
+    if (!t->output || !t->waker || !t->loop || !transport_watch_below(t, bev)) {
+        transport_unwatch_below(t, bev);
+        transport_free(t);
+        return -ENOMEM;
+    }
+    asynchat__sigpipe_ignore();
+    t->ops = &bufferevent_ops;
+    t->bev = bev;
+    t->connecting = connecting;
+    t->forks = asynchat__forks();
+    transport_take_over(bev, connecting);
+    bufferevent_setcb(bev, transport_received, transport_moved, transport_event,
+                      t);
+    bufferevent_enable(bev, EV_WRITE);
+    return 0;
+}

@@ -1,0 +1,442 @@
+/* The socket transport: a bufferevent whose two events have callbacks of ours.
+ *
+ * The bufferevent itself stays disabled and never touches the socket. Its
+ * events are used, and not two of our own, since these would be a quarter of
+ * what an idle connection costs. They are public in
+ * event2/bufferevent_struct.h, and bufferevent_free() removes them whatever
+ * callback they have; their argument must be the bufferevent, which it finds
+ * again by it.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "transport.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_struct.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include <asynchat/error.h>
+
+#include "base/apart.h"
+#include "loop/loop.h"
+
+/* The pieces of one sendmsg. */
+#define SEND_PIECES 64
+
+static int socket_fd(const struct transport *t)
+{
+    return t->bev->ev_read.ev_fd;
+}
+
+static struct transport *socket_transport(const struct bufferevent *bev)
+{
+    return bev->cbarg;
+}
+
+static bool is_retriable(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+/* --- receiving --- */
+
+/* recv had no bytes: there are none yet, or no more, and this is why. */
+static void socket_received(struct transport *t, ssize_t n, int error)
+{
+    if (n == 0)
+        t->ended = ASYNCHAT_EOF;
+    else if (n < 0 && !is_retriable(error))
+        t->ended = -error;
+}
+
+/* One recv for each wake-up: with level-triggered events the rest is told
+ * again, after everybody else had their turn. */
+static void socket_receive(struct transport *t)
+{
+    size_t most = t->read_size < LOOP_BUFFER ? t->read_size : LOOP_BUFFER;
+    ssize_t n = recv(socket_fd(t), t->loop->received, most, 0);
+    if (n > 0)
+        t->received = (size_t)n;
+    else
+        socket_received(t, n, errno);
+}
+
+static int socket_error(const struct transport *t)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    return getsockopt(socket_fd(t), SOL_SOCKET, SO_ERROR, &error, &len) < 0
+               ? -errno
+               : -error;
+}
+
+static ssize_t socket_peek(const struct transport *t)
+{
+    char byte;
+    ssize_t n;
+    do
+        n = recv(socket_fd(t), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* An error counts also behind input that is left where it is, and so is told with
+ * EV_WRITE alone; the end only where there is none. */
+static void socket_look_for_end(struct transport *t, short what)
+{
+    int error = socket_error(t);
+    if (error)
+        t->ended = error;
+    else if (!t->ended && what != EV_WRITE && socket_peek(t) == 0)
+        t->ended = ASYNCHAT_EOF;
+}
+
+/* Whether that is news, or somebody asked to be called. */
+static APART bool socket_watched(struct transport *t, short what)
+{
+    bool woken = t->woken;
+    int before = t->ended;
+    t->woken = false;
+    if (what)
+        socket_look_for_end(t, what);
+    return woken || t->ended != before;
+}
+
+/* Also called without EV_READ, by wake. */
+static void socket_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct transport *t = socket_transport(arg);
+    (void)fd;
+    if (t->reading == TRANSPORT_WATCH) {
+        if (!socket_watched(t, (short)(what & ~EV_ET)))
+            return;
+    } else {
+        t->woken = false;
+        if ((what & EV_READ) && !t->ended)
+            socket_receive(t);
+    }
+    t->ready(t);
+}
+
+static void socket_wake(struct transport *t)
+{
+    if (t->woken)
+        return;
+    t->woken = true;
+    event_active(&t->bev->ev_read, 0, 0);
+}
+
+static void socket_look(struct transport *t)
+{
+    t->woken = true;
+    event_active(&t->bev->ev_read, t->reading ? EV_READ : 0, 0);
+}
+
+/* What there is to wait for, if input is to stay where it is. An edge is told once,
+ * and not again and again as long as there is input; and where there is an event for
+ * the peer's end, input is not told at all. libevent tells an error as EV_READ and
+ * EV_WRITE and not as EV_CLOSED; and EV_WRITE comes once more, at the beginning.
+ *
+ * 0: nothing, and so it is looked from time to time. So it is in a loop without
+ * edges, as with poll and select; and while there is output to wait for, since the
+ * events of a descriptor must be of one kind. */
+static short socket_watch_events(const struct transport *t)
+{
+    int features = event_base_get_features(t->bev->ev_base);
+    if (!(features & EV_FEATURE_ET) || t->writing)
+        return 0;
+    return (features & EV_FEATURE_EARLY_CLOSE) ? EV_WRITE | EV_CLOSED | EV_ET
+                                               : EV_READ | EV_ET;
+}
+
+static const struct timeval watch_pause = {.tv_sec = 1};
+
+/* Whether it is looked from time to time; the first time is at once. */
+static bool socket_looks(const struct transport *t)
+{
+    return t->reading == TRANSPORT_WATCH && socket_watch_events(t) == 0;
+}
+
+static int socket_wait(struct transport *t, enum transport_reading how)
+{
+    struct event *event = &t->bev->ev_read;
+    const int all = EV_READ | EV_WRITE | EV_CLOSED | EV_ET;
+    int events = how == TRANSPORT_WATCH ? socket_watch_events(t) : EV_READ;
+    event->ev_events = (short)((event->ev_events & ~all) | events);
+    if (how == TRANSPORT_STOP)
+        return 0;
+    return event_add(event, events ? NULL : &watch_pause);
+}
+
+/* With a list of changes libevent takes an edge that is removed for one of what is
+ * added in the same pass, also for the next descriptor of that number: so that is
+ * forgotten before. */
+static void socket_wait_no_more(struct transport *t)
+{
+    struct event *event = &t->bev->ev_read;
+    event->ev_events &= (short)~EV_ET;
+    event_remove_timer(event);
+    event_del(event);
+}
+
+/* An event that is active, as after socket_wake(), is not added by event_add(),
+ * which says that it was; so that is taken back first, and done again. */
+static int socket_read(struct transport *t, enum transport_reading how)
+{
+    int error = 0;
+    if (t->reading == how)
+        return 0;
+    if (t->reading != TRANSPORT_STOP || t->woken)
+        socket_wait_no_more(t);
+    t->reading = TRANSPORT_STOP;
+    if (socket_wait(t, how) < 0)
+        error = -ENOMEM;
+    else
+        t->reading = how;
+    if (t->woken || socket_looks(t))
+        event_active(&t->bev->ev_read, socket_looks(t) ? EV_READ : 0, 0);
+    return error;
+}
+
+/* --- sending --- */
+
+/* Cuts pieces off where there are `most` bytes. Answers how many are left. */
+static size_t pieces_limit(struct evbuffer_iovec *pieces, size_t count,
+                           size_t most)
+{
+    size_t used = 0;
+    while (used < count && most > 0) {
+        if (pieces[used].iov_len > most)
+            pieces[used].iov_len = most;
+        most -= pieces[used++].iov_len;
+    }
+    return used;
+}
+
+static ssize_t socket_sendmsg(struct transport *t, size_t most)
+{
+    struct evbuffer_iovec pieces[SEND_PIECES];
+    int count = 0;
+    if (t->pushed > 0)
+        pieces[count++] = (struct evbuffer_iovec){t->loop->pushed, t->pushed};
+    count += evbuffer_peek(t->output, (ev_ssize_t)most, NULL, pieces + count,
+                           SEND_PIECES - count);
+    if (count > SEND_PIECES)
+        count = SEND_PIECES;
+    struct msghdr message = {.msg_iov = pieces};
+    message.msg_iovlen = pieces_limit(pieces, (size_t)count, most);
+    return sendmsg(socket_fd(t), &message, MSG_NOSIGNAL);
+}
+
+/* What was pushed in this wake-up goes first; what of it is left now, stays. */
+static void socket_sent(struct transport *t, size_t n)
+{
+    size_t pushed = t->pushed;
+    t->pushed = 0;
+    if (n > pushed)
+        asynchat__transport_drain(t, n - pushed);
+    else if (n < pushed &&
+             evbuffer_prepend(t->output, t->loop->pushed + n, pushed - n) < 0)
+        t->broken = -ENOMEM;
+}
+
+/* One write, for the same reason; what is left waits for the write event. */
+static void socket_send(struct transport *t, size_t most)
+{
+    ssize_t n = socket_sendmsg(t, most);
+    if (n < 0 && !is_retriable(errno))
+        t->broken = -errno;
+    t->sent += n > 0 ? (size_t)n : 0;
+    socket_sent(t, n > 0 ? (size_t)n : 0);
+}
+
+static size_t socket_send_bytes(struct transport *t, const char *bytes,
+                                size_t len)
+{
+    ssize_t n = send(socket_fd(t), bytes, len, MSG_NOSIGNAL);
+    if (n < 0 && !is_retriable(errno))
+        t->broken = -errno;
+    t->sent += n > 0 ? (size_t)n : 0;
+    return n > 0 ? (size_t)n : 0;
+}
+
+bool asynchat__transport_send_pushed(struct transport *t, size_t most)
+{
+    size_t pushed = t->pushed;
+    size_t n = socket_send_bytes(t, (char *)t->loop->pushed,
+                                 pushed < most ? pushed : most);
+    if (n == pushed)
+        t->pushed = 0;
+    else
+        socket_sent(t, n);
+    return n == pushed;
+}
+
+size_t asynchat__transport_send_now(struct transport *t, const void *data,
+                                    size_t len)
+{
+    return socket_send_bytes(t, data, len);
+}
+
+/* The write event is pending only while there is something to wait for: most
+ * connections never have it, and it costs two system calls. Who watches begins
+ * anew after this. */
+static int socket_write(struct transport *t, bool on)
+{
+    if (t->writing == on)
+        return 0;
+    if (t->reading == TRANSPORT_WATCH)
+        socket_read(t, TRANSPORT_STOP);
+    if (on && event_add(&t->bev->ev_write, NULL) < 0)
+        return -ENOMEM;
+    if (!on)
+        event_del(&t->bev->ev_write);
+    t->writing = on;
+    return 0;
+}
+
+/* --- connecting --- */
+
+/* The event is removed, not just left to wait for output, so that the
+ * descriptor is new to epoll when reading begins: in a loop with both sides of
+ * a connection the one that was sent to comes first. */
+static void socket_connected(struct transport *t)
+{
+    event_del(&t->bev->ev_write);
+    t->writing = false;
+    t->ended = socket_error(t);
+    t->failed = t->ended != 0;
+    t->connecting = false;
+}
+
+/* An attempt to connect ends like this as well. */
+static void socket_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct transport *t = socket_transport(arg);
+    (void)fd;
+    (void)what;
+    if (t->connecting)
+        socket_connected(t);
+    t->ready(t);
+}
+
+int asynchat__transport_connect(struct transport *t, int error)
+{
+    if (error != -EINPROGRESS) {
+        t->ended = error;
+        t->failed = error != 0;
+        return 0;
+    }
+    t->connecting = true;
+    if (event_add(&t->bev->ev_write, NULL) < 0)
+        return -ENOMEM;
+    t->writing = true;
+    return 0;
+}
+
+/* --- ending --- */
+
+/* What was received is in the input, and what was given to the system is sent. */
+static bool socket_rest(struct transport *t)
+{
+    (void)t;
+    return false;
+}
+
+static void socket_last(struct transport *t)
+{
+    (void)t;
+}
+
+/* Closing a socket that has input unread, or gets some later, resets the
+ * connection, and the peer may lose what it was sent. Then only this direction
+ * is shut down, for now. */
+static bool socket_finish(struct transport *t, bool more)
+{
+    if (t->ended || t->finished)
+        return !t->ended;
+    if (!more && socket_peek(t) <= 0)
+        return false;
+    t->finished = shutdown(socket_fd(t), SHUT_WR) == 0;
+    return t->finished;
+}
+
+static void socket_shut(struct transport *t)
+{
+    socket_finish(t, true);
+}
+
+static bool is_inserted(const struct event *event)
+{
+    return (event->ev_evcallback.evcb_flags & EVLIST_INSERTED) != 0;
+}
+
+/* Whether an event that should be pending is not: then the event base was freed. */
+static bool socket_is_lost(const struct transport *t)
+{
+    return (t->reading != TRANSPORT_STOP && !is_inserted(&t->bev->ev_read)) ||
+           (t->writing && !is_inserted(&t->bev->ev_write));
+}
+
+/* The descriptor is closed here and not by bufferevent_free(), which waits for
+ * the loop's next pass. */
+static void socket_close(struct transport *t)
+{
+    socket_wait_no_more(t);
+    event_del(&t->bev->ev_write);
+    close(socket_fd(t));
+    bufferevent_free(t->bev);
+    if (t->loop->socket == t)
+        t->loop->socket = NULL;
+    asynchat__loop_release(t->loop);
+}
+
+static const struct transport_ops socket_ops = {
+    .read = socket_read,
+    .send = socket_send,
+    .write = socket_write,
+    .wake = socket_wake,
+    .look = socket_look,
+    .rest = socket_rest,
+    .last = socket_last,
+    .finish = socket_finish,
+    .shut = socket_shut,
+    .close = socket_close,
+    .is_socket = true,
+};
+
+/* The freezes of a socket bufferevent keep others from its evbuffers; here they
+ * would keep us. Without the flag, a file segment that somebody adds is memory,
+ * which sendmsg can send. */
+int asynchat__transport_socket(struct transport *t, struct event_base *base,
+                               int fd)
+{
+    t->loop = asynchat__loop_share(base);
+    if (!t->loop)
+        return -ENOMEM;
+    struct bufferevent *bev = bufferevent_socket_new(base, fd, 0);
+    if (!bev) {
+        asynchat__loop_release(t->loop);
+        return -ENOMEM;
+    }
+    t->ops = &socket_ops;
+    t->bev = bev;
+    t->output = bufferevent_get_output(bev);
+    bufferevent_disable(bev, EV_READ | EV_WRITE);
+    bufferevent_setcb(bev, NULL, NULL, NULL, t);
+    event_assign(&bev->ev_read, base, fd, EV_READ | EV_PERSIST | EV_FINALIZE,
+                 socket_readable, bev);
+    event_assign(&bev->ev_write, base, fd, EV_WRITE | EV_PERSIST | EV_FINALIZE,
+                 socket_writable, bev);
+    evbuffer_unfreeze(bufferevent_get_input(bev), 0);
+    evbuffer_unfreeze(t->output, 1);
+    evbuffer_clear_flags(t->output, EVBUFFER_FLAG_DRAINS_TO_FD);
+    t->loop->socket = t;
+    t->loop->socket_is_lost = socket_is_lost;
+    return 0;
+}

@@ -1,0 +1,112 @@
+/* What the two transports have in common.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "transport.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+
+#include "loop/loop.h"
+
+struct evbuffer *asynchat__transport_input(const struct transport *t)
+{
+    return bufferevent_get_input(t->bev);
+}
+
+void asynchat__transport_open(struct transport *t)
+{
+    if (t->ops->is_socket)
+        t->open = true;
+}
+
+void asynchat__transport_settle(struct transport *t)
+{
+    size_t pushed = t->pushed;
+    t->pushed = 0;
+    if (pushed > 0 && evbuffer_prepend(t->output, t->loop->pushed, pushed) < 0)
+        t->broken = -ENOMEM;
+}
+
+size_t asynchat__transport_left(const struct transport *t)
+{
+    return t->draining ? t->left : evbuffer_get_length(t->output);
+}
+
+struct transport_lending asynchat__transport_lend(struct transport *t,
+                                                  size_t left)
+{
+    struct transport_lending before = {t->draining, t->left};
+    t->draining = true;
+    t->left = left;
+    return before;
+}
+
+void asynchat__transport_take_back(struct transport *t,
+                                   struct transport_lending before)
+{
+    t->draining = before.draining;
+    t->left = t->discard ? 0 : before.left;
+    if (!t->draining && t->discard) {
+        t->discard = false;
+        asynchat__transport_discard(t);
+    }
+}
+
+void asynchat__transport_drain(struct transport *t, size_t sent)
+{
+    size_t left = evbuffer_get_length(t->output) - sent;
+    struct transport_lending before = asynchat__transport_lend(t, left);
+    evbuffer_drain(t->output, sent);
+    asynchat__transport_take_back(t, before);
+}
+
+void asynchat__transport_discard(struct transport *t)
+{
+    t->pushed = 0;
+    t->left = 0;
+    if (t->draining)
+        t->discard = true;
+    else
+        asynchat__transport_drain(t, evbuffer_get_length(t->output));
+}
+
+size_t asynchat__transport_pending(const struct transport *t)
+{
+    size_t pending = t->pushed + asynchat__transport_left(t);
+    if (!t->ops->is_socket)
+        pending += asynchat__transport_given(t);
+    return pending;
+}
+
+size_t asynchat__transport_moving(const struct transport *t)
+{
+    size_t moving = t->pushed + evbuffer_get_length(t->output);
+    if (!t->ops->is_socket)
+        moving += asynchat__transport_on_its_way(t);
+    return moving;
+}
+
+size_t asynchat__transport_unsent(const struct transport *t)
+{
+    int unsent = 0;
+    int fd = bufferevent_getfd(t->bev);
+    if (fd >= 0 && ioctl(fd, TIOCOUTQ, &unsent) < 0)
+        unsent = 0;
+    return (size_t)unsent + asynchat__transport_pending(t);
+}
+
+size_t asynchat__transport_arrived(const struct transport *t)
+{
+    int arrived = 0;
+    int fd = asynchat__transport_socket_fd(t);
+    if (fd >= 0 && ioctl(fd, FIONREAD, &arrived) < 0)
+        arrived = 0;
+    return (size_t)arrived;
+}
+
+int asynchat__transport_socket_fd(const struct transport *t)
+{
+    return t->ops->is_socket ? bufferevent_getfd(t->bev) : -1;
+}
