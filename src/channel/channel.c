@@ -122,6 +122,12 @@ void asynchat__channel_broken(struct asynchat_channel *ch, int error)
     asynchat__channel_linger(ch, true);
 }
 
+void asynchat__channel_linger(struct asynchat_channel *ch, bool progress)
+{
+    if (asynchat__channel_time_linger(ch, progress) < 0)
+        asynchat__channel_end(ch, -ENOMEM);
+}
+
 /* Only the output ends. */
 static void channel_shut(struct asynchat_channel *ch)
 {
@@ -304,22 +310,33 @@ static void channel_turn(struct asynchat_channel *ch)
     asynchat__channel_out_run(ch);
     if (ch->state == CHANNEL_LINGERING)
         asynchat__channel_sent(ch);
-    if (ch->rate)
-        asynchat__channel_rate(ch);
-    if (ch->time)
-        asynchat__channel_time(ch);
-    if (ch->in.paused & PAUSE_TURN)
-        asynchat__channel_time_turn(ch);
+    if (ch->rate && asynchat__channel_rate(ch) < 0)
+        asynchat__channel_end(ch, -ENOMEM);
+    if (ch->time && asynchat__channel_time(ch) < 0)
+        asynchat__channel_end(ch, -ENOMEM);
+    if ((ch->in.paused & PAUSE_TURN) && asynchat__channel_time_turn(ch) < 0)
+        asynchat__channel_end(ch, -ENOMEM);
     channel_watch(ch);
 }
 
-/* What the transport calls. A bufferevent may do so in the middle of a wake-up.
- */
+/* What callbacks push is sent in a wake-up of its own. */
+static APART void channel_expired(struct asynchat_channel *ch)
+{
+    ch->expired = false;
+    asynchat__channel_expire(ch);
+    asynchat__channel_release(ch);
+}
+
+/* What the transport calls, and the timer. A bufferevent may do so in the middle of
+ * a wake-up. */
 static void channel_ready(struct transport *t)
 {
     struct asynchat_channel *ch = (struct asynchat_channel *)t;
     if (ch->running) {
-        t->ops->wake(t);
+        if (ch->expired)
+            channel_expired(ch);
+        else
+            t->ops->wake(t);
         return;
     }
     asynchat__channel_hold(ch);

@@ -129,6 +129,7 @@ struct asynchat_channel {
     bool shuts;    /* or, once all is sent, its input */
     bool stages;   /* it may close before the peer has sent all */
     bool running;  /* inside a wake-up, at whose end what was pushed is sent */
+    bool expired;  /* inside a wake-up that the timer has begun */
     bool between;  /* it ends between messages: the program asked for that, */
     bool stopping; /* or its owner stops, */
     bool told;     /* unless the program was told to see to it; */
@@ -160,6 +161,10 @@ void asynchat__channel_broken(struct asynchat_channel *ch, int error);
 
 /* All is sent: waits for the peer if it is still sending, or else ends. */
 void asynchat__channel_sent(struct asynchat_channel *ch);
+
+/* Not all is sent, and the channel is closing: the peer has the linger time, anew
+ * if it made `progress`. */
+void asynchat__channel_linger(struct asynchat_channel *ch, bool progress);
 
 /* Has the loop look at the channel, unless it is just doing so. */
 void asynchat__channel_wake(struct asynchat_channel *ch);
@@ -271,8 +276,8 @@ void asynchat__channel_part(struct asynchat_channel *ch);
 
 /* --- channel_time --- */
 
-/* Looks at what has moved in a wake-up that ends. */
-void asynchat__channel_time(struct asynchat_channel *ch);
+/* Looks at what has moved in a wake-up that ends. 0 or -ENOMEM. */
+int asynchat__channel_time(struct asynchat_channel *ch);
 
 /* What the channel needs for times; 0 or -ENOMEM. */
 int asynchat__channel_time_make(struct asynchat_channel *ch);
@@ -286,20 +291,21 @@ int asynchat__channel_time_connect(struct asynchat_channel *ch,
 /* It is up. */
 void asynchat__channel_time_up(struct asynchat_channel *ch);
 
-/* Its turn is over: it goes on when all others have had theirs. */
-void asynchat__channel_time_turn(struct asynchat_channel *ch);
+/* Its turn is over: it goes on when all others have had theirs. 0 or -ENOMEM. */
+int asynchat__channel_time_turn(struct asynchat_channel *ch);
 
 /* The channel is closing, and not all is sent: gives the peer the linger time
- * to take it, anew if `progress`. */
-void asynchat__channel_linger(struct asynchat_channel *ch, bool progress);
+ * to take it, anew if `progress`. 0 or -ENOMEM. */
+int asynchat__channel_time_linger(struct asynchat_channel *ch, bool progress);
 
 /* It is not, or no longer, the peer that the channel waits for. */
 void asynchat__channel_linger_stop(struct asynchat_channel *ch);
 
 /* What a rate does not allow yet may be tried again in `wait` milliseconds; 0:
- * there is nothing of that. The output is `kept`, and the peer not to blame. */
-void asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait,
-                                  bool kept);
+ * there is nothing of that. The output is `kept`, and the peer not to blame. 0 or
+ * -ENOMEM. */
+int asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait,
+                                 bool kept);
 
 /* There is no rate any more. */
 void asynchat__channel_time_unrated(struct asynchat_channel *ch);
@@ -309,10 +315,15 @@ uint32_t asynchat__channel_time_now(void);
 
 void asynchat__channel_time_free(struct channel_time *time);
 
+/* --- expire --- */
+
+/* The timer has fired: looks which clocks are over, and what comes of it. */
+void asynchat__channel_expire(struct asynchat_channel *ch);
+
 /* --- rate, of a channel that has one --- */
 
-/* At the end of a wake-up: accounts for what has moved. */
-void asynchat__channel_rate(struct asynchat_channel *ch);
+/* At the end of a wake-up: accounts for what has moved. 0 or -ENOMEM. */
+int asynchat__channel_rate(struct asynchat_channel *ch);
 
 /* At most so many bytes may be sent now, and no more than in one write. */
 size_t asynchat__channel_rate_send(struct asynchat_channel *ch);

@@ -132,14 +132,14 @@ static uint32_t rate_next(const struct asynchat_channel *ch, bool kept)
     return (next > 0 ? next : 1) + behind;
 }
 
-void asynchat__channel_rate(struct asynchat_channel *ch)
+int asynchat__channel_rate(struct asynchat_channel *ch)
 {
     rate_pay(ch->rate, WRITE, ch->transport.sent);
     rate_read(ch, asynchat__channel_time_now());
     bool kept = rate_keeps(ch);
     uint32_t next = rate_next(ch, kept);
     ch->rate->served = false;
-    asynchat__channel_time_allow(ch, next, kept);
+    return asynchat__channel_time_allow(ch, next, kept);
 }
 
 /* What a channel needs for rates; 0 or -ENOMEM. */

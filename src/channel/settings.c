@@ -3,7 +3,10 @@
 #include "channel/object.h"
 
 #include <errno.h>
+#include <limits.h>
 
+#include "base/table.h"
+#include "channel/times.h"
 #include "loop/loop.h"
 
 /* Bytes that are held back under the old terminator may be said under the new one
@@ -56,4 +59,67 @@ enum asynchat_terminator asynchat_get_terminator(
     if (len)
         *len = m->left;
     return m->kind;
+}
+
+/* --- times --- */
+
+int asynchat_set_linger(struct asynchat_channel *ch, unsigned milliseconds)
+{
+    if (!ch || milliseconds == 0 || milliseconds > INT_MAX)
+        return -EINVAL;
+    ch->linger = milliseconds;
+    if (ch->time) {
+        ch->time->clocks.limit[CLOCK_LINGER] = milliseconds;
+        asynchat__channel_time_changed(ch);
+    }
+    return 0;
+}
+
+unsigned asynchat_get_linger(const struct asynchat_channel *ch)
+{
+    return ch ? ch->linger : 0;
+}
+
+int asynchat_set_connect_time(struct asynchat_channel *ch,
+                              unsigned milliseconds)
+{
+    if (!ch || milliseconds == 0 || milliseconds > INT_MAX)
+        return -EINVAL;
+    if (ch->state != CHANNEL_CONNECTING)
+        return 0;
+    return asynchat__channel_time_connect(ch, asynchat_get_base(ch),
+                                          milliseconds);
+}
+
+unsigned asynchat_get_connect_time(const struct asynchat_channel *ch)
+{
+    bool connecting = ch && ch->state == CHANNEL_CONNECTING;
+    return connecting && ch->time ? ch->time->clocks.limit[CLOCK_CONNECT] : 0;
+}
+
+static int timeouts_check(const struct asynchat_timeouts *times)
+{
+    int error = asynchat__table_check(
+        times, TABLE_SIZE(struct asynchat_timeouts, rate_time), sizeof *times);
+    if (error)
+        return error;
+    const unsigned all[] = {times->idle,    times->read_idle, times->write_idle,
+                            times->message, times->min_rate,  times->rate_time};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i] > INT_MAX)
+            return -EINVAL;
+    return 0;
+}
+
+int asynchat_set_timeouts(struct asynchat_channel *ch,
+                          const struct asynchat_timeouts *times)
+{
+    if (!ch || !times)
+        return -EINVAL;
+    int error = timeouts_check(times);
+    if (!error)
+        error = asynchat__channel_time_make(ch);
+    if (!error)
+        asynchat__channel_time_limits(ch, times);
+    return error;
 }

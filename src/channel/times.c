@@ -1,0 +1,404 @@
+/* Times: how long a peer may take.
+ *
+ * Wake-ups note what has moved, and when. One timer looks at that when the first
+ * of the clocks that run could be over, and if it is not, goes on until it could
+ * be: no message sets a timer. Most channels never have one.
+ *
+ * Tested by tests/test_channel_time.c. SPDX-License-Identifier: BSD-3-Clause */
+#include "channel/times.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <event2/event.h>
+
+#include "base/table.h"
+
+#define RATE_TIME 10000
+
+#define READING_CLOCKS                                                         \
+    (CLOCK_BIT(CLOCK_IDLE) | CLOCK_BIT(CLOCK_READ) |                           \
+     CLOCK_BIT(CLOCK_MESSAGE) | CLOCK_BIT(CLOCK_RATE))
+
+_Static_assert(sizeof(struct asynchat_timeouts) ==
+                   sizeof(size_t) + 6 * sizeof(unsigned),
+               "asynchat_timeouts has padding");
+
+uint32_t asynchat__channel_time_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint32_t)now.tv_sec * 1000 + (uint32_t)(now.tv_nsec / 1000000);
+}
+
+/* --- the two clocks that are kept in the channel --- */
+
+static struct clocks *time_clocks(struct asynchat_channel *ch)
+{
+    ch->time->clocks.since[CLOCK_IDLE] = ch->moves.moved_at;
+    ch->time->clocks.since[CLOCK_READ] = ch->moves.read_at;
+    return &ch->time->clocks;
+}
+
+static void time_clocks_changed(struct asynchat_channel *ch)
+{
+    ch->moves.moved_at = ch->time->clocks.since[CLOCK_IDLE];
+    ch->moves.read_at = ch->time->clocks.since[CLOCK_READ];
+}
+
+/* --- which clocks run --- */
+
+/* What comes is waited for, also when this side's output has ended. */
+static bool time_is_reading(const struct asynchat_channel *ch)
+{
+    bool open = ch->state == CHANNEL_OPEN ||
+                (ch->state == CHANNEL_RECEIVING && ch->shuts);
+    return open && !ch->in.paused;
+}
+
+static unsigned bits_if(bool runs, unsigned bits)
+{
+    return runs ? bits : 0;
+}
+
+/* The clocks about reading run from the wake-up on that has set them right after a
+ * pause. */
+unsigned asynchat__channel_time_running(const struct asynchat_channel *ch)
+{
+    const struct channel_time *time = ch->time;
+    bool reads = time_is_reading(ch) && !time->stopped;
+    return bits_if(reads && !time->told,
+                   CLOCK_BIT(CLOCK_IDLE) | CLOCK_BIT(CLOCK_READ)) |
+           bits_if(reads && ch->in.timed,
+                   CLOCK_BIT(CLOCK_MESSAGE) | CLOCK_BIT(CLOCK_RATE)) |
+           bits_if(time->stalls && !time->kept, CLOCK_BIT(CLOCK_WRITE)) |
+           bits_if(time->lingers && !time->kept, CLOCK_BIT(CLOCK_LINGER)) |
+           bits_if(ch->state == CHANNEL_CONNECTING, CLOCK_BIT(CLOCK_CONNECT)) |
+           CLOCK_BIT(CLOCK_ALLOW);
+}
+
+int asynchat__channel_time_over(struct asynchat_channel *ch, unsigned which)
+{
+    unsigned running = asynchat__channel_time_running(ch) & which;
+    return asynchat__clocks_over(time_clocks(ch), running,
+                                 asynchat__channel_time_now());
+}
+
+/* --- the timer --- */
+
+static int time_set(struct channel_time *time, uint32_t now, uint32_t wait)
+{
+    struct timeval in = {.tv_sec = (time_t)(wait / 1000),
+                         .tv_usec = (suseconds_t)(wait % 1000) * 1000};
+    if (evtimer_add(time->timer, &in) < 0)
+        return -ENOMEM;
+    time->armed = true;
+    time->due = now + wait;
+    return 0;
+}
+
+/* The timer is left as it is if it fires early enough. */
+int asynchat__channel_time_arm(struct asynchat_channel *ch, uint32_t now)
+{
+    struct channel_time *time = ch->time;
+    time->running = asynchat__channel_time_running(ch);
+    uint32_t next = asynchat__clocks_next(time_clocks(ch), time->running, now);
+    if (next == UINT32_MAX || (time->armed && time->due - now <= next))
+        return 0;
+    return time_set(time, now, next);
+}
+
+/* The clocks that ran already are not over before the timer, also begun anew. A
+ * clock that began to run since may be. */
+static int time_arm_if_changed(struct asynchat_channel *ch, uint32_t now)
+{
+    return ch->time->running == asynchat__channel_time_running(ch)
+               ? 0
+               : asynchat__channel_time_arm(ch, now);
+}
+
+/* A timer that is over at once comes after what is ready in the next pass of the
+ * loop; a channel that is woken has its turn in this pass. */
+int asynchat__channel_time_turn(struct asynchat_channel *ch)
+{
+    return time_set(ch->time, asynchat__channel_time_now(), 0);
+}
+
+/* The channel is told as by its transport. */
+static void time_fired(evutil_socket_t fd, short what, void *arg)
+{
+    struct asynchat_channel *ch = arg;
+    (void)fd;
+    (void)what;
+    ch->time->armed = false;
+    ch->running = true;
+    ch->expired = true;
+    ch->transport.ready(&ch->transport);
+}
+
+/* --- what has moved --- */
+
+/* Nothing is to be taken for what moved before. */
+static void time_begin_message(struct asynchat_channel *ch, uint32_t now)
+{
+    asynchat__clocks_begin(&ch->time->clocks,
+                           CLOCK_BIT(CLOCK_MESSAGE) | CLOCK_BIT(CLOCK_RATE),
+                           now);
+    ch->time->rated = ch->in.received;
+}
+
+static void time_go_on(struct asynchat_channel *ch, uint32_t now)
+{
+    asynchat__clocks_go_on(time_clocks(ch), READING_CLOCKS, now);
+    time_clocks_changed(ch);
+}
+
+static void time_read(struct asynchat_channel *ch, uint32_t now)
+{
+    struct channel_time *time = ch->time;
+    bool in_message = !channel_in_is_between(ch);
+    bool stopped = !time_is_reading(ch);
+    if (time->stopped && !stopped)
+        time_go_on(ch, now);
+    if (!time->stopped && stopped)
+        time->clocks.standing_since = now;
+    time->stopped = stopped;
+    if (in_message && !ch->in.timed)
+        time_begin_message(ch, now);
+    ch->in.timed = in_message;
+}
+
+static void time_write(struct asynchat_channel *ch, uint32_t now, bool sent)
+{
+    struct channel_time *time = ch->time;
+    bool ready = asynchat__transport_moving(&ch->transport) > 0 ||
+                 (ch->out.queue.first && !ch->out.waiting);
+    bool stalls =
+        time->clocks.limit[CLOCK_WRITE] > 0 && channel_sends(ch) && ready;
+    if (stalls && (sent || !time->stalls)) {
+        asynchat__clocks_begin(&time->clocks, CLOCK_BIT(CLOCK_WRITE), now);
+        time->unsent = asynchat__transport_unsent(&ch->transport);
+    }
+    time->stalls = stalls;
+}
+
+/* It is open, as its output is idle. */
+static bool time_is_calm(const struct asynchat_channel *ch)
+{
+    return ch->out.idle && !ch->in.paused && channel_in_is_between(ch);
+}
+
+int asynchat__channel_time(struct asynchat_channel *ch)
+{
+    struct channel_moves *moves = &ch->moves;
+    uint32_t now = asynchat__channel_time_now();
+    bool received = moves->received != (uint32_t)ch->in.received;
+    bool sent = moves->sent != (uint32_t)ch->transport.sent;
+    moves->received = (uint32_t)ch->in.received;
+    moves->sent = (uint32_t)ch->transport.sent;
+    if (received)
+        moves->read_at = now;
+    if (received || sent)
+        moves->moved_at = now;
+    if (ch->calm && time_is_calm(ch))
+        return 0;
+    if (received)
+        ch->time->told = false;
+    time_read(ch, now);
+    time_write(ch, now, sent);
+    int error = time_arm_if_changed(ch, now);
+    ch->calm = time_is_calm(ch) && !ch->time->told;
+    return error;
+}
+
+/* --- a clock that is over --- */
+
+/* A slow peer may have taken what the system has had from us long ago. */
+static bool time_is_taken(struct asynchat_channel *ch)
+{
+    size_t before = ch->time->unsent;
+    ch->time->unsent = asynchat__transport_unsent(&ch->transport);
+    return ch->time->unsent < before;
+}
+
+static bool time_is_enough(struct asynchat_channel *ch)
+{
+    struct channel_time *time = ch->time;
+    uint64_t came = ch->in.received - time->rated;
+    time->rated = ch->in.received;
+    return came >= time->enough;
+}
+
+static bool time_has_moved(struct asynchat_channel *ch, enum clock clock)
+{
+    if (clock == CLOCK_WRITE || clock == CLOCK_LINGER)
+        return time_is_taken(ch);
+    return clock == CLOCK_RATE && time_is_enough(ch);
+}
+
+bool asynchat__channel_time_goes_on(struct asynchat_channel *ch,
+                                    enum clock clock)
+{
+    bool moved = time_has_moved(ch, clock);
+    if (moved)
+        asynchat__clocks_begin(&ch->time->clocks, CLOCK_BIT(clock),
+                               asynchat__channel_time_now());
+    return moved;
+}
+
+/* --- making --- */
+
+static struct channel_time *time_new(struct asynchat_channel *ch,
+                                     struct event_base *base)
+{
+    struct channel_time *time = calloc(1, sizeof *time);
+    if (!time)
+        return NULL;
+    time->timer = evtimer_new(base, time_fired, ch);
+    if (time->timer)
+        return time;
+    free(time);
+    return NULL;
+}
+
+int asynchat__channel_time_make(struct asynchat_channel *ch)
+{
+    if (!ch->time)
+        ch->time = time_new(ch, asynchat_get_base(ch));
+    if (!ch->time)
+        return -ENOMEM;
+    ch->time->passing = false;
+    return 0;
+}
+
+void asynchat__channel_time_free(struct channel_time *time)
+{
+    if (time)
+        event_free(time->timer);
+    free(time);
+}
+
+void asynchat__channel_time_changed(struct asynchat_channel *ch)
+{
+    ch->time->running = 0;
+    ch->calm = false;
+    asynchat__channel_wake(ch);
+}
+
+static uint32_t limit_of_rate(const struct asynchat_timeouts *limits)
+{
+    if (limits->min_rate == 0)
+        return 0;
+    return limits->rate_time > 0 ? limits->rate_time : RATE_TIME;
+}
+
+void asynchat__channel_time_limits(struct asynchat_channel *ch,
+                                   const struct asynchat_timeouts *limits)
+{
+    struct asynchat_timeouts all;
+    struct channel_time *time = ch->time;
+    uint32_t *limit = time->clocks.limit;
+    asynchat__table_copy(&all, limits, sizeof all);
+    limit[CLOCK_IDLE] = all.idle;
+    limit[CLOCK_READ] = all.read_idle;
+    limit[CLOCK_WRITE] = all.write_idle;
+    limit[CLOCK_MESSAGE] = all.message;
+    limit[CLOCK_RATE] = limit_of_rate(&all);
+    time->enough = (uint64_t)all.min_rate * limit[CLOCK_RATE] / 1000;
+    time->told = false;
+    asynchat__clocks_begin(&time->clocks,
+                           READING_CLOCKS | CLOCK_BIT(CLOCK_WRITE),
+                           asynchat__channel_time_now());
+    time_clocks_changed(ch);
+    time->rated = ch->in.received;
+    time->unsent = asynchat__transport_unsent(&ch->transport);
+    asynchat__channel_time_changed(ch);
+}
+
+/* --- rates --- */
+
+/* Neither the peer's clock nor the linger time ran while a rate kept the output. */
+static void time_allow_in(struct channel_time *time, uint32_t now,
+                          uint32_t wait, bool kept)
+{
+    if (time->kept && !kept)
+        asynchat__clocks_begin(&time->clocks,
+                               CLOCK_BIT(CLOCK_WRITE) | CLOCK_BIT(CLOCK_LINGER),
+                               now);
+    time->kept = kept;
+    time->clocks.limit[CLOCK_ALLOW] = wait;
+    asynchat__clocks_begin(&time->clocks, CLOCK_BIT(CLOCK_ALLOW), now);
+}
+
+int asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait,
+                                 bool kept)
+{
+    uint32_t now = asynchat__channel_time_now();
+    time_allow_in(ch->time, now, wait, kept);
+    return asynchat__channel_time_arm(ch, now);
+}
+
+void asynchat__channel_time_unrated(struct asynchat_channel *ch)
+{
+    time_allow_in(ch->time, asynchat__channel_time_now(), 0, false);
+    asynchat__channel_time_changed(ch);
+}
+
+/* --- linger --- */
+
+/* It is not a limit on all of it: a peer that takes something has it again. */
+int asynchat__channel_time_linger(struct asynchat_channel *ch, bool progress)
+{
+    uint32_t now = asynchat__channel_time_now();
+    int error = asynchat__channel_time_make(ch);
+    if (error)
+        return error;
+    struct channel_time *time = ch->time;
+    time->clocks.limit[CLOCK_LINGER] = ch->linger;
+    if (progress || !time->lingers) {
+        time->lingers = true;
+        asynchat__clocks_begin(&time->clocks, CLOCK_BIT(CLOCK_LINGER), now);
+        time->unsent = asynchat__transport_unsent(&ch->transport);
+    }
+    return asynchat__channel_time_arm(ch, now);
+}
+
+void asynchat__channel_linger_stop(struct asynchat_channel *ch)
+{
+    if (ch->time)
+        ch->time->lingers = false;
+}
+
+/* --- until the connection is up --- */
+
+/* Without a transport yet, where the channel is just being made. */
+int asynchat__channel_time_connect(struct asynchat_channel *ch,
+                                   struct event_base *base,
+                                   unsigned milliseconds)
+{
+    uint32_t now = asynchat__channel_time_now();
+    if (!ch->time) {
+        ch->time = time_new(ch, base);
+        if (!ch->time)
+            return -ENOMEM;
+        ch->time->passing = true;
+    }
+    struct channel_time before = *ch->time;
+    ch->time->clocks.limit[CLOCK_CONNECT] = milliseconds;
+    asynchat__clocks_begin(&ch->time->clocks, CLOCK_BIT(CLOCK_CONNECT), now);
+    int error = asynchat__channel_time_arm(ch, now);
+    if (error)
+        *ch->time = before;
+    return error;
+}
+
+/* Most channels need no more of it, and go on without. */
+void asynchat__channel_time_up(struct asynchat_channel *ch)
+{
+    if (!ch->time->passing)
+        return;
+    asynchat__channel_time_free(ch->time);
+    ch->time = NULL;
+    ch->calm = false;
+}
