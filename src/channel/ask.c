@@ -1,0 +1,61 @@
+/* What a channel answers about itself.
+ * Tested by tests/test_channel.c. SPDX-License-Identifier: BSD-3-Clause */
+#include "channel/object.h"
+
+#include <errno.h>
+
+#include <sys/socket.h>
+
+#include <event2/bufferevent.h>
+
+#include "base/address.h"
+
+void asynchat_set_arg(struct asynchat_channel *ch, void *arg)
+{
+    if (ch)
+        ch->arg = arg;
+}
+
+void *asynchat_get_arg(const struct asynchat_channel *ch)
+{
+    return ch ? ch->arg : NULL;
+}
+
+struct bufferevent *asynchat_get_bufferevent(const struct asynchat_channel *ch)
+{
+    return ch ? ch->transport.bev : NULL;
+}
+
+struct event_base *asynchat_get_base(const struct asynchat_channel *ch)
+{
+    return ch ? bufferevent_get_base(ch->transport.bev) : NULL;
+}
+
+/* The socket is asked each time, apart from what is kept of a peer: nobody has 128
+ * bytes for each connection. */
+static int channel_address(const struct asynchat_channel *ch,
+                           int (*name)(int, struct sockaddr *, socklen_t *),
+                           char *text, size_t size)
+{
+    struct address address;
+    if (!ch || !text)
+        return -EINVAL;
+    int fd = bufferevent_getfd(ch->transport.bev);
+    int error = fd < 0 ? -ENOTSOCK : asynchat__address_of(fd, name, &address);
+    return error ? error : asynchat__address_format(&address, text, size);
+}
+
+int asynchat_peer_address(const struct asynchat_channel *ch, char *text,
+                          size_t size)
+{
+    struct address kept;
+    if (ch && text && asynchat__address_kept(&ch->peer, &kept))
+        return asynchat__address_format(&kept, text, size);
+    return channel_address(ch, getpeername, text, size);
+}
+
+int asynchat_local_address(const struct asynchat_channel *ch, char *text,
+                           size_t size)
+{
+    return channel_address(ch, getsockname, text, size);
+}
