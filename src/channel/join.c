@@ -101,12 +101,6 @@ int asynchat_join(struct asynchat_channel *ch, struct asynchat_channel *other)
 
 /* --- sizes --- */
 
-size_t asynchat_get_queued(const struct asynchat_channel *ch)
-{
-    return ch ? ch->out.queue.size + asynchat__transport_pending(&ch->transport)
-              : 0;
-}
-
 int asynchat_set_output_marks(struct asynchat_channel *ch, size_t low,
                               size_t high)
 {

@@ -176,12 +176,6 @@ static APART int push_bytes(struct asynchat_channel *ch, const void *data,
     return push_pushed(ch, &(struct pushed){.data = data, .len = len});
 }
 
-void asynchat__channel_out_room(struct asynchat_channel *ch)
-{
-    size_t limit = ch->out.limit;
-    ch->transport.room = limit < LOOP_BUFFER ? (unsigned)limit : LOOP_BUFFER;
-}
-
 /* The short way is open when everything that would be asked for is known to be
  * so. (0 bytes, less 1, are too many.) It copies last, when nothing is needed any
  * more: so it saves no registers. */

@@ -46,38 +46,6 @@ static size_t out_moving(const struct asynchat_channel *ch)
     return asynchat__transport_moving(&ch->transport);
 }
 
-bool asynchat__channel_out_empty(const struct asynchat_channel *ch)
-{
-    return !ch->out.queue.first && out_pending(ch) == 0;
-}
-
-/* Everything is out of the queue before the first release callback runs: what
- * such a callback pushes stays. */
-void asynchat__channel_out_discard(struct asynchat_channel *ch)
-{
-    struct outq_entry *entries = asynchat__outq_take(&ch->out.queue);
-    ch->out.waiting = false;
-    ch->out.busy = false;
-    asynchat__transport_discard(&ch->transport);
-    asynchat__outq_free(&ch->out.queue, entries);
-}
-
-struct out_lending asynchat__channel_out_lend(struct asynchat_channel *ch,
-                                              size_t left)
-{
-    struct out_lending before;
-    before.queue = asynchat__outq_lend(&ch->out.queue);
-    before.output = asynchat__transport_lend(&ch->transport, left);
-    return before;
-}
-
-void asynchat__channel_out_take_back(struct asynchat_channel *ch,
-                                     struct out_lending before)
-{
-    asynchat__transport_take_back(&ch->transport, before.output);
-    asynchat__outq_take_back(&ch->out.queue, before.queue);
-}
-
 /* --- from the queue to the evbuffer --- */
 
 static struct asynchat_producer *out_producer(const struct asynchat_channel *ch)

@@ -1,0 +1,48 @@
+/* What waits to be sent: how much it is, how much it may be, lending it, and dropping
+ * it. Tested by tests/test_channel_out.c. SPDX-License-Identifier: BSD-3-Clause */
+#include "channel/object.h"
+
+bool asynchat__channel_out_empty(const struct asynchat_channel *ch)
+{
+    return !ch->out.queue.first &&
+           asynchat__transport_pending(&ch->transport) == 0;
+}
+
+/* Everything is out of the queue before the first release callback runs: what
+ * such a callback pushes stays. */
+void asynchat__channel_out_discard(struct asynchat_channel *ch)
+{
+    struct outq_entry *entries = asynchat__outq_take(&ch->out.queue);
+    ch->out.waiting = false;
+    ch->out.busy = false;
+    asynchat__transport_discard(&ch->transport);
+    asynchat__outq_free(&ch->out.queue, entries);
+}
+
+struct out_lending asynchat__channel_out_lend(struct asynchat_channel *ch,
+                                              size_t left)
+{
+    struct out_lending before;
+    before.queue = asynchat__outq_lend(&ch->out.queue);
+    before.output = asynchat__transport_lend(&ch->transport, left);
+    return before;
+}
+
+void asynchat__channel_out_take_back(struct asynchat_channel *ch,
+                                     struct out_lending before)
+{
+    asynchat__transport_take_back(&ch->transport, before.output);
+    asynchat__outq_take_back(&ch->out.queue, before.queue);
+}
+
+void asynchat__channel_out_room(struct asynchat_channel *ch)
+{
+    size_t limit = ch->out.limit;
+    ch->transport.room = limit < LOOP_BUFFER ? (unsigned)limit : LOOP_BUFFER;
+}
+
+size_t asynchat_get_queued(const struct asynchat_channel *ch)
+{
+    return ch ? ch->out.queue.size + asynchat__transport_pending(&ch->transport)
+              : 0;
+}
