@@ -344,13 +344,6 @@ static void channel_ready(struct transport *t)
     asynchat__channel_release(ch);
 }
 
-/* Calls of the program end here: what they ask for is done from the loop. */
-void asynchat__channel_wake(struct asynchat_channel *ch)
-{
-    if (!ch->running)
-        ch->transport.ops->wake(&ch->transport);
-}
-
 /* --- making --- */
 
 /* A channel without a transport yet: to be freed by free(). */

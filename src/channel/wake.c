@@ -1,10 +1,17 @@
-/* Pausing the input, for one reason or several.
+/* Asking for a turn; and pausing the input, for one reason or several.
  *
  * What was received and not delivered stays where it is; nothing more is read as
  * long as there is a reason.
  *
- * SPDX-License-Identifier: BSD-3-Clause */
+ * Tested by tests/test_channel_pause.c. SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
+
+/* Calls of the program end here: what they ask for is done from the loop. */
+void asynchat__channel_wake(struct asynchat_channel *ch)
+{
+    if (!ch->running)
+        ch->transport.ops->wake(&ch->transport);
+}
 
 /* A callback that is running is the last. */
 void asynchat__channel_pause(struct asynchat_channel *ch,
