@@ -28,137 +28,6 @@
 #include "post.h"
 #include "base/probe.h"
 
-/* --- ending --- */
-
-/* The peer's orderly end is a reason to close, and no error. */
-static bool is_error(int status)
-{
-    return status < 0 && status != ASYNCHAT_EOF;
-}
-
-/* After a reset over a Unix socket, or a bufferevent, only this side's address is
- * still known. */
-static void channel_log(const struct asynchat_channel *ch,
-                        enum asynchat_log_level level, const char *text)
-{
-    char name[ASYNCHAT_ADDRESS_SIZE] = "channel";
-    if (!asynchat__log_wants(level))
-        return;
-    if (asynchat_peer_address(ch, name, sizeof name) < 0)
-        asynchat_local_address(ch, name, sizeof name);
-    asynchat__log(level, "%s: %s", name, text);
-}
-
-/* Why the channel ends: the first error, or else the first reason. */
-static void channel_explain(struct asynchat_channel *ch, int status)
-{
-    if (is_error(ch->status) || ch->state == CHANNEL_FREED)
-        return;
-    if (ch->status == 0 || is_error(status))
-        ch->status = status;
-    if (!is_error(status))
-        return;
-    channel_log(ch, ASYNCHAT_LOG_INFO, asynchat_strerror(status));
-    if (ch->handler->handle_error)
-        ch->handler->handle_error(ch, status, ch->arg);
-}
-
-/* From one state to another. */
-static void channel_enter(struct asynchat_channel *ch, enum channel_state state)
-{
-    ch->state = state;
-    channel_in_look(ch);
-    channel_out_busy(ch);
-    if (state >= CHANNEL_ENDED)
-        asynchat__channel_part(ch);
-}
-
-/* The only way to ENDED. handle_close does not come from here, but at the end
- * of the wake-up, so that whoever called this may still look at the channel. */
-void asynchat__channel_end(struct asynchat_channel *ch, int status)
-{
-    bool sent = ch->state == CHANNEL_LINGERING; /* what is said now, is late */
-    if (ch->state >= CHANNEL_ENDED)
-        return;
-    channel_enter(ch, CHANNEL_ENDED);
-    channel_explain(ch, sent ? ch->status : status);
-}
-
-/* handle_eof and handle_error may push: the queue is told to end after them, by
- * asynchat__channel_out_run(). A program that has asked to close when done
- * before is told 0 and not ASYNCHAT_EOF: it was first. */
-void asynchat__channel_stop(struct asynchat_channel *ch, int status,
-                            int cut_off)
-{
-    if (!channel_sends(ch)) {
-        asynchat__channel_end(ch, status);
-        return;
-    }
-    channel_enter(ch, CHANNEL_SENDING);
-    if (is_error(status))
-        ch->half_open = false;
-    if (is_error(status) || !ch->out.queue.ends || ch->shuts)
-        channel_explain(ch, status);
-    if (status == ASYNCHAT_EOF && ch->handler->handle_eof)
-        ch->handler->handle_eof(ch, cut_off, ch->arg);
-}
-
-/* A peer that has reset the connection may have sent much before that, which
- * lies in the socket and still arrives, with the end behind it. Other errors,
- * and bufferevents, give no such promise; nor does a peer that only refuses to
- * read, so it has no more than the linger time. */
-void asynchat__channel_broken(struct asynchat_channel *ch, int error)
-{
-    bool reset = error == -EPIPE || error == -ECONNRESET;
-    asynchat__channel_out_discard(ch);
-    asynchat__channel_pressure(ch);
-    ch->shuts = false;
-    if (ch->state != CHANNEL_OPEN || !reset || ch->transport.ended ||
-        !ch->transport.ops->is_socket) {
-        asynchat__channel_end(ch, error);
-        return;
-    }
-    channel_enter(ch, CHANNEL_RECEIVING);
-    asynchat__channel_linger(ch, true);
-}
-
-void asynchat__channel_linger(struct asynchat_channel *ch, bool progress)
-{
-    if (asynchat__channel_time_linger(ch, progress) < 0)
-        asynchat__channel_end(ch, -ENOMEM);
-}
-
-/* Only the output ends. */
-static void channel_shut(struct asynchat_channel *ch)
-{
-    asynchat__channel_linger_stop(ch);
-    ch->transport.ops->shut(&ch->transport);
-    if (ch->state == CHANNEL_OPEN) /* what a filter has called may end it */
-        channel_enter(ch, CHANNEL_RECEIVING);
-}
-
-/* As in Python the channel closes at once, unless that would take from the peer
- * what it was just sent. One whose message is too long is still sending it, and
- * of another the program may know that it does. */
-void asynchat__channel_sent(struct asynchat_channel *ch)
-{
-    bool more = ch->status == ASYNCHAT_ETOOLONG || ch->stages;
-    if (ch->shuts && ch->state == CHANNEL_OPEN) {
-        channel_shut(ch);
-        return;
-    }
-    bool lost = ch->transport.ops->finish(&ch->transport, more);
-    if (!lost) {
-        asynchat__channel_end(ch, ch->status);
-    } else if (ch->state != CHANNEL_LINGERING) {
-        asynchat__channel_linger(ch, true);
-        if (ch->state >= CHANNEL_ENDED)
-            return; /* no memory for that, which is not too late to be said */
-        channel_enter(ch, CHANNEL_LINGERING);
-        ch->transport.read_size = ASYNCHAT_BUFFER_SIZE_MAX; /* it is dropped */
-    }
-}
-
 /* --- wake-ups --- */
 
 /* From here to asynchat__channel_release() the channel's memory stays, whatever
@@ -195,8 +64,8 @@ void asynchat__channel_release(struct asynchat_channel *ch)
     if (ch->state == CHANNEL_ENDED)
         asynchat__channel_out_discard(ch); /* its release callbacks may free */
     if (ch->state == CHANNEL_ENDED) {
-        channel_enter(ch, CHANNEL_FREED);
-        channel_log(ch, ASYNCHAT_LOG_DEBUG, "closes");
+        asynchat__channel_enter(ch, CHANNEL_FREED);
+        asynchat__channel_log(ch, ASYNCHAT_LOG_DEBUG, "closes");
         probe_close(ch, ch->status);
         if (ch->handler->handle_close)
             ch->handler->handle_close(ch, ch->status, ch->arg);
@@ -226,10 +95,10 @@ static bool channel_is_up(const struct asynchat_channel *ch)
  */
 static void channel_open(struct asynchat_channel *ch)
 {
-    channel_enter(ch, CHANNEL_OPEN);
+    asynchat__channel_enter(ch, CHANNEL_OPEN);
     if (ch->time)
         asynchat__channel_time_up(ch);
-    channel_log(ch, ASYNCHAT_LOG_DEBUG, "is connected");
+    asynchat__channel_log(ch, ASYNCHAT_LOG_DEBUG, "is connected");
     if (ch->handler->handle_connect)
         ch->handler->handle_connect(ch, ch->arg);
 }
@@ -267,7 +136,7 @@ static APART void channel_input_over(struct asynchat_channel *ch)
         asynchat__channel_end(ch, ch->transport.broken);
     else if (ch->state == CHANNEL_RECEIVING && status == ASYNCHAT_EOF)
         channel_both_over(ch, cut_off);
-    else if (is_error(status) ||
+    else if (asynchat__channel_is_error(status) ||
              !(channel_sends(ch) || ch->state == CHANNEL_LINGERING))
         asynchat__channel_end(ch, status);
 }
@@ -532,7 +401,7 @@ void asynchat_channel_free(struct asynchat_channel *ch)
 {
     if (!ch)
         return;
-    channel_enter(ch, CHANNEL_FREED);
+    asynchat__channel_enter(ch, CHANNEL_FREED);
     if (!ch->running)
         channel_destroy(ch);
 }

@@ -7,6 +7,7 @@
 
 #include <asynchat/channel.h>
 #include <asynchat/error.h>
+#include <asynchat/log.h>
 
 #include "base/address.h"
 #include "loop/loop.h"
@@ -146,6 +147,17 @@ static inline bool channel_closing(const struct asynchat_channel *ch)
 }
 
 /* --- channel --- */
+
+/* Whether a status is an error, and not an orderly end. */
+bool asynchat__channel_is_error(int status);
+
+/* A line of the log about the channel. */
+void asynchat__channel_log(const struct asynchat_channel *ch,
+                           enum asynchat_log_level level, const char *text);
+
+/* From one state to another. */
+void asynchat__channel_enter(struct asynchat_channel *ch,
+                             enum channel_state state);
 
 /* The one way in which a channel ends. The first status stays. */
 void asynchat__channel_end(struct asynchat_channel *ch, int status);

@@ -1,0 +1,139 @@
+/* The state of a channel: the one setter, and the ways in which a channel ends.
+ * Tested by tests/test_channel.c. SPDX-License-Identifier: BSD-3-Clause */
+#include "channel/object.h"
+
+#include <errno.h>
+
+#include <asynchat/error.h>
+
+#include "base/log.h"
+
+/* The peer's orderly end is a reason to close, and no error. */
+bool asynchat__channel_is_error(int status)
+{
+    return status < 0 && status != ASYNCHAT_EOF;
+}
+
+/* After a reset over a Unix socket, or a bufferevent, only this side's address is
+ * still known. */
+void asynchat__channel_log(const struct asynchat_channel *ch,
+                           enum asynchat_log_level level, const char *text)
+{
+    char name[ASYNCHAT_ADDRESS_SIZE] = "channel";
+    if (!asynchat__log_wants(level))
+        return;
+    if (asynchat_peer_address(ch, name, sizeof name) < 0)
+        asynchat_local_address(ch, name, sizeof name);
+    asynchat__log(level, "%s: %s", name, text);
+}
+
+/* Why the channel ends: the first error, or else the first reason. */
+static void channel_explain(struct asynchat_channel *ch, int status)
+{
+    if (asynchat__channel_is_error(ch->status) || ch->state == CHANNEL_FREED)
+        return;
+    if (ch->status == 0 || asynchat__channel_is_error(status))
+        ch->status = status;
+    if (!asynchat__channel_is_error(status))
+        return;
+    asynchat__channel_log(ch, ASYNCHAT_LOG_INFO, asynchat_strerror(status));
+    if (ch->handler->handle_error)
+        ch->handler->handle_error(ch, status, ch->arg);
+}
+
+/* From one state to another. */
+void asynchat__channel_enter(struct asynchat_channel *ch,
+                             enum channel_state state)
+{
+    ch->state = state;
+    channel_in_look(ch);
+    channel_out_busy(ch);
+    if (state >= CHANNEL_ENDED)
+        asynchat__channel_part(ch);
+}
+
+/* The only way to ENDED. handle_close does not come from here, but at the end
+ * of the wake-up, so that whoever called this may still look at the channel. */
+void asynchat__channel_end(struct asynchat_channel *ch, int status)
+{
+    bool sent = ch->state == CHANNEL_LINGERING; /* what is said now, is late */
+    if (ch->state >= CHANNEL_ENDED)
+        return;
+    asynchat__channel_enter(ch, CHANNEL_ENDED);
+    channel_explain(ch, sent ? ch->status : status);
+}
+
+/* handle_eof and handle_error may push: the queue is told to end after them, by
+ * asynchat__channel_out_run(). A program that has asked to close when done
+ * before is told 0 and not ASYNCHAT_EOF: it was first. */
+void asynchat__channel_stop(struct asynchat_channel *ch, int status,
+                            int cut_off)
+{
+    if (!channel_sends(ch)) {
+        asynchat__channel_end(ch, status);
+        return;
+    }
+    asynchat__channel_enter(ch, CHANNEL_SENDING);
+    if (asynchat__channel_is_error(status))
+        ch->half_open = false;
+    if (asynchat__channel_is_error(status) || !ch->out.queue.ends || ch->shuts)
+        channel_explain(ch, status);
+    if (status == ASYNCHAT_EOF && ch->handler->handle_eof)
+        ch->handler->handle_eof(ch, cut_off, ch->arg);
+}
+
+void asynchat__channel_linger(struct asynchat_channel *ch, bool progress)
+{
+    if (asynchat__channel_time_linger(ch, progress) < 0)
+        asynchat__channel_end(ch, -ENOMEM);
+}
+
+/* A peer that has reset the connection may have sent much before that, which
+ * lies in the socket and still arrives, with the end behind it. Other errors,
+ * and bufferevents, give no such promise; nor does a peer that only refuses to
+ * read, so it has no more than the linger time. */
+void asynchat__channel_broken(struct asynchat_channel *ch, int error)
+{
+    bool reset = error == -EPIPE || error == -ECONNRESET;
+    asynchat__channel_out_discard(ch);
+    asynchat__channel_pressure(ch);
+    ch->shuts = false;
+    if (ch->state != CHANNEL_OPEN || !reset || ch->transport.ended ||
+        !ch->transport.ops->is_socket) {
+        asynchat__channel_end(ch, error);
+        return;
+    }
+    asynchat__channel_enter(ch, CHANNEL_RECEIVING);
+    asynchat__channel_linger(ch, true);
+}
+
+/* Only the output ends. */
+static void channel_shut(struct asynchat_channel *ch)
+{
+    asynchat__channel_linger_stop(ch);
+    ch->transport.ops->shut(&ch->transport);
+    if (ch->state == CHANNEL_OPEN) /* what a filter has called may end it */
+        asynchat__channel_enter(ch, CHANNEL_RECEIVING);
+}
+
+/* As in Python the channel closes at once, unless that would take from the peer
+ * what it was just sent. One whose message is too long is still sending it, and
+ * of another the program may know that it does. */
+void asynchat__channel_sent(struct asynchat_channel *ch)
+{
+    bool more = ch->status == ASYNCHAT_ETOOLONG || ch->stages;
+    if (ch->shuts && ch->state == CHANNEL_OPEN) {
+        channel_shut(ch);
+        return;
+    }
+    bool lost = ch->transport.ops->finish(&ch->transport, more);
+    if (!lost) {
+        asynchat__channel_end(ch, ch->status);
+    } else if (ch->state != CHANNEL_LINGERING) {
+        asynchat__channel_linger(ch, true);
+        if (ch->state >= CHANNEL_ENDED)
+            return; /* no memory for that, which is not too late to be said */
+        asynchat__channel_enter(ch, CHANNEL_LINGERING);
+        ch->transport.read_size = ASYNCHAT_BUFFER_SIZE_MAX; /* it is dropped */
+    }
+}
