@@ -360,15 +360,6 @@ int asynchat_channel_new(struct bufferevent *bev, unsigned flags,
 
 /* --- ending, by the program --- */
 
-/* The status stays what it was: 0, or why the channel was ending already. */
-void asynchat_close(struct asynchat_channel *ch)
-{
-    if (!ch || ch->state >= CHANNEL_ENDED)
-        return;
-    asynchat__channel_end(ch, ch->status);
-    asynchat__channel_wake(ch);
-}
-
 void asynchat_discard_buffers(struct asynchat_channel *ch)
 {
     if (!ch || ch->state >= CHANNEL_ENDED)
@@ -383,18 +374,6 @@ void asynchat_discard_buffers(struct asynchat_channel *ch)
     asynchat__channel_out_discard(ch);
     asynchat__channel_in_discard(ch);
     asynchat__channel_let_go(ch, running);
-}
-
-void asynchat_abort(struct asynchat_channel *ch)
-{
-    static const struct linger none = {.l_onoff = 1, .l_linger = 0};
-    if (!ch)
-        return;
-    int fd = bufferevent_getfd(ch->transport.bev);
-    if (fd >= 0) /* fails where there are no resets */
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-    ch->transport.reset = true;
-    asynchat_close(ch);
 }
 
 void asynchat_channel_free(struct asynchat_channel *ch)

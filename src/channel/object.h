@@ -262,6 +262,9 @@ static inline bool channel_is_leaving(const struct asynchat_channel *ch)
     return ch->between || ch->stopping;
 }
 
+/* What has arrived by now is received before the channel ends. */
+void asynchat__channel_leaves(struct asynchat_channel *ch);
+
 /* What comes of it, in each wake-up from then on. */
 void asynchat__channel_stopping(struct asynchat_channel *ch);
 

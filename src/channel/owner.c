@@ -39,20 +39,11 @@ void asynchat__channels_disown(struct asynchat_channel *list)
 
 /* --- stopping --- */
 
-/* What has arrived by now is received before, since its peer can hope for an
- * answer. A channel that is just running is woken once more. */
-static void channel_leaves(struct asynchat_channel *ch)
-{
-    size_t arrived = asynchat__transport_arrived(&ch->transport);
-    ch->transport.until = (uint32_t)(ch->in.received + arrived);
-    ch->transport.ops->look(&ch->transport);
-}
-
 void asynchat__channels_stop(struct asynchat_channel *list)
 {
     for (; list; list = list->next) {
         list->stopping = true;
-        channel_leaves(list);
+        asynchat__channel_leaves(list);
     }
 }
 
@@ -129,15 +120,4 @@ void asynchat__channel_stopping(struct asynchat_channel *ch)
     } else if (!ending && !arriving && is_between_messages(ch)) {
         asynchat_close_when_done(ch);
     }
-}
-
-int asynchat_close_between_messages(struct asynchat_channel *ch)
-{
-    if (!ch)
-        return -EINVAL;
-    if (ch->state >= CHANNEL_ENDED)
-        return ASYNCHAT_ECLOSED;
-    ch->between = true;
-    channel_leaves(ch);
-    return 0;
 }

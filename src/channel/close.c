@@ -1,0 +1,96 @@
+/* Ending, by the program: at once, when all is sent, in stages, between messages.
+ * Tested by tests/test_channel.c and tests/test_half_close.c. SPDX-License-Identifier: BSD-3-Clause */
+#include "channel/object.h"
+
+#include <errno.h>
+
+#include <sys/socket.h>
+
+#include <event2/bufferevent.h>
+
+#include <asynchat/error.h>
+
+/* The status stays what it was: 0, or why the channel was ending already. */
+void asynchat_close(struct asynchat_channel *ch)
+{
+    if (!ch || ch->state >= CHANNEL_ENDED)
+        return;
+    asynchat__channel_end(ch, ch->status);
+    asynchat__channel_wake(ch);
+}
+
+void asynchat_abort(struct asynchat_channel *ch)
+{
+    static const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    if (!ch)
+        return;
+    int fd = bufferevent_getfd(ch->transport.bev);
+    if (fd >= 0) /* fails where there are no resets */
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    ch->transport.reset = true;
+    asynchat_close(ch);
+}
+
+static int close_output(struct asynchat_channel *ch, bool shuts)
+{
+    if (!ch)
+        return -EINVAL;
+    if (ch->state != CHANNEL_CONNECTING && !channel_sends(ch))
+        return ASYNCHAT_ECLOSED;
+    ch->out.queue.ends = true;
+    ch->shuts = shuts;
+    channel_out_busy(ch);
+    asynchat__channel_wake(ch);
+    return 0;
+}
+
+/* All is done already when the output was ended before. */
+int asynchat_close_when_done(struct asynchat_channel *ch)
+{
+    if (ch && ch->shuts && ch->state == CHANNEL_RECEIVING) {
+        asynchat_close(ch);
+        return 0;
+    }
+    return close_output(ch, false);
+}
+
+int asynchat_close_in_stages(struct asynchat_channel *ch)
+{
+    int error = asynchat_close_when_done(ch);
+    if (!error)
+        ch->stages = true;
+    return error;
+}
+
+/* Once told to close, the channel does that. */
+int asynchat_shutdown_write(struct asynchat_channel *ch)
+{
+    return close_output(ch, ch && (!ch->out.queue.ends || ch->shuts));
+}
+
+void asynchat_keep_open(struct asynchat_channel *ch)
+{
+    if (ch && ch->state == CHANNEL_SENDING &&
+        ch->transport.ended == ASYNCHAT_EOF && ch->status == ASYNCHAT_EOF)
+        ch->half_open = true;
+}
+
+/* What has arrived by now is received before, since its peer can hope for an
+ * answer. A channel that is just running is woken once more. */
+void asynchat__channel_leaves(struct asynchat_channel *ch)
+{
+    size_t arrived = asynchat__transport_arrived(&ch->transport);
+    ch->transport.until = (uint32_t)(ch->in.received + arrived);
+    ch->transport.ops->look(&ch->transport);
+}
+
+int asynchat_close_between_messages(struct asynchat_channel *ch)
+{
+    if (!ch)
+        return -EINVAL;
+    if (ch->state >= CHANNEL_ENDED)
+        return ASYNCHAT_ECLOSED;
+    ch->between = true;
+    asynchat__channel_leaves(ch);
+    return 0;
+}
