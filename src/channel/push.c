@@ -307,3 +307,19 @@ void asynchat_resume_producer(struct asynchat_channel *ch)
     ch->out.waiting = false;
     asynchat__channel_wake(ch);
 }
+
+void asynchat_discard_buffers(struct asynchat_channel *ch)
+{
+    if (!ch || ch->state >= CHANNEL_ENDED)
+        return;
+    bool running = channel_keep(ch); /* release callbacks may also push, those
+                                        of references in the input as well:
+                                        that stays */
+    if (ch->state == CHANNEL_OPEN || ch->half_open)
+        asynchat__channel_linger_stop(ch);
+    ch->stages = false;
+    ch->between = false;
+    asynchat__channel_out_discard(ch);
+    asynchat__channel_in_discard(ch);
+    asynchat__channel_let_go(ch, running);
+}
