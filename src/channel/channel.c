@@ -358,7 +358,7 @@ int asynchat_channel_new(struct bufferevent *bev, unsigned flags,
     return 0;
 }
 
-/* --- ending, by the program --- */
+/* --- freeing --- */
 
 void asynchat_channel_free(struct asynchat_channel *ch)
 {

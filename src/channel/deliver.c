@@ -44,19 +44,11 @@ void asynchat__channel_in_free(struct channel_in *in)
 
 /* --- messages in a wake-up --- */
 
-/* What a wake-up may deliver, and has delivered at its end, is all that messages
- * are counted by. */
-static void in_begin_turn(struct channel_in *in)
-{
-    in->messages += in->allowed - in->turn;
-    in->allowed = in->turn = in->budget;
-}
-
 /* Without a budget only the counter is full. */
 static APART void in_end_turn(struct asynchat_channel *ch)
 {
     if (ch->in.budget == UINT_MAX)
-        in_begin_turn(&ch->in);
+        channel_in_begin_turn(&ch->in);
     else
         asynchat__channel_pause(ch, PAUSE_TURN);
 }
@@ -347,7 +339,7 @@ void asynchat__channel_in_run(struct asynchat_channel *ch)
 {
     struct transport *t = &ch->transport;
     ch->in.received += t->received;
-    in_begin_turn(&ch->in);
+    channel_in_begin_turn(&ch->in);
     if (t->received > 0 && !ch->in.waits) {
         in_run_received(ch);
     } else {
@@ -392,63 +384,4 @@ void asynchat__channel_in_discard(struct asynchat_channel *ch)
     ch->in.discarded = true;
     if (!ch->in.cursor && !ch->in.draining)
         in_discarded(ch);
-}
-
-/* --- sizes --- */
-
-/* The transport reads no more than that, and an evbuffer that holds more is
- * delivered in such pieces. */
-int asynchat_set_in_buffer_size(struct asynchat_channel *ch, size_t size)
-{
-    if (!ch || size == 0 || size > ASYNCHAT_BUFFER_SIZE_MAX)
-        return -EINVAL;
-    asynchat__framer_piece(&ch->in.framer, ch->in.cursor, (uint32_t)size);
-    if (!ch->rate || size < ch->transport.read_size)
-        ch->transport.read_size = (unsigned)size;
-    return 0;
-}
-
-size_t asynchat_get_in_buffer_size(const struct asynchat_channel *ch)
-{
-    return ch ? ch->in.framer.piece : 0;
-}
-
-int asynchat_set_message_budget(struct asynchat_channel *ch, unsigned messages)
-{
-    if (!ch || messages == 0)
-        return -EINVAL;
-    int error = asynchat__channel_time_make(ch);
-    if (error)
-        return error;
-    ch->in.budget = messages;
-    in_begin_turn(&ch->in);
-    return 0;
-}
-
-unsigned asynchat_get_message_budget(const struct asynchat_channel *ch)
-{
-    return ch ? ch->in.budget : 0;
-}
-
-int asynchat_set_message_limit(struct asynchat_channel *ch, size_t limit)
-{
-    if (!ch || limit == 0)
-        return -EINVAL;
-    struct framer *f = &ch->in.framer;
-    asynchat__framer_limit(f, ch->in.cursor, limit, f->drops);
-    return 0;
-}
-
-size_t asynchat_get_message_limit(const struct asynchat_channel *ch)
-{
-    return ch ? ch->in.framer.limit : 0;
-}
-
-size_t asynchat_get_collected(const struct asynchat_channel *ch,
-                              const void **data)
-{
-    bool keeps = ch && ch->handler->message && ch->in.framer.have > 0;
-    if (data)
-        *data = keeps ? ch->in.message.bytes : NULL;
-    return keeps ? (size_t)ch->in.framer.have : 0;
 }

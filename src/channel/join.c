@@ -98,30 +98,3 @@ int asynchat_join(struct asynchat_channel *ch, struct asynchat_channel *other)
     pressure_join(other, ch);
     return 0;
 }
-
-/* --- sizes --- */
-
-int asynchat_set_output_marks(struct asynchat_channel *ch, size_t low,
-                              size_t high)
-{
-    if (!ch || low >= high)
-        return -EINVAL;
-    ch->out.low = low;
-    ch->out.high = high;
-    asynchat__channel_wake(ch);
-    return 0;
-}
-
-int asynchat_set_output_limit(struct asynchat_channel *ch, size_t limit)
-{
-    if (!ch || limit == 0)
-        return -EINVAL;
-    ch->out.limit = limit;
-    asynchat__channel_out_room(ch);
-    return 0;
-}
-
-size_t asynchat_get_output_limit(const struct asynchat_channel *ch)
-{
-    return ch ? ch->out.limit : 0;
-}

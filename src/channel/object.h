@@ -369,7 +369,15 @@ void asynchat__channel_in_run(struct asynchat_channel *ch);
  * cut off. */
 int asynchat__channel_in_finish(struct asynchat_channel *ch);
 
-/* So many messages were delivered, or dropped. */
+/* Messages are not counted one by one: a wake-up's count is its budget minus what
+ * is left of it at the end. */
+static inline void channel_in_begin_turn(struct channel_in *in)
+{
+    in->messages += in->allowed - in->turn;
+    in->allowed = in->turn = in->budget;
+}
+
+/* How many messages were delivered or dropped. */
 static inline uint64_t channel_messages(const struct asynchat_channel *ch)
 {
     return ch->in.messages + (uint32_t)(ch->in.allowed - ch->in.turn);

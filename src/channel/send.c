@@ -368,18 +368,3 @@ size_t asynchat__channel_out_now(struct asynchat_channel *ch, const void *data,
     }
     return sent;
 }
-
-/* --- the size --- */
-
-int asynchat_set_out_buffer_size(struct asynchat_channel *ch, size_t size)
-{
-    if (!ch || size == 0 || size > ASYNCHAT_BUFFER_SIZE_MAX)
-        return -EINVAL;
-    ch->out.chunk = (uint32_t)size;
-    return 0;
-}
-
-size_t asynchat_get_out_buffer_size(const struct asynchat_channel *ch)
-{
-    return ch ? ch->out.chunk : 0;
-}

@@ -123,3 +123,102 @@ int asynchat_set_timeouts(struct asynchat_channel *ch,
         asynchat__channel_time_limits(ch, times);
     return error;
 }
+
+/* --- sizes and limits of the input --- */
+
+/* The transport reads no more than that, and an evbuffer that holds more is
+ * delivered in such pieces. */
+int asynchat_set_in_buffer_size(struct asynchat_channel *ch, size_t size)
+{
+    if (!ch || size == 0 || size > ASYNCHAT_BUFFER_SIZE_MAX)
+        return -EINVAL;
+    asynchat__framer_piece(&ch->in.framer, ch->in.cursor, (uint32_t)size);
+    if (!ch->rate || size < ch->transport.read_size)
+        ch->transport.read_size = (unsigned)size;
+    return 0;
+}
+
+size_t asynchat_get_in_buffer_size(const struct asynchat_channel *ch)
+{
+    return ch ? ch->in.framer.piece : 0;
+}
+
+int asynchat_set_message_budget(struct asynchat_channel *ch, unsigned messages)
+{
+    if (!ch || messages == 0)
+        return -EINVAL;
+    int error = asynchat__channel_time_make(ch);
+    if (error)
+        return error;
+    ch->in.budget = messages;
+    channel_in_begin_turn(&ch->in);
+    return 0;
+}
+
+unsigned asynchat_get_message_budget(const struct asynchat_channel *ch)
+{
+    return ch ? ch->in.budget : 0;
+}
+
+int asynchat_set_message_limit(struct asynchat_channel *ch, size_t limit)
+{
+    if (!ch || limit == 0)
+        return -EINVAL;
+    struct framer *f = &ch->in.framer;
+    asynchat__framer_limit(f, ch->in.cursor, limit, f->drops);
+    return 0;
+}
+
+size_t asynchat_get_message_limit(const struct asynchat_channel *ch)
+{
+    return ch ? ch->in.framer.limit : 0;
+}
+
+size_t asynchat_get_collected(const struct asynchat_channel *ch,
+                              const void **data)
+{
+    bool keeps = ch && ch->handler->message && ch->in.framer.have > 0;
+    if (data)
+        *data = keeps ? ch->in.message.bytes : NULL;
+    return keeps ? (size_t)ch->in.framer.have : 0;
+}
+
+/* --- sizes and limits of the output --- */
+
+int asynchat_set_out_buffer_size(struct asynchat_channel *ch, size_t size)
+{
+    if (!ch || size == 0 || size > ASYNCHAT_BUFFER_SIZE_MAX)
+        return -EINVAL;
+    ch->out.chunk = (uint32_t)size;
+    return 0;
+}
+
+size_t asynchat_get_out_buffer_size(const struct asynchat_channel *ch)
+{
+    return ch ? ch->out.chunk : 0;
+}
+
+int asynchat_set_output_marks(struct asynchat_channel *ch, size_t low,
+                              size_t high)
+{
+    if (!ch || low >= high)
+        return -EINVAL;
+    ch->out.low = low;
+    ch->out.high = high;
+    asynchat__channel_wake(ch);
+    return 0;
+}
+
+int asynchat_set_output_limit(struct asynchat_channel *ch, size_t limit)
+{
+    if (!ch || limit == 0)
+        return -EINVAL;
+    ch->out.limit = limit;
+    asynchat__channel_out_room(ch);
+    return 0;
+}
+
+size_t asynchat_get_output_limit(const struct asynchat_channel *ch)
+{
+    return ch ? ch->out.limit : 0;
+}
