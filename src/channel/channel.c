@@ -132,7 +132,7 @@ static APART void channel_input_over(struct asynchat_channel *ch)
         return;
     if (ch->state == CHANNEL_OPEN && status == ASYNCHAT_EOF)
         asynchat__channel_stop(ch, status, cut_off);
-    else if (ch->state == CHANNEL_RECEIVING && !ch->shuts)
+    else if (ch->state == CHANNEL_RECEIVING && ch->half != HALF_SHUT)
         asynchat__channel_end(ch, ch->transport.broken);
     else if (ch->state == CHANNEL_RECEIVING && status == ASYNCHAT_EOF)
         channel_both_over(ch, cut_off);
@@ -153,7 +153,7 @@ static void channel_watch(struct asynchat_channel *ch)
     else if (channel_receives(ch) && ch->in.paused != PAUSE_TURN)
         how = TRANSPORT_WATCH;
     if (ch->transport.ended && how != TRANSPORT_WATCH)
-        how = ch->half_open ? TRANSPORT_WATCH : TRANSPORT_STOP;
+        how = ch->half == HALF_KEPT ? TRANSPORT_WATCH : TRANSPORT_STOP;
     bool begins = how == TRANSPORT_READ && ch->transport.reading != how;
     if (ch->transport.ops->read(&ch->transport, how) < 0)
         asynchat__channel_end(ch, -ENOMEM);

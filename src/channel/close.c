@@ -38,7 +38,10 @@ static int close_output(struct asynchat_channel *ch, bool shuts)
     if (ch->state != CHANNEL_CONNECTING && !channel_sends(ch))
         return ASYNCHAT_ECLOSED;
     ch->out.queue.ends = true;
-    ch->shuts = shuts;
+    if (shuts && ch->half != HALF_KEPT)
+        asynchat__channel_halve(ch, HALF_SHUT);
+    else if (ch->half == HALF_SHUT)
+        asynchat__channel_halve(ch, HALF_NEITHER);
     channel_out_busy(ch);
     asynchat__channel_wake(ch);
     return 0;
@@ -47,7 +50,7 @@ static int close_output(struct asynchat_channel *ch, bool shuts)
 /* All is done already when the output was ended before. */
 int asynchat_close_when_done(struct asynchat_channel *ch)
 {
-    if (ch && ch->shuts && ch->state == CHANNEL_RECEIVING) {
+    if (ch && ch->half == HALF_SHUT && ch->state == CHANNEL_RECEIVING) {
         asynchat_close(ch);
         return 0;
     }
@@ -57,22 +60,23 @@ int asynchat_close_when_done(struct asynchat_channel *ch)
 int asynchat_close_in_stages(struct asynchat_channel *ch)
 {
     int error = asynchat_close_when_done(ch);
-    if (!error)
-        ch->stages = true;
+    if (!error && ch->half != HALF_KEPT)
+        asynchat__channel_halve(ch, HALF_STAGES);
     return error;
 }
 
 /* Once told to close, the channel does that. */
 int asynchat_shutdown_write(struct asynchat_channel *ch)
 {
-    return close_output(ch, ch && (!ch->out.queue.ends || ch->shuts));
+    return close_output(ch,
+                        ch && (!ch->out.queue.ends || ch->half == HALF_SHUT));
 }
 
 void asynchat_keep_open(struct asynchat_channel *ch)
 {
     if (ch && ch->state == CHANNEL_SENDING &&
         ch->transport.ended == ASYNCHAT_EOF && ch->status == ASYNCHAT_EOF)
-        ch->half_open = true;
+        asynchat__channel_halve(ch, HALF_KEPT);
 }
 
 /* What has arrived by now is received before, since its peer can hope for an
@@ -90,7 +94,8 @@ int asynchat_close_between_messages(struct asynchat_channel *ch)
         return -EINVAL;
     if (ch->state >= CHANNEL_ENDED)
         return ASYNCHAT_ECLOSED;
-    ch->between = true;
+    if (asynchat__channel_may_leave(ch->leave, LEAVE_BETWEEN))
+        asynchat__channel_take_leave(ch, LEAVE_BETWEEN);
     asynchat__channel_leaves(ch);
     return 0;
 }

@@ -19,7 +19,7 @@ struct channel_rate;
 struct channel_time;
 struct channel_transcript;
 
-/* Changed in channel.c alone:
+/* Changed by asynchat__channel_enter() alone:
  *
  *                       +--------------------+
  *                       |                    v
@@ -38,6 +38,25 @@ enum channel_state {
                           until it has seen our end */
     CHANNEL_ENDED,     /* handle_close is due */
     CHANNEL_FREED      /* no callback runs any more */
+};
+
+/* Which half of the connection ends before the other. Changed by
+ * asynchat__channel_halve() alone. */
+enum channel_half {
+    HALF_NEITHER, /* the peer's end ends the channel, when all is sent */
+    HALF_KEPT,    /* the peer's end does not: this side's output goes on */
+    HALF_SHUT,    /* when all is sent the output ends, and the input goes on */
+    HALF_STAGES   /* when all is sent, and before the peer has sent all */
+};
+
+/* How far a channel that is to end between two messages has come. Changed by
+ * asynchat__channel_take_leave() alone. */
+enum channel_leave {
+    LEAVE_NOT,
+    LEAVE_BETWEEN,  /* the program has asked for it */
+    LEAVE_STOPPING, /* its owner stops */
+    LEAVE_TOLD,     /* its owner stops, and handle_stopping sees to the rest */
+    LEAVE_NOW       /* its owner has no more patience */
 };
 
 /* Why the input is not delivered: any of these, and they add up. */
@@ -125,16 +144,10 @@ struct asynchat_channel {
     unsigned linger;                       /* milliseconds */
     int status;                            /* for handle_close */
     enum channel_state state;
-    bool
-        half_open; /* the peer's end is not the channel's: its output goes on, */
-    bool shuts;    /* or, once all is sent, its input */
-    bool stages;   /* it may close before the peer has sent all */
-    bool running;  /* inside a wake-up, at whose end what was pushed is sent */
-    bool expired;  /* inside a wake-up that the timer has begun */
-    bool between;  /* it ends between messages: the program asked for that, */
-    bool stopping; /* or its owner stops, */
-    bool told;     /* unless the program was told to see to it; */
-    bool over;     /* or now, whatever it does */
+    enum channel_half half;
+    enum channel_leave leave;
+    bool running; /* inside a wake-up, at whose end what was pushed is sent */
+    bool expired; /* inside a wake-up that the timer has begun */
     bool awaited; /* it came as its owner stopped, and may not have asked yet */
     bool calm;    /* it was, after the wake-up before, and its timer is set */
 };
@@ -143,7 +156,7 @@ struct asynchat_channel {
 static inline bool channel_closing(const struct asynchat_channel *ch)
 {
     return ch->out.queue.ends ||
-           (ch->state == CHANNEL_SENDING && !ch->half_open);
+           (ch->state == CHANNEL_SENDING && ch->half != HALF_KEPT);
 }
 
 /* --- channel --- */
@@ -155,9 +168,21 @@ bool asynchat__channel_is_error(int status);
 void asynchat__channel_log(const struct asynchat_channel *ch,
                            enum asynchat_log_level level, const char *text);
 
-/* From one state to another. */
+/* The setters of what changes by rules. One that is asked for what the rules forbid
+ * changes nothing, and in a debug build ends the process. */
 void asynchat__channel_enter(struct asynchat_channel *ch,
                              enum channel_state state);
+void asynchat__channel_halve(struct asynchat_channel *ch,
+                             enum channel_half half);
+void asynchat__channel_take_leave(struct asynchat_channel *ch,
+                                  enum channel_leave leave);
+
+/* The rules: whether the one may follow the other. Everything may follow itself. */
+bool asynchat__channel_may_enter(enum channel_state from,
+                                 enum channel_state to);
+bool asynchat__channel_may_halve(enum channel_half from, enum channel_half to);
+bool asynchat__channel_may_leave(enum channel_leave from,
+                                 enum channel_leave to);
 
 /* The one way in which a channel ends. The first status stays. */
 void asynchat__channel_end(struct asynchat_channel *ch, int status);
@@ -259,7 +284,7 @@ void asynchat__channels_end(struct asynchat_channel *list);
 
 static inline bool channel_is_leaving(const struct asynchat_channel *ch)
 {
-    return ch->between || ch->stopping;
+    return ch->leave != LEAVE_NOT;
 }
 
 /* What has arrived by now is received before the channel ends. */

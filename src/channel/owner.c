@@ -42,7 +42,8 @@ void asynchat__channels_disown(struct asynchat_channel *list)
 void asynchat__channels_stop(struct asynchat_channel *list)
 {
     for (; list; list = list->next) {
-        list->stopping = true;
+        if (list->leave == LEAVE_NOT)
+            asynchat__channel_take_leave(list, LEAVE_STOPPING);
         asynchat__channel_leaves(list);
     }
 }
@@ -50,7 +51,7 @@ void asynchat__channels_stop(struct asynchat_channel *list)
 void asynchat__channels_end(struct asynchat_channel *list)
 {
     for (; list; list = list->next) {
-        list->over = true;
+        asynchat__channel_take_leave(list, LEAVE_NOW);
         list->transport.ops->wake(&list->transport);
     }
 }
@@ -61,11 +62,11 @@ static bool is_ending(const struct asynchat_channel *ch)
 {
     switch (ch->state) {
     case CHANNEL_OPEN:
-        return ch->out.queue.ends && !ch->shuts;
+        return ch->out.queue.ends && ch->half != HALF_SHUT;
     case CHANNEL_SENDING:
-        return ch->out.queue.ends || !ch->half_open;
+        return ch->out.queue.ends || ch->half != HALF_KEPT;
     default:
-        return ch->state != CHANNEL_RECEIVING || !ch->shuts;
+        return ch->state != CHANNEL_RECEIVING || ch->half != HALF_SHUT;
     }
 }
 
@@ -104,17 +105,17 @@ static void channel_over(struct asynchat_channel *ch)
 /* Whether the program has to be told, and sees to the rest. */
 static bool is_to_be_told(const struct asynchat_channel *ch)
 {
-    return ch->handler->handle_stopping && !ch->between;
+    return ch->handler->handle_stopping && ch->leave != LEAVE_BETWEEN;
 }
 
 void asynchat__channel_stopping(struct asynchat_channel *ch)
 {
     bool ending = is_ending(ch), arriving = is_arriving(ch);
-    bool told = ch->told;
-    if (ch->over) {
+    bool told = ch->leave == LEAVE_TOLD;
+    if (ch->leave == LEAVE_NOW) {
         channel_over(ch);
     } else if (!ending && is_to_be_told(ch)) {
-        ch->told = true;
+        asynchat__channel_take_leave(ch, LEAVE_TOLD);
         if (!told)
             ch->handler->handle_stopping(ch, ch->arg);
     } else if (!ending && !arriving && is_between_messages(ch)) {

@@ -315,10 +315,12 @@ void asynchat_discard_buffers(struct asynchat_channel *ch)
     bool running = channel_keep(ch); /* release callbacks may also push, those
                                         of references in the input as well:
                                         that stays */
-    if (ch->state == CHANNEL_OPEN || ch->half_open)
+    if (ch->state == CHANNEL_OPEN || ch->half == HALF_KEPT)
         asynchat__channel_linger_stop(ch);
-    ch->stages = false;
-    ch->between = false;
+    if (ch->half == HALF_STAGES)
+        asynchat__channel_halve(ch, HALF_NEITHER);
+    if (ch->leave == LEAVE_BETWEEN)
+        asynchat__channel_take_leave(ch, LEAVE_NOT);
     asynchat__channel_out_discard(ch);
     asynchat__channel_in_discard(ch);
     asynchat__channel_let_go(ch, running);

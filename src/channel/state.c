@@ -2,6 +2,7 @@
  * Tested by tests/test_channel.c. SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include <asynchat/error.h>
@@ -41,16 +42,100 @@ static void channel_explain(struct asynchat_channel *ch, int status)
         ch->handler->handle_error(ch, status, ch->arg);
 }
 
-/* From one state to another. */
+/* --- the rules --- */
+
+#define TO(what) (1u << (what))
+
+static bool is_allowed(const unsigned *rules, unsigned from, unsigned to)
+{
+    return from == to || (rules[from] & TO(to));
+}
+
+bool asynchat__channel_may_enter(enum channel_state from, enum channel_state to)
+{
+    enum { END = TO(CHANNEL_ENDED) | TO(CHANNEL_FREED) };
+    static const unsigned rules[] = {
+        [CHANNEL_CONNECTING] = TO(CHANNEL_OPEN) | END,
+        [CHANNEL_OPEN] = TO(CHANNEL_SENDING) | TO(CHANNEL_RECEIVING) |
+                         TO(CHANNEL_LINGERING) | END,
+        [CHANNEL_SENDING] = TO(CHANNEL_LINGERING) | END,
+        [CHANNEL_RECEIVING] = END,
+        [CHANNEL_LINGERING] = END,
+        [CHANNEL_ENDED] = TO(CHANNEL_FREED),
+        [CHANNEL_FREED] = 0,
+    };
+    return is_allowed(rules, from, to);
+}
+
+/* The peer's end is not the channel's: only an error, which ends both, takes that
+ * back. */
+bool asynchat__channel_may_halve(enum channel_half from, enum channel_half to)
+{
+    static const unsigned rules[] = {
+        [HALF_NEITHER] = TO(HALF_KEPT) | TO(HALF_SHUT) | TO(HALF_STAGES),
+        [HALF_KEPT] = TO(HALF_NEITHER),
+        [HALF_SHUT] = TO(HALF_NEITHER) | TO(HALF_KEPT) | TO(HALF_STAGES),
+        [HALF_STAGES] = TO(HALF_NEITHER),
+    };
+    return is_allowed(rules, from, to);
+}
+
+/* Only what the program has asked for itself can be taken back. */
+bool asynchat__channel_may_leave(enum channel_leave from, enum channel_leave to)
+{
+    static const unsigned rules[] = {
+        [LEAVE_NOT] = TO(LEAVE_BETWEEN) | TO(LEAVE_STOPPING) | TO(LEAVE_NOW),
+        [LEAVE_BETWEEN] = TO(LEAVE_NOT) | TO(LEAVE_NOW),
+        [LEAVE_STOPPING] = TO(LEAVE_BETWEEN) | TO(LEAVE_TOLD) | TO(LEAVE_NOW),
+        [LEAVE_TOLD] = TO(LEAVE_BETWEEN) | TO(LEAVE_NOW),
+        [LEAVE_NOW] = 0,
+    };
+    return is_allowed(rules, from, to);
+}
+
+/* --- the setters --- */
+
+static bool refuses(bool allowed)
+{
+    assert(allowed);
+    return !allowed;
+}
+
+void asynchat__channel_halve(struct asynchat_channel *ch,
+                             enum channel_half half)
+{
+    if (!refuses(asynchat__channel_may_halve(ch->half, half)))
+        ch->half = half;
+}
+
+void asynchat__channel_take_leave(struct asynchat_channel *ch,
+                                  enum channel_leave leave)
+{
+    if (!refuses(asynchat__channel_may_leave(ch->leave, leave)))
+        ch->leave = leave;
+}
+
+/* If that is how it is halved. */
+static void state_halve_back(struct asynchat_channel *ch,
+                             enum channel_half from)
+{
+    if (ch->half == from)
+        asynchat__channel_halve(ch, HALF_NEITHER);
+}
+
 void asynchat__channel_enter(struct asynchat_channel *ch,
                              enum channel_state state)
 {
+    if (refuses(asynchat__channel_may_enter(ch->state, state)))
+        return;
     ch->state = state;
     channel_in_look(ch);
     channel_out_busy(ch);
     if (state >= CHANNEL_ENDED)
         asynchat__channel_part(ch);
 }
+
+/* --- ending --- */
 
 /* The only way to ENDED. handle_close does not come from here, but at the end
  * of the wake-up, so that whoever called this may still look at the channel. */
@@ -75,8 +160,9 @@ void asynchat__channel_stop(struct asynchat_channel *ch, int status,
     }
     asynchat__channel_enter(ch, CHANNEL_SENDING);
     if (asynchat__channel_is_error(status))
-        ch->half_open = false;
-    if (asynchat__channel_is_error(status) || !ch->out.queue.ends || ch->shuts)
+        state_halve_back(ch, HALF_KEPT);
+    if (asynchat__channel_is_error(status) || !ch->out.queue.ends ||
+        ch->half == HALF_SHUT)
         channel_explain(ch, status);
     if (status == ASYNCHAT_EOF && ch->handler->handle_eof)
         ch->handler->handle_eof(ch, cut_off, ch->arg);
@@ -97,7 +183,7 @@ void asynchat__channel_broken(struct asynchat_channel *ch, int error)
     bool reset = error == -EPIPE || error == -ECONNRESET;
     asynchat__channel_out_discard(ch);
     asynchat__channel_pressure(ch);
-    ch->shuts = false;
+    state_halve_back(ch, HALF_SHUT);
     if (ch->state != CHANNEL_OPEN || !reset || ch->transport.ended ||
         !ch->transport.ops->is_socket) {
         asynchat__channel_end(ch, error);
@@ -121,8 +207,8 @@ static void channel_shut(struct asynchat_channel *ch)
  * of another the program may know that it does. */
 void asynchat__channel_sent(struct asynchat_channel *ch)
 {
-    bool more = ch->status == ASYNCHAT_ETOOLONG || ch->stages;
-    if (ch->shuts && ch->state == CHANNEL_OPEN) {
+    bool more = ch->status == ASYNCHAT_ETOOLONG || ch->half == HALF_STAGES;
+    if (ch->half == HALF_SHUT && ch->state == CHANNEL_OPEN) {
         channel_shut(ch);
         return;
     }

@@ -53,7 +53,7 @@ static void time_clocks_changed(struct asynchat_channel *ch)
 static bool time_is_reading(const struct asynchat_channel *ch)
 {
     bool open = ch->state == CHANNEL_OPEN ||
-                (ch->state == CHANNEL_RECEIVING && ch->shuts);
+                (ch->state == CHANNEL_RECEIVING && ch->half == HALF_SHUT);
     return open && !ch->in.paused;
 }
 

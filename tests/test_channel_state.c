@@ -1,0 +1,137 @@
+/* What may follow what: the state of a channel, its halves, and how it takes leave.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "channel/object.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* One row for each that there may be before, one letter for each that may follow:
+ * "x" may. */
+static void check_rules(const char *const *rows, unsigned count,
+                        bool (*may)(unsigned from, unsigned to))
+{
+    for (unsigned from = 0; from < count; from++) {
+        char found[16] = "";
+        for (unsigned to = 0; to < count; to++)
+            found[to] = may(from, to) ? 'x' : '-';
+        assert_string_equal(found, rows[from]);
+    }
+}
+
+static bool may_enter(unsigned from, unsigned to)
+{
+    return asynchat__channel_may_enter(from, to);
+}
+
+/* As the diagram in channel/object.h has it. */
+static void the_states_follow_each_other(void **state)
+{
+    static const char *const rows[] = {
+        [CHANNEL_CONNECTING] = "xx---xx", [CHANNEL_OPEN] = "-xxxxxx",
+        [CHANNEL_SENDING] = "--x-xxx",    [CHANNEL_RECEIVING] = "---x-xx",
+        [CHANNEL_LINGERING] = "----xxx",  [CHANNEL_ENDED] = "-----xx",
+        [CHANNEL_FREED] = "------x"};
+    (void)state;
+    check_rules(rows, COUNT(rows), may_enter);
+}
+
+static bool may_halve(unsigned from, unsigned to)
+{
+    return asynchat__channel_may_halve(from, to);
+}
+
+static void a_half_that_is_kept_is_not_shut(void **state)
+{
+    static const char *const rows[] = {[HALF_NEITHER] = "xxxx",
+                                       [HALF_KEPT] = "xx--",
+                                       [HALF_SHUT] = "xxxx",
+                                       [HALF_STAGES] = "x--x"};
+    (void)state;
+    check_rules(rows, COUNT(rows), may_halve);
+}
+
+static bool may_leave(unsigned from, unsigned to)
+{
+    return asynchat__channel_may_leave(from, to);
+}
+
+static void only_the_program_takes_leave_back(void **state)
+{
+    static const char *const rows[] = {[LEAVE_NOT] = "xxx-x",
+                                       [LEAVE_BETWEEN] = "xx--x",
+                                       [LEAVE_STOPPING] = "-xxxx",
+                                       [LEAVE_TOLD] = "-x-xx",
+                                       [LEAVE_NOW] = "----x"};
+    (void)state;
+    check_rules(rows, COUNT(rows), may_leave);
+}
+
+/* --- the setters --- */
+
+static void set_what_is_forbidden(struct asynchat_channel *ch)
+{
+    ch->half = HALF_STAGES;
+    asynchat__channel_halve(ch, HALF_SHUT);
+    if (ch->half != HALF_STAGES)
+        _exit(1);
+    ch->leave = LEAVE_NOW;
+    asynchat__channel_take_leave(ch, LEAVE_NOT);
+    if (ch->leave != LEAVE_NOW)
+        _exit(2);
+    ch->state = CHANNEL_LINGERING;
+    asynchat__channel_enter(ch, CHANNEL_OPEN);
+    _exit(ch->state == CHANNEL_LINGERING ? 0 : 3);
+}
+
+/* A build for debugging ends by assert(3). */
+static void what_is_forbidden_is_refused(void **state)
+{
+    int status;
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        close(STDERR_FILENO);
+        set_what_is_forbidden(calloc(1, sizeof(struct asynchat_channel)));
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true((WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+                (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT));
+}
+
+static void what_is_allowed_is_done(void **state)
+{
+    struct asynchat_channel *ch = calloc(1, sizeof *ch);
+    (void)state;
+    assert_non_null(ch);
+    asynchat__channel_halve(ch, HALF_STAGES);
+    assert_int_equal(ch->half, HALF_STAGES);
+    asynchat__channel_take_leave(ch, LEAVE_BETWEEN);
+    assert_int_equal(ch->leave, LEAVE_BETWEEN);
+    asynchat__channel_take_leave(ch, LEAVE_NOT);
+    assert_int_equal(ch->leave, LEAVE_NOT);
+    free(ch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_states_follow_each_other),
+        cmocka_unit_test(a_half_that_is_kept_is_not_shut),
+        cmocka_unit_test(only_the_program_takes_leave_back),
+        cmocka_unit_test(what_is_forbidden_is_refused),
+        cmocka_unit_test(what_is_allowed_is_done),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
