@@ -19,18 +19,19 @@ void asynchat__channel_pressure_init(struct channel_out *out)
 
 void asynchat__channel_press(struct asynchat_channel *ch)
 {
-    if (ch->out.pressed || asynchat_get_queued(ch) <= ch->out.high)
+    if (ch->out.pressure != PRESSURE_NONE ||
+        asynchat_get_queued(ch) <= ch->out.high)
         return;
-    ch->out.pressed = true;
+    ch->out.pressure = PRESSURE_HIGH;
     if (ch->joined)
         asynchat__channel_pause(ch->joined, PAUSE_PRESSURE);
 }
 
 static void pressure_tell(struct asynchat_channel *ch)
 {
-    if (ch->out.told)
+    if (ch->out.pressure == PRESSURE_TOLD)
         return;
-    ch->out.told = true;
+    ch->out.pressure = PRESSURE_TOLD;
     ch->out.pressures++;
     probe_pressure(ch, asynchat_get_queued(ch));
     if (!channel_closing(ch) && ch->handler->handle_pressure)
@@ -41,10 +42,9 @@ static void pressure_ends(struct asynchat_channel *ch)
 {
     bool busy = ch->out.busy;
     ch->out.busy = false;
-    if (ch->out.pressed && ch->joined)
+    if (ch->out.pressure != PRESSURE_NONE && ch->joined)
         asynchat__channel_resume(ch->joined, PAUSE_PRESSURE);
-    ch->out.pressed = false;
-    ch->out.told = false;
+    ch->out.pressure = PRESSURE_NONE;
     if (busy && !channel_closing(ch) && ch->handler->handle_drained)
         ch->handler->handle_drained(ch, ch->arg);
 }
@@ -80,7 +80,7 @@ static void pressure_join(struct asynchat_channel *ch,
                           struct asynchat_channel *other)
 {
     ch->joined = other;
-    if (ch->out.pressed)
+    if (ch->out.pressure != PRESSURE_NONE)
         asynchat__channel_pause(other, PAUSE_PRESSURE);
 }
 

@@ -92,6 +92,13 @@ struct channel_in {
 #define CHANNEL_LINGER 30000
 #define CHANNEL_CONNECT_TIME 60000
 
+/* What the marks say. */
+enum out_pressure {
+    PRESSURE_NONE,
+    PRESSURE_HIGH, /* the high mark was passed, and the low one not yet */
+    PRESSURE_TOLD  /* and the program knows */
+};
+
 /* Output: from the queue into the evbuffer, and on. */
 struct channel_out {
     struct outq queue;
@@ -100,8 +107,7 @@ struct channel_out {
     bool idle;      /* nothing is queued, waits to be sent, or is due then */
     bool waiting;   /* the first producer answered ASYNCHAT_LATER */
     bool busy;      /* handle_drained is due at the low mark */
-    bool pressed;   /* the high mark was passed, and the low one not yet */
-    bool told;      /* and the program knows */
+    enum out_pressure pressure;
     uint8_t writes; /* so many were made in this wake-up; 0 between them, unless
                          a push has made some */
     size_t left;    /* what was in the evbuffer after the last wake-up */
