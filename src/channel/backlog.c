@@ -13,26 +13,23 @@ bool asynchat__channel_out_empty(const struct asynchat_channel *ch)
 void asynchat__channel_out_discard(struct asynchat_channel *ch)
 {
     struct outq_entry *entries = asynchat__outq_take(&ch->out.queue);
-    ch->out.waiting = false;
     ch->out.busy = false;
     asynchat__transport_discard(&ch->transport);
     asynchat__outq_free(&ch->out.queue, entries);
 }
 
-struct out_lending asynchat__channel_out_lend(struct asynchat_channel *ch,
-                                              size_t left)
+struct transport_lending asynchat__channel_out_lend(struct asynchat_channel *ch,
+                                                    size_t left)
 {
-    struct out_lending before;
-    before.queue = asynchat__outq_lend(&ch->out.queue);
-    before.output = asynchat__transport_lend(&ch->transport, left);
-    return before;
+    asynchat__outq_lend(&ch->out.queue);
+    return asynchat__transport_lend(&ch->transport, left);
 }
 
 void asynchat__channel_out_take_back(struct asynchat_channel *ch,
-                                     struct out_lending before)
+                                     struct transport_lending before)
 {
-    asynchat__transport_take_back(&ch->transport, before.output);
-    asynchat__outq_take_back(&ch->out.queue, before.queue);
+    asynchat__transport_take_back(&ch->transport, before);
+    asynchat__outq_take_back(&ch->out.queue);
 }
 
 void asynchat__channel_out_room(struct asynchat_channel *ch)

@@ -11,7 +11,7 @@
 
 void asynchat__channel_pressure_init(struct channel_out *out)
 {
-    out->high = HIGH_MARK;
+    out->marks.high = HIGH_MARK;
     out->limit = OUTPUT_LIMIT;
 }
 
@@ -19,19 +19,13 @@ void asynchat__channel_pressure_init(struct channel_out *out)
 
 void asynchat__channel_press(struct asynchat_channel *ch)
 {
-    if (ch->out.pressure != PRESSURE_NONE ||
-        asynchat_get_queued(ch) <= ch->out.high)
-        return;
-    ch->out.pressure = PRESSURE_HIGH;
-    if (ch->joined)
+    if (asynchat__marks_rise(&ch->out.marks, asynchat_get_queued(ch)) &&
+        ch->joined)
         asynchat__channel_pause(ch->joined, PAUSE_PRESSURE);
 }
 
 static void pressure_tell(struct asynchat_channel *ch)
 {
-    if (ch->out.pressure == PRESSURE_TOLD)
-        return;
-    ch->out.pressure = PRESSURE_TOLD;
     ch->out.pressures++;
     probe_pressure(ch, asynchat_get_queued(ch));
     if (!channel_closing(ch) && ch->handler->handle_pressure)
@@ -42,25 +36,29 @@ static void pressure_ends(struct asynchat_channel *ch)
 {
     bool busy = ch->out.busy;
     ch->out.busy = false;
-    if (ch->out.pressure != PRESSURE_NONE && ch->joined)
+    if (ch->joined)
         asynchat__channel_resume(ch->joined, PAUSE_PRESSURE);
-    ch->out.pressure = PRESSURE_NONE;
     if (busy && !channel_closing(ch) && ch->handler->handle_drained)
         ch->handler->handle_drained(ch, ch->arg);
 }
 
 void asynchat__channel_pressure(struct asynchat_channel *ch)
 {
-    size_t queued = asynchat_get_queued(ch);
     if (ch->state >= CHANNEL_ENDED)
         return;
     asynchat__channel_press(ch);
     if (ch->state == CHANNEL_CONNECTING)
         return; /* handle_connect comes first */
-    if (queued <= ch->out.low)
-        pressure_ends(ch);
-    else if (queued > ch->out.high)
+    switch (asynchat__marks_look(&ch->out.marks, asynchat_get_queued(ch))) {
+    case MARKS_TELL:
         pressure_tell(ch);
+        break;
+    case MARKS_LOW:
+        pressure_ends(ch);
+        break;
+    case MARKS_NOTHING:
+        break;
+    }
 }
 
 /* --- joining --- */
@@ -80,7 +78,7 @@ static void pressure_join(struct asynchat_channel *ch,
                           struct asynchat_channel *other)
 {
     ch->joined = other;
-    if (ch->out.pressure != PRESSURE_NONE)
+    if (ch->out.marks.level != MARKS_CALM)
         asynchat__channel_pause(other, PAUSE_PRESSURE);
 }
 

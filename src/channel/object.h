@@ -12,6 +12,7 @@
 #include "base/address.h"
 #include "loop/loop.h"
 #include "framer/framer.h"
+#include "output/marks.h"
 #include "output/outq.h"
 #include "transport/transport.h"
 
@@ -92,28 +93,19 @@ struct channel_in {
 #define CHANNEL_LINGER 30000
 #define CHANNEL_CONNECT_TIME 60000
 
-/* What the marks say. */
-enum out_pressure {
-    PRESSURE_NONE,
-    PRESSURE_HIGH, /* the high mark was passed, and the low one not yet */
-    PRESSURE_TOLD  /* and the program knows */
-};
-
 /* Output: from the queue into the evbuffer, and on. */
 struct channel_out {
     struct outq queue;
     uint32_t chunk; /* at most so many bytes for each write, and asked of a
                        producer */
     bool idle;      /* nothing is queued, waits to be sent, or is due then */
-    bool waiting;   /* the first producer answered ASYNCHAT_LATER */
     bool busy;      /* handle_drained is due at the low mark */
-    enum out_pressure pressure;
     uint8_t writes; /* so many were made in this wake-up; 0 between them, unless
                          a push has made some */
     size_t left;    /* what was in the evbuffer after the last wake-up */
-    size_t low, high;   /* the marks, */
-    uint64_t pressures; /* and how often the high one was passed */
-    size_t limit;
+    struct marks marks;
+    uint64_t pressures; /* how often the program was told of the high mark */
+    size_t limit;       /* the most bytes that may be queued */
 };
 
 /* Of a channel with times, what a wake-up looks at in any case: the rest is memory
@@ -464,14 +456,10 @@ void asynchat__channel_out_discard(struct asynchat_channel *ch);
  * of the program may run. What that pushes goes behind what is there; what it
  * discards is not counted any more, and goes when the work is done. `left` is
  * how much the output's has then. The first answers what the second needs. */
-struct out_lending {
-    struct transport_lending output;
-    bool queue;
-};
-struct out_lending asynchat__channel_out_lend(struct asynchat_channel *ch,
-                                              size_t left);
+struct transport_lending asynchat__channel_out_lend(struct asynchat_channel *ch,
+                                                    size_t left);
 void asynchat__channel_out_take_back(struct asynchat_channel *ch,
-                                     struct out_lending before);
+                                     struct transport_lending before);
 bool asynchat__channel_out_empty(const struct asynchat_channel *ch);
 
 #endif

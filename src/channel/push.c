@@ -57,7 +57,8 @@ static int push_no_memory(struct asynchat_channel *ch)
 static void push_count(struct asynchat_channel *ch, size_t len)
 {
     struct channel_out *out = &ch->out;
-    if (ch->handler->handle_drained && asynchat_get_queued(ch) + len > out->low)
+    if (ch->handler->handle_drained &&
+        asynchat_get_queued(ch) + len > out->marks.low)
         out->busy = true;
 }
 
@@ -121,7 +122,7 @@ static int push_to(struct asynchat_channel *ch, struct evbuffer *target,
     bool queued = target != ch->transport.output;
     size_t len = what->len - sent, from = evbuffer_get_length(target);
     size_t left = asynchat__transport_left(&ch->transport) + (queued ? 0 : len);
-    struct out_lending before = asynchat__channel_out_lend(ch, left);
+    struct transport_lending before = asynchat__channel_out_lend(ch, left);
     ch->out.queue.size += queued ? len : 0;
     int added = push_add(target, what, sent);
     if (added == 0)
@@ -302,10 +303,8 @@ int asynchat_push_producer(struct asynchat_channel *ch,
 
 void asynchat_resume_producer(struct asynchat_channel *ch)
 {
-    if (!ch || !ch->out.waiting)
-        return;
-    ch->out.waiting = false;
-    asynchat__channel_wake(ch);
+    if (ch && asynchat__outq_resume(&ch->out.queue))
+        asynchat__channel_wake(ch);
 }
 
 void asynchat_discard_buffers(struct asynchat_channel *ch)

@@ -56,7 +56,7 @@ static struct asynchat_producer *out_producer(const struct asynchat_channel *ch)
 /* A producer that writes to the socket itself. */
 static bool out_is_sender(const struct asynchat_channel *ch)
 {
-    return ch->out.queue.first && !ch->out.waiting && out_producer(ch) &&
+    return outq_is_ready(&ch->out.queue) && out_producer(ch) &&
            out_producer(ch)->send &&
            asynchat__transport_socket_fd(&ch->transport) >= 0;
 }
@@ -65,7 +65,6 @@ static bool out_is_sender(const struct asynchat_channel *ch)
 static void out_failed(struct asynchat_channel *ch, int error)
 {
     struct outq_entry *entries = asynchat__outq_take(&ch->out.queue);
-    ch->out.waiting = false;
     asynchat__outq_free(&ch->out.queue, entries);
     asynchat__channel_stop(ch, error, 0);
 }
@@ -73,9 +72,7 @@ static void out_failed(struct asynchat_channel *ch, int error)
 /* ASYNCHAT_MORE and ASYNCHAT_LATER leave the producer where it is: first. */
 static void out_answered(struct asynchat_channel *ch, int answer)
 {
-    if (answer == ASYNCHAT_DONE)
-        asynchat__outq_pop(&ch->out.queue);
-    else if (answer < 0)
+    if (asynchat__outq_answered(&ch->out.queue, answer) && answer < 0)
         out_failed(ch, answer);
 }
 
@@ -86,35 +83,26 @@ static void out_tell(struct asynchat_channel *ch, size_t from)
     size_t now = evbuffer_get_length(output);
     if (now <= from)
         return;
-    struct out_lending before = asynchat__channel_out_lend(ch, now);
+    struct transport_lending before = asynchat__channel_out_lend(ch, now);
     asynchat__transcript_added(ch, output, from, now - from);
     asynchat__channel_out_take_back(ch, before);
 }
 
 /* Asks the first producer. False: it wants to be asked later.
  *
- * asynchat_resume_producer() inside `more` comes before the answer that it is
- * about. A producer that has itself discarded may still have gone on: as pushes
- * go to the queue meanwhile, all that is in the evbuffer then is its own, and
- * goes before its release callback can push. */
+ * A producer that has itself discarded may still have gone on: as pushes go to the
+ * queue meanwhile, all that is in the evbuffer then is its own, and goes before its
+ * release callback can push. */
 static bool out_ask(struct asynchat_channel *ch)
 {
-    struct channel_out *out = &ch->out;
-    size_t before = evbuffer_get_length(ch->transport.output);
-    asynchat__outq_ask(&out->queue);
-    out->waiting = true;
-    int answer = asynchat__producer_more(out_producer(ch), ch,
-                                         ch->transport.output, out->chunk);
-    bool resumed = !out->waiting;
-    out->waiting = false;
+    struct evbuffer *output = ch->transport.output;
+    size_t before = evbuffer_get_length(output);
+    int answer = asynchat__outq_ask(&ch->out.queue, ch, output, ch->out.chunk);
     if (ch->transcript)
         out_tell(ch, before);
-    if (out->queue.first->dropped)
+    if (asynchat__outq_is_dropped(&ch->out.queue))
         asynchat__transport_discard(&ch->transport);
-    if (asynchat__outq_asked(&out->queue)) {
-        out->waiting = answer == ASYNCHAT_LATER && !resumed;
-        out_answered(ch, answer);
-    }
+    out_answered(ch, answer);
     return answer != ASYNCHAT_LATER;
 }
 
@@ -135,7 +123,7 @@ static bool out_move(struct asynchat_channel *ch)
  * is asked once, one that gives little until half a write has come together. */
 static bool out_has_room(const struct asynchat_channel *ch)
 {
-    return channel_sends(ch) && ch->out.queue.first && !ch->out.waiting &&
+    return channel_sends(ch) && outq_is_ready(&ch->out.queue) &&
            out_moving(ch) < (ch->out.chunk + 1) / 2;
 }
 
@@ -170,9 +158,9 @@ static size_t out_most(struct asynchat_channel *ch)
 /* It has sent so much itself. False: it was discarded meanwhile. */
 static bool out_tell_sent(struct asynchat_channel *ch, size_t sent)
 {
-    asynchat__outq_ask(&ch->out.queue);
+    asynchat__outq_hold(&ch->out.queue);
     asynchat__transcript_sent(ch, NULL, sent);
-    return asynchat__outq_asked(&ch->out.queue);
+    return asynchat__outq_let_go(&ch->out.queue);
 }
 
 /* The first producer's own turn to write, when all before it is out. */
@@ -224,7 +212,7 @@ static size_t out_send(struct asynchat_channel *ch)
 /* The peer has its time; not for a producer of ours that lets it wait. */
 static void out_linger(struct asynchat_channel *ch, bool progress)
 {
-    if (out_pending(ch) == 0 && ch->out.waiting)
+    if (out_pending(ch) == 0 && !outq_is_ready(&ch->out.queue))
         asynchat__channel_linger_stop(ch);
     else
         asynchat__channel_linger(ch, progress);
@@ -234,8 +222,7 @@ static void out_linger(struct asynchat_channel *ch, bool progress)
  * that only waits for that. */
 static void out_watch(struct asynchat_channel *ch)
 {
-    bool ready =
-        out_moving(ch) > 0 || (ch->out.queue.first && !ch->out.waiting);
+    bool ready = out_moving(ch) > 0 || outq_is_ready(&ch->out.queue);
     ready = ready && channel_sends(ch) && out_most(ch) > 0;
     if (ch->transport.ops->write(&ch->transport, ready) < 0)
         asynchat__channel_end(ch, -ENOMEM);
@@ -291,7 +278,7 @@ static bool out_run_pushed(struct asynchat_channel *ch)
     channel_out_busy(ch);
     ch->out.left = evbuffer_get_length(t->output);
     out_watch(ch);
-    return !t->broken && ch->out.left <= ch->out.high;
+    return !t->broken && ch->out.left <= ch->out.marks.high;
 }
 
 /* There is nothing to follow what waits for more. */
@@ -331,7 +318,7 @@ static void out_run_all(struct asynchat_channel *ch)
 
 void asynchat__channel_out_run(struct asynchat_channel *ch)
 {
-    if (ch->transport.pushed > ch->out.low && ch->handler->handle_drained)
+    if (ch->transport.pushed > ch->out.marks.low && ch->handler->handle_drained)
         ch->out.busy = true;
     if (!out_run_pushed(ch))
         out_run_all(ch);

@@ -203,8 +203,8 @@ int asynchat_set_output_marks(struct asynchat_channel *ch, size_t low,
 {
     if (!ch || low >= high)
         return -EINVAL;
-    ch->out.low = low;
-    ch->out.high = high;
+    ch->out.marks.low = low;
+    ch->out.marks.high = high;
     asynchat__channel_wake(ch);
     return 0;
 }

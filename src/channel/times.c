@@ -173,7 +173,7 @@ static void time_write(struct asynchat_channel *ch, uint32_t now, bool sent)
 {
     struct channel_time *time = ch->time;
     bool ready = asynchat__transport_moving(&ch->transport) > 0 ||
-                 (ch->out.queue.first && !ch->out.waiting);
+                 outq_is_ready(&ch->out.queue);
     bool stalls =
         time->clocks.limit[CLOCK_WRITE] > 0 && channel_sends(ch) && ready;
     if (stalls && (sent || !time->stalls)) {

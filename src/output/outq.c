@@ -7,7 +7,7 @@
 
 #include <event2/buffer.h>
 
-#include <asynchat/producer.h>
+#include "producer.h"
 
 void asynchat__outq_init(struct outq *q)
 {
@@ -37,23 +37,22 @@ static struct outq_entry *outq_append(struct outq *q)
  * comes after it; it is only marked. */
 struct outq_entry *asynchat__outq_take(struct outq *q)
 {
-    struct outq_entry *entries = q->first;
-    struct outq_entry *asking = q->asking;
+    struct outq_entry *first = q->first;
     *q = (struct outq){
         .last = &q->first, .lent = q->lent, .dropped = q->dropped};
-    if (!asking)
-        return entries;
-    entries = asking->next;
-    asking->dropped = true;
-    asking->next = NULL;
-    q->first = q->asking = asking;
-    q->last = &asking->next;
+    if (!first || first->state < OUTQ_ASKED)
+        return first;
+    struct outq_entry *entries = first->next;
+    first->state = OUTQ_DROPPED;
+    first->next = NULL;
+    q->first = first;
+    q->last = &first->next;
     return entries;
 }
 
 void asynchat__outq_free(struct outq *q, struct outq_entry *entries)
 {
-    if (q->lent) {
+    if (q->lent > 0) {
         struct outq_entry **end = &q->dropped;
         while (*end)
             end = &(*end)->next;
@@ -67,18 +66,15 @@ void asynchat__outq_free(struct outq *q, struct outq_entry *entries)
     }
 }
 
-bool asynchat__outq_lend(struct outq *q)
+void asynchat__outq_lend(struct outq *q)
 {
-    bool before = q->lent;
-    q->lent = true;
-    return before;
+    q->lent++;
 }
 
-void asynchat__outq_take_back(struct outq *q, bool before)
+void asynchat__outq_take_back(struct outq *q)
 {
     struct outq_entry *dropped = q->dropped;
-    q->lent = before;
-    if (before || !dropped)
+    if (--q->lent > 0 || !dropped)
         return;
     q->dropped = NULL;
     asynchat__outq_free(q, dropped);
@@ -125,7 +121,7 @@ struct outq_entry *asynchat__outq_shift(struct outq *q)
     entry->next = NULL;
     if (entry->bytes)
         q->size -= evbuffer_get_length(entry->bytes);
-    else if (!entry->dropped)
+    else if (entry->state != OUTQ_DROPPED)
         q->size -= OUTQ_PRODUCER_SIZE;
     return entry;
 }
@@ -135,16 +131,50 @@ void asynchat__outq_pop(struct outq *q)
     entry_free(asynchat__outq_shift(q));
 }
 
-void asynchat__outq_ask(struct outq *q)
+/* --- producers --- */
+
+/* asynchat_resume_producer() inside `more` comes before the answer that it is
+ * about. */
+int asynchat__outq_ask(struct outq *q, struct asynchat_channel *ch,
+                       struct evbuffer *to, size_t room)
 {
-    q->asking = q->first;
+    q->first->state = OUTQ_ASKED;
+    return asynchat__producer_more(q->first->producer, ch, to, room);
 }
 
-bool asynchat__outq_asked(struct outq *q)
+bool asynchat__outq_is_dropped(const struct outq *q)
 {
-    q->asking = NULL;
-    if (!q->first->dropped)
-        return true;
-    asynchat__outq_pop(q);
-    return false;
+    return q->first->state == OUTQ_DROPPED;
+}
+
+bool asynchat__outq_answered(struct outq *q, int answer)
+{
+    struct outq_entry *first = q->first;
+    bool dropped = first->state == OUTQ_DROPPED;
+    if (dropped || answer == ASYNCHAT_DONE)
+        asynchat__outq_pop(q);
+    else if (answer == ASYNCHAT_LATER && first->state == OUTQ_ASKED)
+        first->state = OUTQ_LATER;
+    else
+        first->state = OUTQ_READY;
+    return !dropped;
+}
+
+void asynchat__outq_hold(struct outq *q)
+{
+    q->first->state = OUTQ_ASKED;
+}
+
+bool asynchat__outq_let_go(struct outq *q)
+{
+    return asynchat__outq_answered(q, ASYNCHAT_MORE);
+}
+
+bool asynchat__outq_resume(struct outq *q)
+{
+    struct outq_entry *first = q->first;
+    if (!first || (first->state != OUTQ_LATER && first->state != OUTQ_ASKED))
+        return false;
+    first->state = first->state == OUTQ_LATER ? OUTQ_READY : OUTQ_RESUMED;
+    return true;
 }
