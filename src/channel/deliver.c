@@ -256,7 +256,7 @@ static size_t in_piece(struct asynchat_channel *ch, const uint8_t *piece,
         if (!in_events(ch, &c))
             len = 0; /* no more of it */
         done = (size_t)(c.at - piece);
-    } while (done < len && !ch->in.discarded);
+    } while (done < len && ch->in.drain != DRAIN_ALL);
     ch->in.cursor = NULL;
     return done;
 }
@@ -269,9 +269,10 @@ static void in_drain(struct asynchat_channel *ch, size_t len)
 {
     if (!ch->transport.ops->is_socket)
         ch->in.received += len;
-    ch->in.draining = true;
+    ch->in.drain = DRAIN_DELIVERED;
     evbuffer_drain(asynchat__transport_input(&ch->transport), len);
-    ch->in.draining = false;
+    if (ch->in.drain == DRAIN_DELIVERED)
+        ch->in.drain = DRAIN_NOTHING;
 }
 
 /* Whether discard_buffers was called while the input could not be touched; and
@@ -280,9 +281,8 @@ static bool in_discarded(struct asynchat_channel *ch)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
     bool discarded = false;
-    while (ch->in.discarded) {
+    while (ch->in.drain == DRAIN_ALL) {
         discarded = true;
-        ch->in.discarded = false;
         ch->transport.received = 0;
         in_drain(ch, evbuffer_get_length(input));
     }
@@ -305,7 +305,7 @@ static void in_run_received(struct asynchat_channel *ch)
     const uint8_t *bytes = ch->transport.loop->received;
     size_t len = ch->transport.received;
     size_t done = in_piece(ch, bytes, len);
-    if (ch->in.discarded)
+    if (ch->in.drain == DRAIN_ALL)
         in_discarded(ch);
     else if (done < len && ch->in.paused)
         in_store(ch, bytes + done, len - done);
@@ -350,8 +350,10 @@ void asynchat__channel_in_run(struct asynchat_channel *ch)
     t->received = 0;
     if (ch->in.message.bytes && ch->in.framer.have == 0)
         in_forget(ch);
-    if (ch->state == CHANNEL_LINGERING)
+    if (ch->state == CHANNEL_LINGERING) {
         in_drain(ch, evbuffer_get_length(asynchat__transport_input(t)));
+        in_discarded(ch);
+    }
 }
 
 bool asynchat__channel_in_waits(const struct asynchat_channel *ch)
@@ -380,8 +382,9 @@ int asynchat__channel_in_finish(struct asynchat_channel *ch)
 void asynchat__channel_in_discard(struct asynchat_channel *ch)
 {
     asynchat__framer_drop(&ch->in.framer, ch->in.cursor);
+    bool later = ch->in.cursor || ch->in.drain != DRAIN_NOTHING;
     ch->in.timed = false;
-    ch->in.discarded = true;
-    if (!ch->in.cursor && !ch->in.draining)
+    ch->in.drain = DRAIN_ALL;
+    if (!later)
         in_discarded(ch);
 }

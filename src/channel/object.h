@@ -68,6 +68,13 @@ enum channel_pause {
     PAUSE_RATE = 8      /* its rate, or its group's, does not allow it now */
 };
 
+/* What becomes of the evbuffer of the input. */
+enum in_drain {
+    DRAIN_NOTHING,
+    DRAIN_DELIVERED, /* it is being drained, and must stay as it is */
+    DRAIN_ALL        /* discard_buffers was called: all of it is to go */
+};
+
 /* Input: from the evbuffer through the framer to the handler. */
 struct channel_in {
     struct framer framer;
@@ -83,9 +90,8 @@ struct channel_in {
     uint32_t allowed;           /* of this one, at its beginning, */
     uint32_t turn;              /* and how many are left */
     bool waits;                 /* over a socket: the evbuffer holds input */
-    bool draining;              /* the evbuffer, which must stay as it is */
-    bool discarded; /* discard_buffers was called in a delivery, or meanwhile */
-    bool timed;     /* the message in progress has a time it began at */
+    bool timed; /* the message in progress has a time it began at */
+    enum in_drain drain : 8;
     uint8_t paused; /* the reasons */
 };
 
