@@ -49,8 +49,8 @@ static void channel_destroy(struct asynchat_channel *ch)
     asynchat__post_forget(ch);
     ch->transport.ops->close(&ch->transport);
     asynchat__channel_in_free(&ch->in);
+    asynchat__channel_rate_free(ch);
     asynchat__channel_time_free(ch->time);
-    asynchat__channel_rate_free(ch->rate);
     asynchat__transcript_free(ch->transcript);
     asynchat__channel_leave(ch);
     free(ch);
@@ -161,6 +161,19 @@ static void channel_watch(struct asynchat_channel *ch)
         ch->transport.ops->look(&ch->transport);
 }
 
+/* What has moved counts for rates and times. 0 or -ENOMEM. */
+static int channel_account(struct asynchat_channel *ch)
+{
+    int error = 0;
+    if (asynchat__channel_get_rate(ch))
+        error = asynchat__channel_rate(ch);
+    if (!error)
+        error = asynchat__channel_time(ch);
+    if (!error && (ch->in.paused & PAUSE_TURN))
+        error = asynchat__channel_time_turn(ch);
+    return error;
+}
+
 /* One wake-up. Input comes first, so that the answers to all of it leave in one
  * write. Who stops the server meanwhile has asked for another wake-up, which
  * looks at the input before. */
@@ -179,11 +192,7 @@ static void channel_turn(struct asynchat_channel *ch)
     asynchat__channel_out_run(ch);
     if (ch->state == CHANNEL_LINGERING)
         asynchat__channel_sent(ch);
-    if (ch->rate && asynchat__channel_rate(ch) < 0)
-        asynchat__channel_end(ch, -ENOMEM);
-    if (ch->time && asynchat__channel_time(ch) < 0)
-        asynchat__channel_end(ch, -ENOMEM);
-    if ((ch->in.paused & PAUSE_TURN) && asynchat__channel_time_turn(ch) < 0)
+    if (ch->time && channel_account(ch) < 0)
         asynchat__channel_end(ch, -ENOMEM);
     channel_watch(ch);
 }
@@ -191,7 +200,6 @@ static void channel_turn(struct asynchat_channel *ch)
 /* What callbacks push is sent in a wake-up of its own. */
 static APART void channel_expired(struct asynchat_channel *ch)
 {
-    ch->expired = false;
     asynchat__channel_expire(ch);
     asynchat__channel_release(ch);
 }
@@ -202,7 +210,7 @@ static void channel_ready(struct transport *t)
 {
     struct asynchat_channel *ch = (struct asynchat_channel *)t;
     if (ch->running) {
-        if (ch->expired)
+        if (asynchat__channel_time_has_fired(ch))
             channel_expired(ch);
         else
             t->ops->wake(t);

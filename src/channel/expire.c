@@ -43,6 +43,7 @@ void asynchat__channel_expire(struct asynchat_channel *ch)
 {
     unsigned left = ~0u;
     int clock;
+    ch->time->fired = false;
     asynchat__channel_resume(ch, PAUSE_TURN);
     while (ch->state < CHANNEL_ENDED &&
            (clock = asynchat__channel_time_over(ch, left)) >= 0) {

@@ -141,17 +141,15 @@ struct asynchat_channel {
     struct asynchat_channel *joined;
     struct channel_moves moves;
     struct channel_time *time;             /* made when it is first needed */
-    struct channel_rate *rate;             /* or NULL */
     struct channel_transcript *transcript; /* or NULL */
     struct channel_owner *owner;           /* or NULL; */
     struct asynchat_channel *next, **link; /* in the list of its channels */
     unsigned linger;                       /* milliseconds */
     int status;                            /* for handle_close */
-    enum channel_state state;
-    enum channel_half half;
-    enum channel_leave leave;
+    enum channel_state state : 8;
+    enum channel_half half : 8;
+    enum channel_leave leave : 8;
     bool running; /* inside a wake-up, at whose end what was pushed is sent */
-    bool expired; /* inside a wake-up that the timer has begun */
     bool awaited; /* it came as its owner stopped, and may not have asked yet */
     bool calm;    /* it was, after the wake-up before, and its timer is set */
 };
@@ -262,10 +260,14 @@ static inline bool channel_sends(const struct asynchat_channel *ch)
     return ch->state == CHANNEL_OPEN || ch->state == CHANNEL_SENDING;
 }
 
+/* The rates of a channel that has some, or NULL. They lie with its times. */
+struct channel_rate *asynchat__channel_get_rate(
+    const struct asynchat_channel *ch);
+
 /* Whether nobody has to look at each push, or at how much may be sent. */
 static inline bool channel_is_plain(const struct asynchat_channel *ch)
 {
-    return !ch->rate && !ch->transcript;
+    return !asynchat__channel_get_rate(ch) && !ch->transcript;
 }
 
 /* --- channel_owner --- */
@@ -359,6 +361,9 @@ uint32_t asynchat__channel_time_now(void);
 
 void asynchat__channel_time_free(struct channel_time *time);
 
+/* In a wake-up: whether the timer has begun it. */
+bool asynchat__channel_time_has_fired(const struct asynchat_channel *ch);
+
 /* --- expire --- */
 
 /* The timer has fired: looks which clocks are over, and what comes of it. */
@@ -372,7 +377,7 @@ int asynchat__channel_rate(struct asynchat_channel *ch);
 /* At most so many bytes may be sent now, and no more than in one write. */
 size_t asynchat__channel_rate_send(struct asynchat_channel *ch);
 
-void asynchat__channel_rate_free(struct channel_rate *rate);
+void asynchat__channel_rate_free(struct asynchat_channel *ch);
 
 /* --- transcript, of a channel that has one --- */
 

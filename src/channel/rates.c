@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "base/table.h"
-#include "channel/object.h"
+#include "channel/times.h"
 #include "clock/limiter.h"
 
 /* The channels of a group are those of its limiter's members. */
@@ -45,7 +45,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 size_t asynchat__channel_rate_send(struct asynchat_channel *ch)
 {
-    struct limiter *limiter = &ch->rate->limiter;
+    struct limiter *limiter = &ch->time->rate->limiter;
     asynchat__limiter_pay(limiter, LIMITER_WRITE, ch->transport.sent);
     uint64_t most = asynchat__limiter_may(limiter, LIMITER_WRITE,
                                           asynchat__channel_time_now());
@@ -56,7 +56,7 @@ size_t asynchat__channel_rate_send(struct asynchat_channel *ch)
  * others of the group take it first, it is a debt. */
 static void rate_read(struct asynchat_channel *ch)
 {
-    struct limiter *limiter = &ch->rate->limiter;
+    struct limiter *limiter = &ch->time->rate->limiter;
     asynchat__limiter_pay(limiter, LIMITER_READ, ch->in.received);
     uint64_t most = asynchat__limiter_may(limiter, LIMITER_READ,
                                           asynchat__channel_time_now());
@@ -77,7 +77,7 @@ static bool rate_keeps(struct asynchat_channel *ch)
 
 int asynchat__channel_rate(struct asynchat_channel *ch)
 {
-    struct limiter *limiter = &ch->rate->limiter;
+    struct limiter *limiter = &ch->time->rate->limiter;
     asynchat__limiter_pay(limiter, LIMITER_WRITE, ch->transport.sent);
     rate_read(ch);
     bool kept = rate_keeps(ch);
@@ -91,7 +91,7 @@ int asynchat__channel_rate(struct asynchat_channel *ch)
 /* What a channel needs for rates; 0 or -ENOMEM. */
 static int rate_make(struct asynchat_channel *ch)
 {
-    if (ch->rate)
+    if (asynchat__channel_get_rate(ch))
         return 0;
     int error = asynchat__channel_time_make(ch);
     struct channel_rate *rate = error ? NULL : calloc(1, sizeof *rate);
@@ -99,7 +99,7 @@ static int rate_make(struct asynchat_channel *ch)
         return -ENOMEM;
     rate->ch = ch;
     asynchat__limiter_init(&rate->limiter, ch->in.received, ch->transport.sent);
-    ch->rate = rate;
+    ch->time->rate = rate;
     return 0;
 }
 
@@ -115,17 +115,19 @@ static void rate_changed(struct asynchat_channel *ch)
 /* Without a limit the channel is as fast as before it had one. */
 static void rate_drop(struct asynchat_channel *ch)
 {
-    if (!asynchat__limiter_is_idle(&ch->rate->limiter))
+    if (!asynchat__limiter_is_idle(&ch->time->rate->limiter))
         return;
-    asynchat__channel_rate_free(ch->rate);
-    ch->rate = NULL;
+    asynchat__channel_rate_free(ch);
     asynchat__channel_time_unrated(ch);
 }
 
-void asynchat__channel_rate_free(struct channel_rate *rate)
+void asynchat__channel_rate_free(struct asynchat_channel *ch)
 {
-    if (rate)
-        asynchat__limiter_leave(&rate->limiter);
+    struct channel_rate *rate = asynchat__channel_get_rate(ch);
+    if (!rate)
+        return;
+    ch->time->rate = NULL;
+    asynchat__limiter_leave(&rate->limiter);
     free(rate);
 }
 
@@ -173,7 +175,7 @@ int asynchat_set_rates(struct asynchat_channel *ch,
         error = rate_make(ch);
     if (error)
         return error;
-    rates_set(&ch->rate->limiter.own, &copy);
+    rates_set(&ch->time->rate->limiter.own, &copy);
     rate_changed(ch);
     rate_drop(ch);
     return 0;
@@ -187,9 +189,9 @@ int asynchat_set_rate_group(struct asynchat_channel *ch,
     int error = rate_make(ch);
     if (error)
         return error;
-    asynchat__limiter_leave(&ch->rate->limiter);
+    asynchat__limiter_leave(&ch->time->rate->limiter);
     if (group)
-        asynchat__limiter_join(&ch->rate->limiter, &group->group);
+        asynchat__limiter_join(&ch->time->rate->limiter, &group->group);
     rate_changed(ch);
     rate_drop(ch);
     return 0;

@@ -152,7 +152,8 @@ static bool out_may_write(const struct asynchat_channel *ch)
 /* At most so many bytes for the next write. */
 static size_t out_most(struct asynchat_channel *ch)
 {
-    return ch->rate ? asynchat__channel_rate_send(ch) : ch->out.chunk;
+    return asynchat__channel_get_rate(ch) ? asynchat__channel_rate_send(ch)
+                                          : ch->out.chunk;
 }
 
 /* It has sent so much itself. False: it was discarded meanwhile. */

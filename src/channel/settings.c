@@ -133,7 +133,7 @@ int asynchat_set_in_buffer_size(struct asynchat_channel *ch, size_t size)
     if (!ch || size == 0 || size > ASYNCHAT_BUFFER_SIZE_MAX)
         return -EINVAL;
     asynchat__framer_piece(&ch->in.framer, ch->in.cursor, (uint32_t)size);
-    if (!ch->rate || size < ch->transport.read_size)
+    if (!asynchat__channel_get_rate(ch) || size < ch->transport.read_size)
         ch->transport.read_size = (unsigned)size;
     return 0;
 }

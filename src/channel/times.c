@@ -125,6 +125,11 @@ int asynchat__channel_time_turn(struct asynchat_channel *ch)
     return time_set(ch->time, asynchat__channel_time_now(), 0);
 }
 
+bool asynchat__channel_time_has_fired(const struct asynchat_channel *ch)
+{
+    return ch->time && ch->time->fired;
+}
+
 /* The channel is told as by its transport. */
 static void time_fired(evutil_socket_t fd, short what, void *arg)
 {
@@ -132,8 +137,8 @@ static void time_fired(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     ch->time->armed = false;
+    ch->time->fired = true;
     ch->running = true;
-    ch->expired = true;
     ch->transport.ready(&ch->transport);
 }
 
@@ -270,6 +275,12 @@ int asynchat__channel_time_make(struct asynchat_channel *ch)
         return -ENOMEM;
     ch->time->passing = false;
     return 0;
+}
+
+struct channel_rate *asynchat__channel_get_rate(
+    const struct asynchat_channel *ch)
+{
+    return ch->time ? ch->time->rate : NULL;
 }
 
 void asynchat__channel_time_free(struct channel_time *time)

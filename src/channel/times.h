@@ -12,6 +12,7 @@
  * since. */
 struct channel_time {
     struct event *timer;
+    struct channel_rate *rate; /* or NULL */
     struct clocks clocks;
     uint32_t due; /* when the timer fires */
     unsigned
@@ -21,6 +22,8 @@ struct channel_time {
     uint64_t enough; /* bytes that have to come within CLOCK_RATE */
     size_t unsent;   /* bytes unsent when CLOCK_WRITE or CLOCK_LINGER began */
     bool armed;
+    bool
+        fired; /* the timer has begun the wake-up, and no clock was looked at */
     bool lingers; /* the channel is closing, and not all is sent */
     bool stalls;  /* something waits for the peer to take it */
     bool told;    /* handle_idle was called, and nothing has come since */
