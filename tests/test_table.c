@@ -102,6 +102,20 @@ static void a_copy_of_a_longer_table_is_as_long_as_is_known(void **state)
     assert_int_equal(copy.tail[0], 1);
 }
 
+static void a_caller_is_answered_what_both_know_and_zeros(void **state)
+{
+    const struct known table = {sizeof table, nothing, nothing};
+    struct later more = {.tail = {1}};
+    struct known less = {0, NULL, NULL};
+    (void)state;
+    asynchat__table_answer(&more, sizeof more, &table, sizeof table);
+    assert_true(more.known.second == nothing);
+    assert_int_equal(more.tail[0], 0);
+    asynchat__table_answer(&less, least, &table, sizeof table);
+    assert_true(less.first == nothing);
+    assert_true(less.second == NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +127,7 @@ int main(void)
         cmocka_unit_test(what_lies_behind_the_table_does_not_matter),
         cmocka_unit_test(a_copy_of_a_shorter_table_ends_with_zeros),
         cmocka_unit_test(a_copy_of_a_longer_table_is_as_long_as_is_known),
+        cmocka_unit_test(a_caller_is_answered_what_both_know_and_zeros),
     };
     return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);
 }

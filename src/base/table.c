@@ -24,3 +24,10 @@ void asynchat__table_copy(void *copy, const void *table, size_t known)
     memset(copy, 0, known);
     memcpy(copy, table, size < known ? size : known);
 }
+
+void asynchat__table_answer(void *to, size_t size, const void *table,
+                            size_t known)
+{
+    memset(to, 0, size);
+    memcpy(to, table, size < known ? size : known);
+}

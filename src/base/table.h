@@ -1,5 +1,6 @@
-/* How a caller's table, whose first field is its size, is checked and
- * copied. SPDX-License-Identifier: BSD-3-Clause */
+/* How a caller's table, whose first field is its size, is checked and copied;
+ * and how a caller is answered with a table.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_TABLE_H
 #define ASYNCHAT_TABLE_H
 
@@ -20,5 +21,10 @@ int asynchat__table_check(const void *table, size_t least, size_t known);
 /* Copies a table that was checked to one of the `known` size. What a shorter one
  * does not have is zero, and not what lies behind it. */
 void asynchat__table_copy(void *copy, const void *table, size_t known);
+
+/* Copies out what this version has `known` bytes of to a caller who knows `size`
+ * bytes. Fields that only the caller knows become zero. */
+void asynchat__table_answer(void *to, size_t size, const void *table,
+                            size_t known);
 
 #endif

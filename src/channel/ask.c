@@ -1,6 +1,6 @@
 /* What a channel answers about itself.
- * Tested by tests/test_channel.c. SPDX-License-Identifier: BSD-3-Clause */
-#include "channel/object.h"
+ * Tested by tests/test_channel.c and tests/test_stats.c. SPDX-License-Identifier: BSD-3-Clause */
+#include <asynchat/stats.h>
 
 #include <errno.h>
 
@@ -9,6 +9,11 @@
 #include <event2/bufferevent.h>
 
 #include "base/address.h"
+#include "base/table.h"
+#include "channel/object.h"
+
+_Static_assert(sizeof(struct asynchat_stats) == 7 * sizeof(uint64_t),
+               "asynchat_stats has padding");
 
 void asynchat_set_arg(struct asynchat_channel *ch, void *arg)
 {
@@ -58,4 +63,28 @@ int asynchat_local_address(const struct asynchat_channel *ch, char *text,
                            size_t size)
 {
     return channel_address(ch, getsockname, text, size);
+}
+
+/* All but what is queued, of which a channel that is gone has nothing any more. */
+struct asynchat_stats asynchat__channel_stats(const struct asynchat_channel *ch)
+{
+    return (struct asynchat_stats){
+        .received = ch->in.received,
+        .sent = ch->transport.sent,
+        .messages = channel_messages(ch) - ch->in.too_long,
+        .dropped = ch->in.too_long,
+        .dropped_bytes = ch->in.too_long_bytes,
+        .pressures = ch->out.pressures,
+    };
+}
+
+int asynchat_get_stats(const struct asynchat_channel *ch,
+                       struct asynchat_stats *stats, size_t size)
+{
+    if (!ch || !stats)
+        return -EINVAL;
+    struct asynchat_stats all = asynchat__channel_stats(ch);
+    all.queued = asynchat_get_queued(ch);
+    asynchat__table_answer(stats, size, &all, sizeof all);
+    return 0;
 }

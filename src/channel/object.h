@@ -16,6 +16,7 @@
 #include "output/outq.h"
 #include "transport/transport.h"
 
+struct asynchat_stats;
 struct channel_rate;
 struct channel_time;
 struct channel_transcript;
@@ -389,6 +390,13 @@ void asynchat__transcript_added(struct asynchat_channel *ch,
                                 size_t len);
 
 void asynchat__transcript_free(struct channel_transcript *t);
+
+/* --- ask --- */
+
+/* What the channel has done so far, all but `queued`: that is work to find out,
+ * and 0 of a channel that is gone. */
+struct asynchat_stats asynchat__channel_stats(
+    const struct asynchat_channel *ch);
 
 /* --- channel_in --- */
 

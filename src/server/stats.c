@@ -1,54 +1,17 @@
-/* What channels and servers have done so far.
+/* What servers have done so far.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat/stats.h>
 
 #include <errno.h>
-#include <string.h>
 
 #include <asynchat/error.h>
 
+#include "base/table.h"
 #include "channel/object.h"
 #include "server.h"
 
-_Static_assert(sizeof(struct asynchat_stats) == 7 * sizeof(uint64_t),
-               "asynchat_stats has padding");
 _Static_assert(sizeof(struct asynchat_server_stats) == 12 * sizeof(uint64_t),
                "asynchat_server_stats has padding");
-
-/* As much of it as the caller knows, and nothing of what only the caller does. */
-static void stats_copy(void *to, size_t size, const void *stats, size_t known)
-{
-    memset(to, 0, size);
-    memcpy(to, stats, size < known ? size : known);
-}
-
-/* --- channels --- */
-
-/* All but what is queued, of which a channel that is gone has nothing any more. */
-static struct asynchat_stats channel_stats(const struct asynchat_channel *ch)
-{
-    return (struct asynchat_stats){
-        .received = ch->in.received,
-        .sent = ch->transport.sent,
-        .messages = channel_messages(ch) - ch->in.too_long,
-        .dropped = ch->in.too_long,
-        .dropped_bytes = ch->in.too_long_bytes,
-        .pressures = ch->out.pressures,
-    };
-}
-
-int asynchat_get_stats(const struct asynchat_channel *ch,
-                       struct asynchat_stats *stats, size_t size)
-{
-    if (!ch || !stats)
-        return -EINVAL;
-    struct asynchat_stats all = channel_stats(ch);
-    all.queued = asynchat_get_queued(ch);
-    stats_copy(stats, size, &all, sizeof all);
-    return 0;
-}
-
-/* --- servers --- */
 
 static void server_add(struct asynchat_server_stats *sum,
                        const struct asynchat_stats *stats)
@@ -77,7 +40,7 @@ static void server_count_end(struct server_counts *counts, int status)
 void asynchat__server_count_gone(struct asynchat_server *server,
                                  const struct asynchat_channel *ch)
 {
-    struct asynchat_stats stats = channel_stats(ch);
+    struct asynchat_stats stats = asynchat__channel_stats(ch);
     server_add(&server->counts.sum, &stats);
     server_count_end(&server->counts, ch->status);
     if (ch->status != 0 && ch->status != ASYNCHAT_EOF)
@@ -93,11 +56,11 @@ int asynchat_server_get_stats(const struct asynchat_server *server,
     all.connections = server->connections;
     for (const struct asynchat_channel *ch = server->channels; ch;
          ch = ch->next) {
-        struct asynchat_stats one = channel_stats(ch);
+        struct asynchat_stats one = asynchat__channel_stats(ch);
         server_add(&all, &one);
         all.queued += asynchat_get_queued(ch);
     }
-    stats_copy(stats, size, &all, sizeof all);
+    asynchat__table_answer(stats, size, &all, sizeof all);
     return 0;
 }
 
