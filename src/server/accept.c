@@ -88,7 +88,8 @@ static void server_gone(struct channel_owner *owner,
                         const struct asynchat_channel *ch)
 {
     struct asynchat_server *server = owner->server;
-    asynchat__server_count_gone(server, ch);
+    struct asynchat_stats stats = asynchat__channel_stats(ch);
+    asynchat__counts_gone(&server->counts, &stats, ch->status);
     server->connections--;
     if (owner != &server->owner)
         asynchat__peers_remove(&server->peers, (struct peer *)owner);

@@ -7,25 +7,13 @@
 #include <sys/stat.h>
 
 #include <asynchat/server.h>
-#include <asynchat/stats.h>
 
 #include "base/address.h"
 #include "loop/loop.h"
+#include "counts.h"
 #include "peers.h"
 
 struct event;
-
-/* The system's errors that a connection can end with are some twenty, and the
- * library's ten; the last place is for all that find none. */
-#define SERVER_ENDS 48
-
-struct server_counts {
-    struct asynchat_server_stats sum; /* without what is asked for when asked */
-    struct {
-        int status;
-        uint64_t count;
-    } ends[SERVER_ENDS]; /* of channels */
-};
 
 struct asynchat_server {
     const struct asynchat_handler *handler;
@@ -103,12 +91,6 @@ void asynchat__server_stopping(struct asynchat_server *server);
 
 /* Signals do not make it stop any more. */
 void asynchat__server_forget_signals(struct asynchat_server *server);
-
-/* --- stats --- */
-
-/* One of the server's channels is about to be freed. */
-void asynchat__server_count_gone(struct asynchat_server *server,
-                                 const struct asynchat_channel *ch);
 
 /* --- server --- */
 
