@@ -17,15 +17,16 @@ void asynchat__counts_add(struct asynchat_server_stats *sum,
     sum->pressures += stats->pressures;
 }
 
-/* A status has a place as soon as there was one; there are fewer than places. */
+/* The first statuses have places, and keep them. There are fewer than places,
+ * unless a producer makes up errors. */
 static void counts_end(struct server_counts *counts, int status)
 {
     size_t i = 0;
-    while (i < SERVER_ENDS - 1 && counts->ends[i].count > 0 &&
+    while (i < SERVER_ENDS && counts->ends[i].count > 0 &&
            counts->ends[i].status != status)
         i++;
-    if (i == SERVER_ENDS - 1)
-        return; /* a producer may make up any error */
+    if (i == SERVER_ENDS)
+        return;
     counts->ends[i].status = status;
     counts->ends[i].count++;
 }

@@ -6,9 +6,9 @@
 #include <asynchat/stats.h>
 
 /* How many different statuses are counted. A connection can end with some twenty
- * errors of the system and ten of the library; a producer can make up others. The
- * header promises one place less. */
-#define SERVER_ENDS 48
+ * errors of the system and ten of the library; a producer can make up others.
+ * stats.h names this number. */
+#define SERVER_ENDS 47
 
 /* Invariants:
  * - the places of `ends` are taken in order: behind one with count 0 all are 0;
