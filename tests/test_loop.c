@@ -375,6 +375,57 @@ static void also_while_a_server_stops(void **state)
     event_base_free(base);
 }
 
+/* --- guests --- */
+
+struct named_guest {
+    struct loop_guest guest;
+    const char *name;
+};
+
+/* The guest is the beginning of its struct. */
+static void guest_ends(struct loop_guest *guest)
+{
+    asynchat__loop_dismiss(guest);
+    strcat(ran, ((const struct named_guest *)guest)->name);
+}
+
+/* The newest first. One that has left before is not ended. */
+static void the_guests_of_a_loop_end_with_it(void **state)
+{
+    struct named_guest guests[] = {{{.end = guest_ends}, "first "},
+                                   {{.end = guest_ends}, "second "},
+                                   {{.end = guest_ends}, "third "}};
+    struct event_base *base = event_base_new();
+    struct loop *loop = asynchat__loop_share(base);
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        asynchat__loop_invite(loop, &guests[i].guest);
+    asynchat__loop_dismiss(&guests[1].guest);
+    ran[0] = '\0';
+    asynchat__loop_end_guests(loop);
+    assert_string_equal(ran, "third first ");
+    assert_ptr_equal(loop->guests, NULL);
+    asynchat__loop_release(loop);
+    event_base_free(base);
+}
+
+static void a_guest_without_a_timer_hides_no_other_guest(void **state)
+{
+    struct loop_guest guest = {.end = guest_ends};
+    struct event_base *base = event_base_new();
+    struct loop *loop = asynchat__loop_share(base);
+    (void)state;
+    left.base = base;
+    left.servers[left.count++] = make_server(base);
+    asynchat__loop_invite(loop, &guest);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    base = next_base(base);
+    expect_new_loop_works(base);
+    asynchat__loop_dismiss(&guest);
+    asynchat__loop_release(loop);
+    event_base_free(base);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -387,6 +438,8 @@ int main(void)
         cmocka_unit_test(each_of_many_has_its_own),
         cmocka_unit_test(a_loop_that_is_there_is_shared),
         cmocka_unit_test(also_while_a_server_stops),
+        cmocka_unit_test(the_guests_of_a_loop_end_with_it),
+        cmocka_unit_test(a_guest_without_a_timer_hides_no_other_guest),
     };
     event_set_mem_functions(block_new, block_resize, block_free);
     return cmocka_run_group_tests(tests, NULL, clean_up);

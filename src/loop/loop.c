@@ -120,11 +120,21 @@ static bool timer_is_pending(const struct event *timer)
     return (timer->ev_evcallback.evcb_flags & pending) != 0;
 }
 
+/* A timer that is pending as long as the event base is there; or NULL. */
+static const struct event *loop_timer(const struct loop *loop)
+{
+    const struct loop_guest *guest = loop->guests;
+    while (guest && !guest->timer)
+        guest = guest->next;
+    return guest ? guest->timer : NULL;
+}
+
 /* Whether the event base that it had was freed, as far as that can be seen. */
 static bool loop_is_orphan(const struct loop *loop)
 {
+    const struct event *timer = loop_timer(loop);
     return (loop->mailbox && !asynchat__mailbox_is_alive(loop->mailbox)) ||
-           (loop->timer && !timer_is_pending(loop->timer)) ||
+           (timer && !timer_is_pending(timer)) ||
            (loop->socket && loop->socket_is_lost(loop->socket));
 }
 
@@ -245,6 +255,30 @@ void asynchat__loop_part(struct loop *loop)
     loop->forks = asynchat__forks();
     if (loop->base)
         event_reinit(loop->base);
+}
+
+/* --- its guests --- */
+
+void asynchat__loop_invite(struct loop *loop, struct loop_guest *guest)
+{
+    guest->at = &loop->guests;
+    guest->next = loop->guests;
+    loop->guests = guest;
+    if (guest->next)
+        guest->next->at = &guest->next;
+}
+
+void asynchat__loop_dismiss(struct loop_guest *guest)
+{
+    *guest->at = guest->next;
+    if (guest->next)
+        guest->next->at = guest->at;
+}
+
+void asynchat__loop_end_guests(struct loop *loop)
+{
+    while (loop->guests)
+        loop->guests->end(loop->guests);
 }
 
 /* --- its mailbox --- */

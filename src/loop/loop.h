@@ -21,7 +21,6 @@
  * which is often what was received with a few bytes before it, does not. */
 #define LOOP_PAGE 4096
 
-struct asynchat_server;
 struct event;
 struct event_base;
 struct mailbox;
@@ -36,6 +35,16 @@ struct loop_memory {
 #define LOOP_SPARES 4
 #define LOOP_SPARE_MOST (1u << 20)
 
+/* Somebody who needs the loop and is to end before the loop does: a part of who
+ * that is, who has a share of the loop meanwhile. The loop has a list of guests. */
+struct loop_guest {
+    struct loop_guest *next, **at; /* its place in the list */
+    /* Makes the guest leave the loop, for good. */
+    void (*end)(struct loop_guest *guest);
+    /* A timer that is pending as long as the event base is there; or NULL. */
+    const struct event *timer;
+};
+
 /* The program may free an event base before its channels, and make another one
  * that malloc puts at the same address. That one has a loop of its own: an event
  * base that is freed removes all events from itself, and any event of ours that
@@ -47,8 +56,7 @@ struct loop {
     unsigned shares;
     unsigned forks; /* at which the event base was this process's alone */
     struct mailbox *mailbox; /* made when it is first needed */
-    struct asynchat_server *servers;
-    const struct event *timer;      /* always pending: of a server; or NULL */
+    struct loop_guest *guests;
     const struct transport *socket; /* one of those over a socket; or NULL */
     bool (*socket_is_lost)(const struct transport *socket);
     struct needles needles;
@@ -78,6 +86,13 @@ void asynchat__loop_own(struct loop *loop);
 
 /* The loop that this thread runs, if it is the base's; or NULL. */
 struct loop *asynchat__loop_owned(const struct event_base *base);
+
+/* The guest comes, and goes. */
+void asynchat__loop_invite(struct loop *loop, struct loop_guest *guest);
+void asynchat__loop_dismiss(struct loop_guest *guest);
+
+/* The loop is about to end: so does each guest. */
+void asynchat__loop_end_guests(struct loop *loop);
 
 /* Makes the loop's mailbox, if it has none. 0, ASYNCHAT_ECLOSED (the event base is
  * gone), and the errors of asynchat__mailbox_new(). */

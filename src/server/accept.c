@@ -261,13 +261,10 @@ static void server_time_is_up(evutil_socket_t fd, short what, void *arg)
         server_acceptable(fd, what, server);
 }
 
-/* The timer of one that stops is not always pending. */
-void asynchat__server_vouch(struct loop *loop)
+static void server_guest_end(struct loop_guest *guest)
 {
-    const struct asynchat_server *server = loop->servers;
-    while (server && server->stopping)
-        server = server->next;
-    loop->timer = server ? server->timer : NULL;
+    char *place = (char *)guest - offsetof(struct asynchat_server, guest);
+    asynchat_server_free((struct asynchat_server *)(void *)place);
 }
 
 /* A worker frees the servers that are left in its loop. */
@@ -277,11 +274,8 @@ static bool server_join_loop(struct asynchat_server *server,
     server->loop = asynchat__loop_share(base);
     if (!server->loop)
         return false;
-    server->at = &server->loop->servers;
-    server->next = *server->at;
-    *server->at = server;
-    if (server->next)
-        server->next->at = &server->next;
+    server->guest = (struct loop_guest){.end = server_guest_end};
+    asynchat__loop_invite(server->loop, &server->guest);
     return true;
 }
 
@@ -289,10 +283,7 @@ void asynchat__server_leave_loop(struct asynchat_server *server)
 {
     if (!server->loop)
         return;
-    *server->at = server->next;
-    if (server->next)
-        server->next->at = server->at;
-    asynchat__server_vouch(server->loop);
+    asynchat__loop_dismiss(&server->guest);
     asynchat__loop_release(server->loop);
 }
 
@@ -312,6 +303,6 @@ int asynchat__server_accept(struct asynchat_server *server,
         !server->timer || evtimer_add(server->timer, &accept_idle) < 0 ||
         event_add(server->acceptable, NULL) < 0)
         return -ENOMEM;
-    asynchat__server_vouch(server->loop);
+    server->guest.timer = server->timer;
     return 0;
 }

@@ -21,9 +21,9 @@ struct asynchat_server {
     struct asynchat_server_options options; /* turn_away is our own, and the
                                                backlog never 0 */
     struct event *acceptable;
-    struct event *timer;                /* always pending: see accept_idle */
-    struct loop *loop;                  /* kept between connections */
-    struct asynchat_server *next, **at; /* among those of the loop */
+    struct event *timer;     /* always pending: see accept_idle */
+    struct loop *loop;       /* kept between connections */
+    struct loop_guest guest; /* of the loop */
 
     struct address address;
     int fd;           /* that listens, or -1 */
@@ -80,9 +80,6 @@ void asynchat__server_accept_rest(struct asynchat_server *server);
 
 /* The other end of asynchat__server_accept(). */
 void asynchat__server_leave_loop(struct asynchat_server *server);
-
-/* Chooses the server whose timer tells whether the event base is there. */
-void asynchat__server_vouch(struct loop *loop);
 
 /* --- server_stop --- */
 

@@ -61,7 +61,7 @@ int asynchat_server_stop(struct asynchat_server *server, unsigned grace,
     if (!server->stopping)
         asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address, "stops");
     server->stopping = true;
-    asynchat__server_vouch(server->loop);
+    server->guest.timer = NULL; /* which is not always pending from now on */
     server->stopped = stopped;
     server->stopped_arg = arg;
     asynchat__server_forget_signals(server);

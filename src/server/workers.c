@@ -16,7 +16,6 @@
 #include <event2/event.h>
 
 #include <asynchat/error.h>
-#include <asynchat/server.h>
 
 #include "loop/base.h"
 #include "channel/object.h"
@@ -143,8 +142,7 @@ static void worker_close(const struct worker *w, bool started)
     w->loop->mailbox->over = true;
     if (started && all->ops->stop)
         all->ops->stop(w->base, w->index, all->arg);
-    while (w->loop->servers)
-        asynchat_server_free(w->loop->servers);
+    asynchat__loop_end_guests(w->loop);
     worker_close_channels(w);
     asynchat__mailbox_free(w->loop->mailbox); /* what is in it runs */
     w->loop->mailbox = NULL;
