@@ -19,7 +19,6 @@
 #include "loop/base.h"
 #include "channel/object.h"
 #include "base/log.h"
-#include "channel/post.h"
 #include "base/probe.h"
 #include "base/socket.h"
 #include "server/workers.h"
@@ -34,10 +33,6 @@
 /* How long accepting pauses when the system has no room for another connection.
  */
 static const struct timeval accept_pause = {.tv_usec = 100L * 1000};
-
-/* The timer for that is always pending, so that it has its place in libevent's
- * heap and can be set without memory, which may be what has run out. */
-static const struct timeval accept_idle = {.tv_sec = 24L * 60 * 60};
 
 /* --- pausing --- */
 
@@ -247,62 +242,19 @@ void asynchat__server_accept_rest(struct asynchat_server *server)
         server_starves(server, error);
 }
 
-/* What there was no room for is tried again; or a server that stops has had its
- * time. */
-static void server_time_is_up(evutil_socket_t fd, short what, void *arg)
+void asynchat__server_accept_again(struct asynchat_server *server)
 {
-    struct asynchat_server *server = arg;
-    if (server->stopping) {
-        asynchat__server_stopping(server);
-        return;
-    }
-    evtimer_add(server->timer, &accept_idle);
     if (!server->full && server_resume(server))
-        server_acceptable(fd, what, server);
-}
-
-static void server_guest_end(struct loop_guest *guest)
-{
-    char *place = (char *)guest - offsetof(struct asynchat_server, guest);
-    asynchat_server_free((struct asynchat_server *)(void *)place);
-}
-
-/* A worker frees the servers that are left in its loop. */
-static bool server_join_loop(struct asynchat_server *server,
-                             struct event_base *base)
-{
-    server->loop = asynchat__loop_share(base);
-    if (!server->loop)
-        return false;
-    server->guest = (struct loop_guest){.end = server_guest_end};
-    asynchat__loop_invite(server->loop, &server->guest);
-    return true;
-}
-
-void asynchat__server_leave_loop(struct asynchat_server *server)
-{
-    if (!server->loop)
-        return;
-    asynchat__loop_dismiss(&server->guest);
-    asynchat__loop_release(server->loop);
+        server_acceptable(server->fd, EV_READ, server);
 }
 
 int asynchat__server_accept(struct asynchat_server *server,
                             struct event_base *base)
 {
-    int error = asynchat__base_check(base, server->fd);
-    if (!error)
-        error = asynchat__post_expect(base);
-    if (error)
-        return error;
     server->owner = (struct channel_owner){server_gone, server};
     server->acceptable = event_new(base, server->fd, EV_READ | EV_PERSIST,
                                    server_acceptable, server);
-    server->timer = evtimer_new(base, server_time_is_up, server);
-    if (!server_join_loop(server, base) || !server->acceptable ||
-        !server->timer || evtimer_add(server->timer, &accept_idle) < 0 ||
-        event_add(server->acceptable, NULL) < 0)
-        return -ENOMEM;
-    server->guest.timer = server->timer;
-    return 0;
+    return server->acceptable && event_add(server->acceptable, NULL) == 0
+               ? 0
+               : -ENOMEM;
 }

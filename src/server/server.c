@@ -12,7 +12,11 @@
 
 #include "base/fork.h"
 #include "base/handler.h"
+#include "base/log.h"
 #include "base/table.h"
+#include "channel/object.h"
+#include "channel/post.h"
+#include "loop/base.h"
 
 _Static_assert(sizeof(struct asynchat_server_options) ==
                    sizeof(size_t) + 6 * sizeof(int) + 2 * sizeof(void *),
@@ -75,6 +79,119 @@ static int server_make(const struct asynchat_handler *handler, void *arg,
     return 0;
 }
 
+/* --- its place in the loop --- */
+
+static void server_guest_end(struct loop_guest *guest)
+{
+    char *place = (char *)guest - offsetof(struct asynchat_server, guest);
+    asynchat_server_free((struct asynchat_server *)(void *)place);
+}
+
+/* A worker frees the servers that are left in its loop. */
+static int server_join_loop(struct asynchat_server *server,
+                            struct event_base *base)
+{
+    server->loop = asynchat__loop_share(base);
+    if (!server->loop)
+        return -ENOMEM;
+    server->guest = (struct loop_guest){.end = server_guest_end};
+    asynchat__loop_invite(server->loop, &server->guest);
+    return 0;
+}
+
+static void server_leave_loop(struct asynchat_server *server)
+{
+    if (!server->loop)
+        return;
+    asynchat__loop_dismiss(&server->guest);
+    asynchat__loop_release(server->loop);
+}
+
+/* --- ending --- */
+
+static void server_destroy(struct asynchat_server *server)
+{
+    if (server->loop)
+        asynchat__loop_part(server->loop);
+    if (server->acceptable)
+        event_free(server->acceptable);
+    if (server->timer)
+        event_free(server->timer);
+    asynchat__server_forget_signals(server);
+    asynchat__server_close(server);
+    server_leave_loop(server);
+    if (server->waiting >= 0)
+        close(server->waiting);
+    asynchat__channels_disown(server->channels);
+    asynchat__peers_free(&server->peers);
+    free((char *)server->options.turn_away);
+    free(server);
+}
+
+/* The program may call anything but what frees the server. */
+static void server_end(struct asynchat_server *server)
+{
+    server->ended = true;
+    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address, "has stopped");
+    if (server->stopped)
+        server->stopped(server->stopped_arg);
+    server_destroy(server);
+}
+
+static void server_stopping(struct asynchat_server *server)
+{
+    if (server->connections == 0)
+        server_end(server);
+    else
+        asynchat__channels_end(server->channels);
+}
+
+/* --- its timer --- */
+
+/* The timer is always pending until the server stops, so that it has its place in
+ * libevent's heap and can be set without memory, which may be what has run out. */
+static const struct timeval server_idle = {.tv_sec = 24L * 60 * 60};
+
+/* What there was no room for is tried again; or a server that stops has had its
+ * time. */
+static void server_time_is_up(evutil_socket_t fd, short what, void *arg)
+{
+    struct asynchat_server *server = arg;
+    (void)fd;
+    (void)what;
+    if (server->stopping) {
+        server_stopping(server);
+        return;
+    }
+    evtimer_add(server->timer, &server_idle);
+    asynchat__server_accept_again(server);
+}
+
+static int server_make_timer(struct asynchat_server *server,
+                             struct event_base *base)
+{
+    server->timer = evtimer_new(base, server_time_is_up, server);
+    if (!server->timer || evtimer_add(server->timer, &server_idle) < 0)
+        return -ENOMEM;
+    server->guest.timer = server->timer;
+    return 0;
+}
+
+/* --- beginning --- */
+
+/* The server listens. */
+static int server_begin(struct asynchat_server *server, struct event_base *base)
+{
+    int error = asynchat__base_check(base, server->fd);
+    if (!error)
+        error = asynchat__post_expect(base);
+    if (!error)
+        error = server_join_loop(server, base);
+    if (!error)
+        error = server_make_timer(server, base);
+    return error ? error : asynchat__server_accept(server, base);
+}
+
 int asynchat_server_new(struct event_base *base, const char *address,
                         const struct asynchat_handler *handler, void *arg,
                         const struct asynchat_server_options *options,
@@ -90,7 +207,7 @@ int asynchat_server_new(struct event_base *base, const char *address,
     if (!error)
         error = asynchat__server_bind(server);
     if (!error)
-        error = asynchat__server_accept(server, base);
+        error = server_begin(server, base);
     if (error)
         asynchat_server_free(server);
     else
@@ -113,7 +230,7 @@ int asynchat_server_new_socket(struct event_base *base, int fd,
         return error;
     error = asynchat__server_take(server, fd);
     if (!error)
-        error = asynchat__server_accept(server, base);
+        error = server_begin(server, base);
     if (error) {
         server->fd = -1;
         asynchat_server_free(server);
@@ -123,32 +240,11 @@ int asynchat_server_new_socket(struct event_base *base, int fd,
     return error;
 }
 
-/* --- ending --- */
-
-void asynchat__server_destroy(struct asynchat_server *server)
-{
-    if (server->loop)
-        asynchat__loop_part(server->loop);
-    if (server->acceptable)
-        event_free(server->acceptable);
-    if (server->timer)
-        event_free(server->timer);
-    asynchat__server_forget_signals(server);
-    asynchat__server_close(server);
-    asynchat__server_leave_loop(server);
-    if (server->waiting >= 0)
-        close(server->waiting);
-    asynchat__channels_disown(server->channels);
-    asynchat__peers_free(&server->peers);
-    free((char *)server->options.turn_away);
-    free(server);
-}
-
 /* One that calls `stopped` is about to be freed by itself. */
 void asynchat_server_free(struct asynchat_server *server)
 {
     if (server && !server->ended)
-        asynchat__server_destroy(server);
+        server_destroy(server);
 }
 
 void asynchat_server_set_remove_path(struct asynchat_server *server, int remove)

@@ -21,7 +21,7 @@ struct asynchat_server {
     struct asynchat_server_options options; /* turn_away is our own, and the
                                                backlog never 0 */
     struct event *acceptable;
-    struct event *timer;     /* always pending: see accept_idle */
+    struct event *timer;     /* always pending: see server_idle */
     struct loop *loop;       /* kept between connections */
     struct loop_guest guest; /* of the loop */
 
@@ -70,27 +70,20 @@ void asynchat__server_close(struct asynchat_server *server);
 
 /* --- server_accept --- */
 
-/* The server listens: begins to accept. 0 or -ENOMEM. */
+/* The server listens, and has its timer: begins to accept. 0 or -ENOMEM. */
 int asynchat__server_accept(struct asynchat_server *server,
                             struct event_base *base);
+
+/* The pause for want of descriptors or memory is over. */
+void asynchat__server_accept_again(struct asynchat_server *server);
 
 /* Accepts what waits, as far as the limits and the system allow: the socket is about
  * to be closed. */
 void asynchat__server_accept_rest(struct asynchat_server *server);
 
-/* The other end of asynchat__server_accept(). */
-void asynchat__server_leave_loop(struct asynchat_server *server);
-
 /* --- server_stop --- */
-
-/* The server's time is up, or its last channel is gone. May free it. */
-void asynchat__server_stopping(struct asynchat_server *server);
 
 /* Signals do not make it stop any more. */
 void asynchat__server_forget_signals(struct asynchat_server *server);
-
-/* --- server --- */
-
-void asynchat__server_destroy(struct asynchat_server *server);
 
 #endif

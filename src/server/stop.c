@@ -14,24 +14,6 @@
 
 #include "base/log.h"
 
-/* The program may call anything but what frees the server. */
-static void server_end(struct asynchat_server *server)
-{
-    server->ended = true;
-    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address, "has stopped");
-    if (server->stopped)
-        server->stopped(server->stopped_arg);
-    asynchat__server_destroy(server);
-}
-
-void asynchat__server_stopping(struct asynchat_server *server)
-{
-    if (server->connections == 0)
-        server_end(server);
-    else
-        asynchat__channels_end(server->channels);
-}
-
 /* When the socket is closed the system resets the connections that wait to be
  * accepted, also where another socket listens on the port: so they are accepted
  * before. By a path that is gone nobody comes meanwhile. */
