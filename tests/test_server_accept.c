@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -182,6 +183,19 @@ static void a_server_that_stops_does_not_accept_for_ever(void **state)
     assert_int_equal(closed, 5);
 }
 
+static void with_the_largest_backlog_it_accepts_who_waits(void **state)
+{
+    const struct asynchat_server_options options = {.size = sizeof options,
+                                                    .backlog = INT_MAX};
+    struct fixture *f = serve_with(state, "127.0.0.1:0", &options);
+    int fd = dial_server(f);
+    assert_int_equal(asynchat_server_stop(f->server, 1000, NULL, NULL), 0);
+    f->server = NULL;
+    turn(f);
+    assert_int_equal(connected, 1);
+    hang_up(f, fd);
+}
+
 static void an_error_of_one_that_waits_costs_only_that(void **state)
 {
     static const int few[] = {ECONNABORTED, EPROTO, 0};
@@ -208,6 +222,43 @@ static void an_error_that_stays_is_asked_for_once(void **state)
     assert_int_equal(accepts, 1);
     turn(f);
     assert_int_equal(accepts, 1);
+    assert_int_equal(connected, 0);
+    always = 0;
+    close(fd);
+}
+
+/* A pause is over when the server stops. */
+static void stop_in_the_pause(struct fixture *f)
+{
+    assert_int_equal(asynchat_server_stop(f->server, 1000, NULL, NULL), 0);
+    f->server = NULL;
+    accepts = 0;
+    turn(f);
+    clock_advance(101);
+    turn(f);
+    assert_int_equal(accepts, 0);
+}
+
+static void stopped_while_it_starves_it_tries_once_more(void **state)
+{
+    struct fixture *f = serve_some(state, "127.0.0.1:0", 0, 0, NULL);
+    int fd = dial_server(f);
+    always = EMFILE;
+    turn(f);
+    always = 0;
+    stop_in_the_pause(f);
+    assert_int_equal(connected, 1);
+    hang_up(f, fd);
+    assert_int_equal(closed, 1);
+}
+
+static void stopped_while_it_starves_and_still_does(void **state)
+{
+    struct fixture *f = serve_some(state, "127.0.0.1:0", 0, 0, NULL);
+    int fd = dial_server(f);
+    always = EMFILE;
+    turn(f);
+    stop_in_the_pause(f);
     assert_int_equal(connected, 0);
     always = 0;
     close(fd);
@@ -554,8 +605,11 @@ int main(void)
     event_set_mem_functions(maybe_malloc, maybe_realloc, free);
     const struct CMUnitTest tests[] = {
         OVER(TCP, a_server_that_stops_does_not_accept_for_ever),
+        OVER(TCP, with_the_largest_backlog_it_accepts_who_waits),
         OVER(TCP, an_error_of_one_that_waits_costs_only_that),
         OVER(TCP, an_error_that_stays_is_asked_for_once),
+        OVER(TCP, stopped_while_it_starves_it_tries_once_more),
+        OVER(TCP, stopped_while_it_starves_and_still_does),
         OVER(TCP, a_wake_up_is_counted_however_libevent_waits),
         OVER(TCP, over_the_limit_connections_wait_until_one_is_gone),
         OVER(TCP, while_it_is_full_a_server_does_not_try),

@@ -36,12 +36,12 @@ static const struct timeval accept_pause = {.tv_usec = 100L * 1000};
 
 /* --- pausing --- */
 
-/* It may take many attempts until there is room again. */
+/* The pause is reported once: it may take many attempts until there is room. */
 static void server_starves(struct asynchat_server *server, int error)
 {
-    if (server->starved)
+    if (server->state == SERVER_STARVED)
         return;
-    server->starved = true;
+    asynchat__server_enter(&server->state, SERVER_STARVED);
     server->counts.sum.pauses++;
     asynchat__log_address(ASYNCHAT_LOG_WARNING, &server->address,
                           asynchat_strerror(error));
@@ -49,10 +49,10 @@ static void server_starves(struct asynchat_server *server, int error)
 
 static void server_has_room(struct asynchat_server *server)
 {
-    if (server->starved)
-        asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address,
-                              "accepts again");
-    server->starved = false;
+    if (server->state != SERVER_STARVED)
+        return;
+    asynchat__server_enter(&server->state, SERVER_ACCEPTING);
+    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address, "accepts again");
 }
 
 /* Without a timer that would wake it, accepting is better not paused. */
@@ -88,11 +88,10 @@ static void server_gone(struct channel_owner *owner,
     server->connections--;
     if (owner != &server->owner)
         asynchat__peers_remove(&server->peers, (struct peer *)owner);
-    if (server->stopping) {
-        if (server->connections == 0)
-            event_active(server->timer, EV_TIMEOUT, 0);
-    } else if (server->full) {
-        server->full = false;
+    if (server->state == SERVER_STOPPING && server->connections == 0) {
+        event_active(server->timer, EV_TIMEOUT, 0);
+    } else if (server->state == SERVER_FULL) {
+        asynchat__server_enter(&server->state, SERVER_ACCEPTING);
         server_resume(server);
     }
 }
@@ -171,7 +170,6 @@ static int server_take_in(struct asynchat_server *server, int fd)
     server->connections++;
     probe_accept(ch, fd);
     asynchat__channel_join(ch, owner, &server->channels);
-    ch->awaited = server->stopping;
     asynchat__channel_start(ch);
     return 0;
 }
@@ -205,46 +203,66 @@ static int server_accept(struct asynchat_server *server)
     return 0;
 }
 
+/* Whether connections wait until a channel is gone. */
+static bool server_lets_wait(const struct asynchat_server *server)
+{
+    return server_is_full(server) && !server->options.turn_away;
+}
+
+/* Accepts at most that many. 0 or -EAGAIN, unless it is the system that has no room
+ * for the next one. */
+static int server_accept_some(struct asynchat_server *server, long long most)
+{
+    int error = 0;
+    for (; !error && most > 0; most--)
+        error = server_lets_wait(server) ? -EAGAIN : server_accept(server);
+    return error;
+}
+
+static bool is_starving(int error)
+{
+    return error && error != -EAGAIN && error != -EWOULDBLOCK;
+}
+
 static void server_acceptable(evutil_socket_t fd, short what, void *arg)
 {
     struct asynchat_server *server = arg;
     unsigned budget = server->options.accept_budget;
-    bool turns_away = server->options.turn_away != NULL;
-    int error = 0;
+    int error = server_accept_some(server, budget > 0 ? budget : ACCEPT_BUDGET);
     (void)fd;
     (void)what;
-    for (budget = budget > 0 ? budget : ACCEPT_BUDGET; !error && budget > 0;
-         budget--) {
-        server->full = server_is_full(server) && !turns_away;
-        error = server->full ? -EAGAIN : server_accept(server);
-    }
-    if (server->full)
-        event_del(server->acceptable);
-    else if (error && error != -EAGAIN && error != -EWOULDBLOCK) {
+    if (is_starving(error)) {
         server_starves(server, error);
         server_pause(server);
+    } else if (server_lets_wait(server)) {
+        asynchat__server_enter(&server->state, SERVER_FULL);
+        event_del(server->acceptable);
     }
 }
 
-/* What had come when this was called is among so many; more may come all the
- * time. */
+/* Whoever has just come may not have asked yet, and is waited for. */
+static void channels_await(struct asynchat_channel *first,
+                           const struct asynchat_channel *end)
+{
+    for (; first != end; first = first->next)
+        first->awaited = true;
+}
+
+/* No more connections than this had come when the call began; others may come all
+ * the time. */
 void asynchat__server_accept_rest(struct asynchat_server *server)
 {
-    bool turns_away = server->options.turn_away != NULL;
-    long long left = (long long)server->options.backlog + 1;
-    int error = 0;
-    if (server->waiting >= 0)
-        left++;
-    for (; !error && left > 0; left--)
-        error = server_is_full(server) && !turns_away ? -EAGAIN
-                                                      : server_accept(server);
-    if (error && error != -EAGAIN && error != -EWOULDBLOCK)
+    const struct asynchat_channel *before = server->channels;
+    long long most = server->waiting >= 0 ? 2 : 1;
+    int error = server_accept_some(server, most + server->options.backlog);
+    channels_await(server->channels, before);
+    if (is_starving(error))
         server_starves(server, error);
 }
 
 void asynchat__server_accept_again(struct asynchat_server *server)
 {
-    if (!server->full && server_resume(server))
+    if (server->state != SERVER_FULL && server_resume(server))
         server_acceptable(server->fd, EV_READ, server);
 }
 

@@ -131,7 +131,7 @@ static void server_destroy(struct asynchat_server *server)
 /* The program may call anything but what frees the server. */
 static void server_end(struct asynchat_server *server)
 {
-    server->ended = true;
+    asynchat__server_enter(&server->state, SERVER_ENDED);
     asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address, "has stopped");
     if (server->stopped)
         server->stopped(server->stopped_arg);
@@ -159,7 +159,7 @@ static void server_time_is_up(evutil_socket_t fd, short what, void *arg)
     struct asynchat_server *server = arg;
     (void)fd;
     (void)what;
-    if (server->stopping) {
+    if (server->state == SERVER_STOPPING) {
         server_stopping(server);
         return;
     }
@@ -189,7 +189,11 @@ static int server_begin(struct asynchat_server *server, struct event_base *base)
         error = server_join_loop(server, base);
     if (!error)
         error = server_make_timer(server, base);
-    return error ? error : asynchat__server_accept(server, base);
+    if (!error)
+        error = asynchat__server_accept(server, base);
+    if (!error)
+        asynchat__server_enter(&server->state, SERVER_ACCEPTING);
+    return error;
 }
 
 int asynchat_server_new(struct event_base *base, const char *address,
@@ -243,7 +247,7 @@ int asynchat_server_new_socket(struct event_base *base, int fd,
 /* One that calls `stopped` is about to be freed by itself. */
 void asynchat_server_free(struct asynchat_server *server)
 {
-    if (server && !server->ended)
+    if (server && server->state != SERVER_ENDED)
         server_destroy(server);
 }
 
@@ -261,7 +265,7 @@ int asynchat_server_get_socket(const struct asynchat_server *server)
 {
     if (!server)
         return -EINVAL;
-    return server->stopping ? ASYNCHAT_ESTOPPED : server->fd;
+    return server_is_stopping(server) ? ASYNCHAT_ESTOPPED : server->fd;
 }
 
 size_t asynchat_server_connections(const struct asynchat_server *server)

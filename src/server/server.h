@@ -12,10 +12,12 @@
 #include "loop/loop.h"
 #include "counts.h"
 #include "peers.h"
+#include "state.h"
 
 struct event;
 
 struct asynchat_server {
+    enum server_state state;
     const struct asynchat_handler *handler;
     void *arg;
     struct asynchat_server_options options; /* turn_away is our own, and the
@@ -36,8 +38,6 @@ struct asynchat_server {
     struct address from; /* where it, or the last one, is from */
     unsigned turn;       /* whose of the workers it is */
     unsigned failures;   /* to accept, one after the other */
-    bool starved;        /* there is no room in the system for one more */
-    bool full;           /* accepting pauses until a channel is gone */
 
     struct asynchat_channel *channels;
     size_t connections; /* so many channels, whose owner is */
@@ -45,12 +45,15 @@ struct asynchat_server {
     struct server_counts counts;
     struct peers peers; /* or, if they are counted by address, one of these */
 
-    bool stopping; /* nothing is accepted; when no channel is left, */
-    bool ended;    /* the server is freed, after this is called: */
-    void (*stopped)(void *arg);
+    void (*stopped)(void *arg); /* to be called when no channel is left */
     void *stopped_arg;
     struct server_signal *signals; /* that make it stop */
 };
+
+static inline bool server_is_stopping(const struct asynchat_server *server)
+{
+    return server->state >= SERVER_STOPPING;
+}
 
 /* --- server_listen --- */
 

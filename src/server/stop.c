@@ -21,12 +21,21 @@ static void server_accept_no_more(struct asynchat_server *server)
 {
     event_del(server->acceptable);
     asynchat__server_remove_path(server);
-    if (server->fd >= 0)
-        asynchat__server_accept_rest(server);
+    asynchat__server_accept_rest(server);
     asynchat__server_close(server);
     if (server->waiting >= 0)
         close(server->waiting);
     server->waiting = -1;
+}
+
+/* The timer is not always pending from now on. */
+static void server_begin_to_stop(struct asynchat_server *server)
+{
+    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address, "stops");
+    asynchat__server_forget_signals(server);
+    server_accept_no_more(server);
+    asynchat__server_enter(&server->state, SERVER_STOPPING);
+    server->guest.timer = NULL;
 }
 
 /* The timer is pending, or should be: then setting it takes no memory. Otherwise
@@ -38,16 +47,12 @@ int asynchat_server_stop(struct asynchat_server *server, unsigned grace,
                            .tv_usec = (suseconds_t)(grace % 1000) * 1000};
     if (!server || grace > INT_MAX)
         return -EINVAL;
-    if (server->ended)
+    if (server->state == SERVER_ENDED)
         return ASYNCHAT_ESTOPPED;
-    if (!server->stopping)
-        asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address, "stops");
-    server->stopping = true;
-    server->guest.timer = NULL; /* which is not always pending from now on */
+    if (server->state != SERVER_STOPPING)
+        server_begin_to_stop(server);
     server->stopped = stopped;
     server->stopped_arg = arg;
-    asynchat__server_forget_signals(server);
-    server_accept_no_more(server);
     asynchat__channels_stop(server->channels);
     if (evtimer_add(server->timer, &time) < 0 || server->connections == 0)
         event_active(server->timer, EV_TIMEOUT, 0);
@@ -103,7 +108,7 @@ int asynchat_server_stop_on_signal(struct asynchat_server *server, int number,
 {
     if (!server || grace > INT_MAX || !can_be_caught(number))
         return -EINVAL;
-    if (server->stopping)
+    if (server_is_stopping(server))
         return ASYNCHAT_ESTOPPED;
     struct server_signal *s = malloc(sizeof *s);
     if (!s)
