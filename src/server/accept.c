@@ -43,7 +43,7 @@ static void server_starves(struct asynchat_server *server, int error)
         return;
     asynchat__server_enter(&server->state, SERVER_STARVED);
     server->counts.sum.pauses++;
-    asynchat__log_address(ASYNCHAT_LOG_WARNING, &server->address,
+    asynchat__log_address(ASYNCHAT_LOG_WARNING, &server->listener.address,
                           asynchat_strerror(error));
 }
 
@@ -52,7 +52,8 @@ static void server_has_room(struct asynchat_server *server)
     if (server->state != SERVER_STARVED)
         return;
     asynchat__server_enter(&server->state, SERVER_ACCEPTING);
-    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address, "accepts again");
+    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->listener.address,
+                          "accepts again");
 }
 
 /* Without a timer that would wake it, accepting is better not paused. */
@@ -131,7 +132,7 @@ static int server_next(struct asynchat_server *server)
     int fd = server->waiting;
     server->waiting = -1;
     if (fd < 0)
-        return asynchat__socket_accept(server->fd, &server->from);
+        return asynchat__socket_accept(server->listener.fd, &server->from);
     bool fits = asynchat__base_check(event_get_base(server->timer), fd) == 0;
     return fits ? fd : asynchat__socket_lower(fd);
 }
@@ -254,7 +255,7 @@ void asynchat__server_accept_rest(struct asynchat_server *server)
 {
     const struct asynchat_channel *before = server->channels;
     long long most = server->waiting >= 0 ? 2 : 1;
-    int error = server_accept_some(server, most + server->options.backlog);
+    int error = server_accept_some(server, most + server->listener.backlog);
     channels_await(server->channels, before);
     if (is_starving(error))
         server_starves(server, error);
@@ -263,15 +264,16 @@ void asynchat__server_accept_rest(struct asynchat_server *server)
 void asynchat__server_accept_again(struct asynchat_server *server)
 {
     if (server->state != SERVER_FULL && server_resume(server))
-        server_acceptable(server->fd, EV_READ, server);
+        server_acceptable(server->listener.fd, EV_READ, server);
 }
 
 int asynchat__server_accept(struct asynchat_server *server,
                             struct event_base *base)
 {
     server->owner = (struct channel_owner){server_gone, server};
-    server->acceptable = event_new(base, server->fd, EV_READ | EV_PERSIST,
-                                   server_acceptable, server);
+    server->acceptable =
+        event_new(base, server->listener.fd, EV_READ | EV_PERSIST,
+                  server_acceptable, server);
     return server->acceptable && event_add(server->acceptable, NULL) == 0
                ? 0
                : -ENOMEM;

@@ -1,10 +1,11 @@
 /* What a server listens on: a socket of its own or a given one, and the path of
- * a Unix socket.
+ * a Unix socket. Tested by tests/test_server_listen.c.
  *
- * Connections have from it what is set of it: see asynchat__socket_accept().
+ * What is set of the socket holds for its connections too: see
+ * asynchat__socket_accept().
  *
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "server.h"
+#include "listen.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,12 +20,14 @@
 
 #include <event2/util.h>
 
+#include <asynchat/server.h>
+
 #include "base/fork.h"
 #include "base/socket.h"
 
-static bool is_unix(const struct asynchat_server *server)
+static bool is_unix(const struct listener *l)
 {
-    return server->address.storage.ss_family == AF_UNIX;
+    return l->address.storage.ss_family == AF_UNIX;
 }
 
 static int set_option(int fd, int level, int name, int value)
@@ -32,15 +35,15 @@ static int set_option(int fd, int level, int name, int value)
     return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
 }
 
-static bool has_path(const struct asynchat_server *server)
+static bool has_path(const struct listener *l)
 {
-    return asynchat__address_has_path(&server->address);
+    return asynchat__address_has_path(&l->address);
 }
 
 /* With a NUL, also where that is behind sun_path. */
-static const char *server_path(const struct asynchat_server *server)
+static const char *listener_path(const struct listener *l)
 {
-    const char *storage = (const char *)&server->address.storage;
+    const char *storage = (const char *)&l->address.storage;
     return storage + offsetof(struct sockaddr_un, sun_path);
 }
 
@@ -139,15 +142,15 @@ static int path_ask(const struct address *address)
 }
 
 /* Removes a socket on which nobody listens; or says why that is not there. */
-static int path_clear(const struct asynchat_server *server)
+static int path_clear(const struct listener *l)
 {
     struct stat there;
-    const char *path = server_path(server);
+    const char *path = listener_path(l);
     if (lstat(path, &there) < 0)
         return errno == ENOENT ? -EADDRINUSE : -errno;
     if (!S_ISSOCK(there.st_mode))
         return -EADDRINUSE;
-    int answer = path_ask(&server->address);
+    int answer = path_ask(&l->address);
     if (answer == -ECONNREFUSED)
         return unlink(path) < 0 ? -errno : 0;
     bool other = answer == 0 || answer == -EAGAIN || answer == -EPROTOTYPE;
@@ -155,142 +158,150 @@ static int path_clear(const struct asynchat_server *server)
 }
 
 /* Which file is at the path, so that another is not mistaken for it. */
-static int path_look(struct asynchat_server *server)
+static int path_look(struct listener *l)
 {
     struct stat there;
-    if (lstat(server_path(server), &there) < 0)
+    if (lstat(listener_path(l), &there) < 0)
         return -errno;
     if (!S_ISSOCK(there.st_mode))
         return -ENOTSOCK;
-    server->device = there.st_dev;
-    server->inode = there.st_ino;
+    l->device = there.st_dev;
+    l->inode = there.st_ino;
     return 0;
+}
+
+void asynchat__listen_set_remove_path(struct listener *l, bool remove)
+{
+    l->remove_path = remove;
+    l->path_forks = asynchat__forks();
 }
 
 /* The path is ours. Nobody can connect before listen(2), so the mode is in force
  * for all. */
-static int path_made(struct asynchat_server *server)
+static int path_made(struct listener *l,
+                     const struct asynchat_server_options *options)
 {
-    const char *path = server_path(server);
-    int error = path_look(server);
+    const char *path = listener_path(l);
+    int error = path_look(l);
     if (error) {
         if (error != -ENOTSOCK)
             unlink(path);
         return error;
     }
-    server->remove_path = true;
-    server->path_forks = asynchat__forks();
-    return server->options.mode > 0 && chmod(path, server->options.mode) < 0
-               ? -errno
-               : 0;
+    asynchat__listen_set_remove_path(l, true);
+    return options->mode > 0 && chmod(path, options->mode) < 0 ? -errno : 0;
 }
 
 /* One that cannot be looked at is thought to be ours: it was. */
-void asynchat__server_remove_path(struct asynchat_server *server)
+void asynchat__listen_remove_path(struct listener *l)
 {
     struct stat there;
-    if (!server->remove_path || !has_path(server) ||
-        server->path_forks != asynchat__forks())
+    if (!l->remove_path || !has_path(l) || l->path_forks != asynchat__forks())
         return;
-    server->remove_path = false;
-    const char *path = server_path(server);
+    l->remove_path = false;
+    const char *path = listener_path(l);
     if (lstat(path, &there) < 0 ||
-        (there.st_dev == server->device && there.st_ino == server->inode))
+        (there.st_dev == l->device && there.st_ino == l->inode))
         unlink(path);
 }
 
 /* --- a socket of its own --- */
 
-static int bind_address(const struct asynchat_server *server)
+static int bind_address(const struct listener *l)
 {
-    const struct address *address = &server->address;
-    return bind(server->fd, (const struct sockaddr *)&address->storage,
+    const struct address *address = &l->address;
+    return bind(l->fd, (const struct sockaddr *)&address->storage,
                 address->len) < 0
                ? -errno
                : 0;
 }
 
 /* The path of a server that has ended without removing it is taken over. */
-static int bind_path(struct asynchat_server *server)
+static int bind_path(struct listener *l,
+                     const struct asynchat_server_options *options)
 {
-    int error = bind_address(server);
+    int error = bind_address(l);
     if (error == -EADDRINUSE) {
-        error = path_clear(server);
+        error = path_clear(l);
         if (!error)
-            error = bind_address(server);
+            error = bind_address(l);
     }
-    return error ? error : path_made(server);
+    return error ? error : path_made(l, options);
 }
 
 /* A name in the abstract namespace goes with the socket, and whoever knows it may
  * connect: a mode would not hold. */
-static int bind_name(const struct asynchat_server *server)
+static int bind_name(const struct listener *l,
+                     const struct asynchat_server_options *options)
 {
-    return server->options.mode > 0 ? -EINVAL : bind_address(server);
+    return options->mode > 0 ? -EINVAL : bind_address(l);
 }
 
 /* What connections have. Without TCP_NODELAY they are slower, and no worse. */
-static int set_connections(struct asynchat_server *server)
+static int set_connections(struct listener *l,
+                           const struct asynchat_server_options *options)
 {
-    unsigned flags = server->options.flags;
-    set_option(server->fd, IPPROTO_TCP, TCP_NODELAY, !(flags & ASYNCHAT_DELAY));
+    unsigned flags = options->flags;
+    set_option(l->fd, IPPROTO_TCP, TCP_NODELAY, !(flags & ASYNCHAT_DELAY));
     return flags & ASYNCHAT_KEEPALIVE
-               ? set_option(server->fd, SOL_SOCKET, SO_KEEPALIVE, 1)
+               ? set_option(l->fd, SOL_SOCKET, SO_KEEPALIVE, 1)
                : 0;
 }
 
 /* SO_REUSEADDR, so that a server can be started again while connections of the
  * last one are in TIME_WAIT. IPV6_V6ONLY is always set, since what it is
  * otherwise the machine's administrator says. */
-static int bind_ip(struct asynchat_server *server)
+static int bind_ip(struct listener *l,
+                   const struct asynchat_server_options *options)
 {
-    int fd = server->fd;
-    unsigned flags = server->options.flags;
+    int fd = l->fd;
+    unsigned flags = options->flags;
     int error = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (!error && (flags & ASYNCHAT_REUSE_PORT))
         error = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    if (!error && server->address.storage.ss_family == AF_INET6)
+    if (!error && l->address.storage.ss_family == AF_INET6)
         error = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY,
                            (flags & ASYNCHAT_IPV6_ONLY) != 0);
     if (!error)
-        error = set_connections(server);
-    return error ? error : bind_address(server);
+        error = set_connections(l, options);
+    return error ? error : bind_address(l);
 }
 
 /* It is bound, unless there was an error. */
-static int server_listen(const struct asynchat_server *server, int error)
+static int listener_listen(const struct listener *l, int error)
 {
     if (error)
         return error;
-    return listen(server->fd, server->options.backlog) < 0 ? -errno : 0;
+    return listen(l->fd, l->backlog) < 0 ? -errno : 0;
 }
 
-static int listen_path(struct asynchat_server *server)
+static int listen_path(struct listener *l,
+                       const struct asynchat_server_options *options)
 {
     struct path_lock lock = {.fd = -1};
-    int error = lock_take(&lock, server_path(server));
+    int error = lock_take(&lock, listener_path(l));
     if (error)
         return error;
-    error = server_listen(server, bind_path(server));
+    error = listener_listen(l, bind_path(l, options));
     if (error)
-        asynchat__server_remove_path(server);
+        asynchat__listen_remove_path(l);
     lock_close(&lock, true);
     return error;
 }
 
-int asynchat__server_bind(struct asynchat_server *server)
+int asynchat__listen_begin(struct listener *l,
+                           const struct asynchat_server_options *options)
 {
-    if (server->options.backlog == 0)
-        server->options.backlog = SOMAXCONN;
-    server->fd = asynchat__socket_new(server->address.storage.ss_family);
-    if (server->fd < 0)
-        return server->fd;
-    int error = has_path(server)  ? listen_path(server)
-                : is_unix(server) ? server_listen(server, bind_name(server))
-                                  : server_listen(server, bind_ip(server));
+    l->backlog = options->backlog > 0 ? options->backlog : SOMAXCONN;
+    l->fd = asynchat__socket_new(l->address.storage.ss_family);
+    if (l->fd < 0)
+        return l->fd;
+    int error = has_path(l)  ? listen_path(l, options)
+                : is_unix(l) ? listener_listen(l, bind_name(l, options))
+                             : listener_listen(l, bind_ip(l, options));
     if (error)
         return error;
-    return asynchat__address_of(server->fd, getsockname, &server->address);
+    return asynchat__address_of(l->fd, getsockname, &l->address);
 }
 
 /* --- a socket that is there --- */
@@ -316,38 +327,40 @@ static int listening_check(int fd)
     return type == SOCK_STREAM ? 0 : -EINVAL;
 }
 
-static int socket_settle(struct asynchat_server *server, int fd)
+static int socket_settle(struct listener *l, int fd,
+                         const struct asynchat_server_options *options)
 {
     if (evutil_make_socket_nonblocking(fd) < 0 ||
         evutil_make_socket_closeonexec(fd) < 0)
         return -errno;
-    server->fd = fd;
-    server->options.backlog = BACKLOG_MOST;
-    if (!is_unix(server))
-        return set_connections(server);
-    if (has_path(server))
-        path_look(server); /* if it is there, and a socket */
+    l->fd = fd;
+    l->backlog = BACKLOG_MOST;
+    if (!is_unix(l))
+        return set_connections(l, options);
+    if (has_path(l))
+        path_look(l); /* if it is there, and a socket */
     return 0;
 }
 
-int asynchat__server_take(struct asynchat_server *server, int fd)
+int asynchat__listen_take(struct listener *l, int fd,
+                          const struct asynchat_server_options *options)
 {
     int error = listening_check(fd);
     if (!error)
-        error = asynchat__address_of(fd, getsockname, &server->address);
+        error = asynchat__address_of(fd, getsockname, &l->address);
     if (error)
         return error;
-    int family = server->address.storage.ss_family;
+    int family = l->address.storage.ss_family;
     bool known = family == AF_INET || family == AF_INET6 || family == AF_UNIX;
-    return known ? socket_settle(server, fd) : -EAFNOSUPPORT;
+    return known ? socket_settle(l, fd, options) : -EAFNOSUPPORT;
 }
 
 /* --- ending --- */
 
-void asynchat__server_close(struct asynchat_server *server)
+void asynchat__listen_end(struct listener *l)
 {
-    asynchat__server_remove_path(server);
-    if (server->fd >= 0)
-        close(server->fd);
-    server->fd = -1;
+    asynchat__listen_remove_path(l);
+    if (l->fd >= 0)
+        close(l->fd);
+    l->fd = -1;
 }

@@ -10,7 +10,6 @@
 
 #include <asynchat/error.h>
 
-#include "base/fork.h"
 #include "base/handler.h"
 #include "base/log.h"
 #include "base/table.h"
@@ -63,7 +62,7 @@ static int server_make(const struct asynchat_handler *handler, void *arg,
     struct asynchat_server *server = calloc(1, sizeof *server);
     if (!server)
         return -ENOMEM;
-    server->fd = -1;
+    server->listener.fd = -1;
     server->waiting = -1;
     server->handler = handler;
     server->arg = arg;
@@ -118,7 +117,7 @@ static void server_destroy(struct asynchat_server *server)
     if (server->timer)
         event_free(server->timer);
     asynchat__server_forget_signals(server);
-    asynchat__server_close(server);
+    asynchat__listen_end(&server->listener);
     server_leave_loop(server);
     if (server->waiting >= 0)
         close(server->waiting);
@@ -132,7 +131,8 @@ static void server_destroy(struct asynchat_server *server)
 static void server_end(struct asynchat_server *server)
 {
     asynchat__server_enter(&server->state, SERVER_ENDED);
-    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address, "has stopped");
+    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->listener.address,
+                          "has stopped");
     if (server->stopped)
         server->stopped(server->stopped_arg);
     server_destroy(server);
@@ -182,7 +182,7 @@ static int server_make_timer(struct asynchat_server *server,
 /* The server listens. */
 static int server_begin(struct asynchat_server *server, struct event_base *base)
 {
-    int error = asynchat__base_check(base, server->fd);
+    int error = asynchat__base_check(base, server->listener.fd);
     if (!error)
         error = asynchat__post_expect(base);
     if (!error)
@@ -207,9 +207,9 @@ int asynchat_server_new(struct event_base *base, const char *address,
     int error = server_make(handler, arg, options, &server);
     if (error)
         return error;
-    error = asynchat__address_parse(&server->address, address);
+    error = asynchat__address_parse(&server->listener.address, address);
     if (!error)
-        error = asynchat__server_bind(server);
+        error = asynchat__listen_begin(&server->listener, &server->options);
     if (!error)
         error = server_begin(server, base);
     if (error)
@@ -232,11 +232,11 @@ int asynchat_server_new_socket(struct event_base *base, int fd,
     int error = server_make(handler, arg, options, &server);
     if (error)
         return error;
-    error = asynchat__server_take(server, fd);
+    error = asynchat__listen_take(&server->listener, fd, &server->options);
     if (!error)
         error = server_begin(server, base);
     if (error) {
-        server->fd = -1;
+        server->listener.fd = -1;
         asynchat_server_free(server);
     } else {
         *out = server;
@@ -253,10 +253,8 @@ void asynchat_server_free(struct asynchat_server *server)
 
 void asynchat_server_set_remove_path(struct asynchat_server *server, int remove)
 {
-    if (!server || server->fd < 0)
-        return;
-    server->remove_path = remove != 0;
-    server->path_forks = asynchat__forks();
+    if (server && server->listener.fd >= 0)
+        asynchat__listen_set_remove_path(&server->listener, remove != 0);
 }
 
 /* --- asking --- */
@@ -265,7 +263,7 @@ int asynchat_server_get_socket(const struct asynchat_server *server)
 {
     if (!server)
         return -EINVAL;
-    return server_is_stopping(server) ? ASYNCHAT_ESTOPPED : server->fd;
+    return server_is_stopping(server) ? ASYNCHAT_ESTOPPED : server->listener.fd;
 }
 
 size_t asynchat_server_connections(const struct asynchat_server *server)
@@ -278,10 +276,10 @@ int asynchat_server_address(const struct asynchat_server *server, char *text,
 {
     if (!server || !text)
         return -EINVAL;
-    return asynchat__address_format(&server->address, text, size);
+    return asynchat__address_format(&server->listener.address, text, size);
 }
 
 int asynchat_server_port(const struct asynchat_server *server)
 {
-    return server ? asynchat__address_port(&server->address) : 0;
+    return server ? asynchat__address_port(&server->listener.address) : 0;
 }

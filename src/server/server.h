@@ -4,13 +4,13 @@
 #define ASYNCHAT_SRC_SERVER_H
 
 #include <stdbool.h>
-#include <sys/stat.h>
 
 #include <asynchat/server.h>
 
 #include "base/address.h"
 #include "loop/loop.h"
 #include "counts.h"
+#include "listen.h"
 #include "peers.h"
 #include "state.h"
 
@@ -27,12 +27,7 @@ struct asynchat_server {
     struct loop *loop;       /* kept between connections */
     struct loop_guest guest; /* of the loop */
 
-    struct address address;
-    int fd;           /* that listens, or -1 */
-    bool remove_path; /* when the server stops listening, unless there is */
-    dev_t device;     /* another file than this one, */
-    ino_t inode;
-    unsigned path_forks; /* or this is a child of who said so: see fork.h */
+    struct listener listener;
 
     int waiting;         /* accepted, when there was no room for it; or -1 */
     struct address from; /* where it, or the last one, is from */
@@ -54,22 +49,6 @@ static inline bool server_is_stopping(const struct asynchat_server *server)
 {
     return server->state >= SERVER_STOPPING;
 }
-
-/* --- server_listen --- */
-
-/* Listens on server->address. Errors are those of the system; what was begun is
- * undone by asynchat__server_close(). */
-int asynchat__server_bind(struct asynchat_server *server);
-
-/* Listens on a socket that does so already, and takes it unless there is an
- * error. */
-int asynchat__server_take(struct asynchat_server *server, int fd);
-
-/* Removes the path, if that is to be done and it still is the socket's. */
-void asynchat__server_remove_path(struct asynchat_server *server);
-
-/* Stops listening, and removes the path. */
-void asynchat__server_close(struct asynchat_server *server);
 
 /* --- server_accept --- */
 

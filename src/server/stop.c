@@ -20,9 +20,9 @@
 static void server_accept_no_more(struct asynchat_server *server)
 {
     event_del(server->acceptable);
-    asynchat__server_remove_path(server);
+    asynchat__listen_remove_path(&server->listener);
     asynchat__server_accept_rest(server);
-    asynchat__server_close(server);
+    asynchat__listen_end(&server->listener);
     if (server->waiting >= 0)
         close(server->waiting);
     server->waiting = -1;
@@ -31,7 +31,8 @@ static void server_accept_no_more(struct asynchat_server *server)
 /* The timer is not always pending from now on. */
 static void server_begin_to_stop(struct asynchat_server *server)
 {
-    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->address, "stops");
+    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->listener.address,
+                          "stops");
     asynchat__server_forget_signals(server);
     server_accept_no_more(server);
     asynchat__server_enter(&server->state, SERVER_STOPPING);
