@@ -124,11 +124,13 @@ struct channel_moves {
     uint32_t moved_at;       /* or went; both, the time is counted from there */
 };
 
-/* Who made the channel, and is told when it is gone. */
+/* Whoever made the channel, and is told when it is gone. */
 struct channel_owner {
+    /* Called once, right before the channel's memory is freed. */
     void (*gone)(struct channel_owner *owner,
                  const struct asynchat_channel *ch);
-    struct asynchat_server *server;
+    /* Whatever the owner needs in `gone`. */
+    void *arg;
 };
 
 struct asynchat_channel {

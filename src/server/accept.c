@@ -83,7 +83,7 @@ static bool server_is_full(const struct asynchat_server *server)
 static void server_gone(struct channel_owner *owner,
                         const struct asynchat_channel *ch)
 {
-    struct asynchat_server *server = owner->server;
+    struct asynchat_server *server = owner->arg;
     struct asynchat_stats stats = asynchat__channel_stats(ch);
     asynchat__counts_gone(&server->counts, &stats, ch->status);
     server->connections--;
