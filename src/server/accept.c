@@ -1,9 +1,12 @@
-/* Accepting: connections become channels, or are turned away, until there are
- * none, or no room. A server that stops does so once more.
+/* Accepting: connections become channels, or are turned away, until nobody waits
+ * or there is no room. A server that stops accepts once more. Tested by
+ * tests/test_server_accept.c.
  *
- * There is no room in two ways. When the server has as many channels as it may,
- * it waits for one to go. When the system has no descriptor or no memory, it
- * waits for a time. In both the listening socket is out of the loop.
+ * Room can be missing in two ways. A server that has as many channels as it may is
+ * FULL, and waits until one of them is gone. A server for which the system has no
+ * descriptor or no memory is STARVED, and tries again after a pause. In both cases
+ * the listening socket is taken out of the loop, which would wake up for it all
+ * the time.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "server.h"
@@ -23,20 +26,21 @@
 #include "base/socket.h"
 #include "server/workers.h"
 
-/* Enough to keep up, few enough that those there are do not wait for it. */
+/* How many connections are accepted in one wake-up, unless the options say so:
+ * enough to keep up, and few enough that the channels do not wait long for it. */
 #define ACCEPT_BUDGET 64
 
-/* So many errors that are each about one connection, and none in between, are
- * about something else. */
+/* After this many errors in a row that are about one connection each, the fault
+ * is not with the connections: accepting pauses. */
 #define ACCEPT_FAILURES 64
 
-/* How long accepting pauses when the system has no room for another connection.
- */
+/* How long accepting pauses when the system has no room for one more
+ * connection. */
 static const struct timeval accept_pause = {.tv_usec = 100L * 1000};
 
 /* --- pausing --- */
 
-/* The pause is reported once: it may take many attempts until there is room. */
+/* Reports only the first of several failed attempts. */
 static void server_starves(struct asynchat_server *server, int error)
 {
     if (server->state == SERVER_STARVED)
@@ -56,14 +60,14 @@ static void server_has_room(struct asynchat_server *server)
                           "accepts again");
 }
 
-/* Without a timer that would wake it, accepting is better not paused. */
+/* Without the timer, accepting would never begin again: then it does not pause. */
 static void server_pause(struct asynchat_server *server)
 {
     if (evtimer_add(server->timer, &accept_pause) == 0)
         event_del(server->acceptable);
 }
 
-/* False: there is no room for that either. */
+/* False: libevent has no memory for that, and the timer has it tried again. */
 static bool server_resume(struct asynchat_server *server)
 {
     if (event_add(server->acceptable, NULL) == 0)
@@ -78,8 +82,8 @@ static bool server_is_full(const struct asynchat_server *server)
     return most > 0 && server->connections >= most;
 }
 
-/* A channel is gone; called from wherever that happens, so nothing is accepted
- * here. */
+/* A channel is gone. That can happen inside any call of the program, so what
+ * follows from it, accepting or the server's end, is left to the loop. */
 static void server_gone(struct channel_owner *owner,
                         const struct asynchat_channel *ch)
 {
@@ -108,8 +112,8 @@ static bool server_refuses(const struct asynchat_server *server)
             asynchat__peers_count(&server->peers, key) >= most);
 }
 
-/* What the peer has sent already is read before: unread it would make the
- * system reset the connection, and the peer lose the text. */
+/* Reads what the peer has sent so far: if that were left unread, the system would
+ * reset the connection, and the peer would lose the text. */
 static void server_turn_away(struct asynchat_server *server, int fd)
 {
     const char *text = server->options.turn_away;
@@ -125,8 +129,9 @@ static void server_turn_away(struct asynchat_server *server, int fd)
 
 /* --- accepting --- */
 
-/* The connection that there was no memory for, or whose descriptor was too large, or
- * the next one, or -errno. */
+/* The connection that could not be taken in the last time, or else the next one;
+ * or -errno. A descriptor that is too large for select(2) is made smaller, if a
+ * smaller one is free by now. */
 static int server_next(struct asynchat_server *server)
 {
     int fd = server->waiting;
@@ -137,7 +142,7 @@ static int server_next(struct asynchat_server *server)
     return fits ? fd : asynchat__socket_lower(fd);
 }
 
-/* Who is to own the next channel; NULL for want of memory. */
+/* The owner of the next channel, or NULL: there is no memory. */
 static struct channel_owner *server_owner(struct asynchat_server *server)
 {
     uint64_t key;
@@ -149,7 +154,8 @@ static struct channel_owner *server_owner(struct asynchat_server *server)
     return peer ? &peer->owner : NULL;
 }
 
-/* Makes a channel, or has a worker make it. 0, -ENOMEM and others of posting. */
+/* Makes a channel of a connection, or has a worker make it. 0, -ENOMEM, and the
+ * errors of asynchat__workers_give(). */
 static int server_take_in(struct asynchat_server *server, int fd)
 {
     struct asynchat_channel *ch;
@@ -175,7 +181,7 @@ static int server_take_in(struct asynchat_server *server, int fd)
     return 0;
 }
 
-/* accept(2) had nothing: 0 if the next one may be good. */
+/* accept4(2) gave no connection: 0 if the next call may give one, or the error. */
 static int server_failed(struct asynchat_server *server, int error)
 {
     bool passing = asynchat__socket_is_passing(error);
@@ -183,7 +189,7 @@ static int server_failed(struct asynchat_server *server, int error)
     return passing && server->failures < ACCEPT_FAILURES ? 0 : error;
 }
 
-/* 0, or why accepting is to stop for now. */
+/* Accepts one connection. 0, or why accepting has to stop for now. */
 static int server_accept(struct asynchat_server *server)
 {
     int fd = server_next(server);
@@ -204,14 +210,14 @@ static int server_accept(struct asynchat_server *server)
     return 0;
 }
 
-/* Whether connections wait until a channel is gone. */
+/* Whether connections have to wait until a channel is gone. */
 static bool server_lets_wait(const struct asynchat_server *server)
 {
     return server_is_full(server) && !server->options.turn_away;
 }
 
-/* Accepts at most that many. 0 or -EAGAIN, unless it is the system that has no room
- * for the next one. */
+/* Accepts at most `most` connections. 0; -EAGAIN (nobody waits, or the server is
+ * full); or another error: the system has no room for one more. */
 static int server_accept_some(struct asynchat_server *server, long long most)
 {
     int error = 0;
@@ -241,7 +247,8 @@ static void server_acceptable(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-/* Whoever has just come may not have asked yet, and is waited for. */
+/* The peer of a channel that was just made may not have asked for anything yet:
+ * the channel waits for its first message before it ends. */
 static void channels_await(struct asynchat_channel *first,
                            const struct asynchat_channel *end)
 {
@@ -249,8 +256,8 @@ static void channels_await(struct asynchat_channel *first,
         first->awaited = true;
 }
 
-/* No more connections than this had come when the call began; others may come all
- * the time. */
+/* At most the backlog and one more had come when the call began. Others may come
+ * for ever, and are not waited for. */
 void asynchat__server_accept_rest(struct asynchat_server *server)
 {
     const struct asynchat_channel *before = server->channels;

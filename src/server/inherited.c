@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define FIRST 3 /* behind the standard ones */
+/* The first descriptor that is passed: those before are standard ones. */
+#define FIRST 3
 
-/* What a variable says: a number from 0 to INT_MAX, or -EINVAL. */
+/* The number in a variable of the environment: 0 to INT_MAX, 0 if there is no
+ * such variable, or -EINVAL. */
 static int variable(const char *name)
 {
     char *end;
@@ -24,7 +26,8 @@ static int variable(const char *name)
     return errno || *end || value > INT_MAX ? -EINVAL : (int)value;
 }
 
-/* 0 where they are another process's, which has left us its environment. */
+/* How many descriptors were passed to this process, or -EINVAL. 0 if LISTEN_PID
+ * is another process, whose environment was inherited. */
 static int inherited_count(void)
 {
     int process = variable("LISTEN_PID"), count = variable("LISTEN_FDS");

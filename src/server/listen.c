@@ -40,20 +40,22 @@ static bool has_path(const struct listener *l)
     return asynchat__address_has_path(&l->address);
 }
 
-/* With a NUL, also where that is behind sun_path. */
+/* Ends with a NUL, which may lie behind sun_path. */
 static const char *listener_path(const struct listener *l)
 {
     const char *storage = (const char *)&l->address.storage;
     return storage + offsetof(struct sockaddr_un, sun_path);
 }
 
-/* --- the path of a Unix socket, for one at a time --- */
+/* --- the lock of a path --- */
 
-/* From bind(2) to listen(2) a socket is refused as one that somebody has left; and
- * one that was left is removed by its name, which by then may be another's. So
- * all this is done by one server at a time, which has a file beside the path
- * locked. The file goes before the lock: if the process is killed in between, the
- * next one removes it. */
+/* Two servers that begin on one path at the same time could harm each other.
+ * Between bind(2) and listen(2) a socket refuses connections, as a socket does
+ * that a dead process has left; and a socket that was left is removed by its
+ * name, which may be another server's by then. So only one server at a time
+ * does this: the one that has locked a file beside the path. The file is
+ * removed before it is unlocked: if the process is killed in between, the next
+ * one removes the file. */
 #define LOCK_TRIES 100
 
 struct path_lock {
@@ -69,7 +71,8 @@ static void lock_name(struct path_lock *lock, const char *path)
                    (int)(name - path), path, name);
 }
 
-/* 0 if the file still has its name, 1 if the one before has removed it. */
+/* 0: the file still has its name. 1: the server that had the lock before has
+ * removed it. */
 static int lock_check(const struct path_lock *lock)
 {
     struct stat own, there;
@@ -80,7 +83,8 @@ static int lock_check(const struct path_lock *lock)
     return own.st_dev != there.st_dev || own.st_ino != there.st_ino;
 }
 
-/* 1: another file has to be locked. -ENOLCK: none can be, on this file system. */
+/* 1: another file has this name now, and has to be locked. -ENOLCK: this file
+ * system has no locks. */
 static int lock_file(const struct path_lock *lock)
 {
     if (flock(lock->fd, LOCK_EX | LOCK_NB) == 0)
@@ -105,8 +109,9 @@ static void lock_close(struct path_lock *lock, bool remove)
     lock->fd = -1;
 }
 
-/* Who has the lock is about to listen. A policy may allow sockets in a directory,
- * and no files: then it is done without a lock. */
+/* -EADDRINUSE: another server has the lock, and is about to listen. Answers 0
+ * without a lock where the file system has none, or where a policy allows
+ * sockets in the directory and no files. */
 static int lock_take(struct path_lock *lock, const char *path)
 {
     lock_name(lock, path);
@@ -126,8 +131,9 @@ static int lock_take(struct path_lock *lock, const char *path)
 
 /* --- the path --- */
 
-/* Asks who listens there, with a connection that ends at once. Only where
- * nobody does it is refused; a server that is too busy to accept says EAGAIN. */
+/* Finds out by a connection, which is closed at once, whether somebody listens
+ * there. -ECONNREFUSED: nobody does. -EAGAIN: somebody does, and is too busy to
+ * accept. */
 static int path_ask(const struct address *address)
 {
     int fd = asynchat__socket_new(AF_UNIX);
@@ -141,7 +147,8 @@ static int path_ask(const struct address *address)
     return error;
 }
 
-/* Removes a socket on which nobody listens; or says why that is not there. */
+/* Removes a socket on which nobody listens. If something else is at the path, it
+ * stays, and the answer is -EADDRINUSE. */
 static int path_clear(const struct listener *l)
 {
     struct stat there;
@@ -157,7 +164,7 @@ static int path_clear(const struct listener *l)
     return other ? -EADDRINUSE : answer;
 }
 
-/* Which file is at the path, so that another is not mistaken for it. */
+/* Remembers which file is at the path, so that no other file is taken for it. */
 static int path_look(struct listener *l)
 {
     struct stat there;
@@ -176,8 +183,8 @@ void asynchat__listen_set_remove_path(struct listener *l, bool remove)
     l->path_forks = asynchat__forks();
 }
 
-/* The path is ours. Nobody can connect before listen(2), so the mode is in force
- * for all. */
+/* bind(2) has made the path. Nobody can connect before listen(2), so the mode
+ * holds from the first connection on. */
 static int path_made(struct listener *l,
                      const struct asynchat_server_options *options)
 {
@@ -192,7 +199,8 @@ static int path_made(struct listener *l,
     return options->mode > 0 && chmod(path, options->mode) < 0 ? -errno : 0;
 }
 
-/* One that cannot be looked at is thought to be ours: it was. */
+/* If lstat(2) fails, the file is removed too: it was the socket's when it was
+ * made. */
 void asynchat__listen_remove_path(struct listener *l)
 {
     struct stat there;
@@ -216,7 +224,7 @@ static int bind_address(const struct listener *l)
                : 0;
 }
 
-/* The path of a server that has ended without removing it is taken over. */
+/* Takes over the path of a server that has ended and left its socket there. */
 static int bind_path(struct listener *l,
                      const struct asynchat_server_options *options)
 {
@@ -229,15 +237,16 @@ static int bind_path(struct listener *l,
     return error ? error : path_made(l, options);
 }
 
-/* A name in the abstract namespace goes with the socket, and whoever knows it may
- * connect: a mode would not hold. */
+/* A name in the abstract namespace has no file and so no mode: anybody who
+ * knows the name may connect. */
 static int bind_name(const struct listener *l,
                      const struct asynchat_server_options *options)
 {
     return options->mode > 0 ? -EINVAL : bind_address(l);
 }
 
-/* What connections have. Without TCP_NODELAY they are slower, and no worse. */
+/* Sets what the connections will have. A failure of TCP_NODELAY is ignored: it
+ * makes them slower, and nothing else. */
 static int set_connections(struct listener *l,
                            const struct asynchat_server_options *options)
 {
@@ -248,9 +257,9 @@ static int set_connections(struct listener *l,
                : 0;
 }
 
-/* SO_REUSEADDR, so that a server can be started again while connections of the
- * last one are in TIME_WAIT. IPV6_V6ONLY is always set, since what it is
- * otherwise the machine's administrator says. */
+/* SO_REUSEADDR lets a server start again while connections of the last one are in
+ * TIME_WAIT. IPV6_V6ONLY is set to 0 or 1 in any case, since its default is the
+ * choice of the machine's administrator. */
 static int bind_ip(struct listener *l,
                    const struct asynchat_server_options *options)
 {
@@ -267,7 +276,7 @@ static int bind_ip(struct listener *l,
     return error ? error : bind_address(l);
 }
 
-/* It is bound, unless there was an error. */
+/* Listens, unless binding has failed with `error`. */
 static int listener_listen(const struct listener *l, int error)
 {
     if (error)
@@ -306,8 +315,8 @@ int asynchat__listen_begin(struct listener *l,
 
 /* --- a socket that is there --- */
 
-/* Of a socket that another process has made, the system does not say how many may
- * wait: hardly more than these. */
+/* The system does not say how many connections may wait at a socket that another
+ * process has made. There are hardly more than these. */
 #define BACKLOG_MOST 65535
 
 static int get_option(int fd, int name)
@@ -317,7 +326,7 @@ static int get_option(int fd, int name)
     return getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -errno : value;
 }
 
-/* 0 for one that listens for streams. */
+/* 0: the socket listens for streams. */
 static int listening_check(int fd)
 {
     int listens = get_option(fd, SO_ACCEPTCONN);
@@ -338,7 +347,7 @@ static int socket_settle(struct listener *l, int fd,
     if (!is_unix(l))
         return set_connections(l, options);
     if (has_path(l))
-        path_look(l); /* if it is there, and a socket */
+        path_look(l); /* the path may be gone: then there is none to remove */
     return 0;
 }
 

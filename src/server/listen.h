@@ -1,5 +1,5 @@
-/* What a server listens on: a socket, and of a Unix socket its path. Knows no server.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* What a server listens on: a socket, and of a Unix socket its path. Knows no
+ * server. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SRC_LISTEN_H
 #define ASYNCHAT_SRC_LISTEN_H
 
@@ -28,18 +28,18 @@ struct listener {
     /* The file that was at the path: another file there stays. 0: unknown. */
     dev_t device;
     ino_t inode;
-    /* When `remove_path` was set, in forks: see base/fork.h. A child of the process
-     * that set it leaves the path alone. */
+    /* When `remove_path` was set, in forks: see base/fork.h. A child of the
+     * process that set it leaves the path alone. */
     unsigned path_forks;
 };
 
-/* Listens on `address`. Errors are those of the system; whatever was begun is undone
- * by asynchat__listen_end(). */
+/* Listens on `address`. Errors are those of the system; whatever was begun is
+ * undone by asynchat__listen_end(). */
 int asynchat__listen_begin(struct listener *l,
                            const struct asynchat_server_options *options);
 
-/* Takes a socket that listens already. On an error it stays the caller's, also where
- * l->fd is set. */
+/* Takes a socket that listens already. On an error it stays the caller's, also
+ * where l->fd is set. */
 int asynchat__listen_take(struct listener *l, int fd,
                           const struct asynchat_server_options *options);
 

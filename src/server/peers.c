@@ -1,12 +1,12 @@
-/* How many connections there are from each address: a balanced tree, the C
- * library's, since its depth is not the choice of those who connect.
+/* How many connections there are from each address. They are in the C library's
+ * tree, which is balanced: whoever connects cannot make it deep.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "peers.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
 
-/* POSIX, <search.h>, which here would be our own search.h. */
+/* POSIX has these in <search.h>. */
 void *tsearch(const void *key, void **tree,
               int (*compare)(const void *, const void *));
 void *tfind(const void *key, void *const *tree,
@@ -24,15 +24,16 @@ static uint64_t key_of_bytes(const uint8_t *bytes, size_t len)
     return key;
 }
 
-/* An IPv4 address has the key that it would have in IPv6 if ::ffff: stood among
- * the first 64 bits; no host has such an address. */
+/* The key of an IPv4 address has ffff in front of its 32 bits. No IPv6 network
+ * has such a number as its first 64 bits. */
 static uint64_t key_of_four(const void *address)
 {
     return UINT64_C(0xffff) << 32 | key_of_bytes(address, 4);
 }
 
-/* A network has the first 64 bits, and perhaps one customer. All hosts on a link
- * have the same, which no network has. */
+/* The first 64 bits name a network, which often is one customer's. On a link all
+ * hosts have the same first 64 bits, so there the host's part is the key, behind
+ * bits that no network has. */
 static uint64_t key_of_six(const struct in6_addr *address)
 {
     const uint8_t *bytes = address->s6_addr;
@@ -64,7 +65,7 @@ static int compare(const void *a, const void *b)
     return (one > other) - (one < other);
 }
 
-/* A node of the tree begins with the pointer that was put there. */
+/* tfind(3) answers a node, which begins with the pointer that was put there. */
 static struct peer *peers_find(const struct peers *peers, uint64_t key)
 {
     const struct peer wanted = {.key = key};

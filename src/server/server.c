@@ -1,4 +1,5 @@
-/* The server's life: made, asked, freed. SPDX-License-Identifier: BSD-3-Clause */
+/* A server's life: it is made, has a place in its loop and a timer there, is
+ * asked, and is freed. SPDX-License-Identifier: BSD-3-Clause */
 #include "server.h"
 
 #include <errno.h>
@@ -44,7 +45,7 @@ static int options_check(const struct asynchat_server_options *options)
                : 0;
 }
 
-/* A server that does not listen yet. */
+/* Makes a server that does not listen yet. */
 static int server_make(const struct asynchat_handler *handler, void *arg,
                        const struct asynchat_server_options *options,
                        struct asynchat_server **out)
@@ -86,7 +87,6 @@ static void server_guest_end(struct loop_guest *guest)
     asynchat_server_free((struct asynchat_server *)(void *)place);
 }
 
-/* A worker frees the servers that are left in its loop. */
 static int server_join_loop(struct asynchat_server *server,
                             struct event_base *base)
 {
@@ -127,7 +127,8 @@ static void server_destroy(struct asynchat_server *server)
     free(server);
 }
 
-/* The program may call anything but what frees the server. */
+/* `stopped` may call anything: asynchat_server_free() of this server does nothing
+ * once the state is ENDED. */
 static void server_end(struct asynchat_server *server)
 {
     asynchat__server_enter(&server->state, SERVER_ENDED);
@@ -138,7 +139,8 @@ static void server_end(struct asynchat_server *server)
     server_destroy(server);
 }
 
-static void server_stopping(struct asynchat_server *server)
+/* The grace is over, or the last channel is gone. */
+static void server_grace_is_over(struct asynchat_server *server)
 {
     if (server->connections == 0)
         server_end(server);
@@ -148,19 +150,20 @@ static void server_stopping(struct asynchat_server *server)
 
 /* --- its timer --- */
 
-/* The timer is always pending until the server stops, so that it has its place in
- * libevent's heap and can be set without memory, which may be what has run out. */
+/* Until the server stops, its timer is always pending: then it has its place in
+ * libevent's heap, and can be set again without memory, which may have run out.
+ * This is the time when there is nothing to wait for. */
 static const struct timeval server_idle = {.tv_sec = 24L * 60 * 60};
 
-/* What there was no room for is tried again; or a server that stops has had its
- * time. */
+/* The timer ends the grace of a server that stops, and the pauses of all
+ * others. */
 static void server_time_is_up(evutil_socket_t fd, short what, void *arg)
 {
     struct asynchat_server *server = arg;
     (void)fd;
     (void)what;
     if (server->state == SERVER_STOPPING) {
-        server_stopping(server);
+        server_grace_is_over(server);
         return;
     }
     evtimer_add(server->timer, &server_idle);
@@ -179,7 +182,7 @@ static int server_make_timer(struct asynchat_server *server,
 
 /* --- beginning --- */
 
-/* The server listens. */
+/* Gives a server that listens its place in the loop, and begins to accept. */
 static int server_begin(struct asynchat_server *server, struct event_base *base)
 {
     int error = asynchat__base_check(base, server->listener.fd);
@@ -219,7 +222,8 @@ int asynchat_server_new(struct event_base *base, const char *address,
     return error;
 }
 
-/* Only what listens and is accepted from belongs to the server. */
+/* On an error the socket is the caller's again, so the server must not close
+ * it. */
 int asynchat_server_new_socket(struct event_base *base, int fd,
                                const struct asynchat_handler *handler,
                                void *arg,
@@ -244,7 +248,7 @@ int asynchat_server_new_socket(struct event_base *base, int fd,
     return error;
 }
 
-/* One that calls `stopped` is about to be freed by itself. */
+/* A server that calls `stopped` frees itself afterwards. */
 void asynchat_server_free(struct asynchat_server *server)
 {
     if (server && server->state != SERVER_ENDED)

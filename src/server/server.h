@@ -1,5 +1,7 @@
-/* The server's parts, as its files see them: server (life), server_listen,
- * server_accept, server_stop. SPDX-License-Identifier: BSD-3-Clause */
+/* struct asynchat_server, and what its files offer each other. server.c makes and
+ * frees it and has its timer; accept.c accepts; stop.c stops. listen.c, peers.c,
+ * counts.c and state.c have a struct of their own, and know no server.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SRC_SERVER_H
 #define ASYNCHAT_SRC_SERVER_H
 
@@ -8,6 +10,7 @@
 #include <asynchat/server.h>
 
 #include "base/address.h"
+#include "channel/object.h"
 #include "loop/loop.h"
 #include "counts.h"
 #include "listen.h"
@@ -16,56 +19,90 @@
 
 struct event;
 
+/* Invariants, once the server is ACCEPTING:
+ * - `state` is changed by asynchat__server_enter() alone;
+ * - `listener.fd` is the listening socket until the server is STOPPING, then -1;
+ * - while the server is ACCEPTING or STARVED, `acceptable` is in the loop, or
+ *   `timer` is set to the end of a pause, after which it is put back. It is not in
+ *   the loop while the server is FULL, nor from STOPPING on;
+ * - `timer` is pending until the server is STOPPING, and `guest.timer` is `timer`
+ *   exactly as long. While it is STOPPING `timer` is set to the end of the grace;
+ * - `waiting` is a descriptor only while the server is STARVED;
+ * - `connections` is the length of the list `channels`. With options.workers both
+ *   stay empty;
+ * - `signals` is empty from STOPPING on. */
 struct asynchat_server {
     enum server_state state;
+
+    /* What each channel begins with. */
     const struct asynchat_handler *handler;
     void *arg;
-    struct asynchat_server_options options; /* turn_away is our own, and the
-                                               backlog never 0 */
+    /* The program's options. `turn_away` is a copy that the server frees. */
+    struct asynchat_server_options options;
+
+    /* The server's share of the loop. It keeps the loop while there are no
+     * channels. */
+    struct loop *loop;
+    /* The server's place in the loop: a worker that ends frees the server. */
+    struct loop_guest guest;
+    /* A connection waits to be accepted. */
     struct event *acceptable;
-    struct event *timer;     /* always pending: see server_idle */
-    struct loop *loop;       /* kept between connections */
-    struct loop_guest guest; /* of the loop */
+    /* The one timer: see server_time_is_up(). */
+    struct event *timer;
 
     struct listener listener;
 
-    int waiting;         /* accepted, when there was no room for it; or -1 */
-    struct address from; /* where it, or the last one, is from */
-    unsigned turn;       /* whose of the workers it is */
-    unsigned failures;   /* to accept, one after the other */
+    /* A connection that was accepted, and that there was no memory for; or -1. */
+    int waiting;
+    /* Where the connection that was accepted last is from. */
+    struct address from;
+    /* The number of the worker that gets the next connection; it wraps. */
+    unsigned turn;
+    /* How many calls of accept4(2) in a row had an error of one connection
+     * only. */
+    unsigned failures;
 
+    /* The channels that the server has made and that are not gone. */
     struct asynchat_channel *channels;
-    size_t connections; /* so many channels, whose owner is */
+    /* How many these are. */
+    size_t connections;
+    /* The owner of channels that are not counted by address. */
     struct channel_owner owner;
+    /* The owners of channels that are counted by address. */
+    struct peers peers;
+    /* What the channels that are gone have done. */
     struct server_counts counts;
-    struct peers peers; /* or, if they are counted by address, one of these */
 
-    void (*stopped)(void *arg); /* to be called when no channel is left */
+    /* Called with `stopped_arg` when the last channel is gone; or NULL. */
+    void (*stopped)(void *arg);
     void *stopped_arg;
-    struct server_signal *signals; /* that make it stop */
+    /* The signals that make the server stop. */
+    struct server_signal *signals;
 };
 
+/* Whether the server stops, or has stopped. */
 static inline bool server_is_stopping(const struct asynchat_server *server)
 {
     return server->state >= SERVER_STOPPING;
 }
 
-/* --- server_accept --- */
+/* --- accept.c --- */
 
-/* The server listens, and has its timer: begins to accept. 0 or -ENOMEM. */
+/* Begins to accept. The server listens already, and has its timer. 0 or
+ * -ENOMEM. */
 int asynchat__server_accept(struct asynchat_server *server,
                             struct event_base *base);
 
-/* The pause for want of descriptors or memory is over. */
+/* Tries again to accept: the pause for want of descriptors or memory is over. */
 void asynchat__server_accept_again(struct asynchat_server *server);
 
-/* Accepts what waits, as far as the limits and the system allow: the socket is about
- * to be closed. */
+/* Accepts the connections that wait now, within the limits, and as long as the
+ * system has room: the socket is about to be closed. */
 void asynchat__server_accept_rest(struct asynchat_server *server);
 
-/* --- server_stop --- */
+/* --- stop.c --- */
 
-/* Signals do not make it stop any more. */
+/* From now on signals do not make the server stop. */
 void asynchat__server_forget_signals(struct asynchat_server *server);
 
 #endif

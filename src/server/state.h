@@ -27,9 +27,9 @@ enum server_state {
 /* Whether a server may go from the one state to the other. */
 bool asynchat__server_may_enter(enum server_state from, enum server_state to);
 
-/* Changes the state; nothing else does. A change that is not allowed is a fault of
- * this library, after which memory would be freed twice or a connection lost: the
- * process is aborted. */
+/* Changes the state; nothing else does. A change that is not allowed is a fault
+ * of this library, after which memory would be freed twice or a connection
+ * lost: the process is aborted. */
 void asynchat__server_enter(enum server_state *state, enum server_state next);
 
 #endif

@@ -1,5 +1,7 @@
-/* Stopping: the channels are asked to end, and then made to; after the last one
- * the server is freed. SPDX-License-Identifier: BSD-3-Clause */
+/* Stopping: the server accepts what waits, closes its socket, and asks its
+ * channels to end. What happens when the grace is over, or the last channel
+ * gone, is in server.c. Tested by tests/test_server_stop.c.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "server.h"
 
 #include <errno.h>
@@ -14,9 +16,9 @@
 
 #include "base/log.h"
 
-/* When the socket is closed the system resets the connections that wait to be
- * accepted, also where another socket listens on the port: so they are accepted
- * before. By a path that is gone nobody comes meanwhile. */
+/* When the socket is closed, the system resets the connections that wait to be
+ * accepted, even if another socket listens on the port. So these are accepted
+ * first. The path goes before that, so that nobody can come by it meanwhile. */
 static void server_accept_no_more(struct asynchat_server *server)
 {
     event_del(server->acceptable);
@@ -28,7 +30,7 @@ static void server_accept_no_more(struct asynchat_server *server)
     server->waiting = -1;
 }
 
-/* The timer is not always pending from now on. */
+/* From now on the timer is not always pending, and tells the loop nothing. */
 static void server_begin_to_stop(struct asynchat_server *server)
 {
     asynchat__log_address(ASYNCHAT_LOG_INFO, &server->listener.address,
@@ -39,8 +41,9 @@ static void server_begin_to_stop(struct asynchat_server *server)
     server->guest.timer = NULL;
 }
 
-/* The timer is pending, or should be: then setting it takes no memory. Otherwise
- * a grace that would not end is no better than none. */
+/* Setting the timer needs no memory while it is pending. When the server is
+ * stopped again after the grace, it may fail: then there is no second grace,
+ * since without the timer that would never end. */
 int asynchat_server_stop(struct asynchat_server *server, unsigned grace,
                          void (*stopped)(void *arg), void *arg)
 {
@@ -71,7 +74,7 @@ struct server_signal {
     void *arg;
 };
 
-/* Frees the signal, as it is the end of all of them. */
+/* Stopping frees all of the server's signals, and this one with them. */
 static void server_signalled(evutil_socket_t number, short what, void *arg)
 {
     struct server_signal *s = arg;

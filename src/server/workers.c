@@ -1,8 +1,8 @@
 /* Workers: threads with a loop each.
  *
- * The thread that makes them starts one after the other, and then lets all go
- * on: to serve, or if one of them failed, to end. How a worker ends is the same
- * in both cases.
+ * The thread that makes the workers starts one after the other. Then it lets all of
+ * them go on: they serve, or end if one of them failed to start. A worker ends in
+ * the same way in both cases.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "server/workers.h"
@@ -25,32 +25,51 @@
 #include "channel/post.h"
 #include "base/table.h"
 
+/* One worker. The thread that makes the workers writes `all`, `index`, `thread`
+ * and `end`; the worker writes the others while it starts, and then nobody
+ * does. */
 struct worker {
+    /* The workers that this one belongs to. */
     struct asynchat_workers *all;
+    /* Its number among them. */
     unsigned index;
     pthread_t thread;
+    /* The event base that the thread runs. */
     struct event_base *base;
+    /* The loop of that base, with the mailbox that `id` is for. */
     struct loop *loop;
-    uint64_t id;     /* its mailbox is reached by */
-    struct post end; /* which needs no memory, so that ending cannot fail */
+    /* By this number other threads post to the worker. */
+    uint64_t id;
+    /* The post that ends the worker: it is here, so that ending needs no
+     * memory. */
+    struct post end;
 };
 
+/* What the workers that have started are told to do. */
 enum word { WORKERS_WAIT, WORKERS_SERVE, WORKERS_END };
 
+/* Invariants: `lock` guards `started`, `error` and `word`. Nothing else changes
+ * once the workers serve. */
 struct asynchat_workers {
     const struct asynchat_worker_ops *ops;
     void *arg;
-    unsigned count; /* threads */
-    unsigned forks; /* in a child after fork(2) there are others */
+    /* How many threads there are. */
+    unsigned count;
+    /* Forks before the workers were made: see base/fork.h. A child has no
+     * workers. */
+    unsigned forks;
     pthread_mutex_t lock;
+    /* `started` or `word` has changed. */
     pthread_cond_t changed;
-    /* Under the lock: */
-    unsigned started; /* so many threads have tried to start, */
-    int error;        /* the last with this */
+    /* How many threads have tried to start. */
+    unsigned started;
+    /* Why the last of them failed, or 0. */
+    int error;
     enum word word;
     struct worker workers[];
 };
 
+/* The worker that this thread is, or NULL. */
 static _Thread_local const struct worker *self;
 
 _Static_assert(sizeof(struct asynchat_worker_ops) == 3 * sizeof(void *),
@@ -84,7 +103,7 @@ static int worker_start(struct worker *w)
     return error;
 }
 
-/* Says how it went, and waits for the word: whether to serve. */
+/* Reports how the start went, and waits for the word. True: the worker serves. */
 static bool worker_report(const struct worker *w, int error)
 {
     struct asynchat_workers *all = w->all;
@@ -110,7 +129,7 @@ static void end_run(struct post *post, struct mailbox *mailbox)
     event_base_loopbreak(mailbox->base);
 }
 
-/* A callback of the program may break the loop as well, and it goes on. */
+/* If a callback of the program breaks the loop, the loop is entered again. */
 static void worker_serve(const struct worker *w)
 {
     int result = 0;
@@ -118,9 +137,10 @@ static void worker_serve(const struct worker *w)
         result = event_base_dispatch(w->base);
 }
 
-/* One pass for those that were just made, which have their handle_connect first.
- * Then each has its handle_close from the loop; the mailbox keeps that running.
- * What a loop that fails leaves is freed without. */
+/* In a first pass the channels that were just made get their handle_connect.
+ * Then all are closed, and each gets its handle_close from the loop, which the
+ * mailbox keeps running. If the loop fails, the channels that are left get no
+ * handle_close. */
 static void worker_close_channels(const struct worker *w)
 {
     struct mailbox *mailbox = w->loop->mailbox;
@@ -144,11 +164,12 @@ static void worker_close(const struct worker *w, bool started)
         all->ops->stop(w->base, w->index, all->arg);
     asynchat__loop_end_guests(w->loop);
     worker_close_channels(w);
-    asynchat__mailbox_free(w->loop->mailbox); /* what is in it runs */
+    asynchat__mailbox_free(w->loop->mailbox); /* runs the posts in it */
     w->loop->mailbox = NULL;
 }
 
-/* Its share of the loop is the last: nothing is left of what others have. */
+/* The worker's share of the loop is the last one: servers and channels are
+ * gone. */
 static void worker_end(const struct worker *w, bool started)
 {
     if (w->loop && w->loop->mailbox)
@@ -173,7 +194,7 @@ static void *worker_run(void *arg)
 
 /* --- all of them --- */
 
-/* Those that the processor raises are not to be kept waiting. */
+/* Blocks all signals but those that the processor raises, which cannot wait. */
 static void signals_block(sigset_t *before)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
@@ -184,8 +205,8 @@ static void signals_block(sigset_t *before)
     pthread_sigmask(SIG_SETMASK, &others, before);
 }
 
-/* One more, and waits until it has tried to start. A new thread has the signals
- * blocked that this one has. */
+/* Starts one worker more, and waits until it has tried. Signals are blocked
+ * meanwhile, since a new thread inherits which of them are. */
 static int workers_start_one(struct asynchat_workers *all)
 {
     struct worker *w = &all->workers[all->count];
@@ -240,7 +261,7 @@ static struct asynchat_workers *workers_make(
     return all;
 }
 
-/* *out is written before the loops begin, for what runs in them may read it. */
+/* *out is written before the loops begin, since their callbacks may read it. */
 int asynchat_workers_new(unsigned count, const struct asynchat_worker_ops *ops,
                          void *arg, struct asynchat_workers **out)
 {
@@ -266,8 +287,8 @@ int asynchat_workers_new(unsigned count, const struct asynchat_worker_ops *ops,
     return 0;
 }
 
-/* It cannot be left out, so what can fail is tried again; one whose loop has
- * failed has ended already. */
+/* The post must arrive, so it is tried until it does. ASYNCHAT_ECLOSED: the
+ * worker has ended already, because its loop failed. */
 static void worker_tell_end(struct worker *w)
 {
     int error;

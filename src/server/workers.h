@@ -1,4 +1,4 @@
-/* Workers: what a server gives them.
+/* Workers: how a server gives them connections.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_WORKER_H
 #define ASYNCHAT_WORKER_H
@@ -8,10 +8,11 @@
 struct address;
 struct asynchat_handler;
 
-/* Has worker number turn % count make a channel of a connected socket that is
- * non-blocking, and whose peer has the address `from`. 0, or -ENOMEM and others
- * of posting; on success takes `fd`, and a worker that has no memory for the
- * channel closes it. */
+/* Has a worker make a channel of a connected, non-blocking socket, whose peer
+ * has the address `from`. `turn` modulo the number of workers is the worker's
+ * number. On success takes `fd`; a worker that has no memory for the channel
+ * closes it. Errors: -ENOMEM, -EMFILE (`fd` is too large for select), and those
+ * of asynchat__mailbox_post(). */
 int asynchat__workers_give(const struct asynchat_workers *workers,
                            unsigned turn, int fd, const struct address *from,
                            const struct asynchat_handler *handler, void *arg);
