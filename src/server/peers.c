@@ -4,15 +4,8 @@
 #include "peers.h"
 
 #include <netinet/in.h>
+#include <search.h>
 #include <stdlib.h>
-
-/* POSIX has these in <search.h>. */
-void *tsearch(const void *key, void **tree,
-              int (*compare)(const void *, const void *));
-void *tfind(const void *key, void *const *tree,
-            int (*compare)(const void *, const void *));
-void *tdelete(const void *key, void **tree,
-              int (*compare)(const void *, const void *));
 
 /* --- keys --- */
 
