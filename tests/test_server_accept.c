@@ -309,6 +309,22 @@ static void while_it_is_full_a_server_does_not_try(void **state)
     hang_up(f, third);
 }
 
+/* The server's timer is always pending, and runs out each day. */
+static void also_not_after_a_day(void **state)
+{
+    struct fixture *f = serve_some(state, "127.0.0.1:0", 1, 0, NULL);
+    int first = dial_server(f), second = dial_server(f);
+    turn(f);
+    wakeups = 0;
+    clock_advance(25L * 60 * 60 * 1000);
+    turn(f);
+    assert_int_equal(wakeups, 0);
+    assert_int_equal(accepts, 1);
+    hang_up(f, first);
+    expect_served(f, second);
+    hang_up(f, second);
+}
+
 static void free_channel(struct asynchat_channel *ch, void *arg)
 {
     (void)arg;
@@ -613,6 +629,7 @@ int main(void)
         OVER(TCP, a_wake_up_is_counted_however_libevent_waits),
         OVER(TCP, over_the_limit_connections_wait_until_one_is_gone),
         OVER(TCP, while_it_is_full_a_server_does_not_try),
+        OVER(TCP, also_not_after_a_day),
         OVER(TCP, channels_that_are_freed_make_room_as_well),
         OVER(TCP, freed_while_it_is_full),
         OVER(TCP,
