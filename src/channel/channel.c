@@ -124,9 +124,10 @@ static bool channel_end_waits(const struct asynchat_channel *ch, int status)
  * SENDING or LINGERING, only an error is news. */
 static APART void channel_input_over(struct asynchat_channel *ch)
 {
-    if (channel_receives(ch) && ch->transport.ops->rest(&ch->transport))
+    struct transport *t = &ch->transport;
+    if (channel_receives(ch) && t->ops->rest && t->ops->rest(t))
         asynchat__channel_in_run(ch);
-    int status = ch->transport.ended;
+    int status = t->ended;
     int cut_off = channel_receives(ch) ? asynchat__channel_in_finish(ch) : 0;
     if (channel_end_waits(ch, status))
         return;

@@ -267,10 +267,11 @@ static size_t in_piece(struct asynchat_channel *ch, const uint8_t *piece,
  * call anything: discard_buffers waits until it is done. */
 static void in_drain(struct asynchat_channel *ch, size_t len)
 {
-    if (!ch->transport.ops->is_socket)
-        ch->in.received += len;
+    const struct transport *t = &ch->transport;
+    if (t->ops->drained)
+        ch->in.received += t->ops->drained(t, len);
     ch->in.drain = DRAIN_DELIVERED;
-    evbuffer_drain(asynchat__transport_input(&ch->transport), len);
+    evbuffer_drain(asynchat__transport_input(t), len);
     if (ch->in.drain == DRAIN_DELIVERED)
         ch->in.drain = DRAIN_NOTHING;
 }

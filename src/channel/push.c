@@ -77,7 +77,7 @@ static size_t push_now(struct asynchat_channel *ch, const void *data,
                        size_t len)
 {
     const struct transport *t = &ch->transport;
-    if (!ch->out.idle || t->broken || !t->ops->is_socket || len < LOOP_BUFFER)
+    if (!ch->out.idle || t->broken || !t->ops->send_now || len < LOOP_BUFFER)
         return 0;
     return asynchat__channel_out_now(ch, data, len);
 }

@@ -58,7 +58,7 @@ static bool out_is_sender(const struct asynchat_channel *ch)
 {
     return outq_is_ready(&ch->out.queue) && out_producer(ch) &&
            out_producer(ch)->send &&
-           asynchat__transport_socket_fd(&ch->transport) >= 0;
+           asynchat__transport_fd(&ch->transport) >= 0;
 }
 
 /* A producer failed: what it gave before is sent, and nothing after it. */
@@ -169,9 +169,8 @@ static size_t out_send_producer(struct asynchat_channel *ch, size_t most)
 {
     size_t sent;
     struct asynchat_producer *producer = out_producer(ch);
-    int answer = producer->send(producer->arg,
-                                asynchat__transport_socket_fd(&ch->transport),
-                                most, &sent);
+    int answer = producer->send(
+        producer->arg, asynchat__transport_fd(&ch->transport), most, &sent);
     bool broken = answer == -EPIPE || answer == -ECONNRESET;
     ch->transport.sent += sent;
     if (broken)
@@ -274,7 +273,7 @@ static bool out_run_pushed(struct asynchat_channel *ch)
         return false;
     if (t->pushed == 0)
         return true;
-    if (asynchat__transport_send_pushed(t, ch->out.chunk))
+    if (t->ops->send_pushed(t, ch->out.chunk))
         return true;
     channel_out_busy(ch);
     ch->out.left = evbuffer_get_length(t->output);
@@ -285,8 +284,10 @@ static bool out_run_pushed(struct asynchat_channel *ch)
 /* There is nothing to follow what waits for more. */
 static void out_last(struct asynchat_channel *ch)
 {
-    if (!ch->out.queue.first && out_moving(ch) == 0 && out_pending(ch) > 0)
-        ch->transport.ops->last(&ch->transport);
+    const struct transport_ops *ops = ch->transport.ops;
+    if (ops->last && !ch->out.queue.first && out_moving(ch) == 0 &&
+        out_pending(ch) > 0)
+        ops->last(&ch->transport);
 }
 
 /* The long way. */
@@ -337,7 +338,7 @@ static bool out_now_pushed(struct asynchat_channel *ch)
 {
     struct transport *t = &ch->transport;
     return t->pushed == 0 ||
-           out_now_taken(ch, asynchat__transport_send_pushed(t, ch->out.chunk));
+           out_now_taken(ch, t->ops->send_pushed(t, ch->out.chunk));
 }
 
 size_t asynchat__channel_out_now(struct asynchat_channel *ch, const void *data,
@@ -349,8 +350,8 @@ size_t asynchat__channel_out_now(struct asynchat_channel *ch, const void *data,
         return 0;
     while (sent < len && ch->out.writes < writes) {
         size_t most = len - sent < ch->out.chunk ? len - sent : ch->out.chunk;
-        size_t n = asynchat__transport_send_now(
-            &ch->transport, (const char *)data + sent, most);
+        size_t n = ch->transport.ops->send_now(&ch->transport,
+                                               (const char *)data + sent, most);
         sent += n;
         out_now_taken(ch, n == most);
     }

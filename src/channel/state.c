@@ -180,12 +180,13 @@ void asynchat__channel_linger(struct asynchat_channel *ch, bool progress)
  * read, so it has no more than the linger time. */
 void asynchat__channel_broken(struct asynchat_channel *ch, int error)
 {
+    const struct transport *t = &ch->transport;
     bool reset = error == -EPIPE || error == -ECONNRESET;
     asynchat__channel_out_discard(ch);
     asynchat__channel_pressure(ch);
     state_halve_back(ch, HALF_SHUT);
-    if (ch->state != CHANNEL_OPEN || !reset || ch->transport.ended ||
-        !ch->transport.ops->is_socket) {
+    if (ch->state != CHANNEL_OPEN || !reset || t->ended || !t->ops->left ||
+        !t->ops->left(t)) {
         asynchat__channel_end(ch, error);
         return;
     }

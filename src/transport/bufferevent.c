@@ -122,7 +122,7 @@ static bool transport_rest(struct transport *t)
 
 /* A filter passes everything on at once, unless it needs more for that; it is on
  * its way until the last bufferevent below has sent it. */
-size_t asynchat__transport_given(const struct transport *t)
+static size_t transport_given(const struct transport *t)
 {
     size_t given = 0;
     struct bufferevent *bev = t->bev;
@@ -132,7 +132,7 @@ size_t asynchat__transport_given(const struct transport *t)
 }
 
 /* When the last bufferevent has nothing to send, those above it wait for more. */
-size_t asynchat__transport_on_its_way(const struct transport *t)
+static size_t transport_on_its_way(const struct transport *t)
 {
     size_t given = 0, last = 0;
     struct bufferevent *bev = t->bev;
@@ -184,14 +184,20 @@ static int transport_begin(struct transport *t)
 /* Not more than one write is out of our hands at a time. */
 static void transport_send(struct transport *t, size_t most)
 {
-    if (evbuffer_get_length(t->output) == 0 ||
-        asynchat__transport_on_its_way(t) > 0)
+    if (evbuffer_get_length(t->output) == 0 || transport_on_its_way(t) > 0)
         return;
     int error = transport_give(t, most);
     if (!error)
         error = transport_begin(t);
     if (error)
         t->broken = error;
+}
+
+/* The bufferevent has put its bytes into the input itself. */
+static size_t transport_drained(const struct transport *t, size_t len)
+{
+    (void)t;
+    return len;
 }
 
 static void transport_woken(evutil_socket_t fd, short what, void *arg)
@@ -219,8 +225,7 @@ static void transport_look(struct transport *t)
  * which comes after everybody else's. */
 static int transport_write(struct transport *t, bool on)
 {
-    if (on && asynchat__transport_on_its_way(t) == 0 &&
-        event_add(t->waker, &at_once) < 0)
+    if (on && transport_on_its_way(t) == 0 && event_add(t->waker, &at_once) < 0)
         return -ENOMEM;
     return 0;
 }
@@ -248,7 +253,7 @@ static bool transport_finish(struct transport *t, bool more)
 {
     transport_last(t);
     t->shuts_last = t->shuts_last || more;
-    return !t->broken && asynchat__transport_given(t) > 0;
+    return !t->broken && transport_given(t) > 0;
 }
 
 /* The output ends below TLS too, which passes on nothing of that. */
@@ -264,7 +269,7 @@ static void transport_shut_lowest(const struct transport *t)
 
 static void transport_shut_if_sent(struct transport *t)
 {
-    if (asynchat__transport_given(t) > 0)
+    if (transport_given(t) > 0)
         return;
     t->shuts = false;
     transport_shut_lowest(t);
@@ -424,11 +429,14 @@ static const struct transport_ops bufferevent_ops = {
     .write = transport_write,
     .wake = transport_wake,
     .look = transport_look,
-    .rest = transport_rest,
-    .last = transport_last,
     .finish = transport_finish,
     .shut = transport_shut,
     .close = transport_close,
+    .rest = transport_rest,
+    .last = transport_last,
+    .drained = transport_drained,
+    .given = transport_given,
+    .on_its_way = transport_on_its_way,
 };
 
 /* A bufferevent without marks is left as it is, since setting none may make it

@@ -255,21 +255,21 @@ static void socket_send(struct transport *t, size_t most)
     socket_sent(t, n > 0 ? (size_t)n : 0);
 }
 
-static size_t socket_send_bytes(struct transport *t, const char *bytes,
-                                size_t len)
+static inline size_t socket_send_bytes(struct transport *t, const void *data,
+                                       size_t len)
 {
-    ssize_t n = send(socket_fd(t), bytes, len, MSG_NOSIGNAL);
+    ssize_t n = send(socket_fd(t), data, len, MSG_NOSIGNAL);
     if (n < 0 && !is_retriable(errno))
         t->broken = -errno;
     t->sent += n > 0 ? (size_t)n : 0;
     return n > 0 ? (size_t)n : 0;
 }
 
-bool asynchat__transport_send_pushed(struct transport *t, size_t most)
+static bool socket_send_pushed(struct transport *t, size_t most)
 {
     size_t pushed = t->pushed;
-    size_t n = socket_send_bytes(t, (char *)t->loop->pushed,
-                                 pushed < most ? pushed : most);
+    size_t n =
+        socket_send_bytes(t, t->loop->pushed, pushed < most ? pushed : most);
     if (n == pushed)
         t->pushed = 0;
     else
@@ -277,8 +277,7 @@ bool asynchat__transport_send_pushed(struct transport *t, size_t most)
     return n == pushed;
 }
 
-size_t asynchat__transport_send_now(struct transport *t, const void *data,
-                                    size_t len)
+static size_t socket_send_now(struct transport *t, const void *data, size_t len)
 {
     return socket_send_bytes(t, data, len);
 }
@@ -341,16 +340,10 @@ int asynchat__transport_connect(struct transport *t, int error)
 
 /* --- ending --- */
 
-/* What was received is in the input, and what was given to the system is sent. */
-static bool socket_rest(struct transport *t)
+static bool socket_left(const struct transport *t)
 {
     (void)t;
-    return false;
-}
-
-static void socket_last(struct transport *t)
-{
-    (void)t;
+    return true;
 }
 
 /* Closing a socket that has input unread, or gets some later, resets the
@@ -402,12 +395,13 @@ static const struct transport_ops socket_ops = {
     .write = socket_write,
     .wake = socket_wake,
     .look = socket_look,
-    .rest = socket_rest,
-    .last = socket_last,
     .finish = socket_finish,
     .shut = socket_shut,
     .close = socket_close,
-    .is_socket = true,
+    .left = socket_left,
+    .fd = socket_fd,
+    .send_pushed = socket_send_pushed,
+    .send_now = socket_send_now,
 };
 
 /* The freezes of a socket bufferevent keep others from its evbuffers; here they

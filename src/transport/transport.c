@@ -17,7 +17,7 @@ struct evbuffer *asynchat__transport_input(const struct transport *t)
 
 void asynchat__transport_open(struct transport *t)
 {
-    if (t->ops->is_socket)
+    if (t->ops->send_pushed)
         t->open = true;
 }
 
@@ -75,16 +75,16 @@ void asynchat__transport_discard(struct transport *t)
 size_t asynchat__transport_pending(const struct transport *t)
 {
     size_t pending = t->pushed + asynchat__transport_left(t);
-    if (!t->ops->is_socket)
-        pending += asynchat__transport_given(t);
+    if (t->ops->given)
+        pending += t->ops->given(t);
     return pending;
 }
 
 size_t asynchat__transport_moving(const struct transport *t)
 {
     size_t moving = t->pushed + evbuffer_get_length(t->output);
-    if (!t->ops->is_socket)
-        moving += asynchat__transport_on_its_way(t);
+    if (t->ops->on_its_way)
+        moving += t->ops->on_its_way(t);
     return moving;
 }
 
@@ -100,13 +100,13 @@ size_t asynchat__transport_unsent(const struct transport *t)
 size_t asynchat__transport_arrived(const struct transport *t)
 {
     int arrived = 0;
-    int fd = asynchat__transport_socket_fd(t);
+    int fd = asynchat__transport_fd(t);
     if (fd >= 0 && ioctl(fd, FIONREAD, &arrived) < 0)
         arrived = 0;
     return (size_t)arrived;
 }
 
-int asynchat__transport_socket_fd(const struct transport *t)
+int asynchat__transport_fd(const struct transport *t)
 {
-    return t->ops->is_socket ? bufferevent_getfd(t->bev) : -1;
+    return t->ops->fd ? t->ops->fd(t) : -1;
 }

@@ -31,6 +31,9 @@ struct transport;
  * can be seen without receiving. */
 enum transport_reading { TRANSPORT_STOP, TRANSPORT_WATCH, TRANSPORT_READ };
 
+/* What a transport does. Whether it can do what is optional, its table says: such
+ * an operation is NULL where the transport has nothing to do for it, or cannot do
+ * it. Nobody asks which transport a channel has. */
 struct transport_ops {
     /* 0 or -ENOMEM. */
     int (*read)(struct transport *t, enum transport_reading how);
@@ -49,14 +52,6 @@ struct transport_ops {
     /* The same, and receives before, if reading is on. */
     void (*look)(struct transport *t);
 
-    /* Nothing more is received: the input has now all that was, wherever it still
-     * was. False: it had before. May find another reason why `ended`. */
-    bool (*rest)(struct transport *t);
-
-    /* Nothing more is sent: what waits for more, to go on with it, waits no
-     * longer. */
-    void (*last)(struct transport *t);
-
     /* All is sent, and the connection is about to be closed: tells the peer,
      * which may be known to have `more` to send. True as long as the peer would
      * lose what it was sent if the connection were closed. */
@@ -68,7 +63,41 @@ struct transport_ops {
     /* Ends the connection and frees the bufferevent. */
     void (*close)(struct transport *t);
 
-    bool is_socket;
+    /* --- may be NULL --- */
+
+    /* Nothing more is received: the input has now all that was, wherever it still
+     * was. False: it had before. May find another reason why `ended`. NULL: the
+     * input always has all of it. */
+    bool (*rest)(struct transport *t);
+
+    /* Nothing more is sent: what waits for more, to go on with it, waits no
+     * longer. NULL: nothing ever waits for that. */
+    void (*last)(struct transport *t);
+
+    /* Whether input may still lie with the system after the peer has reset the
+     * connection. NULL: it does not. */
+    bool (*left)(const struct transport *t);
+
+    /* How many bytes of `len` that are drained from the input count as received
+     * only now. NULL: none, since all were counted when they came. */
+    size_t (*drained)(const struct transport *t, size_t len);
+
+    /* How many bytes were taken from the output and are not sent yet; and the same,
+     * or 0 if all of them wait for more to be given. NULL: none. */
+    size_t (*given)(const struct transport *t);
+    size_t (*on_its_way)(const struct transport *t);
+
+    /* The descriptor that sendfile may write to. NULL: there is none. */
+    int (*fd)(const struct transport *t);
+
+    /* Sends at most `most` bytes of those in loop->pushed, and leaves the rest to
+     * the output. True: nothing was left. NULL: nothing is put there. */
+    bool (*send_pushed)(struct transport *t, size_t most);
+
+    /* Sends bytes from where they lie, by one write. Nothing may have been pushed,
+     * nor be in the output. Answers how many of the bytes went. NULL: bytes are
+     * sent from the output only. */
+    size_t (*send_now)(struct transport *t, const void *data, size_t len);
 };
 
 struct transport {
@@ -120,7 +149,7 @@ int asynchat__transport_bufferevent(struct transport *t,
                                     struct bufferevent *bev, bool connecting);
 
 /* The descriptor that sendfile may write to, or -1. */
-int asynchat__transport_socket_fd(const struct transport *t);
+int asynchat__transport_fd(const struct transport *t);
 
 /* What was received and not yet drained. */
 struct evbuffer *asynchat__transport_input(const struct transport *t);
@@ -129,15 +158,6 @@ struct evbuffer *asynchat__transport_input(const struct transport *t);
  * into loop->pushed, as long as it is `open`: most bytes are gone when it
  * ends, and never see an evbuffer. */
 void asynchat__transport_open(struct transport *t);
-
-/* Sends at most `most` bytes of what was, and leaves the rest to the output.
- * True: nothing was left. */
-bool asynchat__transport_send_pushed(struct transport *t, size_t most);
-
-/* Sends bytes from where they lie, by one write. Nothing may have been pushed, nor
- * be in the output. Answers how many of the bytes went. */
-size_t asynchat__transport_send_now(struct transport *t, const void *data,
-                                    size_t len);
 
 /* At the end of a wake-up: what was pushed and not sent goes to the output. */
 void asynchat__transport_settle(struct transport *t);
@@ -167,11 +187,6 @@ void asynchat__transport_discard(struct transport *t);
 /* How much the peer has not taken: what is pending, and what only the system has
  * taken, as far as that is known. */
 size_t asynchat__transport_unsent(const struct transport *t);
-
-/* How much a bufferevent was given and has not sent; and the same, or 0 if all of
- * that waits for more to be given. */
-size_t asynchat__transport_given(const struct transport *t);
-size_t asynchat__transport_on_its_way(const struct transport *t);
 
 /* How much lies with the system and can be received; over a bufferevent 0. */
 size_t asynchat__transport_arrived(const struct transport *t);
