@@ -1,5 +1,5 @@
-/* What a channel answers about itself.
- * Tested by tests/test_channel.c and tests/test_stats.c. SPDX-License-Identifier: BSD-3-Clause */
+/* What a channel answers about itself. Tested by tests/test_channel.c and
+ * tests/test_stats.c. SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat/stats.h>
 
 #include <errno.h>
@@ -36,8 +36,8 @@ struct event_base *asynchat_get_base(const struct asynchat_channel *ch)
     return ch ? bufferevent_get_base(ch->transport.bev) : NULL;
 }
 
-/* The socket is asked each time, apart from what is kept of a peer: nobody has 128
- * bytes for each connection. */
+/* The socket is asked each time, apart from what is kept of a peer: nobody has
+ * 128 bytes for each connection. */
 static int channel_address(const struct asynchat_channel *ch,
                            int (*name)(int, struct sockaddr *, socklen_t *),
                            char *text, size_t size)
@@ -65,7 +65,8 @@ int asynchat_local_address(const struct asynchat_channel *ch, char *text,
     return channel_address(ch, getsockname, text, size);
 }
 
-/* All but what is queued, of which a channel that is gone has nothing any more. */
+/* All but what is queued, of which a channel that is gone has nothing any more.
+ */
 struct asynchat_stats asynchat__channel_stats(const struct asynchat_channel *ch)
 {
     return (struct asynchat_stats){

@@ -1,5 +1,6 @@
-/* What waits to be sent: how much it is, how much it may be, lending it, and dropping
- * it. Tested by tests/test_channel_out.c. SPDX-License-Identifier: BSD-3-Clause */
+/* What waits to be sent: how much it is, how much it may be, lending it, and
+ * dropping it. Tested by tests/test_channel_out.c. SPDX-License-Identifier:
+ * BSD-3-Clause */
 #include "channel/object.h"
 
 bool asynchat__channel_out_empty(const struct asynchat_channel *ch)

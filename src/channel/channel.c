@@ -52,7 +52,7 @@ static void channel_destroy(struct asynchat_channel *ch)
     asynchat__channel_rate_free(ch);
     asynchat__channel_time_free(ch->time);
     asynchat__transcript_free(ch->transcript);
-    asynchat__channel_leave(ch);
+    asynchat__channel_disown(ch);
     free(ch);
     asynchat__loop_release(loop);
 }

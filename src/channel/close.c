@@ -1,5 +1,6 @@
-/* Ending, by the program: at once, when all is sent, in stages, between messages.
- * Tested by tests/test_channel.c and tests/test_half_close.c. SPDX-License-Identifier: BSD-3-Clause */
+/* Ending, by the program: at once, when all is sent, in stages, between
+ * messages. Tested by tests/test_channel.c and tests/test_half_close.c.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
 
 #include <errno.h>
@@ -81,7 +82,7 @@ void asynchat_keep_open(struct asynchat_channel *ch)
 
 /* What has arrived by now is received before, since its peer can hope for an
  * answer. A channel that is just running is woken once more. */
-void asynchat__channel_leaves(struct asynchat_channel *ch)
+void asynchat__channel_receive_rest(struct asynchat_channel *ch)
 {
     size_t arrived = asynchat__transport_arrived(&ch->transport);
     ch->transport.until = (uint32_t)(ch->in.received + arrived);
@@ -96,6 +97,6 @@ int asynchat_close_between_messages(struct asynchat_channel *ch)
         return ASYNCHAT_ECLOSED;
     if (asynchat__channel_may_leave(ch->leave, LEAVE_BETWEEN))
         asynchat__channel_take_leave(ch, LEAVE_BETWEEN);
-    asynchat__channel_leaves(ch);
+    asynchat__channel_receive_rest(ch);
     return 0;
 }

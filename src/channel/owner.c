@@ -7,9 +7,9 @@
 
 #include <asynchat/error.h>
 
-void asynchat__channel_join(struct asynchat_channel *ch,
-                            struct channel_owner *owner,
-                            struct asynchat_channel **list)
+void asynchat__channel_own(struct asynchat_channel *ch,
+                           struct channel_owner *owner,
+                           struct asynchat_channel **list)
 {
     ch->owner = owner;
     ch->next = *list;
@@ -19,7 +19,7 @@ void asynchat__channel_join(struct asynchat_channel *ch,
     *list = ch;
 }
 
-void asynchat__channel_leave(struct asynchat_channel *ch)
+void asynchat__channel_disown(struct asynchat_channel *ch)
 {
     struct channel_owner *owner = ch->owner;
     if (!owner)
@@ -44,7 +44,7 @@ void asynchat__channels_stop(struct asynchat_channel *list)
     for (; list; list = list->next) {
         if (list->leave == LEAVE_NOT)
             asynchat__channel_take_leave(list, LEAVE_STOPPING);
-        asynchat__channel_leaves(list);
+        asynchat__channel_receive_rest(list);
     }
 }
 
@@ -56,8 +56,8 @@ void asynchat__channels_end(struct asynchat_channel *list)
     }
 }
 
-/* Whether there is nothing to ask for: not so where only one side is over, and the
- * other goes on. */
+/* Whether there is nothing to ask for: not so where only one side is over, and
+ * the other goes on. */
 static bool is_ending(const struct asynchat_channel *ch)
 {
     switch (ch->state) {
@@ -70,8 +70,8 @@ static bool is_ending(const struct asynchat_channel *ch)
     }
 }
 
-/* Whether some of that is still to be received. Asked in each wake-up, so that the
- * counts, which wrap, stay close to each other. */
+/* Whether some of that is still to be received. Asked in each wake-up, so that
+ * the counts, which wrap, stay close to each other. */
 static bool is_arriving(struct asynchat_channel *ch)
 {
     uint32_t received = (uint32_t)ch->in.received;
@@ -83,7 +83,8 @@ static bool is_arriving(struct asynchat_channel *ch)
 }
 
 /* Nothing has come of the next message: of what came while reading was paused
- * that is not known, and who paused it may still have to answer the last one. */
+ * that is not known, and who paused it may still have to answer the last one.
+ */
 static bool is_between_messages(const struct asynchat_channel *ch)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);

@@ -1,9 +1,9 @@
 /* Rates of channels and of groups of them.
  *
- * At the end of each wake-up a channel pays for what has moved in it, and is told
- * how much may move in the next. When that is nothing, its reading is paused, or
- * its output kept, until a timer says that it is worth looking again. How much may
- * move says the limiter.
+ * At the end of each wake-up a channel pays for what has moved in it, and is
+ * told how much may move in the next. When that is nothing, its reading is
+ * paused, or its output kept, until a timer says that it is worth looking
+ * again. How much may move says the limiter.
  *
  * Tested by tests/test_rate.c. SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat/rate.h>
@@ -52,8 +52,8 @@ size_t asynchat__channel_rate_send(struct asynchat_channel *ch)
     return (size_t)least(ch->out.chunk, most);
 }
 
-/* The next read is no longer than what may come, as far as that is known now: if
- * others of the group take it first, it is a debt. */
+/* The next read is no longer than what may come, as far as that is known now:
+ * if others of the group take it first, it is a debt. */
 static void rate_read(struct asynchat_channel *ch)
 {
     struct limiter *limiter = &ch->time->rate->limiter;

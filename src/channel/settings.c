@@ -9,8 +9,8 @@
 #include "channel/times.h"
 #include "loop/loop.h"
 
-/* Bytes that are held back under the old terminator may be said under the new one
- * without a byte more: from the loop, unless a delivery is under way. */
+/* Bytes that are held back under the old terminator may be said under the new
+ * one without a byte more: from the loop, unless a delivery is under way. */
 static int terminator_set(struct asynchat_channel *ch,
                           enum asynchat_terminator kind, const void *bytes,
                           uint64_t len)

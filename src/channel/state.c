@@ -15,8 +15,8 @@ bool asynchat__channel_is_error(int status)
     return status < 0 && status != ASYNCHAT_EOF;
 }
 
-/* After a reset over a Unix socket, or a bufferevent, only this side's address is
- * still known. */
+/* After a reset over a Unix socket, or a bufferevent, only this side's address
+ * is still known. */
 void asynchat__channel_log(const struct asynchat_channel *ch,
                            enum asynchat_log_level level, const char *text)
 {
@@ -67,8 +67,8 @@ bool asynchat__channel_may_enter(enum channel_state from, enum channel_state to)
     return is_allowed(rules, from, to);
 }
 
-/* The peer's end is not the channel's: only an error, which ends both, takes that
- * back. */
+/* The peer's end is not the channel's: only an error, which ends both, takes
+ * that back. */
 bool asynchat__channel_may_halve(enum channel_half from, enum channel_half to)
 {
     static const unsigned rules[] = {

@@ -1,8 +1,8 @@
 /* Times: how long a peer may take.
  *
- * Wake-ups note what has moved, and when. One timer looks at that when the first
- * of the clocks that run could be over, and if it is not, goes on until it could
- * be: no message sets a timer. Most channels never have one.
+ * Wake-ups note what has moved, and when. One timer looks at that when the
+ * first of the clocks that run could be over, and if it is not, goes on until
+ * it could be: no message sets a timer. Most channels never have one.
  *
  * Tested by tests/test_channel_time.c. SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/times.h"
@@ -62,8 +62,8 @@ static unsigned bits_if(bool runs, unsigned bits)
     return runs ? bits : 0;
 }
 
-/* The clocks about reading run from the wake-up on that has set them right after a
- * pause. */
+/* The clocks about reading run from the wake-up on that has set them right
+ * after a pause. */
 unsigned asynchat__channel_time_running(const struct asynchat_channel *ch)
 {
     const struct channel_time *time = ch->time;
@@ -118,8 +118,8 @@ static int time_arm_if_changed(struct asynchat_channel *ch, uint32_t now)
                : asynchat__channel_time_arm(ch, now);
 }
 
-/* A timer that is over at once comes after what is ready in the next pass of the
- * loop; a channel that is woken has its turn in this pass. */
+/* A timer that is over at once comes after what is ready in the next pass of
+ * the loop; a channel that is woken has its turn in this pass. */
 int asynchat__channel_time_turn(struct asynchat_channel *ch)
 {
     return time_set(ch->time, asynchat__channel_time_now(), 0);
@@ -329,7 +329,8 @@ void asynchat__channel_time_limits(struct asynchat_channel *ch,
 
 /* --- rates --- */
 
-/* Neither the peer's clock nor the linger time ran while a rate kept the output. */
+/* Neither the peer's clock nor the linger time ran while a rate kept the
+ * output. */
 static void time_allow_in(struct channel_time *time, uint32_t now,
                           uint32_t wait, bool kept)
 {

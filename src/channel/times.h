@@ -1,5 +1,5 @@
-/* The times of a channel that has limits, as the files of src/channel/ see them.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* The times of a channel that has limits, as the files of src/channel/ see
+ * them. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_CHANNEL_TIMES_H
 #define ASYNCHAT_CHANNEL_TIMES_H
 
@@ -7,9 +7,9 @@
 #include "clock/clocks.h"
 
 /* Invariants: the beginnings of CLOCK_IDLE and CLOCK_READ are in the channel's
- * `moves`, and here only while clocks are looked at. While `armed`, the timer fires
- * no later than the first of `running` is over, but for clocks that were begun anew
- * since. */
+ * `moves`, and here only while clocks are looked at. While `armed`, the timer
+ * fires no later than the first of `running` is over, but for clocks that were
+ * begun anew since. */
 struct channel_time {
     struct event *timer;
     struct channel_rate *rate; /* or NULL */

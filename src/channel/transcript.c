@@ -1,5 +1,5 @@
-/* The transcript: callbacks of ours are put before the handler's, and pushes take
- * the long way, so that a channel without one has no work with it.
+/* The transcript: callbacks of ours are put before the handler's, and pushes
+ * take the long way, so that a channel without one has no work with it.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat/transcript.h>
 
@@ -58,7 +58,8 @@ void asynchat__transcript_added(struct asynchat_channel *ch,
 
 /* --- in the handler's place --- */
 
-/* The handler, or nobody, has what was told: `tell` may have ended the channel. */
+/* The handler, or nobody, has what was told: `tell` may have ended the channel.
+ */
 static bool tell_received(struct asynchat_channel *ch,
                           enum asynchat_transcript what, const void *data,
                           size_t len)

@@ -1,9 +1,10 @@
 /* Asking for a turn; and pausing the input, for one reason or several.
  *
- * What was received and not delivered stays where it is; nothing more is read as
- * long as there is a reason.
+ * What was received and not delivered stays where it is; nothing more is read
+ * as long as there is a reason.
  *
- * Tested by tests/test_channel_pause.c. SPDX-License-Identifier: BSD-3-Clause */
+ * Tested by tests/test_channel_pause.c. SPDX-License-Identifier: BSD-3-Clause
+ */
 #include "channel/object.h"
 
 /* Calls of the program end here: what they ask for is done from the loop. */

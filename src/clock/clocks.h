@@ -1,8 +1,8 @@
 /* Clocks: which of the times that run is over, and how long until the first is.
  *
- * Nothing here asks for the time or waits. `now` is in milliseconds, of a clock that
- * wraps; a set of clocks is a mask of CLOCK_BIT(). A clock without a limit never
- * ends.
+ * Nothing here asks for the time or waits. `now` is in milliseconds, of a clock
+ * that wraps; a set of clocks is a mask of CLOCK_BIT(). A clock without a limit
+ * never ends.
  *
  * Tested by tests/test_clocks.c. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_CLOCKS_H
@@ -44,8 +44,8 @@ int asynchat__clocks_over(const struct clocks *clocks, unsigned running,
 void asynchat__clocks_begin(struct clocks *clocks, unsigned which,
                             uint32_t now);
 
-/* Ends a time in which `which` stood still, since `standing_since`: each goes on
- * from where it stood. A clock that was begun anew meanwhile begins now. */
+/* Ends a time in which `which` stood still, since `standing_since`: each goes
+ * on from where it stood. A clock that was begun anew meanwhile begins now. */
 void asynchat__clocks_go_on(struct clocks *clocks, unsigned which,
                             uint32_t now);
 

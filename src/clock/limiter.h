@@ -1,8 +1,8 @@
-/* A limiter: how many bytes may move now, each way, for one that has rates of its
- * own and may share those of a group.
+/* A limiter: how many bytes may move now, each way, for one that has rates of
+ * its own and may share those of a group.
  *
- * Nothing here moves bytes, asks for the time, or waits. `now` is in milliseconds,
- * of a clock that wraps.
+ * Nothing here moves bytes, asks for the time, or waits. `now` is in
+ * milliseconds, of a clock that wraps.
  *
  * Tested by tests/test_limiter.c. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_LIMITER_H
@@ -48,8 +48,8 @@ void asynchat__limiter_leave(struct limiter *l);
 /* Whether it limits nothing. */
 bool asynchat__limiter_is_idle(const struct limiter *l);
 
-/* Pays for what has moved since the last time; `moved` is the number of bytes in
- * all. */
+/* Pays for what has moved since the last time; `moved` is the number of bytes
+ * in all. */
 void asynchat__limiter_pay(struct limiter *l, enum limiter_way way,
                            uint64_t moved);
 
@@ -58,9 +58,10 @@ void asynchat__limiter_pay(struct limiter *l, enum limiter_way way,
 uint64_t asynchat__limiter_may(struct limiter *l, enum limiter_way way,
                                uint32_t now);
 
-/* In how many milliseconds it is worth looking again for one that waits to read or
- * to write, at least 1; 0: it waits for neither. A member that has just moved
- * something comes behind the others of its group, who wait for the same moment. */
+/* In how many milliseconds it is worth looking again for one that waits to read
+ * or to write, at least 1; 0: it waits for neither. A member that has just
+ * moved something comes behind the others of its group, who wait for the same
+ * moment. */
 uint32_t asynchat__limiter_next(struct limiter *l, bool reads, bool writes);
 
 #endif

@@ -10,7 +10,7 @@
 
 enum marks_level {
     MARKS_CALM,
-    MARKS_HIGH, /* the high mark was passed, and the low one not reached since */
+    MARKS_HIGH, /* the high mark was passed, and the low one not since */
     MARKS_TOLD  /* and the program knows */
 };
 
@@ -29,8 +29,8 @@ struct marks {
 /* More waits. True: the high mark was passed just now. */
 bool asynchat__marks_rise(struct marks *marks, size_t queued);
 
-/* What there is to tell of `queued` bytes that wait. MARKS_TELL comes once, until
- * MARKS_LOW has come. */
+/* What there is to tell of `queued` bytes that wait. MARKS_TELL comes once,
+ * until MARKS_LOW has come. */
 enum marks_event asynchat__marks_look(struct marks *marks, size_t queued);
 
 #endif

@@ -25,8 +25,8 @@ enum outq_state {
     OUTQ_DROPPED  /* its producer is being asked, and was discarded meanwhile */
 };
 
-/* Invariants: an entry has either bytes or a producer. Only the first entry of a
- * queue is in another state than READY. */
+/* Invariants: an entry has either bytes or a producer. Only the first entry of
+ * a queue is in another state than READY. */
 struct outq_entry {
     struct outq_entry *next;
     struct evbuffer *bytes;
@@ -34,9 +34,9 @@ struct outq_entry {
     enum outq_state state;
 };
 
-/* Invariants: `last` is where the pointer to the next entry goes. `size` counts the
- * bytes, and OUTQ_PRODUCER_SIZE for each producer, of all entries that are not
- * DROPPED. `dropped` is NULL while nobody has lent the queue. */
+/* Invariants: `last` is where the pointer to the next entry goes. `size` counts
+ * the bytes, and OUTQ_PRODUCER_SIZE for each producer, of all entries that are
+ * not DROPPED. `dropped` is NULL while nobody has lent the queue. */
 struct outq {
     struct outq_entry *first;
     struct outq_entry **last;
@@ -76,30 +76,31 @@ void asynchat__outq_take_back(struct outq *q);
  * 0. */
 int asynchat__outq_producer(struct outq *q, struct asynchat_producer *producer);
 
-/* Takes the first entry out, to be freed by asynchat__outq_free(); or frees it. */
+/* Takes the first entry out, to be freed by asynchat__outq_free(); or frees it.
+ */
 struct outq_entry *asynchat__outq_shift(struct outq *q);
 void asynchat__outq_pop(struct outq *q);
 
-/* Asks the first entry's producer for at most `room` bytes, which go to the end of
- * `to`. It may call anything: what it pushes goes behind it. Answers what the
- * producer answers. asynchat__outq_answered() follows. */
+/* Asks the first entry's producer for at most `room` bytes, which go to the end
+ * of `to`. It may call anything: what it pushes goes behind it. Answers what
+ * the producer answers. asynchat__outq_answered() follows. */
 int asynchat__outq_ask(struct outq *q, struct asynchat_channel *ch,
                        struct evbuffer *to, size_t room);
 
 /* Whether the queue was emptied while the producer was asked. */
 bool asynchat__outq_is_dropped(const struct outq *q);
 
-/* What the answer means for the queue: a producer that is done goes, and so does one
- * that was dropped, for which this answers false. */
+/* What the answer means for the queue: a producer that is done goes, and so
+ * does one that was dropped, for which this answers false. */
 bool asynchat__outq_answered(struct outq *q, int answer);
 
-/* Around other code of the program's during which the first entry has to stay. False:
- * the queue was emptied meanwhile, and the entry has gone. */
+/* Around other code of the program's during which the first entry has to stay.
+ * False: the queue was emptied meanwhile, and the entry has gone. */
 void asynchat__outq_hold(struct outq *q);
 bool asynchat__outq_let_go(struct outq *q);
 
-/* A producer that is to be asked later can be asked again. False: it was not to be
- * asked later. */
+/* A producer that is to be asked later can be asked again. False: it was not to
+ * be asked later. */
 bool asynchat__outq_resume(struct outq *q);
 
 #endif

@@ -176,7 +176,7 @@ static int server_take_in(struct asynchat_server *server, int fd)
     }
     server->connections++;
     probe_accept(ch, fd);
-    asynchat__channel_join(ch, owner, &server->channels);
+    asynchat__channel_own(ch, owner, &server->channels);
     asynchat__channel_start(ch);
     return 0;
 }
