@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -1007,16 +1008,25 @@ static void its_path_is_removed_at_once_or_stays(void **state)
 
 static bool no_memory; /* for libevent */
 static int reallocs;
+static int allocations = -1; /* of libevent's that succeed; or all */
+
+static bool has_memory(void)
+{
+    if (no_memory || allocations == 0)
+        return false;
+    allocations -= allocations > 0;
+    return true;
+}
 
 static void *maybe_malloc(size_t size)
 {
-    return no_memory ? NULL : malloc(size);
+    return has_memory() ? malloc(size) : NULL;
 }
 
 static void *maybe_realloc(void *old, size_t size)
 {
     reallocs++;
-    return no_memory ? NULL : realloc(old, size);
+    return has_memory() ? realloc(old, size) : NULL;
 }
 
 static void without_memory_it_stops_as_well(void **state)
@@ -1125,6 +1135,45 @@ static void any_of_several_signals_stops_it(void **state)
     expect_over(f);
 }
 
+/* What a call answers for which only `count` of libevent's allocations succeed, and
+ * whether the signal has a handler afterwards. */
+static int stop_on_signal_with(int count, bool *handled)
+{
+    struct event_base *base = event_base_new();
+    struct asynchat_server *server;
+    struct sigaction now;
+    assert_int_equal(
+        asynchat_server_new(base, "127.0.0.1:0", &untold, NULL, NULL, &server),
+        0);
+    allocations = count;
+    int error =
+        asynchat_server_stop_on_signal(server, SIGNAL, GRACE, NULL, NULL);
+    allocations = -1;
+    assert_int_equal(sigaction(SIGNAL, NULL, &now), 0);
+    *handled = now.sa_handler != SIG_DFL;
+    asynchat_server_free(server);
+    event_base_free(base);
+    return error;
+}
+
+static void without_memory_a_signal_is_as_it_was(void **state)
+{
+    const char *modes = getenv("ASYNCHAT_TEST_LIBEVENT");
+    bool handled = false;
+    int count = 0;
+    (void)state;
+    /* In its debug mode libevent ends a process that has no memory. */
+    if (modes && strstr(modes, "debug"))
+        skip();
+    while (stop_on_signal_with(count, &handled) == -ENOMEM) {
+        if (handled)
+            fail_msg("allocation %d", count);
+        count++;
+    }
+    assert_int_equal(stop_on_signal_with(count, &handled), 0);
+    assert_true(count > 1);
+}
+
 static void stopped_or_freed_otherwise_it_knows_no_signals(void **state)
 {
     struct fixture *f = begin(state, &told);
@@ -1230,6 +1279,7 @@ int main(void)
         OVER(TCP, without_memory_for_a_timer_there_is_no_grace),
         OVER(TCP, a_signal_stops_it),
         OVER(TCP, any_of_several_signals_stops_it),
+        OVER(TCP, without_memory_a_signal_is_as_it_was),
         OVER(TCP, stopped_or_freed_otherwise_it_knows_no_signals),
         OVER(TCP, signals_that_cannot_be_caught_are_refused),
         OVER(TCP, what_cannot_be_is_refused),

@@ -99,18 +99,32 @@ void asynchat__server_forget_signals(struct asynchat_server *server)
     }
 }
 
-static bool can_be_caught(int number)
+/* Gives what the signal does now. */
+static bool can_be_caught(int number, struct sigaction *now)
 {
-    struct sigaction now;
     return number != SIGKILL && number != SIGSTOP &&
-           sigaction(number, NULL, &now) == 0;
+           sigaction(number, NULL, now) == 0;
+}
+
+/* If libevent's memory runs out late, it fails and leaves its own handler in place,
+ * which does nothing: the signal would be lost. So what was there is put back. */
+static int signal_catch(struct server_signal *s, int number,
+                        const struct sigaction *before)
+{
+    s->event = evsignal_new(event_get_base(s->server->timer), number,
+                            server_signalled, s);
+    if (s->event && event_add(s->event, NULL) == 0)
+        return 0;
+    sigaction(number, before, NULL);
+    return -ENOMEM;
 }
 
 int asynchat_server_stop_on_signal(struct asynchat_server *server, int number,
                                    unsigned grace, void (*stopped)(void *arg),
                                    void *arg)
 {
-    if (!server || grace > INT_MAX || !can_be_caught(number))
+    struct sigaction before;
+    if (!server || grace > INT_MAX || !can_be_caught(number, &before))
         return -EINVAL;
     if (server_is_stopping(server))
         return ASYNCHAT_ESTOPPED;
@@ -119,11 +133,10 @@ int asynchat_server_stop_on_signal(struct asynchat_server *server, int number,
         return -ENOMEM;
     *s = (struct server_signal){server, server->signals, NULL,
                                 grace,  stopped,         arg};
-    s->event = evsignal_new(event_get_base(server->timer), number,
-                            server_signalled, s);
-    if (!s->event || event_add(s->event, NULL) < 0) {
+    int error = signal_catch(s, number, &before);
+    if (error) {
         signal_free(s);
-        return -ENOMEM;
+        return error;
     }
     server->signals = s;
     return 0;
