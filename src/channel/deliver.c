@@ -67,7 +67,7 @@ static inline void in_count_message(struct asynchat_channel *ch)
  * limit and no further. No memory is longer than PTRDIFF_MAX. */
 static bool in_grow(struct channel_in *in, size_t used, uint64_t need)
 {
-    struct loop_memory *message = &in->message;
+    struct spare *message = &in->message;
     size_t limit = in->framer.limit;
     if (need > PTRDIFF_MAX)
         return false;
@@ -77,7 +77,7 @@ static bool in_grow(struct channel_in *in, size_t used, uint64_t need)
         capacity = capacity > PTRDIFF_MAX / 2 ? (size_t)need : capacity * 2;
     if (capacity > limit)
         capacity = limit;
-    return asynchat__loop_memory_grow(message, used, capacity);
+    return asynchat__spare_grow(message, used, capacity);
 }
 
 /* Adds to the message in progress, in which the framer has counted these bytes.
@@ -89,7 +89,7 @@ static bool in_keep(struct asynchat_channel *ch, const uint8_t *data,
     uint64_t have = in->framer.have;
     size_t used = (size_t)(have - len);
     if (!in->message.bytes)
-        in->message = asynchat__loop_take(ch->transport.loop);
+        in->message = asynchat__spares_take(&ch->transport.loop->spares);
     if (have > in->message.capacity && !in_grow(in, used, have))
         return false;
     memcpy(in->message.bytes + used, data, len);
@@ -99,8 +99,8 @@ static bool in_keep(struct asynchat_channel *ch, const uint8_t *data,
 /* Between messages an idle connection keeps no memory for them. */
 static void in_forget(struct asynchat_channel *ch)
 {
-    asynchat__loop_give(ch->transport.loop, ch->in.message);
-    ch->in.message = (struct loop_memory){NULL, 0};
+    asynchat__spares_give(&ch->transport.loop->spares, ch->in.message);
+    ch->in.message = (struct spare){NULL, 0};
 }
 
 /* --- what is delivered --- */

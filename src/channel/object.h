@@ -87,8 +87,7 @@ enum in_drain {
 struct channel_in {
     struct framer framer;
     struct framer_cursor *cursor; /* of the delivery under way; or NULL */
-    struct loop_memory
-        message;             /* a message in progress, for handler->message */
+    struct spare message;    /* a message in progress, for handler->message */
     uint64_t received;       /* bytes received in all */
     uint64_t messages;       /* messages delivered in earlier wake-ups */
     uint64_t too_long;       /* messages of which bytes were dropped */

@@ -35,7 +35,7 @@ static struct loop *loop_find(const struct event_base *base)
 
 static struct loop *loop_new(struct event_base *base)
 {
-    struct loop *loop = aligned_alloc(LOOP_PAGE, sizeof *loop);
+    struct loop *loop = aligned_alloc(SPARES_PAGE, sizeof *loop);
     if (!loop)
         return NULL;
     memset(loop, 0, offsetof(struct loop, received));
@@ -60,48 +60,8 @@ static void loop_free(struct loop *loop)
 {
     asynchat__mailbox_free(loop->mailbox);
     asynchat__needles_free(&loop->needles);
-    for (size_t i = 0; i < LOOP_SPARES; i++)
-        free(loop->spares[i].bytes);
+    asynchat__spares_free(&loop->spares);
     free(loop);
-}
-
-struct loop_memory asynchat__loop_take(struct loop *loop)
-{
-    struct loop_memory memory = {NULL, 0};
-    for (size_t i = LOOP_SPARES; i-- > 0 && !memory.bytes;) {
-        memory = loop->spares[i];
-        loop->spares[i] = (struct loop_memory){NULL, 0};
-    }
-    return memory;
-}
-
-/* realloc would not keep the alignment. */
-bool asynchat__loop_memory_grow(struct loop_memory *memory, size_t used,
-                                size_t capacity)
-{
-    if (capacity > SIZE_MAX - LOOP_PAGE)
-        return false;
-    size_t pages = (capacity + LOOP_PAGE - 1) / LOOP_PAGE * LOOP_PAGE;
-    uint8_t *bytes = capacity < LOOP_PAGE ? malloc(capacity)
-                                          : aligned_alloc(LOOP_PAGE, pages);
-    if (!bytes)
-        return false;
-    if (used > 0)
-        memcpy(bytes, memory->bytes, used);
-    free(memory->bytes);
-    *memory = (struct loop_memory){bytes, capacity};
-    return true;
-}
-
-void asynchat__loop_give(struct loop *loop, struct loop_memory memory)
-{
-    size_t i = 0;
-    while (i < LOOP_SPARES && loop->spares[i].bytes)
-        i++;
-    if (i < LOOP_SPARES && memory.capacity <= LOOP_SPARE_MOST)
-        loop->spares[i] = memory;
-    else
-        free(memory.bytes);
 }
 
 void asynchat__loop_own(struct loop *loop)

@@ -11,29 +11,14 @@
 #define ASYNCHAT_LOOP_H
 
 #include "framer/match.h"
+#include "framer/spares.h"
 
 #define LOOP_BUFFER 65536
-
-/* A processor that copies upwards is slow, by 14 times in the worst case that was
- * measured, where the destination is a few bytes further behind a page's
- * beginning than the source: each load seems to need the store before it. So
- * what is received, and a long message, begins at a page; and what is pushed,
- * which is often what was received with a few bytes before it, does not. */
-#define LOOP_PAGE 4096
 
 struct event;
 struct event_base;
 struct mailbox;
 struct transport;
-
-/* Memory that a whole message was put together in, for the next one. */
-struct loop_memory {
-    uint8_t *bytes;
-    size_t capacity;
-};
-
-#define LOOP_SPARES 4
-#define LOOP_SPARE_MOST (1u << 20)
 
 /* Somebody who needs the loop and is to end before the loop does: a part of who
  * that is, who has a share of the loop meanwhile. The loop has a list of guests. */
@@ -60,22 +45,13 @@ struct loop {
     const struct transport *socket; /* one of those over a socket; or NULL */
     bool (*socket_is_lost)(const struct transport *socket);
     struct needles needles;
-    struct loop_memory spares[LOOP_SPARES];
-    _Alignas(LOOP_PAGE) uint8_t received[LOOP_BUFFER];
-    uint8_t apart[LOOP_PAGE / 2];
+    struct spares spares;
+    /* What is received begins at a page, as SPARES_PAGE says why. What is pushed
+     * does not: often it is what was received with a few bytes before it. */
+    _Alignas(SPARES_PAGE) uint8_t received[LOOP_BUFFER];
+    uint8_t apart[SPARES_PAGE / 2];
     uint8_t pushed[LOOP_BUFFER];
 };
-
-/* Memory from among the spares, or none, with capacity 0. */
-struct loop_memory asynchat__loop_take(struct loop *loop);
-
-/* More of it, of which the first `used` bytes are as they were. False: there is
- * none, and it is as it was. */
-bool asynchat__loop_memory_grow(struct loop_memory *memory, size_t used,
-                                size_t capacity);
-
-/* Makes it a spare, or frees it if it is large or there are enough. */
-void asynchat__loop_give(struct loop *loop, struct loop_memory memory);
 
 /* The base's one, shared; NULL for want of memory. Any thread. */
 struct loop *asynchat__loop_share(struct event_base *base);
