@@ -1,4 +1,6 @@
 /* The table of callbacks that a program gives.
+ *
+ * Tested by tests/test_channel.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "handler.h"
 

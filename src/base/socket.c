@@ -4,6 +4,7 @@
  * One of two files with a choice by platform, beside search.c: where a socket
  * cannot be made so in one call, it takes three.
  *
+ * Tested by tests/test_server_listen.c and tests/test_connect.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "socket.h"
 

@@ -6,6 +6,8 @@
  * changes in the framer its next event sees; what it changes in the channel is
  * looked at after each callback.
  *
+ * Tested by tests/test_channel_in.c, tests/test_asynchat.c and
+ * tests/test_message_limit.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
 

@@ -1,5 +1,7 @@
 /* Pressure: what is queued for a peer that takes less than it is given, and who
- * is told of it. SPDX-License-Identifier: BSD-3-Clause */
+ * is told of it.
+ * Tested by tests/test_channel_pressure.c.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
 
 #include <errno.h>

@@ -1,5 +1,7 @@
 /* Who made a channel, and is to know of it until it is gone: the list of an
  * owner's channels, and how these end when the owner does.
+ *
+ * Tested by tests/test_server_stop.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
 

@@ -1,6 +1,7 @@
 /* Pushing: what the program gives goes behind what is there already, and out at
  * the end of the wake-up. It begins none itself: from outside, one is asked for.
  *
+ * Tested by tests/test_channel_out.c and tests/test_hooks.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
 

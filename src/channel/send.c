@@ -4,6 +4,7 @@
  * while less than half of what one write takes is waiting to be sent: small
  * chunks share a write, and a slow peer has no more than that prepared for it.
  *
+ * Tested by tests/test_channel_out.c and tests/test_writes.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
 

@@ -1,5 +1,8 @@
 /* Setting the terminator: from outside, or in a callback in the middle of the
- * input. SPDX-License-Identifier: BSD-3-Clause */
+ * input.
+ * Tested by tests/test_channel_in.c, tests/test_channel_out.c and
+ * tests/test_channel_time.c.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
 
 #include <errno.h>

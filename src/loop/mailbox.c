@@ -1,4 +1,6 @@
 /* The mailbox of a loop: what other threads want done there.
+ *
+ * Tested by tests/test_post.c and tests/test_fork.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "mailbox.h"
 

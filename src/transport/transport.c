@@ -1,4 +1,7 @@
 /* What the two transports have in common.
+ *
+ * Tested by tests/test_transport_socket.c and
+ * tests/test_transport_bufferevent.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "transport.h"
 
