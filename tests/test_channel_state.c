@@ -124,6 +124,36 @@ static void what_is_allowed_is_done(void **state)
     free(ch);
 }
 
+/* Bytes are counted in 32 bits here. */
+static void a_channel_that_begins_to_leave_waits_for_nothing(void **state)
+{
+    struct asynchat_channel *ch = calloc(1, sizeof *ch);
+    (void)state;
+    assert_non_null(ch);
+    ch->in.received = 3000000000;
+    asynchat__channel_take_leave(ch, LEAVE_BETWEEN);
+    assert_int_equal(asynchat__channel_awaits(ch), 0);
+    ch->in.received += 3000000000;
+    asynchat__channel_take_leave(ch, LEAVE_NOT);
+    asynchat__channel_take_leave(ch, LEAVE_STOPPING);
+    assert_int_equal(asynchat__channel_awaits(ch), 0);
+    free(ch);
+}
+
+static void a_channel_that_comes_late_waits_for_a_byte(void **state)
+{
+    struct asynchat_channel *ch = calloc(1, sizeof *ch);
+    (void)state;
+    assert_non_null(ch);
+    ch->in.received = UINT32_MAX;
+    asynchat__channel_await(ch);
+    assert_int_equal(ch->leave, LEAVE_STOPPING);
+    assert_int_equal(asynchat__channel_awaits(ch), 1);
+    ch->in.received += 1;
+    assert_int_equal(asynchat__channel_awaits(ch), 0);
+    free(ch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +162,8 @@ int main(void)
         cmocka_unit_test(only_the_program_takes_leave_back),
         cmocka_unit_test(what_is_forbidden_is_refused),
         cmocka_unit_test(what_is_allowed_is_done),
+        cmocka_unit_test(a_channel_that_begins_to_leave_waits_for_nothing),
+        cmocka_unit_test(a_channel_that_comes_late_waits_for_a_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,12 +80,29 @@ void asynchat_keep_open(struct asynchat_channel *ch)
         asynchat__channel_halve(ch, HALF_KEPT);
 }
 
-/* What has arrived by now is received before, since its peer can hope for an
- * answer. A channel that is just running is woken once more. */
+/* Counts wrap: a number of bytes that is behind what was received looks like a very
+ * large one. */
+uint32_t asynchat__channel_awaits(const struct asynchat_channel *ch)
+{
+    uint32_t left = ch->transport.until - (uint32_t)ch->in.received;
+    return left <= INT32_MAX ? left : 0;
+}
+
+/* The first byte is enough to wait for: a channel does not leave in the middle of a
+ * message. */
+void asynchat__channel_await(struct asynchat_channel *ch)
+{
+    asynchat__channel_take_leave(ch, LEAVE_STOPPING);
+    ch->transport.until = (uint32_t)(ch->in.received + 1);
+}
+
+/* The peer can hope for an answer to what has arrived. A channel that is just running
+ * is woken once more. */
 void asynchat__channel_receive_rest(struct asynchat_channel *ch)
 {
     size_t arrived = asynchat__transport_arrived(&ch->transport);
-    ch->transport.until = (uint32_t)(ch->in.received + arrived);
+    if (arrived > asynchat__channel_awaits(ch))
+        ch->transport.until = (uint32_t)(ch->in.received + arrived);
     ch->transport.ops->look(&ch->transport);
 }
 

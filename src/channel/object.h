@@ -166,8 +166,6 @@ struct asynchat_channel {
     enum channel_half half : 8;
     enum channel_leave leave : 8;
     bool running; /* in a wake-up, at whose end what was pushed is sent */
-    bool awaited; /* it came while its owner stopped: its first message is
-                     waited for */
     bool calm;    /* only the next message is waited for, and the timer is set
                      */
 };
@@ -463,6 +461,13 @@ void asynchat__channel_expire(struct asynchat_channel *ch);
 
 /* Input that has arrived by now is received before the channel leaves. */
 void asynchat__channel_receive_rest(struct asynchat_channel *ch);
+
+/* The channel has come while its owner stops: the peer has its first message answered
+ * before the channel leaves. */
+void asynchat__channel_await(struct asynchat_channel *ch);
+
+/* How many bytes are to be received before the channel leaves. */
+uint32_t asynchat__channel_awaits(const struct asynchat_channel *ch);
 
 /* --- owner.c --- */
 

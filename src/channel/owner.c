@@ -72,15 +72,13 @@ static bool is_ending(const struct asynchat_channel *ch)
     }
 }
 
-/* Whether some of that is still to be received. Asked in each wake-up, so that
- * the counts, which wrap, stay close to each other. */
+/* Whether bytes that the channel waits for are still to be received. Asked in each
+ * wake-up, so that the counts, which wrap, stay close to each other. */
 static bool is_arriving(struct asynchat_channel *ch)
 {
-    uint32_t received = (uint32_t)ch->in.received;
-    uint32_t left = ch->transport.until - received;
-    if (left > 0 && left <= INT32_MAX)
+    if (asynchat__channel_awaits(ch) > 0)
         return true;
-    ch->transport.until = received;
+    ch->transport.until = (uint32_t)ch->in.received;
     return false;
 }
 
@@ -92,8 +90,6 @@ static bool is_between_messages(const struct asynchat_channel *ch)
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
     if (ch->state == CHANNEL_SENDING)
         return true;
-    if (ch->awaited && channel_messages(ch) == 0)
-        return false;
     return ch->transport.reading == TRANSPORT_READ && !ch->in.paused &&
            channel_in_is_between(ch) && evbuffer_get_length(input) == 0;
 }

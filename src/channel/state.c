@@ -108,11 +108,16 @@ void asynchat__channel_halve(struct asynchat_channel *ch,
         ch->half = half;
 }
 
+/* A channel that begins to leave waits for no bytes yet: what it waited for when it
+ * left before may be behind by more than the counts can tell. */
 void asynchat__channel_take_leave(struct asynchat_channel *ch,
                                   enum channel_leave leave)
 {
-    if (!refuses(asynchat__channel_may_leave(ch->leave, leave)))
-        ch->leave = leave;
+    if (refuses(asynchat__channel_may_leave(ch->leave, leave)))
+        return;
+    if (ch->leave == LEAVE_NOT)
+        ch->transport.until = (uint32_t)ch->in.received;
+    ch->leave = leave;
 }
 
 /* If that is how it is halved. */

@@ -253,7 +253,7 @@ static void channels_await(struct asynchat_channel *first,
                            const struct asynchat_channel *end)
 {
     for (; first != end; first = first->next)
-        first->awaited = true;
+        asynchat__channel_await(first);
 }
 
 /* At most the backlog and one more had come when the call began. Others may come
