@@ -14,7 +14,7 @@ bool asynchat__channel_out_empty(const struct asynchat_channel *ch)
 void asynchat__channel_out_discard(struct asynchat_channel *ch)
 {
     struct outq_entry *entries = asynchat__outq_take(&ch->out.queue);
-    ch->out.busy = false;
+    ch->out.marks.level = MARKS_CALM;
     asynchat__transport_discard(&ch->transport);
     asynchat__outq_free(&ch->out.queue, entries);
 }

@@ -34,13 +34,11 @@ static void pressure_tell(struct asynchat_channel *ch)
         ch->handler->handle_pressure(ch, ch->arg);
 }
 
-static void pressure_ends(struct asynchat_channel *ch)
+static void pressure_ends(struct asynchat_channel *ch, bool drained)
 {
-    bool busy = ch->out.busy;
-    ch->out.busy = false;
     if (ch->joined)
         asynchat__channel_resume(ch->joined, PAUSE_PRESSURE);
-    if (busy && !channel_closing(ch) && ch->handler->handle_drained)
+    if (drained && !channel_closing(ch) && ch->handler->handle_drained)
         ch->handler->handle_drained(ch, ch->arg);
 }
 
@@ -51,16 +49,12 @@ void asynchat__channel_pressure(struct asynchat_channel *ch)
     asynchat__channel_press(ch);
     if (ch->state == CHANNEL_CONNECTING)
         return; /* handle_connect comes first */
-    switch (asynchat__marks_look(&ch->out.marks, asynchat_get_queued(ch))) {
-    case MARKS_TELL:
+    enum marks_event event =
+        asynchat__marks_look(&ch->out.marks, asynchat_get_queued(ch));
+    if (event == MARKS_TELL)
         pressure_tell(ch);
-        break;
-    case MARKS_LOW:
-        pressure_ends(ch);
-        break;
-    case MARKS_NOTHING:
-        break;
-    }
+    else if (event != MARKS_NOTHING)
+        pressure_ends(ch, event == MARKS_DRAINED);
 }
 
 /* --- joining --- */
@@ -80,7 +74,7 @@ static void pressure_join(struct asynchat_channel *ch,
                           struct asynchat_channel *other)
 {
     ch->joined = other;
-    if (ch->out.marks.level != MARKS_CALM)
+    if (ch->out.marks.level >= MARKS_HIGH)
         asynchat__channel_pause(other, PAUSE_PRESSURE);
 }
 

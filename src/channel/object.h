@@ -114,7 +114,6 @@ struct channel_out {
     struct outq queue;
     uint32_t chunk; /* the most bytes of one write, or asked of a producer */
     bool idle;
-    bool busy;      /* handle_drained is due at the low mark */
     uint8_t writes; /* writes made in this wake-up, or since the last one by a
                        push */
     size_t left;    /* bytes pending at the end of the last wake-up */

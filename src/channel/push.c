@@ -57,10 +57,8 @@ static int push_no_memory(struct asynchat_channel *ch)
 /* Whether handle_drained is due when this is sent as well. */
 static void push_count(struct asynchat_channel *ch, size_t len)
 {
-    struct channel_out *out = &ch->out;
-    if (ch->handler->handle_drained &&
-        asynchat_get_queued(ch) + len > out->marks.low)
-        out->busy = true;
+    if (ch->handler->handle_drained)
+        marks_push(&ch->out.marks, asynchat_get_queued(ch) + len);
 }
 
 /* Pushed during a wake-up, it is sent at its end. From outside, another one is
@@ -146,7 +144,8 @@ static struct evbuffer *push_target(struct asynchat_channel *ch)
 /* An evbuffer that cannot be taken from is frozen, by the program. */
 static int push_last(struct asynchat_channel *ch, const struct pushed *what)
 {
-    bool busy = ch->out.busy, copied = !what->buffer && !what->shared;
+    enum marks_level level = ch->out.marks.level;
+    bool copied = !what->buffer && !what->shared;
     push_count(ch, what->len);
     size_t sent = copied ? push_now(ch, what->data, what->len) : 0;
     struct evbuffer *target = push_target(ch);
@@ -154,7 +153,7 @@ static int push_last(struct asynchat_channel *ch, const struct pushed *what)
         push_done(ch);
         return 0;
     }
-    ch->out.busy = busy;
+    ch->out.marks.level = level;
     return target && what->buffer ? -EINVAL : push_failed(ch, -ENOMEM);
 }
 

@@ -270,7 +270,7 @@ static bool out_run_pushed(struct asynchat_channel *ch)
 {
     struct transport *t = &ch->transport;
     t->open = false;
-    if (!ch->out.idle || t->broken || ch->out.busy)
+    if (!ch->out.idle || t->broken || ch->out.marks.level != MARKS_CALM)
         return false;
     if (t->pushed == 0)
         return true;
@@ -321,8 +321,8 @@ static void out_run_all(struct asynchat_channel *ch)
 
 void asynchat__channel_out_run(struct asynchat_channel *ch)
 {
-    if (ch->transport.pushed > ch->out.marks.low && ch->handler->handle_drained)
-        ch->out.busy = true;
+    if (ch->transport.pushed > 0 && ch->handler->handle_drained)
+        marks_push(&ch->out.marks, ch->transport.pushed);
     if (!out_run_pushed(ch))
         out_run_all(ch);
 }

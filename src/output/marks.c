@@ -3,7 +3,7 @@
 
 bool asynchat__marks_rise(struct marks *marks, size_t queued)
 {
-    if (marks->level != MARKS_CALM || queued <= marks->high)
+    if (marks->level >= MARKS_HIGH || queued <= marks->high)
         return false;
     marks->level = MARKS_HIGH;
     return true;
@@ -12,8 +12,9 @@ bool asynchat__marks_rise(struct marks *marks, size_t queued)
 enum marks_event asynchat__marks_look(struct marks *marks, size_t queued)
 {
     if (queued <= marks->low) {
+        bool drained = marks->level != MARKS_CALM;
         marks->level = MARKS_CALM;
-        return MARKS_LOW;
+        return drained ? MARKS_DRAINED : MARKS_LOW;
     }
     if (queued <= marks->high || marks->level == MARKS_TOLD)
         return MARKS_NOTHING;
