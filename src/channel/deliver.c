@@ -258,12 +258,20 @@ static size_t in_piece(struct asynchat_channel *ch, const uint8_t *piece,
         if (!in_events(ch, &c))
             len = 0; /* no more of it */
         done = (size_t)(c.at - piece);
-    } while (done < len && ch->in.drain != DRAIN_ALL);
+    } while (done < len && ch->in.buffer != BUFFER_DROPPED);
     ch->in.cursor = NULL;
     return done;
 }
 
 /* --- where it comes from --- */
+
+/* Whether the evbuffer holds input. */
+static void in_look(struct asynchat_channel *ch)
+{
+    struct evbuffer *input = asynchat__transport_input(&ch->transport);
+    ch->in.buffer =
+        evbuffer_get_length(input) > 0 ? BUFFER_HOLDS : BUFFER_EMPTY;
+}
 
 /* References that came over a pair are released by this, and the callbacks may
  * call anything: discard_buffers waits until it is done. */
@@ -272,10 +280,10 @@ static void in_drain(struct asynchat_channel *ch, size_t len)
     const struct transport *t = &ch->transport;
     if (t->ops->drained)
         ch->in.received += t->ops->drained(t, len);
-    ch->in.drain = DRAIN_DELIVERED;
+    ch->in.buffer = BUFFER_DRAINS;
     evbuffer_drain(asynchat__transport_input(t), len);
-    if (ch->in.drain == DRAIN_DELIVERED)
-        ch->in.drain = DRAIN_NOTHING;
+    if (ch->in.buffer == BUFFER_DRAINS)
+        in_look(ch);
 }
 
 /* Whether discard_buffers was called while the input could not be touched; and
@@ -284,7 +292,7 @@ static bool in_discarded(struct asynchat_channel *ch)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
     bool discarded = false;
-    while (ch->in.drain == DRAIN_ALL) {
+    while (ch->in.buffer == BUFFER_DROPPED) {
         discarded = true;
         ch->transport.received = 0;
         in_drain(ch, evbuffer_get_length(input));
@@ -299,7 +307,7 @@ static APART void in_store(struct asynchat_channel *ch, const uint8_t *bytes,
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
     if (evbuffer_add(input, bytes, len) < 0)
         ch->transport.ended = -ENOMEM;
-    ch->in.waits = true;
+    ch->in.buffer = BUFFER_HOLDS;
 }
 
 /* What was just received is delivered from where it lies. */
@@ -308,7 +316,7 @@ static void in_run_received(struct asynchat_channel *ch)
     const uint8_t *bytes = ch->transport.loop->received;
     size_t len = ch->transport.received;
     size_t done = in_piece(ch, bytes, len);
-    if (ch->in.drain == DRAIN_ALL)
+    if (ch->in.buffer == BUFFER_DROPPED)
         in_discarded(ch);
     else if (done < len && ch->in.paused)
         in_store(ch, bytes + done, len - done);
@@ -335,7 +343,7 @@ static void in_run_evbuffer(struct asynchat_channel *ch)
             in_drain(ch, done);
         in_discarded(ch);
     }
-    ch->in.waits = evbuffer_get_length(input) > 0;
+    in_look(ch);
 }
 
 void asynchat__channel_in_run(struct asynchat_channel *ch)
@@ -343,7 +351,7 @@ void asynchat__channel_in_run(struct asynchat_channel *ch)
     struct transport *t = &ch->transport;
     ch->in.received += t->received;
     channel_in_begin_turn(&ch->in);
-    if (t->received > 0 && !ch->in.waits) {
+    if (t->received > 0 && ch->in.buffer == BUFFER_EMPTY) {
         in_run_received(ch);
     } else {
         if (t->received > 0)
@@ -385,9 +393,9 @@ int asynchat__channel_in_finish(struct asynchat_channel *ch)
 void asynchat__channel_in_discard(struct asynchat_channel *ch)
 {
     asynchat__framer_drop(&ch->in.framer, ch->in.cursor);
-    bool later = ch->in.cursor || ch->in.drain != DRAIN_NOTHING;
+    bool later = ch->in.cursor || ch->in.buffer >= BUFFER_DRAINS;
     ch->in.timed = false;
-    ch->in.drain = DRAIN_ALL;
+    ch->in.buffer = BUFFER_DROPPED;
     if (!later)
         in_discarded(ch);
 }

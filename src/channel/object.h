@@ -71,11 +71,12 @@ enum channel_pause {
     PAUSE_RATE = 8  /* a rate does not allow it now */
 };
 
-/* What becomes of the evbuffer of the input. */
-enum in_drain {
-    DRAIN_NOTHING,
-    DRAIN_DELIVERED, /* libevent drains it now: nobody else may touch it */
-    DRAIN_ALL        /* discard_buffers was called: all of it is to go */
+/* The evbuffer of the input. */
+enum in_buffer {
+    BUFFER_EMPTY,   /* over a bufferevent, which fills it, nothing is known */
+    BUFFER_HOLDS,   /* it holds input that comes before what is received next */
+    BUFFER_DRAINS,  /* libevent drains it now: nobody else may touch it */
+    BUFFER_DROPPED, /* discard_buffers was called: all of it is to go */
 };
 
 /* Input: from the evbuffer through the framer to the handler. deliver.c writes
@@ -95,9 +96,8 @@ struct channel_in {
     uint32_t budget;         /* the most messages of a wake-up */
     uint32_t allowed;        /* the budget as this wake-up began */
     uint32_t turn;           /* messages that this wake-up may still deliver */
-    bool waits;              /* over a socket: the evbuffer holds input */
     bool timed; /* the clocks of the message in progress have begun */
-    enum in_drain drain : 8;
+    enum in_buffer buffer : 8;
     uint8_t paused; /* the reasons, of channel_pause */
 };
 
