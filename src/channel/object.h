@@ -105,15 +105,22 @@ struct channel_in {
 #define CHANNEL_LINGER 30000
 #define CHANNEL_CONNECT_TIME 60000
 
-/* Output: from the queue into the transport's evbuffer, and on. send.c and
- * push.c write it; settings.c sets its sizes.
+/* Which way a push takes. */
+enum out_way {
+    WAY_LONG,  /* to the transport's evbuffer, or behind what is queued */
+    WAY_SHORT, /* the same; but in the next wake-up the way is open */
+    WAY_OPEN   /* into loop->pushed, to be sent when the wake-up ends */
+};
+
+/* Output: from the queue into the transport's evbuffer, and on. send.c and push.c
+ * write it; settings.c sets its sizes.
  *
- * Invariant: while `idle`, the channel is OPEN, nothing is queued, pending or
- * due, and nobody looks at pushes, so that a push may take the short way. */
+ * Invariants: unless the way is long, the channel is OPEN, nothing is queued,
+ * pending or due, and nobody looks at pushes. The way is open in a wake-up only. */
 struct channel_out {
     struct outq queue;
     uint32_t chunk; /* the most bytes of one write, or asked of a producer */
-    bool idle;
+    enum out_way way : 8;
     uint8_t writes; /* writes made in this wake-up, or since the last one by a
                        push */
     size_t left;    /* bytes pending at the end of the last wake-up */
@@ -240,8 +247,7 @@ static inline void channel_in_begin_turn(struct channel_in *in)
 /* What is pushed from now on takes the long way. */
 static inline void channel_out_busy(struct asynchat_channel *ch)
 {
-    ch->out.idle = false;
-    ch->transport.open = false;
+    ch->out.way = WAY_LONG;
 }
 
 /* --- wake.c --- */

@@ -76,7 +76,8 @@ static size_t push_now(struct asynchat_channel *ch, const void *data,
                        size_t len)
 {
     const struct transport *t = &ch->transport;
-    if (!ch->out.idle || t->broken || !t->ops->send_now || len < LOOP_BUFFER)
+    if (ch->out.way == WAY_LONG || t->broken || !t->ops->send_now ||
+        len < LOOP_BUFFER)
         return 0;
     return asynchat__channel_out_now(ch, data, len);
 }
@@ -182,7 +183,7 @@ static APART int push_bytes(struct asynchat_channel *ch, const void *data,
  * more: so it saves no registers. */
 int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
 {
-    if (!ch || !data || !ch->transport.open ||
+    if (!ch || !data || ch->out.way != WAY_OPEN ||
         len - 1 >= ch->transport.room - ch->transport.pushed)
         return push_bytes(ch, data, len);
     uint8_t *to = ch->transport.loop->pushed + ch->transport.pushed;

@@ -259,8 +259,8 @@ static bool out_is_broken(const struct asynchat_channel *ch)
 
 void asynchat__channel_out_begin(struct asynchat_channel *ch)
 {
-    if (ch->out.idle)
-        asynchat__transport_open(&ch->transport);
+    if (ch->out.way == WAY_SHORT && ch->transport.ops->send_pushed)
+        ch->out.way = WAY_OPEN;
 }
 
 /* The short way through most wake-ups: what was pushed in this one, if anything,
@@ -269,8 +269,10 @@ void asynchat__channel_out_begin(struct asynchat_channel *ch)
 static bool out_run_pushed(struct asynchat_channel *ch)
 {
     struct transport *t = &ch->transport;
-    t->open = false;
-    if (!ch->out.idle || t->broken || ch->out.marks.level != MARKS_CALM)
+    if (ch->out.way == WAY_LONG)
+        return false;
+    ch->out.way = WAY_SHORT;
+    if (t->broken || ch->out.marks.level != MARKS_CALM)
         return false;
     if (t->pushed == 0)
         return true;
@@ -289,6 +291,13 @@ static void out_last(struct asynchat_channel *ch)
     if (ops->last && !ch->out.queue.first && out_moving(ch) == 0 &&
         out_pending(ch) > 0)
         ops->last(&ch->transport);
+}
+
+/* Nothing is there to send, nor anybody who has to look at a push. */
+static bool out_is_idle(const struct asynchat_channel *ch)
+{
+    return ch->state == CHANNEL_OPEN && !ch->out.queue.first &&
+           !ch->out.queue.ends && ch->out.left == 0 && channel_is_plain(ch);
 }
 
 /* The long way. */
@@ -314,9 +323,7 @@ static void out_run_all(struct asynchat_channel *ch)
     ch->out.left = out_pending(ch);
     if (ch->state != CHANNEL_CONNECTING)
         out_watch(ch);
-    ch->out.idle = ch->state == CHANNEL_OPEN && !ch->out.queue.first &&
-                   !ch->out.queue.ends && ch->out.left == 0 &&
-                   channel_is_plain(ch);
+    ch->out.way = out_is_idle(ch) ? WAY_SHORT : WAY_LONG;
 }
 
 void asynchat__channel_out_run(struct asynchat_channel *ch)

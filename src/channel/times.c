@@ -191,7 +191,8 @@ static void time_write(struct asynchat_channel *ch, uint32_t now, bool sent)
 /* It is open, as its output is idle. */
 static bool time_is_calm(const struct asynchat_channel *ch)
 {
-    return ch->out.idle && !ch->in.paused && channel_in_is_between(ch);
+    return ch->out.way != WAY_LONG && !ch->in.paused &&
+           channel_in_is_between(ch);
 }
 
 int asynchat__channel_time(struct asynchat_channel *ch)

@@ -18,12 +18,6 @@ struct evbuffer *asynchat__transport_input(const struct transport *t)
     return bufferevent_get_input(t->bev);
 }
 
-void asynchat__transport_open(struct transport *t)
-{
-    if (t->ops->send_pushed)
-        t->open = true;
-}
-
 void asynchat__transport_settle(struct transport *t)
 {
     size_t pushed = t->pushed;

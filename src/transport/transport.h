@@ -122,7 +122,6 @@ struct transport {
     enum transport_reading reading;
     int ended;  /* ASYNCHAT_EOF or an error: nothing is received any more */
     int broken; /* an error: nothing can be sent any more */
-    bool open;  /* more may be put into loop->pushed */
     bool connecting;
     bool failed; /* to connect */
     bool writing;
@@ -153,11 +152,6 @@ int asynchat__transport_fd(const struct transport *t);
 
 /* What was received and not yet drained. */
 struct evbuffer *asynchat__transport_input(const struct transport *t);
-
-/* Where nothing is to go before it, what is to be sent in this wake-up may be put
- * into loop->pushed, as long as it is `open`: most bytes are gone when it
- * ends, and never see an evbuffer. */
-void asynchat__transport_open(struct transport *t);
 
 /* At the end of a wake-up: what was pushed and not sent goes to the output. */
 void asynchat__transport_settle(struct transport *t);
