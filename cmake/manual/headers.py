@@ -109,7 +109,11 @@ class Item:
             yield " ".join(m["what"].split()), blocks_of(m["above"] or beside and upper(beside) + ".")
 
     def is_error(self):
+        """Whether the function returns 0 or an error."""
         return self.type == "int" and not self.words.returns
+
+    def can_fail(self):
+        return self.is_error() or self.type == "int" and bool(self.words.errors)
 
 
 class Page:

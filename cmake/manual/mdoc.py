@@ -127,7 +127,7 @@ class Writer:
         common = next((words.errors for words in self.page.intro if words.errors), "")
         groups = {}
         for item in self.page.functions():
-            if item.is_error():
+            if item.can_fail():
                 groups.setdefault(item.words.errors or common, []).append(item.name)
         all_failing = sum(groups.values(), [])
         return paragraphs([part for text, failing in groups.items()

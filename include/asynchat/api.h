@@ -1,5 +1,5 @@
-/* What every public header needs: visibility, C linkage, and the types that are
- * only named. SPDX-License-Identifier: BSD-3-Clause */
+/* Everything that each public header needs: visibility, C linkage, and types
+ * that are only declared. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_API_H
 #define ASYNCHAT_API_H
 
@@ -25,12 +25,12 @@
 #define ASYNCHAT_END_DECLS
 #endif
 
-/* libevent's */
+/* types of libevent */
 struct bufferevent;
 struct evbuffer;
 struct event_base;
 
-/* ours */
+/* types of this library */
 struct asynchat_channel;
 struct asynchat_framer;
 struct asynchat_producer;

@@ -9,50 +9,57 @@
  *     };
  *
  * What everyone must know:
- * - The callbacks of a handler run from the event loop only. No call runs one,
- *   so any call is allowed inside any callback.
- * - Other functions of yours may run inside a call of yours, and may call
- *   anything: `release`, the `tell` of a transcript, the callbacks that an evbuffer
- *   or a filter has, where the call moves bytes through these. The channel that the
- *   call is about may be freed there: its memory lives until the call returns.
- *   What such a function pushes goes behind what the call pushes; when it discards,
- *   what the call pushes is discarded too. Only the function of asynchat_set_log()
- *   may call nothing of the library.
- * - What says that bytes or a producer are no longer needed, `release`, runs
- *   as soon as that is so: also inside the call that drops or refuses them. Of a
- *   channel that is freed inside one of these functions, or inside a callback of
- *   its own, it runs when the outermost of these has returned. Over a bufferevent
- *   of yours it may run after handle_close.
- * - handle_connect comes first, handle_close exactly once and last; then the
+ * - The callbacks of a handler run from the event loop only. No function of the
+ *   library calls them, so a callback may call any function of the library.
+ * - Some other functions of yours may run inside a call to the library:
+ *   `release`, the `tell` of a transcript, and the callbacks of an evbuffer or
+ *   a filter if the call moves bytes through it. Such a function may call
+ *   anything. It may even free the channel: the channel's memory lives until
+ *   the outer call returns. Bytes that such a function pushes go behind the
+ *   bytes that the outer call pushes. If such a function discards, the bytes
+ *   that the outer call pushes are discarded too. Only the function given to
+ *   asynchat_set_log() may not call the library.
+ * - `release` callbacks run as soon as the library no longer needs the bytes or
+ *   the producer. That may be inside the very call that drops or refuses them.
+ *   If a channel is freed inside one of its own callbacks, or inside one of the
+ *   functions above, its `release` callbacks run when the outermost of these
+ *   has returned. Over a bufferevent of your own, they may run after
+ *   handle_close.
+ * - handle_connect comes first. handle_close comes last, exactly once; then the
  *   library frees the channel.
  * - asynchat_close() and asynchat_close_when_done() end a channel in order,
- *   with handle_close. Where that is not wanted, asynchat_channel_free() ends
- *   it at once, and no callback of it runs after that.
- * - What handle_connect has made for a channel is freed in handle_close, and
- *   by whoever calls asynchat_channel_free().
- * - Answers pushed during one wake-up leave in one write at its end, but for
- *   asynchat_push() of 64 KiB or more, which begins at once where nothing waits
- *   to be sent before, and answers that take more than one write. Output that the
- *   peer does not read stays in memory; more of it than the output limit, 64 MiB,
- *   ends the channel. A peer that
- *   sends many requests at once and only then reads can come to that: a server
- *   whose answers are long calls asynchat_join(ch, ch), so that it reads the next
- *   request when the last answers are taken.
+ *   with handle_close. asynchat_channel_free() ends it at once instead: no
+ *   callback of the channel runs after that.
+ * - Whatever handle_connect allocates for a channel, handle_close must free. A
+ *   program that calls asynchat_channel_free() frees it itself, since
+ *   handle_close does not run then.
+ * - Everything pushed during one wake-up is sent when the wake-up ends, in a
+ *   single write if it fits into one. The exception is an asynchat_push() of 64
+ *   KiB or more: if nothing is queued ahead of it, sending starts at once.
+ * - If the peer does not read, output stays in memory. Once more than the
+ *   output limit is queued (64 MiB unless set), the next push ends the channel.
+ *   This can happen with a peer that sends many requests before it reads any
+ *   answer. A server with long answers should therefore call
+ *   asynchat_join(ch, ch), so that it reads further requests only when the peer
+ *   has taken the earlier answers.
  * - The loop ends by itself when the last channel and server are gone.
- * - Free channels and servers before their event base. What is left behind by
- *   event_base_free() may not be used any more, nor freed, and keeps its memory
- *   and descriptors; posts to it answer ASYNCHAT_ECLOSED.
- * - One thread for each event base: a channel is used from the thread that
- *   runs its loop. Others post to it: see post.h.
- * - libevent's select cannot have descriptors from FD_SETSIZE (1024) on. In a loop
- *   with it what would need one answers -EMFILE, as if there were none left.
- * - After fork(2) a child may free what it has inherited, or call
- *   event_reinit() and go on with it: see server.h.
- * - Sockets never raise SIGPIPE here. libevent's own writes and sendfile(2)
- *   can, so the first channel over a bufferevent of yours and the first file
- *   sent set SIGPIPE to SIG_IGN, if it is SIG_DFL then.
+ * - Free channels and servers before their event base. Those that are left when
+ *   event_base_free() is called may be neither used nor freed afterwards, and
+ *   keep their memory and descriptors. Posts to such a channel return
+ *   ASYNCHAT_ECLOSED.
+ * - Each event base belongs to one thread: use a channel only from the thread
+ *   that runs its loop. Other threads post to it: see post.h.
+ * - libevent's select cannot watch descriptors of FD_SETSIZE (1024) and above.
+ *   In a loop that uses select, a call that would need such a descriptor
+ *   returns -EMFILE, as if there were no descriptors left.
+ * - After fork(2) a child may free the objects that it has inherited, or call
+ *   event_reinit() and go on using them: see server.h.
+ * - The library's own writes to sockets never raise SIGPIPE, but the writes of
+ *   libevent and sendfile(2) can. Therefore the first channel over a
+ *   bufferevent of your own, and the first file sent, set SIGPIPE to SIG_IGN if
+ *   it is SIG_DFL at that time.
  *
- * The words are those of Python's asynchat and asyncore: collect_incoming_data,
+ * The names are those of Python's asynchat and asyncore: collect_incoming_data,
  * found_terminator, set_terminator, push, push_with_producer, close_when_done,
  * discard_buffers, handle_connect, handle_error, handle_close.
  *
@@ -68,173 +75,199 @@ ASYNCHAT_BEGIN_DECLS
 
 /* --- The callbacks of a channel --- */
 
-/* So many bytes of a message that was dropped are kept. */
+/* How many bytes of a dropped message are kept for message_dropped. */
 #define ASYNCHAT_DROPPED_FIRST 256
 
-/* What a channel calls. Caller-owned and borrowed until the channel is gone, so
- * usually a static const. `size` is sizeof the struct; every other field may be
- * NULL, but not all. Fields are only ever appended.
+/* The callbacks of a channel. The struct is the caller's, and is borrowed until
+ * the channel is gone, so it is usually a static const. `size` is sizeof the
+ * struct. Each callback may be NULL, but not all of them. New fields are only
+ * ever added at the end.
  *
  * Messages are delivered in one of two ways: piece by piece with
- * collect_incoming_data and found_terminator, or whole with `message`. Setting
- * both is refused with -EINVAL, and so is a handler without `size`, or without
- * any callback. */
+ * collect_incoming_data and found_terminator, or whole with `message`. A
+ * handler that sets both is refused with -EINVAL, and so is a handler without
+ * `size` or without any callback. */
 struct asynchat_handler {
     size_t size;
 
-    /* Bytes of the message in progress: 1 to in_buffer_size of them, never any
-     * of the terminator. Lends `data` until it returns. (Python:
+    /* Bytes of the message in progress have come. `len` is 1 to the size set by
+     * asynchat_set_in_buffer_size(). The bytes of a terminator are never among
+     * them. Lends `data` until the callback returns. (Python:
      * collect_incoming_data) */
     void (*collect_incoming_data)(struct asynchat_channel *ch, const void *data,
                                   size_t len, void *arg);
 
-    /* The terminator was found, or the number of bytes reached: what was
-     * collected since the last call is one message; nothing collected is an
-     * empty message. The terminator is already consumed, so whatever is set
-     * here holds from the next byte. A number is 0 now: set the next
-     * terminator, or everything else is collected without end. (Python:
-     * found_terminator) */
+    /* The terminator was found, or the number of bytes has been reached. The
+     * bytes collected since the last call are one message; if there were none,
+     * the message is empty. The terminator is already consumed, so a terminator
+     * that is set here takes effect at the next byte. If the terminator was a
+     * number, that number is 0 now: set the next terminator, or all further
+     * input is collected without end. (Python: found_terminator) */
     void (*found_terminator)(struct asynchat_channel *ch, void *arg);
 
-    /* Instead of the two above: one whole message, contiguous, without a copy
-     * where it arrived in one piece. Lends `data` until it returns; never NULL.
-     * With the terminator none, the end of file ends the message. */
+    /* A whole message, contiguous. Replaces collect_incoming_data and
+     * found_terminator. A message that arrived in one piece is not copied.
+     * Lends `data` until the callback returns; `data` is never NULL. Without a
+     * terminator (ASYNCHAT_NONE) the end of file ends the message. */
     void (*message)(struct asynchat_channel *ch, const void *data, size_t len,
                     void *arg);
 
-    /* The connection is up: accepted, connected, or the channel made over one
-     * that was. Always the first callback of a channel that gets that far.
-     * (Python: handle_connect) */
+    /* The connection is up: it was accepted, or connecting has succeeded, or
+     * the channel was made over a connection that was up already. Always the
+     * first callback of a channel that gets that far. (Python:
+     * handle_connect) */
     void (*handle_connect)(struct asynchat_channel *ch, void *arg);
 
-    /* The peer sends no more. All it sent has been delivered, bytes held back
-     * included; `cut_off` is 1 when the last are the beginning of a message
-     * that was not finished, which with `message` is not delivered, but can be
-     * had from asynchat_get_collected(). What is queued, and what this callback
-     * pushes, is still sent; then the channel closes with ASYNCHAT_EOF, unless
-     * this callback calls asynchat_keep_open(). */
+    /* The peer sends no more, and everything that it sent has been delivered,
+     * including bytes that were held back as the possible beginning of a
+     * terminator. `cut_off` is 1 if the input ended in the middle of a message.
+     * A handler with `message` does not get that unfinished message, but can
+     * look at it here with asynchat_get_collected(). Output that is queued, and
+     * output that this callback pushes, is still sent. Then the channel closes
+     * with ASYNCHAT_EOF, unless this callback has called
+     * asynchat_keep_open(). */
     void (*handle_eof)(struct asynchat_channel *ch, int cut_off, void *arg);
 
-    /* The channel ends because of `error`; handle_close with the same code
+    /* The channel ends because of `error`. handle_close with the same code
      * follows.
      *
-     * What was queued before, and what this callback pushes, is still sent after
+     * After these errors, the output that was queued before is still sent, and
+     * so is the output that this callback pushes:
      * - ASYNCHAT_ETOOLONG, ASYNCHAT_EIDLE, ASYNCHAT_ESLOW,
-     * - the error of a producer that failed, such as ASYNCHAT_ETRUNCATED: what is
-     *   queued behind it is dropped,
-     * - -ENOMEM, if it was a message that there was no memory for.
-     * If the program had ended the output before, as by asynchat_close_when_done(),
-     * a push is refused then with ASYNCHAT_ECLOSED.
+     * - the error of a producer that failed, such as ASYNCHAT_ETRUNCATED,
+     *   except that everything queued behind that producer is dropped,
+     * - -ENOMEM, if memory ran out for a message that was being received.
      *
-     * Nothing more is sent, and a push answers ASYNCHAT_ECLOSED, after
+     * If the program had already ended the output, for example with
+     * asynchat_close_when_done(), a push is refused with ASYNCHAT_ECLOSED.
+     *
+     * After these errors nothing more is sent, and a push returns
+     * ASYNCHAT_ECLOSED:
      * - ASYNCHAT_EFULL, ASYNCHAT_ESTALLED, ASYNCHAT_ESTOPPED,
-     * - -ETIMEDOUT, of connecting or closing,
-     * - -ENOMEM otherwise,
+     * - -ETIMEDOUT, when connecting or closing took too long,
+     * - -ENOMEM in all other cases,
      * - errors of the connection, such as -ECONNRESET or -ECONNREFUSED.
+     *
      * (Python: handle_error) */
     void (*handle_error)(struct asynchat_channel *ch, int error, void *arg);
 
-    /* The channel has ended; exactly one call for each channel that was not
-     * freed, and the last. `status` is 0 when this side ended it, ASYNCHAT_EOF
-     * when the peer did, or the error. The channel can still be asked, also,
-     * over TCP, for its peer's address. It is freed when this returns. (Python:
-     * handle_close) */
+    /* The channel has ended. This is the last callback, and it is called
+     * exactly once for each channel that the program has not freed itself.
+     * `status` is 0 if this side ended the channel, ASYNCHAT_EOF if the peer
+     * ended it, or the error. The getters still work here; over TCP,
+     * asynchat_peer_address() does too. The library frees the channel when this
+     * callback returns. (Python: handle_close) */
     void (*handle_close)(struct asynchat_channel *ch, int status, void *arg);
 
-    /* What is queued has fallen to the low mark: with 0, which it is unless set,
-     * the last byte was handed to the system. Not after
-     * asynchat_discard_buffers(). */
+    /* The number of queued bytes has fallen to the low mark. If the low mark is
+     * 0, its default, the last byte has been handed to the system. Not called
+     * because of asynchat_discard_buffers(). */
     void (*handle_drained)(struct asynchat_channel *ch, void *arg);
 
-    /* More than the high mark is queued at the end of a wake-up: the peer does
-     * not take it as fast as it comes. Called again only after the queue has
-     * fallen to the low mark. (asyncio: pause_writing) */
+    /* At the end of a wake-up, more bytes are queued than the high mark: the
+     * peer takes output more slowly than the program pushes it. Called again
+     * only after the queue has fallen to the low mark. (asyncio:
+     * pause_writing) */
     void (*handle_pressure)(struct asynchat_channel *ch, void *arg);
 
-    /* Instead of ending the channel: the time `idle` or `read_idle` is over. Called
-     * again only after something has come, or the times were set again. (medusa:
-     * a channel's last_use) */
+    /* The time `idle` or `read_idle` has run out. If this callback is set, the
+     * channel does not end for that reason. Called again only after something
+     * has come, or after asynchat_set_timeouts(). (medusa: a channel's
+     * last_use) */
     void (*handle_idle)(struct asynchat_channel *ch, void *arg);
 
-    /* Instead of ending the channel: a message was longer than the message
-     * limit, and is over, or cut off by the end of file. `total` is its length, of which
-     * message is given nothing, and collect_incoming_data the first bytes, up to
-     * the limit. Lends `data`, the first `len` bytes for a log: with message up
-     * to ASYNCHAT_DROPPED_FIRST, with pieces none. Never NULL. */
+    /* A message was longer than the message limit and has now ended, or was cut
+     * off by the end of file. If this callback is set, the channel does not end
+     * for that reason. `total` is the message's full length. A handler with
+     * `message` got none of it; a handler with collect_incoming_data got its
+     * first bytes, up to the limit. `data` is lent for logging: with `message`
+     * it is the first `len` bytes, at most ASYNCHAT_DROPPED_FIRST; otherwise
+     * `len` is 0. `data` is never NULL. */
     void (*message_dropped)(struct asynchat_channel *ch, const void *data,
                             size_t len, uint64_t total, void *arg);
 
-    /* The server that accepted the connection stops: asynchat_server_stop().
-     * The channel has the grace to come to its end; it may say goodbye, close
-     * when done, now or after the messages to come, or let the time pass. Once,
+    /* The server that accepted the connection stops: see
+     * asynchat_server_stop(). The channel has the server's grace period to come
+     * to its end. It may say goodbye, it may call asynchat_close_when_done()
+     * now or after further messages, or it may let the time pass. Called once,
      * after handle_connect, and not for a channel that is ending already.
-     * Without it the channel is closed when done as soon as it is between
-     * messages. */
+     * Without this callback the channel is closed as by
+     * asynchat_close_between_messages(). */
     void (*handle_stopping)(struct asynchat_channel *ch, void *arg);
 };
 
 /* --- Making a channel --- */
 
-/* For asynchat_channel_new(): the bufferevent is still connecting, or shaking
- * hands. handle_connect then waits for its BEV_EVENT_CONNECTED, at most the time
- * of asynchat_set_connect_time(). Make the channel first, and call
- * bufferevent_socket_connect() then: a connection that is refused at once tells
- * only those who are there already. */
+/* For asynchat_channel_new(): the bufferevent is still connecting, or still in
+ * its handshake. handle_connect is called at its BEV_EVENT_CONNECTED, which
+ * must come within the time of asynchat_set_connect_time(). Make the channel
+ * first and call bufferevent_socket_connect() afterwards: if the connection is
+ * refused at once, libevent reports it only to callbacks that are already
+ * set. */
 #define ASYNCHAT_CONNECTING 0x1u
 
-/* A channel over a bufferevent of yours: TLS, filter, pair, anything. `flags`
- * is 0 or ASYNCHAT_CONNECTING. On success takes `bev` and gives the channel in
- * *out; on failure `bev` stays yours and *out as it was. For a plain socket
- * asynchat_channel_new_socket() is faster, and safer: over a bufferevent input
- * that is unread at the close makes the system reset the connection.
+/* Makes a channel over a bufferevent of your own: TLS, a filter, a pair,
+ * anything. `flags` is 0 or ASYNCHAT_CONNECTING. On success takes `bev` and
+ * gives the channel in *out. On failure `bev` stays yours and *out is
+ * unchanged. For a plain socket, asynchat_channel_new_socket() is faster, and
+ * safer: over a bufferevent, input that is still unread at the close makes the
+ * system reset the connection.
  *
- * From now on the callbacks, enabled events, buffers, watermarks and timeouts of
- * `bev` are the library's. What it brings of the last two is taken from it: marks
- * would hold bytes back, and a channel has times of its own. The timeouts of one
- * that is connecting hold until it is connected, and end the channel with
- * -ETIMEDOUT. What input `bev` has already is delivered.
+ * From now on the callbacks, enabled events, buffers, watermarks and timeouts
+ * of `bev` belong to the library. The watermarks and timeouts that `bev` has
+ * are removed: watermarks would hold bytes back, and a channel has timeouts of
+ * its own. Only while `bev` is connecting do its timeouts stay in force; they
+ * end the channel with -ETIMEDOUT. Input that is in `bev` already is delivered.
  *
- * Of the bufferevents below it, which a filter or TLS is over, only the read
- * watermarks are taken. Their write watermarks stay, and their timeouts, which end
- * the channel with -ETIMEDOUT; and of all of them what else is set: priorities,
- * libevent's rate limits, and the sizes of single reads and writes.
+ * If `bev` is a filter, or TLS over another bufferevent, only the read
+ * watermarks of the bufferevents below it are removed. Their write watermarks
+ * stay. Their timeouts stay too, and end the channel with -ETIMEDOUT. All other
+ * settings of `bev` and of those below stay: priorities, libevent's rate
+ * limits, and the sizes of single reads and writes.
  *
- * What a filter keeps until there is more is passed on when the channel closes,
- * when it is called with BEV_FINISHED; one that keeps more than 1 MiB, given to it
- * and not taken out of its buffer, gets no more. libevent does not tell a filter
- * that its input has ended. It may call a filter inside itself, when what that gives
- * goes on at once: a filter over another adds to its destination last and with one
- * call, and TLS is over one with BEV_OPT_DEFER_CALLBACKS. TLS over a filter or a
- * pair begins to shake hands when you enable reading.
+ * A filter may keep bytes until more of them come. They are passed on when the
+ * channel closes, since the library then calls the filter with BEV_FINISHED. A
+ * filter that leaves more than 1 MiB of the output given to it in its buffer is
+ * given no more. libevent does not tell a filter that its input has ended.
  *
- * A half of bufferevent_pair_new() is told of the other half's end by the channel
- * over that. When the other half is not a channel's, and is freed, libevent tells
- * nobody: flush it with BEV_FINISHED before. Errors:
- * -EINVAL (`bev`, `handler` or `out` is NULL, the flag is unknown, or `handler`
- * is filled in wrongly), -ENOTSUP (`handler` has fields that this version does
- * not know), -ENOMEM, -EMFILE (the descriptor is too large for select). Since 0.1. */
+ * libevent may call a filter again while the filter is running, if the filter's
+ * output is passed on at once. Therefore a filter over another filter must add
+ * to its destination with a single call, as the last thing it does; and a
+ * filter below TLS must have BEV_OPT_DEFER_CALLBACKS. TLS over a filter or a
+ * pair starts its handshake when you enable reading.
+ *
+ * A channel over a half of bufferevent_pair_new() tells the other half when it
+ * ends. If a half without a channel is freed, libevent does not tell the other:
+ * flush that half with BEV_FINISHED before you free it.
+ *
+ * Errors: -EINVAL (`bev`, `handler` or `out` is NULL, the flag is unknown, or
+ * `handler` is filled in wrongly), -ENOTSUP (`handler` has fields that this
+ * version does not know), -ENOMEM, -EMFILE (the descriptor is too large for
+ * select). Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new(
     struct bufferevent *bev, unsigned flags,
     const struct asynchat_handler *handler, void *arg,
     struct asynchat_channel **out);
 
-/* A channel over a connected stream socket, which becomes non-blocking and
- * close-on-exec. On success takes `fd` and gives the channel in *out; on failure
- * `fd` stays yours and *out as it was. Errors: -EINVAL (`base`, `handler` or
- * `out` is NULL, `fd` is no stream socket, or `handler` is filled in wrongly),
- * -ENOTSUP (`handler` has fields that this version does not know), -ENOMEM, -EMFILE
- * (`fd` is too large for select), and those of getsockopt(2) and fcntl(2). (Python: async_chat(sock)) Since 0.1. */
+/* Makes a channel over a connected stream socket, which becomes non-blocking
+ * and close-on-exec. On success takes `fd` and gives the channel in *out. On
+ * failure `fd` stays yours and *out is unchanged. Errors: -EINVAL (`base`,
+ * `handler` or `out` is NULL, `fd` is not a stream socket, or `handler` is
+ * filled in wrongly), -ENOTSUP (`handler` has fields that this version does not
+ * know), -ENOMEM, -EMFILE (`fd` is too large for select), and those of
+ * getsockopt(2) and fcntl(2). (Python: async_chat(sock)) Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new_socket(
     struct event_base *base, int fd, const struct asynchat_handler *handler,
     void *arg, struct asynchat_channel **out);
 
-/* TLS is a bufferevent of bufferevent_openssl_socket_new(), or of
- * bufferevent_openssl_filter_new(), given to asynchat_channel_new() with
- * ASYNCHAT_CONNECTING. This library does without OpenSSL; the program has what
- * follows from <event2/bufferevent_ssl.h> and <openssl/ssl.h>.
+/* For TLS, make a bufferevent with bufferevent_openssl_socket_new() or
+ * bufferevent_openssl_filter_new(), and give it to asynchat_channel_new() with
+ * ASYNCHAT_CONNECTING. This library does not use OpenSSL: the program includes
+ * <event2/bufferevent_ssl.h> and <openssl/ssl.h> for the functions below.
  *
- * TLS has an end of its own, close_notify, without which the peer has to take
- * what it has received for cut off. libevent sends none, so handle_close does:
+ * TLS ends with a message of its own, close_notify. Without it the peer must
+ * assume that the data was cut off. libevent does not send it, so handle_close
+ * must:
  *
  *     static void handle_close(struct asynchat_channel *ch, int status, void *arg)
  *     {
@@ -246,25 +279,28 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new_socket(
  *         }
  *     }
  *
- * SSL_set_shutdown() says that nobody waits for the peer's own close_notify, so
- * that one call of SSL_shutdown() is all. By handle_close everything was sent,
- * unless the program has dropped it, as asynchat_close() does, or the status is
- * ASYNCHAT_EFULL, ASYNCHAT_ESTALLED or ASYNCHAT_ESTOPPED: then leave
- * SSL_shutdown() out if the peer is not to take what it has for all. After
- * asynchat_shutdown_write() it is too late for it.
+ * SSL_set_shutdown() tells OpenSSL not to wait for the peer's close_notify, so
+ * that a single call of SSL_shutdown() is enough. By the time of handle_close
+ * everything has been sent, with two exceptions: the program has dropped
+ * output, as asynchat_close() does; or the status is ASYNCHAT_EFULL,
+ * ASYNCHAT_ESTALLED or ASYNCHAT_ESTOPPED. In these cases leave out
+ * SSL_shutdown() if the peer must not mistake what it has received for the
+ * complete data. After asynchat_shutdown_write() it is too late for a
+ * close_notify.
  *
- * The peer's close_notify is its end of file, with handle_eof. If its connection
- * ends without one, that is an error of the connection, and there is no
- * handle_eof. For a protocol whose messages tell where they end it may be an end
- * of file as well: that is SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF),
- * with OpenSSL 3.0 or later, and where TLS is a filter
+ * The peer's close_notify is reported as its end of file, by handle_eof. If the
+ * peer's connection ends without a close_notify, that is an error of the
+ * connection, and handle_eof is not called. If the messages of a protocol show
+ * where they end, the program may have this treated as an end of file too: with
+ * SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF), from OpenSSL 3.0 on,
+ * and if TLS is a filter, also with
  * bufferevent_openssl_set_allow_dirty_shutdown(bev, 1).
  *
- * The code that handle_error is given for an error of TLS does not say what went
- * wrong. TLS does not set errno, so the code is -EIO, or what another call has
- * left in errno, such as -EPIPE. OpenSSL has the reason, for the handshake as
- * well (libevent 2.2, as its git was in June of 2026, answers 0 here, by a fault of
- * its own):
+ * For an error of TLS, the code given to handle_error does not say what went
+ * wrong. TLS does not set errno, so the code is -EIO, or whatever another call
+ * has left in errno, such as -EPIPE. OpenSSL knows the reason, also for a
+ * failed handshake. (bufferevent_get_openssl_error() of libevent 2.2, as of its
+ * git in June 2026, returns 0 because of a fault of its own.)
  *
  *     static void handle_error(struct asynchat_channel *ch, int error, void *arg)
  *     {
@@ -275,74 +311,81 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new_socket(
  *                 why = ERR_reason_error_string(e);
  *         fprintf(stderr, "%s\n", why);
  *     }
- */
+ * */
 
 /* --- Ending a channel --- */
 
-/* Ends the channel now: nothing more is delivered, output not yet sent is
+/* Ends the channel now. Nothing more is delivered, and output not yet sent is
  * dropped. handle_close with status 0 follows from the loop, unless the channel
- * has ended already; closing twice is allowed. (Python: close) Since 0.1. */
+ * has ended already. Closing twice is allowed. (Python: close) Since 0.1. */
 ASYNCHAT_API void asynchat_close(struct asynchat_channel *ch);
 
-/* Ends the channel when all that is queued has been sent. Messages are
- * delivered until then, as in Python; a push that answers one of them is
- * refused with ASYNCHAT_ECLOSED, which is no reason to close. A peer that does
- * not read for the linger time is given up with -ETIMEDOUT. Calling it twice is
- * allowed. Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED (the channel has
- * ended). (Python: close_when_done) Since 0.1. */
+/* Ends the channel when all queued output has been sent. Messages are delivered
+ * until then, as in Python. A push that answers such a message is refused with
+ * ASYNCHAT_ECLOSED; that is no reason to call asynchat_close(). If the peer
+ * reads nothing for the linger time, the channel ends with -ETIMEDOUT. Calling
+ * this twice is allowed. Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED (the
+ * channel has ended). (Python: close_when_done) Since 0.1. */
 ASYNCHAT_API int asynchat_close_when_done(struct asynchat_channel *ch);
 
-/* As asynchat_close_when_done(), as soon as the channel is between messages: at
- * once, or when the message in progress is found. What had arrived by now is
- * delivered before, over a bufferevent of yours what that has read, and answers to it
- * are sent; in as many reads as the buffer size and the rate of the channel take for
- * that. While reading is paused it waits. A server that stops does this with a channel
- * without handle_stopping. asynchat_discard_buffers() takes it back. Errors: -EINVAL
- * (`ch` is NULL), ASYNCHAT_ECLOSED (the channel has ended). Since 0.1. */
+/* Like asynchat_close_when_done(), but only once the channel is between
+ * messages: that is at once, or when the message in progress is complete. Input
+ * that has already arrived is delivered first, in as many reads as the
+ * channel's buffer size and rate require, and the answers to it are sent. Over
+ * a bufferevent of your own, this is the input that the bufferevent has already
+ * read. If reading is paused, the channel waits until it is resumed. A server
+ * that stops does this with each channel whose handler has no handle_stopping.
+ * asynchat_discard_buffers() cancels it. Errors: -EINVAL (`ch` is NULL),
+ * ASYNCHAT_ECLOSED (the channel has ended). Since 0.1. */
 ASYNCHAT_API int asynchat_close_between_messages(struct asynchat_channel *ch);
 
-/* As asynchat_close_when_done(), messages until then included, with a peer that
- * may still be sending, as HTTP asks for (RFC 9112, 9.6). When all that is
- * queued has been sent, it sees the end of file, and what it sends is dropped,
- * until it ends its side or the linger time is over; handle_close comes then. To close at once would make the
- * system reset the connection when more comes, and the peer might lose what it
- * was just sent. Over a bufferevent of yours it is the same as
- * asynchat_close_when_done(); only, after handle_close, the socket is shut down
- * before the bufferevent is freed. Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED
- * (the channel has ended). Since 0.1. */
+/* Like asynchat_close_when_done(), for a peer that may still be sending, as
+ * HTTP asks for (RFC 9112, 9.6). Messages are delivered until all queued output
+ * has been sent. Then the peer sees the end of file, and everything it sends is
+ * dropped until it ends its side or the linger time is over. handle_close
+ * follows then. If the connection were closed at once, further input would make
+ * the system reset it, and the peer might lose the last output. Over a
+ * bufferevent of your own this function is the same as
+ * asynchat_close_when_done(), except that the socket is shut down after
+ * handle_close, before the bufferevent is freed. Errors: -EINVAL (`ch` is
+ * NULL), ASYNCHAT_ECLOSED (the channel has ended). Since 0.1. */
 ASYNCHAT_API int asynchat_close_in_stages(struct asynchat_channel *ch);
 
-/* Ends this side's output, when all that is queued has been sent: the peer sees
- * the end of file, and what it sends is delivered until it ends its side too.
- * Pushes are refused with ASYNCHAT_ECLOSED from now on. Over a bufferevent of
- * yours with a descriptor its socket is shut down, after what filters add at their
- * end; where TLS is in it, end that first. Errors: -EINVAL (`ch`
- * is NULL), ASYNCHAT_ECLOSED (the channel has ended). (Python: socket.shutdown)
- * Since 0.1. */
+/* Ends this side's output when all queued output has been sent: the peer then
+ * sees the end of file. The peer's messages are delivered until it ends its
+ * side too. From now on pushes are refused with ASYNCHAT_ECLOSED. Over a
+ * bufferevent of your own that has a descriptor, its socket is shut down, after
+ * the bytes that filters add at their end; if the bufferevents include TLS, end
+ * the TLS session first. Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED (the
+ * channel has ended). (Python: socket.shutdown) Since 0.1. */
 ASYNCHAT_API int asynchat_shutdown_write(struct asynchat_channel *ch);
 
-/* Inside handle_eof: the output stays open though the input is over, until
- * asynchat_close_when_done(), asynchat_shutdown_write() or an error, which is
- * told as while reading is paused. Elsewhere it does nothing. (asyncio: eof_received)
- * Since 0.1. */
+/* Inside handle_eof, keeps the output open although the input has ended. The
+ * output then ends with asynchat_close_when_done(), asynchat_shutdown_write()
+ * or an error. An error is reported as it is while reading is paused. Outside
+ * handle_eof this function does nothing. (asyncio: eof_received) Since 0.1. */
 ASYNCHAT_API void asynchat_keep_open(struct asynchat_channel *ch);
 
-/* As asynchat_close(), but the peer is sent a reset and not the end of file, so
- * that it cannot take what it has for all. Over asynchat_pair_new(), and a pair of
- * bufferevents of yours, the other channel ends with -ECONNRESET; where there is
- * neither that nor TCP it is the same as closing. Since 0.1. */
+/* Like asynchat_close(), but resets the connection, so that the peer cannot
+ * mistake what it has received so far for the complete data. Over
+ * asynchat_pair_new(), or a pair of bufferevents of your own, the other channel
+ * ends with -ECONNRESET. Over anything else that is not TCP this is the same as
+ * asynchat_close(). Since 0.1. */
 ASYNCHAT_API void asynchat_abort(struct asynchat_channel *ch);
 
-/* Drops input that was not delivered and output that was not sent, release
- * callbacks of producers included, and takes asynchat_close_when_done() back.
- * The terminator stays. On a bufferevent of yours, what the bufferevent was
- * already given is still sent. (Python: discard_buffers) Since 0.1. */
+/* Drops input that was not delivered and output that was not sent, and cancels
+ * asynchat_close_when_done(). `release` callbacks of what is dropped are
+ * called. The terminator stays. Over a bufferevent of your own, bytes that the
+ * bufferevent was already given are still sent. (Python: discard_buffers) Since
+ * 0.1. */
 ASYNCHAT_API void asynchat_discard_buffers(struct asynchat_channel *ch);
 
-/* Ends and frees the channel: no callback of it runs any more, handle_close
- * included. Inside one of its own callbacks, or a function of yours that runs inside
- * a call about it, its memory lives until that has returned. In a child after
- * fork(2) only the child's descriptor is closed. NULL is allowed. Since 0.1. */
+/* Ends and frees the channel. None of its callbacks runs after this, not even
+ * handle_close. If this is called inside one of the channel's callbacks, or
+ * inside another function of yours that runs during a call about the channel,
+ * the channel's memory lives until that callback or call has returned. In a
+ * child after fork(2) only the child's descriptor is closed. NULL is allowed.
+ * Since 0.1. */
 ASYNCHAT_API void asynchat_channel_free(struct asynchat_channel *ch);
 
 /* --- What ends a message --- */
@@ -357,98 +400,110 @@ enum asynchat_terminator {
     ASYNCHAT_STRING  /* a byte string */
 };
 
-/* Messages end at these 1 to ASYNCHAT_TERMINATOR_MAX bytes; 0 bytes are the
- * same as none. Copies. Holds from the next byte that was not delivered, also
- * inside collect_incoming_data; bytes that were held back as the beginning of
- * the terminator before are matched again, from the loop. A channel begins with
- * none.
+/* Sets a byte string as the terminator: 1 to ASYNCHAT_TERMINATOR_MAX bytes. 0
+ * bytes are the same as asynchat_set_terminator_none(). Copies. The new
+ * terminator takes effect at the next byte that was not delivered, also inside
+ * collect_incoming_data. Bytes that were held back as the possible beginning of
+ * the previous terminator are matched again, from the loop. A channel begins
+ * without a terminator.
  *
- * Finding terminators takes time in proportion to the bytes that come, however they
- * are cut and whatever they are. Setting one takes time in proportion to `len`, and
- * to the number of bytes held back, which is less than the length of the one before.
- * The string that is in force already is only compared: setting it again changes
- * nothing, and needs no memory. So a handler that sets a long terminator with each
- * piece pays for its bytes with each piece.
+ * Finding terminators takes time in proportion to the number of bytes that
+ * come, whatever they are and however they are cut. Setting a terminator takes
+ * time in proportion to `len` plus the number of bytes held back, which is less
+ * than the length of the previous terminator. If the terminator in force is set
+ * again, it is only compared: nothing changes, and no memory is needed. So a
+ * handler that sets a long terminator at each piece pays for the terminator's
+ * length at each piece.
  *
  * Errors: -EINVAL (`ch` or `bytes` is NULL, or `len` is too large), -ENOMEM.
  * (Python: set_terminator with bytes) Since 0.1. */
 ASYNCHAT_API int asynchat_set_terminator(struct asynchat_channel *ch,
                                          const void *bytes, size_t len);
 
-/* The message ends after `len` bytes, at most 2^63 - 1; 0 is the same as none.
- * Allocates nothing. Errors: -EINVAL (`ch` is NULL, or `len` is too large).
- * (Python: set_terminator with an int) Since 0.1. */
+/* Ends the message after `len` bytes, at most 2^63 - 1. 0 is the same as
+ * asynchat_set_terminator_none(). Allocates nothing. Errors: -EINVAL (`ch` is
+ * NULL, or `len` is too large). (Python: set_terminator with an int) Since
+ * 0.1. */
 ASYNCHAT_API int asynchat_set_terminator_length(struct asynchat_channel *ch,
                                                 uint64_t len);
 
-/* No terminator: everything is collected. Allocates nothing. Errors: -EINVAL (`ch`
- * is NULL). (Python: set_terminator(None)) Since 0.1. */
+/* Removes the terminator: everything is collected. Allocates nothing. Errors:
+ * -EINVAL (`ch` is NULL). (Python: set_terminator(None)) Since 0.1. */
 ASYNCHAT_API int asynchat_set_terminator_none(struct asynchat_channel *ch);
 
-/* Returns the kind of terminator in force. *len, unless `len` is NULL: the
- * length of the string, or the number of bytes still to come, which is 0 once
- * they came. *bytes, unless `bytes` is NULL: the string, lent until the next
- * terminator is set, or NULL. (Python: get_terminator) Since 0.1. */
+/* Returns the kind of terminator in force. Unless `len` is NULL, *len becomes
+ * the length of the byte string, or the number of bytes still to come, which is
+ * 0 once all of them have come. Unless `bytes` is NULL, *bytes becomes the byte
+ * string, lent until the next terminator is set, or NULL if the terminator is
+ * not a byte string. (Python: get_terminator) Since 0.1. */
 ASYNCHAT_API enum asynchat_terminator asynchat_get_terminator(
     const struct asynchat_channel *ch, const void **bytes, uint64_t *len);
 
-/* With `message`: returns how many bytes of the message in progress have come,
- * and lends them in *data, unless `data` is NULL, until the callback returns, or
- * the loop goes on. In handle_eof they are what was cut off, in handle_error for
- * a message that is too long its beginning. 0 and NULL between messages, and with
- * pieces, which the handler was given. What may be the beginning of the
- * terminator is not among them. (Python: _get_data) Since 0.1. */
+/* Returns how many bytes of the message in progress have come, for a handler
+ * with `message`. Lends these bytes in *data, unless `data` is NULL, until the
+ * callback returns or, outside callbacks, until the loop goes on. In handle_eof
+ * they are the message that was cut off; in handle_error for a message that is
+ * too long, they are its beginning. Between messages, and for a handler with
+ * collect_incoming_data, the result is 0 and *data NULL. Bytes that may be the
+ * beginning of the terminator are not included. (Python: _get_data) Since
+ * 0.1. */
 ASYNCHAT_API size_t asynchat_get_collected(const struct asynchat_channel *ch,
                                            const void **data);
 
 /* --- Pausing --- */
 
-/* A channel does not read while the program has paused it, while the channel it is
- * joined with is under pressure, and while its rate allows nothing. In the meantime the
- * peer's end is told when nothing that it sent before is undelivered, and an error of
- * the connection, such as a reset, at once, whatever is undelivered. After
- * asynchat_keep_open() there is no more input, and an error is told as well. What the
- * peer sends meanwhile wakes nobody.
+/* Reading of a channel is paused while the program has paused it, while the
+ * channel that it is joined with is under pressure, and while its rate allows
+ * nothing. While reading is paused, an error of the connection, such as a
+ * reset, is still reported at once, even if input is undelivered. The peer's
+ * end of file is reported once everything sent before it has been delivered.
+ * After asynchat_keep_open(), when there is no more input, errors are still
+ * reported in this way. Bytes that the peer sends while reading is paused do
+ * not wake the program.
  *
- * The end and an error are told up to a second later while there is output that the
- * system does not take, and in a loop without EV_FEATURE_ET, as libevent's poll and
- * select; over a bufferevent of yours only as far as that is told to one who does not
- * read. */
+ * The end of file and errors may be reported up to a second late while there is
+ * output that the system does not take, and in a loop without EV_FEATURE_ET,
+ * such as libevent's poll and select. Over a bufferevent of your own they may
+ * go unnoticed until reading resumes: they are reported only as far as the
+ * bufferevent reports them while it does not read. */
 
-/* Nothing of the input is delivered from now on, also of what has arrived: a
- * callback of it that is running is the last. Nothing more is read, so the peer
- * soon cannot send. Pausing twice is pausing once. (Python: readable) Since 0.1. */
+/* Stops delivering input, including input that has already arrived. If this is
+ * called inside a callback that delivers input, that callback is the last one.
+ * Nothing more is read, so soon the peer cannot send. Pausing twice is the same
+ * as pausing once. (Python: readable) Since 0.1. */
 ASYNCHAT_API void asynchat_pause_reading(struct asynchat_channel *ch);
-/* Goes on where asynchat_pause_reading() stopped, from the loop. Does nothing when
- * reading was not paused. Since 0.1. */
+/* Continues where asynchat_pause_reading() stopped, from the loop. Does nothing
+ * if reading was not paused. Since 0.1. */
 ASYNCHAT_API void asynchat_resume_reading(struct asynchat_channel *ch);
 
 /* --- Queueing output --- */
 
-/* All of these append to one queue, which is sent in order. What is queued
- * before the connection is up waits for it. With -ENOMEM and ASYNCHAT_EFULL the
- * channel ends, by handle_error and handle_close, as soon as it is connected, and
- * nothing more is sent: so the peer gets at most the beginning of what was refused,
- * and nothing behind it, and a program with nothing else to do about it need not
- * look at the answer. Errors: -EINVAL (`ch` or what to send is NULL, or its length
- * impossible), -ENOMEM, ASYNCHAT_ECLOSED (the channel has ended, or was told to
- * close when done), ASYNCHAT_EFULL (more than the output limit is queued, see
- * asynchat_set_output_limit()). */
+/* All functions of this group append to one queue, which is sent in order.
+ * Output queued before the connection is up waits for it. If a push fails with
+ * -ENOMEM or ASYNCHAT_EFULL, the channel ends, by handle_error and
+ * handle_close, as soon as it is connected, and nothing more is sent. The peer
+ * therefore gets at most the beginning of the refused bytes and nothing after
+ * them, and a program that has nothing else to do about the error need not
+ * check the result. Errors: -EINVAL (`ch` or what to send is NULL, or its
+ * length is impossible), -ENOMEM, ASYNCHAT_ECLOSED (the channel has ended, or
+ * was told to close when done), ASYNCHAT_EFULL (more than the output limit is
+ * queued, see asynchat_set_output_limit()). */
 
 /* Queues `len` bytes. Copies. 0 bytes are allowed and do nothing.
  *
- * 64 KiB or more over a socket, where nothing is queued before, begin at once: what
- * the system takes in up to sixteen writes, 1 MiB with the usual
- * asynchat_set_out_buffer_size(), is not copied, and the rest goes out in the
- * wake-ups that follow. So other channels wait for sixteen writes, and for the copy,
- * which takes time in proportion to the length: what is very long is better
- * pushed by reference, or as a producer. (Python: push) Since 0.1. */
+ * Over a socket, 64 KiB or more are sent at once if nothing is queued ahead of
+ * them. Whatever the system takes in up to sixteen writes is not copied; with
+ * the default asynchat_set_out_buffer_size() this is up to 1 MiB. The rest is
+ * copied, and sent in the wake-ups that follow. Other channels wait for the
+ * sixteen writes and for the copy, which takes time in proportion to its
+ * length. Very long data is therefore better pushed by reference, or as a
+ * producer. (Python: push) Since 0.1. */
 ASYNCHAT_API int asynchat_push(struct asynchat_channel *ch, const void *data,
                                size_t len);
 
-/* Queues a text of any length, as printf(3) makes it of `format` and what follows,
- * without a NUL. Errors also: those of printf(3), such as -EILSEQ, with which
- * nothing is queued and the channel goes on.
+/* Queues a text of any length, which is formatted as by printf(3), without the
+ * final NUL. The call can also fail with the errors of printf(3), such as
+ * -EILSEQ: then nothing is queued, and the channel goes on.
  *
  *     asynchat_push_printf(ch, "250 %s\r\n", text);
  *
@@ -456,27 +511,29 @@ ASYNCHAT_API int asynchat_push(struct asynchat_channel *ch, const void *data,
 ASYNCHAT_API int asynchat_push_printf(struct asynchat_channel *ch,
                                       const char *format, ...)
     ASYNCHAT_FORMAT(2, 3);
-/* The same with a va_list, for functions of yours that take a format. Since 0.1. */
+/* Like asynchat_push_printf(), but with a va_list, for functions of your own
+ * that take a format. Since 0.1. */
 ASYNCHAT_API int asynchat_push_vprintf(struct asynchat_channel *ch,
                                        const char *format, va_list args)
     ASYNCHAT_FORMAT(2, 0);
 
 /* Queues `len` bytes without a copy. Borrows `data` until release(data, len,
- * arg) is called: sent, dropped, or refused. `release` may be NULL, for bytes
- * that live for ever. Since 0.1. */
+ * arg) is called, which happens once the bytes have been sent, dropped or
+ * refused. `release` may be NULL, for bytes that live for ever. Since 0.1. */
 ASYNCHAT_API int asynchat_push_reference(
     struct asynchat_channel *ch, const void *data, size_t len,
     void (*release)(const void *data, size_t len, void *arg), void *arg);
 
-/* Queues what an evbuffer holds, moved and not copied; the evbuffer stays
- * yours, and is empty. Callbacks that it has run inside this call. On failure it is
- * as it was; also with -EINVAL, where it is frozen. Since 0.1. */
+/* Queues the contents of an evbuffer, without a copy. The evbuffer stays yours,
+ * and is empty afterwards. Callbacks of the evbuffer run inside this call. A
+ * frozen evbuffer is refused with -EINVAL. On failure the evbuffer is
+ * unchanged. Since 0.1. */
 ASYNCHAT_API int asynchat_push_evbuffer(struct asynchat_channel *ch,
                                         struct evbuffer *buffer);
 
-/* Queues a producer, which is asked for bytes when all before it went out.
- * Takes `producer`: on failure it is freed. NULL is answered with -ENOMEM, so
- * that calls nest:
+/* Queues a producer, which is asked for bytes when everything queued before it
+ * has been sent. Takes `producer`: on failure it is freed. If `producer` is
+ * NULL, the call returns -ENOMEM, so that calls can be nested:
  *
  *     asynchat_push_producer(ch, asynchat_producer_file(fd, 0, n));
  *
@@ -484,42 +541,50 @@ ASYNCHAT_API int asynchat_push_evbuffer(struct asynchat_channel *ch,
 ASYNCHAT_API int asynchat_push_producer(struct asynchat_channel *ch,
                                         struct asynchat_producer *producer);
 
-/* A producer that answered ASYNCHAT_LATER has something now: it is asked again,
- * from the loop. Does nothing when none waits. Since 0.1. */
+/* Has a producer that answered ASYNCHAT_LATER asked again, from the loop: it
+ * has something now. Does nothing if no producer waits. Since 0.1. */
 ASYNCHAT_API void asynchat_resume_producer(struct asynchat_channel *ch);
 
 /* --- Pressure --- */
 
-/* What is queued, in bytes: all that was pushed and not handed to the system. A
- * producer that is not done counts as 512, and what it has given. Since 0.1. */
+/* Returns how many bytes are queued: everything that was pushed and has not
+ * been handed to the system. A producer that is not done counts as 512 bytes,
+ * plus the bytes that it has produced and that are not sent. Since 0.1. */
 ASYNCHAT_API size_t asynchat_get_queued(const struct asynchat_channel *ch);
 
-/* The marks of handle_drained and handle_pressure, in bytes: `low` less than
- * `high`; 0 and 65536 unless set. Errors: -EINVAL (`ch` is NULL, or the marks are
- * not so). Since 0.1. */
+/* Sets the low mark of handle_drained and the high mark of handle_pressure, in
+ * bytes. `low` must be less than `high`. Unless set, they are 0 and 65536.
+ * Errors: -EINVAL (`ch` is NULL, or `low` is not less than `high`). Since
+ * 0.1. */
 ASYNCHAT_API int asynchat_set_output_marks(struct asynchat_channel *ch,
                                            size_t low, size_t high);
 
-/* With more than this queued, in bytes, the next push answers ASYNCHAT_EFULL, and
- * the channel ends with it: nothing more is sent to a peer that far behind. 1 or
- * more, 64 MiB unless set. One push may be longer; but with that push the queue has
- * at most PTRDIFF_MAX bytes, 2 GiB - 1 on a 32-bit machine, whatever the limit.
- * Errors: -EINVAL (`ch` is NULL, or the limit 0). Since 0.1. */
+/* Sets the output limit, in bytes: 1 or more, 64 MiB unless set. If more than
+ * this is queued, the next push returns ASYNCHAT_EFULL and the channel ends
+ * with that error: nothing more is sent to a peer that is this far behind. A
+ * single push may be longer than the limit. Whatever the limit, the queue holds
+ * at most PTRDIFF_MAX bytes, which is 2 GiB - 1 on a 32-bit machine. Errors:
+ * -EINVAL (`ch` is NULL, or the limit is 0). Since 0.1. */
 ASYNCHAT_API int asynchat_set_output_limit(struct asynchat_channel *ch,
                                            size_t limit);
-/* The limit in force, in bytes. Since 0.1. */
+/* Returns the limit in force, in bytes. Since 0.1. */
 ASYNCHAT_API size_t
 asynchat_get_output_limit(const struct asynchat_channel *ch);
 
-/* From now on one's reading pauses, as by asynchat_pause_reading(), while the
- * other has had more than its high mark queued, until that has fallen to its low
- * mark: as in a proxy, where each sends what the other receives. A channel joined
- * with itself reads no further requests while its peer does not take the answers;
- * two programs that both do this, and both send without reading, wait for each
- * other. A peer that takes nothing is then no idle one, since nobody reads:
- * write_idle is for that. A channel is joined with one other; that ends with
- * either, at once if one has ended before, or by joining with NULL. Both must be
- * in one event base. Errors: -EINVAL (`ch` is NULL, or they are not). Since 0.1. */
+/* Joins two channels: when more than its high mark is queued on one of them,
+ * reading of the other pauses, as by asynchat_pause_reading(), until the queue
+ * has fallen to its low mark. This suits a proxy, where each channel sends what
+ * the other receives. A channel may be joined with itself: it then reads no
+ * further requests while its peer does not take the answers. Two programs that
+ * both do this, and both send without reading, wait for each other for ever.
+ * While reading is paused this way, the times `idle` and `read_idle` stand
+ * still; use write_idle to catch a peer that reads nothing.
+ *
+ * A channel can be joined with one channel at a time. The joining ends when
+ * either channel ends, or when one of them is joined with another channel or
+ * with NULL. If a channel has already ended, the joining ends at once. Both
+ * channels must be in the same event base. Errors: -EINVAL (`ch` is NULL, or
+ * the event bases differ). Since 0.1. */
 ASYNCHAT_API int asynchat_join(struct asynchat_channel *ch,
                                struct asynchat_channel *other);
 
@@ -528,115 +593,132 @@ ASYNCHAT_API int asynchat_join(struct asynchat_channel *ch,
 /* The largest buffer size, in bytes. */
 #define ASYNCHAT_BUFFER_SIZE_MAX 1073741824
 
-/* At most this many bytes for each read, and for each call of
- * collect_incoming_data: 1 to ASYNCHAT_BUFFER_SIZE_MAX, 65536 unless set.
- * Errors: -EINVAL (`ch` is NULL, or the value out of range). (Python:
- * ac_in_buffer_size) Since 0.1. */
+/* Sets the most bytes that one read, and one call of collect_incoming_data, may
+ * have: 1 to ASYNCHAT_BUFFER_SIZE_MAX, 65536 unless set. Errors: -EINVAL (`ch`
+ * is NULL, or the value is out of range). (Python: ac_in_buffer_size) Since
+ * 0.1. */
 ASYNCHAT_API int asynchat_set_in_buffer_size(struct asynchat_channel *ch,
                                              size_t size);
 /* Returns the size in force, in bytes. Since 0.1. */
 ASYNCHAT_API size_t
 asynchat_get_in_buffer_size(const struct asynchat_channel *ch);
 
-/* At most this many bytes for each write, and for each chunk asked of a
- * producer: 1 to ASYNCHAT_BUFFER_SIZE_MAX, 65536 unless set. A peer that takes
- * whole writes of 65536 bytes to 256 MiB gets up to four in a wake-up; smaller and
- * larger ones go out one at a time. An asynchat_push() that begins at once, see
- * there, makes up to sixteen; after four of them nothing else is sent in that
- * wake-up. Errors: -EINVAL (`ch` is NULL, or the value out of range).
- * (Python: ac_out_buffer_size) Since 0.1. */
+/* Sets the most bytes that one write, and one chunk of a producer, may have: 1
+ * to ASYNCHAT_BUFFER_SIZE_MAX, 65536 unless set. With a size from 65536 bytes
+ * to 256 MiB, a peer that takes whole writes gets up to four of them in a
+ * wake-up. With a smaller or larger size there is one write in each wake-up. An
+ * asynchat_push() that sends at once makes up to sixteen writes; after four or
+ * more of them nothing else is sent in that wake-up. Errors: -EINVAL (`ch` is
+ * NULL, or the value is out of range). (Python: ac_out_buffer_size) Since
+ * 0.1. */
 ASYNCHAT_API int asynchat_set_out_buffer_size(struct asynchat_channel *ch,
                                               size_t size);
 /* Returns the size in force, in bytes. Since 0.1. */
 ASYNCHAT_API size_t
 asynchat_get_out_buffer_size(const struct asynchat_channel *ch);
 
-/* The longest message, in bytes, the terminator not counted: 1 or more. Unless
- * set it is 1 MiB for a handler with `message`, and SIZE_MAX, which stands for no
- * limit, for one that gets pieces. Over it handle_error is called with
- * ASYNCHAT_ETOOLONG, and the channel ends; or message_dropped, if the handler has
- * it, when the message is over. How the bytes came makes no difference. Lengths are
- * counted in 64 bits on all machines. Holds for the message in progress, and inside
- * `message` or found_terminator from the next one. Errors: -EINVAL (`ch` is NULL,
- * or the limit 0). Since 0.1. */
+/* Sets the message limit: the longest message, in bytes, not counting the
+ * terminator. It is 1 or more; SIZE_MAX stands for no limit. Unless set it is 1
+ * MiB for a handler with `message`, and SIZE_MAX for a handler with
+ * collect_incoming_data. When a message is longer, handle_error is called with
+ * ASYNCHAT_ETOOLONG and the channel ends. If the handler has message_dropped,
+ * that is called instead, at the end of the message, and the channel goes on.
+ * It makes no difference how the bytes were cut. Lengths are counted in 64 bits
+ * on all machines. The limit applies to the message in progress; set inside
+ * `message` or found_terminator, it applies from the next message on. Errors:
+ * -EINVAL (`ch` is NULL, or the limit is 0). Since 0.1. */
 ASYNCHAT_API int asynchat_set_message_limit(struct asynchat_channel *ch,
                                             size_t limit);
 /* Returns the limit in force, in bytes. Since 0.1. */
 ASYNCHAT_API size_t
 asynchat_get_message_limit(const struct asynchat_channel *ch);
 
-/* At most this many messages in one wake-up, so that one peer with a thousand
- * requests in a read does not keep the others waiting: 1 or more, UINT_MAX unless
- * set. The rest is delivered when each of them had its turn. Errors: -EINVAL
- * (`ch` is NULL, or the budget 0), -ENOMEM. Since 0.1. */
+/* Sets how many messages are delivered in one wake-up at most: 1 or more,
+ * UINT_MAX unless set. With a budget, a peer that sends a thousand requests in
+ * one read does not keep other peers waiting: its remaining messages are
+ * delivered after all other channels have had their turn. Errors: -EINVAL (`ch`
+ * is NULL, or the budget is 0), -ENOMEM. Since 0.1. */
 ASYNCHAT_API int asynchat_set_message_budget(struct asynchat_channel *ch,
                                              unsigned messages);
-/* The budget in force. Since 0.1. */
+/* Returns the budget in force. Since 0.1. */
 ASYNCHAT_API unsigned asynchat_get_message_budget(
     const struct asynchat_channel *ch);
 
-/* How long a peer may take, in milliseconds, at most 2^31 - 1; 0 is for ever.
- * `size` is sizeof the struct. Fields are only ever appended. What the channel
- * ends with, by handle_error and handle_close, is ASYNCHAT_EIDLE for the first
- * two, unless the handler has handle_idle, ASYNCHAT_ESTALLED for write_idle, which
- * drops what is queued, and else ASYNCHAT_ESLOW. While nothing is read, as reading
- * is paused or the connection is not up yet, time stands still but for write_idle;
- * and that, and the linger time, while a rate keeps the output. Until the
- * connection is up it is the time of asynchat_set_connect_time() that runs. */
+/* How long a peer may take. Times are in milliseconds, at most 2^31 - 1; 0
+ * stands for no limit. `size` is sizeof the struct. New fields are only ever
+ * added at the end.
+ *
+ * When a time runs out, the channel ends, by handle_error and handle_close. For
+ * `idle` and `read_idle` the error is ASYNCHAT_EIDLE; if the handler has
+ * handle_idle, that is called instead and the channel goes on. For `write_idle`
+ * the error is ASYNCHAT_ESTALLED, and queued output is dropped. For `message`
+ * and `min_rate` the error is ASYNCHAT_ESLOW.
+ *
+ * All timeouts except write_idle stand still while nothing is read, that is,
+ * while reading is paused or the connection is not up yet. write_idle and the
+ * linger time stand still while a rate limit holds the output back. Until the
+ * connection is up, the time of asynchat_set_connect_time() runs instead. */
 struct asynchat_timeouts {
     size_t size;
-    unsigned idle;       /* nothing moves, in or out */
-    unsigned read_idle;  /* nothing comes */
-    unsigned write_idle; /* something is queued, and the peer takes nothing */
-    unsigned message;    /* a message, from its first byte to its last */
-    unsigned min_rate;   /* the bytes per second that come on average in each */
-    unsigned rate_time;  /* such time during a message; 0 stands for 10000 */
+    unsigned idle;       /* how long nothing may move, neither in nor out */
+    unsigned read_idle;  /* how long nothing may come */
+    unsigned write_idle; /* how long the peer may take no queued output */
+    unsigned message;    /* how long a message may take, first byte to last */
+    unsigned min_rate;   /* the least rate of a message, in bytes per second */
+    unsigned rate_time;  /* the time for the average of min_rate; 0: 10000 */
 };
 
-/* Copies; all begin now. Exact to some milliseconds. They cost no system call for
- * a message. Errors: -EINVAL (NULL, or a time out of range), -ENOTSUP (a field
- * that this version does not know), -ENOMEM. Since 0.1. */
+/* Sets the timeouts of a channel. Copies. All times begin anew now. They are
+ * exact to a few milliseconds, and cost no system call for each message.
+ * Errors: -EINVAL (`ch` or `times` is NULL, or a value is out of range),
+ * -ENOTSUP (`times` has a field that this version does not know), -ENOMEM.
+ * Since 0.1. */
 ASYNCHAT_API int asynchat_set_timeouts(struct asynchat_channel *ch,
                                        const struct asynchat_timeouts *times);
 
-/* How long a channel that is closing waits for a peer that takes nothing, in
- * milliseconds: 1 to 2^31 - 1, 30000 unless set. Each byte that the peer takes
- * begins it anew, as far as the system tells. Errors: -EINVAL (`ch` is NULL, or
- * the value out of range). Since 0.1. */
+/* Sets the linger time: how long a channel that is closing waits for a peer
+ * that takes nothing, in milliseconds. 1 to 2^31 - 1, 30000 unless set. The
+ * time begins anew with each byte that the peer takes, as far as the system
+ * reports that. Errors: -EINVAL (`ch` is NULL, or the value is out of range).
+ * Since 0.1. */
 ASYNCHAT_API int asynchat_set_linger(struct asynchat_channel *ch,
                                      unsigned milliseconds);
 /* Returns the time in force, in milliseconds. Since 0.1. */
 ASYNCHAT_API unsigned asynchat_get_linger(const struct asynchat_channel *ch);
 
-/* How long the connection, and the handshake of a bufferevent of yours, may take
- * to come up, in milliseconds from this call on: 1 to 2^31 - 1. Unless set it is
- * 60000 from the making of the channel, if that is with ASYNCHAT_CONNECTING, and
- * for asynchat_connect() what that was given as `timeout`. When it is over the
- * channel ends with -ETIMEDOUT, by handle_error and handle_close, without
- * handle_connect; also one that was told to close when done. No byte of a
- * handshake prolongs it. Once the connection is up it has no effect. Errors:
- * -EINVAL (`ch` is NULL, or the value out of range), -ENOMEM. Since 0.1. */
+/* Sets how long the connection, including a handshake over a bufferevent of
+ * your own, may take to come up: 1 to 2^31 - 1 milliseconds from this call on.
+ * Unless set, the time is 60000 from the making of a channel with
+ * ASYNCHAT_CONNECTING, and the `timeout` given to asynchat_connect(). When the
+ * time is over the channel ends with -ETIMEDOUT, by handle_error and
+ * handle_close, without handle_connect. This also holds for a channel that was
+ * told to close when done. Bytes of a handshake do not prolong the time. Once
+ * the connection is up this function has no effect. Errors: -EINVAL (`ch` is
+ * NULL, or the value is out of range), -ENOMEM. Since 0.1. */
 ASYNCHAT_API int asynchat_set_connect_time(struct asynchat_channel *ch,
                                            unsigned milliseconds);
-/* Returns the time in force, in milliseconds; 0 when there is none, as it is left
- * to the system, or the connection is up, or the channel has ended. Since 0.1. */
+/* Returns the time in force, in milliseconds. Returns 0 if there is none:
+ * because the time is left to the system, the connection is up, or the channel
+ * has ended. Since 0.1. */
 ASYNCHAT_API unsigned asynchat_get_connect_time(
     const struct asynchat_channel *ch);
 
 /* --- What belongs to a channel --- */
 
-/* What is asked of a channel that is NULL is 0, NULL or none. */
+/* Every getter accepts a NULL channel and returns 0, NULL or ASYNCHAT_NONE for
+ * it. */
 
-/* Sets the pointer that callbacks get last. Borrows it; the library never
- * looks. Since 0.1. */
+/* Sets `arg`, the pointer that callbacks get as their last argument. Borrows
+ * it; the library never looks at what it points to. Since 0.1. */
 ASYNCHAT_API void asynchat_set_arg(struct asynchat_channel *ch, void *arg);
-/* Returns the pointer that callbacks get last. Since 0.1. */
+/* Returns the pointer that callbacks get as their last argument. Since 0.1. */
 ASYNCHAT_API void *asynchat_get_arg(const struct asynchat_channel *ch);
 
-/* Returns the bufferevent below the channel, lent until the channel is gone:
- * for its descriptor, its priority, its TLS. Its callbacks, enabled events,
- * watermarks, timeouts and buffers are the library's; over a socket that the
- * library made it is disabled, and what else is set has no effect. Since 0.1. */
+/* Returns the bufferevent below the channel, lent until the channel is gone.
+ * Use it for its descriptor, its priority and its TLS. Its callbacks, enabled
+ * events, watermarks, timeouts and buffers belong to the library. If the
+ * channel is over a socket, and not over a bufferevent of your own, the
+ * bufferevent is disabled, and its other settings have no effect. Since 0.1. */
 ASYNCHAT_API struct bufferevent *asynchat_get_bufferevent(
     const struct asynchat_channel *ch);
 /* Returns the event base whose loop serves the channel. Since 0.1. */
@@ -645,26 +727,30 @@ ASYNCHAT_API struct event_base *asynchat_get_base(
 
 /* --- The addresses of a channel --- */
 
-/* Room for any address as text, its NUL included. */
+/* Room for any address as text, including the NUL at its end. */
 #define ASYNCHAT_ADDRESS_SIZE 448
 
-/* Writes the peer's address in the form that asynchat_connect() takes, such as
- * "192.0.2.1:25", "[2001:db8::1]:25", "unix:/run/x" or "unix:@name", or "unix:" for a
- * socket without a name, NUL-terminated. A Unix peer chooses its name: of that,
- * what is neither printable ASCII nor UTF-8, or would not stay in its place on the
- * line, is written as "\xNN", a backslash as two, and a "@" that begins a path as
- * "\x40". Over TCP it is kept, and known before the connection is up, for
- * asynchat_connect(), and after it has broken; of a Unix socket, and a bufferevent
- * of yours, the system is asked, which does not know it then. On failure `text` is
- * as it was. Errors: -EINVAL (`ch` or `text` is NULL), -ENOSPC (`size` is too
- * small), -ENOTSOCK (the channel has no socket), and those of getpeername(2).
- * (Python: addr) Since 0.1. */
+/* Writes the peer's address, NUL-terminated, in the form that
+ * asynchat_connect() takes: "192.0.2.1:25", "[2001:db8::1]:25", "unix:/run/x"
+ * or "unix:@name". A Unix socket without a name is "unix:". A Unix peer chooses
+ * its name itself. Therefore bytes of it that are neither printable ASCII nor
+ * UTF-8, and characters that would not stay in their place on the line, are
+ * written as "\xNN". A backslash is written as two, and a "@" that begins a
+ * path as "\x40".
+ *
+ * Over TCP the address is remembered: it is available before the connection is
+ * up (for asynchat_connect()) and after it has broken. For a Unix socket or a
+ * bufferevent of your own the system is asked each time, and after the
+ * connection has broken it no longer knows. On failure `text` is unchanged.
+ * Errors: -EINVAL (`ch` or `text` is NULL), -ENOSPC (`size` is too small),
+ * -ENOTSOCK (the channel has no socket), and those of getpeername(2). (Python:
+ * addr) Since 0.1. */
 ASYNCHAT_API int asynchat_peer_address(const struct asynchat_channel *ch,
                                        char *text, size_t size);
-/* Writes this side's address, in the same forms. On failure `text` is as it
- * was. Errors: -EINVAL (`ch` or `text` is NULL), -ENOSPC (`size` is too small),
- * -ENOTSOCK (the channel has no socket), and those of getsockname(2). Since
- * 0.1. */
+/* Writes this side's address, in the forms of asynchat_peer_address(). On
+ * failure `text` is unchanged. Errors: -EINVAL (`ch` or `text` is NULL),
+ * -ENOSPC (`size` is too small), -ENOTSOCK (the channel has no socket), and
+ * those of getsockname(2). Since 0.1. */
 ASYNCHAT_API int asynchat_local_address(const struct asynchat_channel *ch,
                                         char *text, size_t size);
 

@@ -1,10 +1,11 @@
 /* One space of error codes, in return values and in callbacks alike.
  *
- * 0 is done. What the system said is -errno: -ECONNREFUSED, -ENOMEM. What only
- * this library can say has a code of its own, below. Bad arguments are -EINVAL, but
- * a text that is no address is ASYNCHAT_EADDRESS. A call that fails has changed
- * nothing, unless it *takes* an argument: that is the library's in every case,
- * failure included.
+ * 0 means success. Errors of the system are -errno, such as -ECONNREFUSED or
+ * -ENOMEM. Errors that only this library knows have codes of their own, below.
+ * A bad argument is -EINVAL, except that a text that is not an address is
+ * ASYNCHAT_EADDRESS. A call that fails has changed nothing, with one exception:
+ * an argument that the call *takes* belongs to the library in every case, even
+ * if the call fails.
  *
  *     int error = asynchat_push(ch, "250 OK\r\n", 8);
  *     if (error)
@@ -18,27 +19,27 @@
 
 ASYNCHAT_BEGIN_DECLS
 
-/* What only this library says: */
+/* The error codes of this library: */
 enum {
     ASYNCHAT_EOF = -10001,     /* the peer ended its side of the connection */
-    ASYNCHAT_ECLOSED = -10002, /* the channel has ended, or is told to when its
-                                  queue is sent */
+    ASYNCHAT_ECLOSED = -10002, /* the channel has ended, or will end as soon as
+                                  its queue is sent */
     ASYNCHAT_ETOOLONG =
         -10003, /* a message is longer than the channel's message limit */
     ASYNCHAT_ETRUNCATED =
-        -10004, /* a file ended before the length it was to be sent with */
+        -10004, /* a file is shorter than the length that was to be sent */
     ASYNCHAT_EFULL =
         -10005, /* more is queued than the channel's output limit */
-    ASYNCHAT_EIDLE = -10006,    /* nothing came, or moved, for too long */
+    ASYNCHAT_EIDLE = -10006,    /* nothing came or moved for too long */
     ASYNCHAT_ESTALLED = -10007, /* the peer took nothing for too long */
     ASYNCHAT_ESLOW = -10008,    /* a message comes too slowly */
     ASYNCHAT_ESTOPPED = -10009, /* the server was told to stop */
-    ASYNCHAT_EADDRESS = -10010  /* a text is no address: see connect.h */
+    ASYNCHAT_EADDRESS = -10010  /* a text is not an address: see connect.h */
 };
 
-/* Returns the text of an error code, without a full stop; never NULL, also for
- * a code that is none. Lends until the same thread's next call. Any thread
- * may call it. Since 0.1. */
+/* Returns the text of an error code, without a full stop. The result is never
+ * NULL, not even for an unknown code. It is lent until the next call in the
+ * same thread. Any thread may call this function. Since 0.1. */
 ASYNCHAT_API const char *asynchat_strerror(int error);
 
 ASYNCHAT_END_DECLS

@@ -1,33 +1,39 @@
-/* Posting: how one thread has something done in the loop of another.
+/* Posting: how one thread has a function run in the loop of another thread.
  *
  *     uint64_t id = asynchat_get_id(ch);
  *     int error = asynchat_post(id, tell, text);
  *
- * The first is called in the channel's own thread, the second in any.
+ * asynchat_get_id() is called in the channel's own thread, asynchat_post() in
+ * any.
  *
- * A channel is used from the thread of its loop only, and may be gone when
- * somebody else wants it; so others know it by a number, and say what is to be
- * done there. The rules:
- * - What is posted runs from the loop, as the callback of a timer would: never
- *   inside another callback, and any call is allowed in it.
- * - What one thread posts to channels of one loop runs in that order.
- * - Every function whose post was answered with 0 is called, exactly once:
- *   with the channel, or with NULL if that is gone by then. So what `arg`
- *   points to may be given away, and freed by the function.
- * - A loop whose last channel and server go calls what has not run yet with
- *   NULL, then and there: inside the call that freed the last of them, or
- *   after its handle_close. From then on a post answers ASYNCHAT_ECLOSED.
- * - An event base that is freed before its channels runs no posts: from then on
- *   they answer ASYNCHAT_ECLOSED. What had not run is called with NULL when the
- *   first channel or server is made in another event base at the same address,
- *   or never. So end the threads that post before.
- * - In a loop where an id was asked for, posts may come at any time: it runs
- *   until its last channel and server are gone, also if none of them waits for
- *   anything else.
- * - A channel whose id nobody asks for costs nothing. Messages take no lock in
- *   any case.
- * - After fork(2) ids hold in both processes, each for its own channels. What was
- *   posted before runs in the parent only; in the child `arg` is nobody's.
+ * A channel may be used only from the thread of its loop, and may be gone by
+ * the time another thread needs it. Therefore other threads refer to it by a
+ * number, its id, and post functions to it. The rules:
+ *
+ * - A posted function runs from the loop, as the callback of a timer would. It
+ *   never runs inside another callback, and it may call any function.
+ * - Functions that one thread posts to channels of the same loop run in the
+ *   order in which they were posted.
+ * - If a post returned 0, its function is called exactly once: with the
+ *   channel, or with NULL if the channel is gone by then. So the function may
+ *   free what `arg` points to.
+ * - When the last channel and server of a loop go, the functions that have not
+ *   run yet are called with NULL at that moment: inside the call that freed the
+ *   last of them, or after its handle_close. From then on a post returns
+ *   ASYNCHAT_ECLOSED.
+ * - If an event base is freed before its channels, it runs no more posts, and
+ *   from then on a post returns ASYNCHAT_ECLOSED. The functions that have not
+ *   run are called with NULL when the first channel or server is made in
+ *   another event base at the same address, or never. So end the threads that
+ *   post before you free the event base.
+ * - Once an id was asked for in a loop, posts may come at any time. Such a loop
+ *   runs until its last channel and server are gone, even if none of them waits
+ *   for anything else.
+ * - A channel whose id is never asked for costs nothing more. Messages take no
+ *   lock in any case.
+ * - After fork(2) ids are valid in both processes, each for its own channels.
+ *   Functions posted before fork(2) run only in the parent. In the child nobody
+ *   frees their `arg`.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_POST_H
@@ -37,21 +43,24 @@
 
 ASYNCHAT_BEGIN_DECLS
 
-/* The number by which other threads know the channel: always the same for it,
- * and never that of another channel of this process, also when it is gone. 0
- * for NULL, for a channel that has had its handle_close without being asked
- * before, and where memory, descriptors (the loop needs one, the first time) or
- * the 1024 loops that can be posted to at a time have run out. From the
- * channel's thread only. Since 0.1. */
+/* Returns the id by which other threads refer to the channel. It is the same
+ * each time, and no other channel of this process ever gets it, not even after
+ * the channel is gone. Returns 0 if `ch` is NULL, or if an id is first asked
+ * for in handle_close or after asynchat_channel_free(). Also returns 0 if there
+ * is no memory, if there is no descriptor (the first id of a loop needs one),
+ * or if 1024 loops can already be posted to. May be called from the channel's
+ * thread only. Since 0.1. */
 ASYNCHAT_API uint64_t asynchat_get_id(struct asynchat_channel *ch);
 
-/* Has `function` called in the loop of the channel, and in its thread; `ch` is
- * NULL if the channel is gone by then. Borrows `arg` until that. Any thread, and
- * inside any callback; not from a signal handler. On failure the function is not
- * called. Errors: -EINVAL (`id` is 0, or `function` NULL), -ENOMEM,
- * ASYNCHAT_ECLOSED (the channel is gone, and so is its loop's last, or its event
- * base; or it is a worker's, and this is a child after fork(2)), those of write(2),
- * and in a child those of eventfd(2). Since 0.1. */
+/* Has `function` called in the loop of the channel, and in its thread. The
+ * function gets NULL for `ch` if the channel is gone by then. Borrows `arg`
+ * until the function is called. May be called from any thread and inside any
+ * callback, but not from a signal handler. On failure the function is not
+ * called. Errors: -EINVAL (`id` is 0, or `function` is NULL), -ENOMEM,
+ * ASYNCHAT_ECLOSED (the channel is gone, and no other channel or server is left
+ * in its loop; or its event base is gone; or the channel is a worker's, and
+ * this is a child after fork(2)), those of write(2), and in a child those of
+ * eventfd(2). Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_post(
     uint64_t id, void (*function)(struct asynchat_channel *ch, void *arg),
     void *arg);

@@ -1,5 +1,5 @@
 /* Producers: objects in a channel's queue that are asked for bytes when there
- * is room for them.
+ * is room for more output.
  *
  *     static int more(struct asynchat_channel *ch, struct evbuffer *out,
  *                     size_t room, void *arg)
@@ -11,14 +11,15 @@
  *     }
  *
  * The rules:
- * - A producer is asked when all before it in the queue went out, one chunk at
- *   a time.
- * - A producer belongs to whoever made it until it is pushed, or put into
- *   another; from then on to the library, which frees it when it is done, has
- *   failed, or is dropped.
- * - Ready-made producers given a bad argument answer with the error when they
- *   are asked, and are NULL only for want of memory; so they nest, and
- *   asynchat_push_producer() answers -ENOMEM for the NULL.
+ * - A producer is asked when everything before it in the queue has been sent.
+ *   It is asked for one chunk at a time.
+ * - A producer belongs to the program until it is pushed or put into another
+ *   producer. From then on it belongs to the library, which frees it when it is
+ *   done, has failed, or is dropped.
+ * - The functions that make ready-made producers return NULL only if there is
+ *   no memory. A bad argument is reported when the producer is asked. So calls
+ *   can be nested, and asynchat_push_producer() returns -ENOMEM if it is given
+ *   NULL.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_PRODUCER_H
@@ -28,39 +29,41 @@
 
 ASYNCHAT_BEGIN_DECLS
 
-/* What `more` answers; anything below 0 is an error. */
+/* What `more` returns. Anything below 0 is an error. */
 enum {
-    ASYNCHAT_DONE = 0, /* what was appended is the last of it */
-    ASYNCHAT_MORE = 1, /* there is more; or, with nothing appended, there is
-                          not, as in Python */
-    ASYNCHAT_LATER = 2 /* nothing more now: asked again after
+    ASYNCHAT_DONE = 0, /* the bytes just appended, if any, are the last ones */
+    ASYNCHAT_MORE = 1, /* there is more; but if nothing was appended, the
+                          producer is done, as in Python */
+    ASYNCHAT_LATER = 2 /* nothing more now: ask again after
                           asynchat_resume_producer() */
 };
 
-/* A producer's side. Caller-owned and borrowed until the producer is freed.
- * `size` is sizeof the struct. */
+/* The callbacks of a producer. The struct is the caller's, and is borrowed
+ * until the producer is freed. `size` is sizeof the struct. */
 struct asynchat_producer_ops {
     size_t size;
 
-    /* Appends at most `room` bytes (1 or more) to `out`, and does nothing else
-     * with it. Answers with one of the above, or with an error code, which ends
-     * the channel: handle_error and handle_close get the code, and what was queued
-     * before, and what handle_error pushes, is still sent. Required. (Python:
-     * more) */
+    /* Appends at most `room` bytes to `out`, and does nothing else with `out`.
+     * `room` is 1 or more. Returns ASYNCHAT_DONE, ASYNCHAT_MORE, ASYNCHAT_LATER
+     * or an error code. An error ends the channel: handle_error and
+     * handle_close get the code. Output queued before the producer, and output
+     * that handle_error pushes, is still sent. This callback is required.
+     * (Python: more) */
     int (*more)(struct asynchat_channel *ch, struct evbuffer *out, size_t room,
                 void *arg);
 
-    /* The producer is being freed; the last call, and it comes exactly once.
-     * May be NULL. It can come from inside whatever call drops or refuses the
-     * producer: asynchat_discard_buffers, asynchat_channel_free,
-     * asynchat_push_producer. It may call anything. */
+    /* The producer is being freed. Called exactly once, as the last call. It
+     * can come inside any call that drops or refuses the producer, such as
+     * asynchat_discard_buffers(), asynchat_channel_free() or
+     * asynchat_push_producer(). This callback may call anything. May be
+     * NULL. */
     void (*release)(void *arg);
 };
 
-/* Makes a producer of your own, and gives it in *out. On failure `release` is
- * not called, and *out as it was. Errors: -EINVAL (`ops` or `out` is NULL, or
- * `ops` has no `more` or no size), -ENOTSUP (`ops` has fields that this version
- * does not know), -ENOMEM. Since 0.1. */
+/* Makes a producer of your own and gives it in *out. On failure `release` is
+ * not called, and *out is unchanged. Errors: -EINVAL (`ops` or `out` is NULL,
+ * or `ops` has no `more` or no size), -ENOTSUP (`ops` has fields that this
+ * version does not know), -ENOMEM. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_producer_new(
     const struct asynchat_producer_ops *ops, void *arg,
     struct asynchat_producer **out);
@@ -70,26 +73,29 @@ ASYNCHAT_API void asynchat_producer_free(struct asynchat_producer *producer);
 
 /* --- Ready-made producers --- */
 
-/* Makes a producer of `len` bytes, in chunks of at most `buffer_size`; 0 stands
- * for 512, as in Python. Copies. Gives the producer, or NULL for want of
- * memory. (Python: simple_producer) Since 0.1. */
+/* Makes a producer of `len` bytes, which come in chunks of at most
+ * `buffer_size` bytes. A `buffer_size` of 0 stands for 512, as in Python.
+ * Copies. Gives the producer, or NULL if there is no memory. (Python:
+ * simple_producer) Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_producer *
 asynchat_producer_simple(const void *data, size_t len, size_t buffer_size);
 
-/* Makes a producer of `len` bytes of a file from `offset`, by sendfile(2) on
- * plain sockets and by pread(2) elsewhere; the file's own position does not
- * move. Takes `fd`. A file that ends too early is ASYNCHAT_ETRUNCATED (one cut
- * short while sendfile is at it may arrive with zeros behind the cut); one that
- * cannot be read at an offset, such as a pipe, is the error of pread(2). Gives
- * the producer, or NULL for want of memory. (medusa: file_producer) Since 0.1.
- */
+/* Makes a producer of `len` bytes of a file, beginning at `offset`. It uses
+ * sendfile(2) on plain sockets and pread(2) elsewhere. The file's own position
+ * does not move. Takes `fd`. If the file ends too early, the producer fails
+ * with ASYNCHAT_ETRUNCATED. (If the file is cut short while sendfile(2) runs,
+ * the peer may get zeros behind the cut.) If the file cannot be read at an
+ * offset, such as a pipe, the producer fails with the error of pread(2). Gives
+ * the producer, or NULL if there is no memory. (medusa: file_producer) Since
+ * 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_producer *
 asynchat_producer_file(int fd, uint64_t offset, uint64_t len);
 
-/* Makes a producer of all that `count` others produce, one after the other.
- * Takes the producers and copies the array. A NULL among them is want of
- * memory: the others are freed then. Gives the producer, or NULL for want of
- * memory. (medusa: composite_producer) Since 0.1. */
+/* Makes a producer of everything that `count` other producers produce, one
+ * after the other. Takes the producers and copies the array. If one of them is
+ * NULL, there was no memory for it: the others are freed, and the result is
+ * NULL. Gives the producer, or NULL if there is no memory. (medusa:
+ * composite_producer) Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_producer *
 asynchat_producer_concat(struct asynchat_producer *const *producers,
                          size_t count);

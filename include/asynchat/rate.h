@@ -1,25 +1,31 @@
-/* Rates: how many bytes per second move, for a channel and for a group of them.
+/* Rates: how many bytes per second may move, for a channel and for a group of
+ * channels.
  *
  *     const struct asynchat_rates slow = {
  *         .size = sizeof slow,
  *         .write = 100000,       // bytes per second
- *         .write_burst = 500000, // at once, after a silence
+ *         .write_burst = 500000, // bytes at once, after a silence
  *     };
  *     int error = asynchat_set_rates(ch, &slow);
  *
- * A channel has what its rate gives it for each moment, saves up to a burst of
- * it, and waits when all is spent: nothing is read, and so the peer soon cannot
- * send; or what is queued stays there for a while. The rules:
- * - A channel with a rate of its own and a group has the lesser of both.
- * - Members of a group that all have something to move get about the same.
- * - What moves is counted as it is read, and as it is handed to the system;
- *   over a bufferevent of yours as it is delivered, and as the bufferevent is
- *   given it, so that one read of it more than allowed may come, which is made
- *   up for afterwards. So may one read of a connection that a server accepted when
- *   it stopped: it is read before handle_connect can set a rate.
- * - While a channel may not read, it is as when reading is paused: the times that
- *   its peer has for that stand still, and the peer's end and errors are told as
- *   channel.h says there.
+ * A rate gives a channel a number of bytes for each moment. Bytes that are not
+ * used are saved, up to a burst. When all are spent, the channel waits: it
+ * reads nothing, so that soon the peer cannot send; or its queued output stays
+ * queued for a while. The rules:
+ *
+ * - If a channel has a rate of its own and is in a group, the lower of both
+ *   applies.
+ * - Members of a group that all have something to move get about the same
+ *   share.
+ * - Input counts when it is read, and output when it is handed to the system.
+ *   Over a bufferevent of your own, input counts when it is delivered and
+ *   output when it is handed to the bufferevent. The bufferevent may therefore
+ *   read once more than the rate allows; the excess is deducted afterwards. The
+ *   same may happen once with a connection that a server accepts while it
+ *   stops: it is read before handle_connect can set a rate.
+ * - While its rate does not allow a channel to read, reading is paused: the
+ *   timeouts that depend on reading stand still, and the peer's end of file and
+ *   errors are reported as described under "Pausing" in channel.h.
  *
  * (libevent: bufferevent_set_rate_limit, which has no effect on a channel over
  * a socket. Twisted: ThrottlingFactory.)
@@ -35,9 +41,10 @@ ASYNCHAT_BEGIN_DECLS
 /* The highest rate, in bytes per second, and the largest burst, in bytes. */
 #define ASYNCHAT_RATE_MAX ((uint64_t)1 << 40)
 
-/* In bytes per second, at most ASYNCHAT_RATE_MAX; 0 is no limit. A burst is what
- * may move at once after a silence, in bytes; 0 stands for what its rate gives in
- * a second. `size` is sizeof the struct. Fields are only ever appended. */
+/* The rates of a channel or group, in bytes per second, at most
+ * ASYNCHAT_RATE_MAX; 0 is no limit. A burst is the number of bytes that may
+ * move at once after a silence; 0 stands for the bytes of one second. `size` is
+ * sizeof the struct. New fields are only ever added at the end. */
 struct asynchat_rates {
     size_t size;
     uint64_t read;
@@ -46,33 +53,35 @@ struct asynchat_rates {
     uint64_t write_burst;
 };
 
-/* Copies; holds from now on, with a full burst. NULL is no limit. Errors: -EINVAL
- * (`ch` is NULL, or `rates` filled in wrongly), -ENOTSUP (a field that this version
- * does not know), -ENOMEM. Since 0.1. */
+/* Sets the rates of a channel, from now on and with a full burst. Copies. If
+ * `rates` is NULL there is no limit. Errors: -EINVAL (`ch` is NULL, or `rates`
+ * is filled in wrongly), -ENOTSUP (`rates` has a field that this version does
+ * not know), -ENOMEM. Since 0.1. */
 ASYNCHAT_API int asynchat_set_rates(struct asynchat_channel *ch,
                                     const struct asynchat_rates *rates);
 
-/* Makes a group, for channels of one event base, which have `rates` together; copies.
- * Gives the group in *out, which on failure is as it was. Errors: -EINVAL (NULL, or
- * `rates` filled in wrongly), -ENOTSUP (a field that this version does not know),
- * -ENOMEM. Since 0.1. */
+/* Makes a group for channels of one event base, which share `rates`. Copies.
+ * Gives the group in *out. On failure *out is unchanged. Errors: -EINVAL
+ * (`base`, `rates` or `out` is NULL, or `rates` is filled in wrongly), -ENOTSUP
+ * (`rates` has a field that this version does not know), -ENOMEM. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_rate_group_new(
     struct event_base *base, const struct asynchat_rates *rates,
     struct asynchat_rate_group **out);
 
-/* Other rates for a group, as asynchat_set_rates() for a channel. Errors: -EINVAL
- * (NULL, or `rates` filled in wrongly), -ENOTSUP (a field that this version does not
- * know). Since 0.1. */
+/* Changes the rates of a group, like asynchat_set_rates() for a channel.
+ * Errors: -EINVAL (`group` is NULL, or `rates` is filled in wrongly), -ENOTSUP
+ * (`rates` has a field that this version does not know). Since 0.1. */
 ASYNCHAT_API int asynchat_rate_group_set(struct asynchat_rate_group *group,
                                          const struct asynchat_rates *rates);
 
-/* Frees the group. Channels that are in it have none then. NULL is allowed. Since
- * 0.1. */
+/* Frees the group. Its channels are in no group afterwards. NULL is allowed.
+ * Since 0.1. */
 ASYNCHAT_API void asynchat_rate_group_free(struct asynchat_rate_group *group);
 
-/* Puts the channel into a group, and out of the one before; NULL is none. The group
- * is borrowed until the channel is gone or in another. Errors: -EINVAL (`ch` is
- * NULL, or the group is another event base's), -ENOMEM. Since 0.1. */
+/* Puts the channel into a group and takes it out of its previous group. If
+ * `group` is NULL, the channel is in no group afterwards. Borrows the group
+ * until the channel is gone or in another group. Errors: -EINVAL (`ch` is NULL,
+ * or the group belongs to another event base), -ENOMEM. Since 0.1. */
 ASYNCHAT_API int asynchat_set_rate_group(struct asynchat_channel *ch,
                                          struct asynchat_rate_group *group);
 

@@ -4,61 +4,68 @@
  *     int error = asynchat_server_new(base, "127.0.0.1:8080", &handler,
  *                                     NULL, NULL, &server);
  *
- * Each channel begins with the server's handler and arg, and with
- * handle_connect, where it sets its terminator and, if it wants one, an arg of
- * its own. When descriptors or memory run out, accepting pauses and is tried
- * again; the connections there are go on. An error that is about one connection
- * only costs that one.
+ * Each channel begins with the handler and the `arg` of the server, and with
+ * handle_connect. There it sets its terminator and, if it needs one, an `arg`
+ * of its own. When descriptors or memory run out, accepting pauses and is tried
+ * again; existing connections go on. An error that concerns a single connection
+ * ends only that one.
  *
  * A server ends in one of two ways, both allowed inside any callback:
- * asynchat_server_free() ends the listening, and its channels live on;
- * asynchat_server_stop() ends the channels as well, in order and in time.
+ * asynchat_server_free() stops listening, and the server's channels live on;
+ * asynchat_server_stop() also ends the channels, in order and within a given
+ * time.
  *
- * A program is replaced by its next version, and no connection refused, when
- * the listening socket goes from one process to the other: that of
- * asynchat_server_get_socket(), by exec or SCM_RIGHTS. The new one calls
- * asynchat_server_new_socket(); the old one, once it has heard that the new one
- * is ready, asynchat_server_set_remove_path() with 0, and
- * asynchat_server_stop(). What waits to be accepted is accepted by either.
+ * To replace a program by its next version without refusing a connection, hand
+ * the listening socket of asynchat_server_get_socket() from the old process to
+ * the new one, by exec or SCM_RIGHTS. The new process calls
+ * asynchat_server_new_socket(). Once the old process has heard that the new one
+ * is ready, it calls asynchat_server_set_remove_path() with 0, and then
+ * asynchat_server_stop(). A connection that waits to be accepted is accepted by
+ * either process.
  *
- * Where the next version has a socket of its own on the port instead
- * (ASYNCHAT_REUSE_PORT), asynchat_server_stop() of the old one accepts what waits
- * for it. What only the system can save are the connections that come in the moment
- * before the socket is closed, and those whose handshake is not complete then: Linux,
- * since 5.14, gives them to the other socket with the sysctl
- * net.ipv4.tcp_migrate_req = 1, and resets them otherwise.
+ * The next version may instead have a socket of its own on the port
+ * (ASYNCHAT_REUSE_PORT). Then asynchat_server_stop() of the old process accepts
+ * the connections that wait for its socket. Two kinds of connections remain:
+ * those that come in the moment before the socket is closed, and those whose
+ * handshake is not complete then. Only the system can save these. Linux, since
+ * 5.14, gives them to the other socket if the sysctl net.ipv4.tcp_migrate_req
+ * is 1; otherwise it resets them.
  *
- * With `workers` the channels are made in the workers, whose threads call the
- * handler; a worker that has no memory for one closes its connection. Workers
- * can also have a server each on one address, for which there is
+ * With `workers`, the channels are made in the workers, whose threads call the
+ * handler. A worker that has no memory for a channel closes its connection.
+ * Workers can also have a server each on the same address, with
  * ASYNCHAT_REUSE_PORT: then nothing passes from one thread to another.
  *
  * A server of several processes has one listening socket, made before fork(2):
- * by the program, or by a server whose asynchat_server_get_socket() it is. Each
- * child makes an event base of its own and calls asynchat_server_new_socket()
- * with it. What else a child may do after fork(2):
- * - It may make all that a process can make: event bases, channels, servers,
- *   workers.
- * - It may free channels and servers that it has inherited, in any order. That
- *   closes the child's descriptors and no more: the connections of the parent go
- *   on, and the path of a Unix socket stays. The event base shares its epoll set
- *   with the parent until event_reinit(), so the first of these calls in a loop
- *   calls that.
- * - It may go on with an event base that it has inherited, after event_reinit()
- *   of it and of nothing else before. Both processes have the connections then:
- *   for each of them one should call asynchat_channel_free().
- * - What was posted before fork(2) runs in the parent only, and each process
- *   runs what it posts itself.
- * - Workers are threads, and stay with the parent: in the child posts to them and
- *   to their channels answer ASYNCHAT_ECLOSED, and so does
- *   asynchat_workers_free(). Their connections stay open in the child until it
- *   ends or calls exec, so fork before the workers are made. A server that has
- *   `workers` is to be freed in the child.
- * - Until event_reinit() a signal of asynchat_server_stop_on_signal() that the
- *   child gets is the parent's.
- * - fork(2) by any thread is meant, but for that of a worker: its child calls
- *   exec or _exit(2). clone(2) and _Fork(3) tell the library nothing; exec,
- *   vfork(2) and posix_spawn(3) are no matter, since all is close-on-exec.
+ * by the program itself, or by a server, from which
+ * asynchat_server_get_socket() returns it. Each child makes an event base of
+ * its own and calls asynchat_server_new_socket() with that socket. The other
+ * rules for a child after fork(2):
+ *
+ * - The child may make everything that a process can make: event bases,
+ *   channels, servers, workers.
+ * - The child may free channels and servers that it has inherited, in any
+ *   order. This closes the child's descriptors and does nothing else: the
+ *   connections of the parent go on, and the path of a Unix socket stays. Until
+ *   event_reinit() the event base shares its epoll set with the parent, so the
+ *   first such call in a loop calls event_reinit().
+ * - The child may go on with an event base that it has inherited, if it calls
+ *   event_reinit() for it before anything else. Both processes have the
+ *   connections then: for each connection, one of the processes should call
+ *   asynchat_channel_free().
+ * - Functions posted before fork(2) run only in the parent. Each process runs
+ *   what it posts itself.
+ * - Workers are threads and stay with the parent. In the child, posts to
+ *   workers and to their channels return ASYNCHAT_ECLOSED, and so does
+ *   asynchat_workers_free(). The workers' connections stay open in the child
+ *   until it ends or calls exec. So call fork(2) before you make workers. A
+ *   server that has `workers` must be freed in the child.
+ * - Until event_reinit(), a signal of asynchat_server_stop_on_signal() that the
+ *   child gets counts for the parent.
+ * - These rules hold for fork(2) by any thread except a worker; the child of a
+ *   worker may only call exec or _exit(2). The library does not notice clone(2)
+ *   and _Fork(3). exec, vfork(2) and posix_spawn(3) need no care, since all
+ *   descriptors are close-on-exec.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SERVER_H
@@ -70,82 +77,90 @@ ASYNCHAT_BEGIN_DECLS
 
 /* --- How to listen, and whom to accept --- */
 
-/* Several servers may listen on one address, and share its connections
- * (SO_REUSEPORT). Each has its own queue of those that wait to be accepted: see
- * asynchat_server_stop(). */
+/* Several servers may listen on the same address and share its connections
+ * (SO_REUSEPORT). Each server has its own queue of connections that wait to be
+ * accepted: see asynchat_server_stop(). */
 #define ASYNCHAT_REUSE_PORT 0x1u
 /* TCP connections are accepted without TCP_NODELAY: the system may hold small
  * writes back, to send fewer packets. */
 #define ASYNCHAT_DELAY 0x2u
-/* TCP connections are accepted with SO_KEEPALIVE: the system finds out that a
- * silent peer is gone, by its own times. */
+/* TCP connections are accepted with SO_KEEPALIVE: the system finds out when a
+ * silent peer is gone, within times of its own. */
 #define ASYNCHAT_KEEPALIVE 0x4u
-/* An IPv6 address is listened on for IPv6 alone. Without this "[::]:80" is for
- * IPv4 as well, whose peers then have addresses like
+/* An IPv6 address is listened on for IPv6 only. Without this flag, "[::]:80"
+ * accepts IPv4 as well, and IPv4 peers have addresses like
  * "[::ffff:192.0.2.1]:4711". */
 #define ASYNCHAT_IPV6_ONLY 0x8u
 
-/* How to listen, and whom to accept. `size` is sizeof the struct; a field left
- * 0 has its default. Fields are only ever appended. */
+/* How to listen, and whom to accept. `size` is sizeof the struct. A field that
+ * is 0 has its default. New fields are only ever added at the end. */
 struct asynchat_server_options {
     size_t size;
-    unsigned flags; /* of the above, or 0 */
-    int backlog; /* connections that may wait to be accepted; SOMAXCONN unless
-                    set */
+    unsigned flags; /* any of the flags above, or 0 */
+    int backlog;    /* how many connections may wait; SOMAXCONN unless set */
 
-    /* A Unix socket's permissions, such as 0660, in force before the first
-     * connection; unless set those that the umask leaves. Refused with -EINVAL for
-     * one in the abstract namespace, which has none. */
+    /* The permissions of a Unix socket, such as 0660. They are in force before
+     * the first connection. Unless set, they are what the umask leaves. A mode
+     * for a socket in the abstract namespace, which has no permissions, is
+     * refused with -EINVAL. */
     unsigned mode;
 
-    /* At most so many connections are accepted, or turned away, in one wake-up,
-     * so that those there are do not wait for it; 64 unless set. */
+    /* The most connections that are accepted or turned away in one wake-up, so
+     * that existing connections do not have to wait. 64 unless set. */
     unsigned accept_budget;
 
-    /* At most so many channels in all; no limit unless set. Over it, unless
-     * `turn_away` is set, accepting pauses: connections wait in the backlog
-     * until a channel is gone. */
+    /* The most channels in all; no limit unless set. At the limit accepting
+     * pauses: connections wait in the backlog until a channel is gone. With
+     * `turn_away`, connections are turned away instead. */
     unsigned max_connections;
 
-    /* At most so many channels for each peer address; no limit unless set. An
-     * IPv6 peer is counted by the first 64 bits of its address, a link-local
-     * one by the last 48, and one that came over IPv4 by all 32; Unix sockets
-     * are not counted. Over it connections are turned away. */
+    /* The most channels for each peer address; no limit unless set. Further
+     * connections from the address are turned away. An IPv6 peer is counted by
+     * the first 64 bits of its address, a link-local IPv6 peer by the last 48
+     * bits, and an IPv4 peer by all 32 bits. Peers over Unix sockets are not
+     * counted. */
     unsigned max_per_address;
 
-    /* Connections over a limit are accepted, sent this text and closed; with ""
-     * only closed. NULL is "" for `max_per_address`. Copied. No callback is
-     * called for such a connection. Its peer may miss the text: it is sent
-     * only as far as that is possible at once. */
+    /* The text for connections beyond a limit. Such a connection is accepted,
+     * sent this text, and closed; if the text is "", it is only closed. For
+     * `max_per_address`, NULL is the same as "". Copied. No callback is called
+     * for such a connection. The peer may miss the text, since only as much of
+     * it is sent as can be sent at once. */
     const char *turn_away;
 
-    /* Whose threads get the connections, in turn; or NULL: this one makes the
-     * channels. There are no limits then, and asynchat_server_stop() gives the
-     * workers what waits to be accepted, and does not wait for their channels. */
+    /* The workers whose threads get the connections, in turn. If this is NULL,
+     * the server's own thread makes the channels. With workers there may be no
+     * limits, and asynchat_server_stop() hands waiting connections to the
+     * workers and does not wait for the workers' channels. */
     struct asynchat_workers *workers;
 };
 
-/* --- Making --- */
+/* --- Making a server --- */
 
-/* Listens on `address`: "127.0.0.1:8080", "[::1]:8080", port 0 for any that is
- * free, "unix:/run/x", "unix:@name". The forms are those of asynchat_connect(). TCP
- * connections are accepted with TCP_NODELAY, everything is close-on-exec. A Unix
- * socket that is at the path, and on which nobody listens any more, is replaced;
- * anything else that is there stays, and the answer is -EADDRINUSE. Of several that
- * begin at the same moment on one path, in any processes, one gets it, and the
- * others -EADDRINUSE: meanwhile "/run/.x.asynchat" is locked, for "/run/x", which is
- * removed again before the call returns. (Where a policy or the file system allows
- * no such file or lock there is none, and who begins at the same moment may replace
- * the other. After a process that was killed in the call the file may be left,
- * empty; the next server there removes it.) `options` may be NULL and is copied, and
- * its workers borrowed until the server is freed; `handler` is borrowed until the
- * server and its channels are gone. Gives the server in *out, which on failure is as
- * it was. Errors: -EINVAL (`base`, `address`, `handler` or `out` is NULL, a flag is
- * unknown, there are both workers and limits, the mode is impossible, or `handler`
- * or `options` is filled in wrongly), ASYNCHAT_EADDRESS (`address` has no such
- * form), -ENAMETOOLONG (the path or name is too long), -ENODEV (there is no
- * interface of that name), -ENOTSUP (`handler` or `options` has fields that this
- * version does not know), -ENOMEM, and those of socket(2), bind(2), chmod(2),
+/* Makes a server that listens on `address`: "127.0.0.1:8080", "[::1]:8080",
+ * "unix:/run/x" or "unix:@name". The forms are those of asynchat_connect().
+ * Port 0 stands for any free port. TCP connections are accepted with
+ * TCP_NODELAY. All descriptors are close-on-exec.
+ *
+ * If there is already a Unix socket at the path, and nobody listens on it any
+ * more, it is replaced. Anything else at the path stays, and the call fails
+ * with -EADDRINUSE. If several servers start on the same path at the same
+ * moment, in any processes, one of them gets the path and the others fail with
+ * -EADDRINUSE. For this, the call locks a file next to the path,
+ * "/run/.x.asynchat" for "/run/x", and removes it before it returns. (If a
+ * policy or the file system allows no such file or lock, one of these servers
+ * may replace the other. If a process is killed during the call, the empty file
+ * may be left; the next server there removes it.)
+ *
+ * `options` may be NULL. It is copied, and its workers are borrowed until the
+ * server is freed. `handler` is borrowed until the server and its channels are
+ * gone. Gives the server in *out. On failure *out is unchanged. Errors: -EINVAL
+ * (`base`, `address`, `handler` or `out` is NULL, a flag is unknown, there are
+ * both workers and limits, the mode is impossible, or `handler` or `options` is
+ * filled in wrongly), ASYNCHAT_EADDRESS (`address` has none of these forms),
+ * -ENAMETOOLONG (the path or name is too long), -ENODEV (there is no interface
+ * of that name), -ENOTSUP (`handler` or `options` has fields that this version
+ * does not know), -ENOMEM, and those of socket(2), bind(2), chmod(2),
  * listen(2), and for a path open(2), such as -EADDRINUSE. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
     struct event_base *base, const char *address,
@@ -153,113 +168,130 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
     const struct asynchat_server_options *options,
     struct asynchat_server **out);
 
-/* The same over a socket that is listening already: inherited, or handed over
- * by another process. It becomes non-blocking and close-on-exec, and has what
- * the flags say of TCP connections; the other flags, `backlog` and `mode` have
- * no effect. On success takes `fd`; on failure it stays yours, and *out is as it
- * was. A Unix socket's path stays: see asynchat_server_set_remove_path().
- * Errors: -EINVAL (`base`, `handler` or `out` is NULL, the socket does not
- * listen, or not for streams, or `handler` or `options` is filled in wrongly),
- * -EAFNOSUPPORT (it is neither IP nor Unix), -ENOTSUP (`handler` or `options` has
- * fields that this version does not know), -ENOMEM, -EMFILE (`fd` is too large for
- * select), and those of getsockopt(2), such as -ENOTSOCK. Since 0.1. */
+/* Makes a server over a socket that is listening already, because it was
+ * inherited or handed over by another process. The socket becomes non-blocking
+ * and close-on-exec. The flags for TCP connections take effect; the other
+ * flags, `backlog` and `mode` do not. On success takes `fd`. On failure `fd`
+ * stays yours, and *out is unchanged. The path of a Unix socket is not removed:
+ * see asynchat_server_set_remove_path(). Everything else is as in
+ * asynchat_server_new().
+ *
+ * Errors: -EINVAL (`base`, `handler` or `out` is NULL, `fd` is not a listening
+ * stream socket, or `handler` or `options` is filled in wrongly), -EAFNOSUPPORT
+ * (`fd` is neither an IP nor a Unix socket), -ENOTSUP (`handler` or `options`
+ * has fields that this version does not know), -ENOMEM, -EMFILE (`fd` is too
+ * large for select), and those of getsockopt(2), such as -ENOTSOCK. Since
+ * 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new_socket(
     struct event_base *base, int fd, const struct asynchat_handler *handler,
     void *arg, const struct asynchat_server_options *options,
     struct asynchat_server **out);
 
-/* How many descriptors the service manager has passed to this process, as
- * systemd does (sd_listen_fds(3)): those from *first on, which are the caller's
- * and close-on-exec now. Removes LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES from
- * the environment, so that no child takes them for its own, and a second call
- * answers 0; to be called before there are threads. On failure *first is as it
- * was. Errors: -EINVAL (`first` is NULL, or what the environment says is no
+/* Finds the descriptors that the service manager has passed to this process, as
+ * systemd does (sd_listen_fds(3)). Returns how many there are, 0 or more, or an
+ * error code. *first becomes the first descriptor; the others have the numbers
+ * that follow. They belong to the caller, and are close-on-exec now. The call
+ * removes LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES from the environment, so
+ * that no child takes the descriptors for its own. A second call returns 0.
+ * Call this before there are threads. On failure *first is unchanged. Errors:
+ * -EINVAL (`first` is NULL, or the environment does not contain a valid
  * number), -EBADF (there is no such descriptor). Since 0.1. */
 ASYNCHAT_API int asynchat_inherited_sockets(int *first);
 
-/* --- Ending --- */
+/* --- Ending a server --- */
 
-/* Stops listening, at once. The channels it made live on. Unless another process
- * has the socket, the system resets the connections that wait to be accepted;
- * asynchat_server_stop() accepts them before. Allowed inside any callback; NULL is
- * allowed. A Unix socket's path is removed, if it still is that socket's: see
- * asynchat_server_set_remove_path(). During
- * asynchat_server_stop() the channels that were told so far end as they would,
- * but nobody is given a time any more, and `stopped` is not called. Since 0.1.
- */
+/* Stops listening at once, and frees the server. Its channels live on. Unless
+ * another process has the socket, the system resets the connections that wait
+ * to be accepted; asynchat_server_stop() accepts them first. The path of a Unix
+ * socket is removed if it still belongs to that socket: see
+ * asynchat_server_set_remove_path().
+ *
+ * Allowed inside any callback. NULL is allowed. If the server is stopping,
+ * channels that were already told to end do so, but there is no grace period
+ * any more, and `stopped` is not called. Since 0.1. */
 ASYNCHAT_API void asynchat_server_free(struct asynchat_server *server);
 
-/* Accepts the connections that wait for that, stops listening, and ends the
- * channels:
+/* Accepts the connections that wait to be accepted, stops listening, and ends
+ * the channels:
  *
- * - What waits to be accepted becomes channels like all others: handle_connect, what
- *   has arrived, and then what follows. The options' limits hold, and what is over
- *   them without `turn_away`, or for want of descriptors or memory cannot be
- *   accepted, is lost, unless another process has the socket. The path of a Unix
- *   socket is removed before. Since who has just come may not have asked yet, such a
- *   channel is not between messages before its first one.
- * - Each hears handle_stopping once, from the loop, and may do then and later
- *   what it wants: say goodbye, close when done, go on.
- * - Where the handler has none, it is asynchat_close_between_messages(): at
- *   once, or when the message in progress is found. What had arrived by now is
- *   delivered before. A message is what the terminator ends; who needs several of
- *   them, or time, for one answer, has a handle_stopping, and calls that itself.
- * - What is left after `grace` milliseconds, 0 to 2^31 - 1, is ended with
- *   ASYNCHAT_ESTOPPED: handle_error and handle_close.
- * - When the last channel is gone, stopped(arg) is called from the loop, once,
- *   also if there was none. When it returns, the server is freed; in it,
- *   asynchat_server_free() does nothing. `stopped` may be NULL.
+ * - The waiting connections become channels like all others: handle_connect is
+ *   called, then what has arrived is delivered, and then the steps below
+ *   follow. The limits in the options apply. If a connection is over a limit
+ *   without `turn_away`, or if there is no descriptor or memory for it, it is
+ *   lost, unless another process has the socket as well. The path of a Unix
+ *   socket is removed first. A peer that has just connected may not have sent
+ *   its request yet, so such a channel does not count as between messages
+ *   before its first message.
+ * - handle_stopping is called once for each channel, from the loop. Then and
+ *   later, the channel may do what it wants: say goodbye, close when done, or
+ *   go on.
+ * - If the handler has no handle_stopping, the channel is closed as by
+ *   asynchat_close_between_messages(): at once, or when the message in progress
+ *   is complete. Input that has already arrived is delivered first. In this
+ *   sense a message is what the terminator ends. A program that needs several
+ *   messages, or time, for one answer should have a handle_stopping and call
+ *   asynchat_close_between_messages() itself.
+ * - Channels that are left after `grace` milliseconds, 0 to 2^31 - 1, end with
+ *   ASYNCHAT_ESTOPPED, by handle_error and handle_close.
+ * - When the last channel is gone, stopped(arg) is called from the loop,
+ *   exactly once, even if there was no channel. When it returns, the server is
+ *   freed. Inside it, asynchat_server_free() does nothing. `stopped` may be
+ *   NULL.
  *
- * Called again it begins another grace, and another `stopped` takes the place
- * of the first. Errors: -EINVAL (`server` is NULL, or the time too long),
- * ASYNCHAT_ESTOPPED (inside `stopped`). Since 0.1. */
+ * If this is called again, another grace period begins, and the new `stopped`
+ * replaces the first one. Errors: -EINVAL (`server` is NULL, or the time is too
+ * long), ASYNCHAT_ESTOPPED (inside `stopped`). Since 0.1. */
 ASYNCHAT_API int asynchat_server_stop(struct asynchat_server *server,
                                       unsigned grace,
                                       void (*stopped)(void *arg), void *arg);
 
-/* From now on a signal, such as SIGTERM, is asynchat_server_stop() with these, from
- * the loop. A program calls this once for each signal and server. When the server
- * stops, by this or otherwise, signals are again what they were: so the second one
- * ends a program that does not have it otherwise. libevent takes signals in one
- * event base of a process, which here is the server's. Errors: -EINVAL (`server`
- * is NULL, the time too long, or the signal is none that can be caught),
- * ASYNCHAT_ESTOPPED (it stops already), -ENOMEM. Since 0.1. */
-ASYNCHAT_API int asynchat_server_stop_on_signal(
-    struct asynchat_server *server, int number, unsigned grace,
-    void (*stopped)(void *arg), void *arg);
+/* From now on the signal `number`, such as SIGTERM, calls
+ * asynchat_server_stop() from the loop, with these arguments. Call this once
+ * for each signal and server. Once the server begins to stop, for whatever
+ * reason, the previous signal handling is restored. A second signal therefore
+ * kills a program that has no handler of its own. libevent can handle signals
+ * in only one event base of a process; here that is the server's. Errors:
+ * -EINVAL (`server` is NULL, the time is too long, or the signal cannot be
+ * caught), ASYNCHAT_ESTOPPED (the server is already stopping), -ENOMEM. Since
+ * 0.1. */
+ASYNCHAT_API int asynchat_server_stop_on_signal(struct asynchat_server *server,
+                                                int number, unsigned grace,
+                                                void (*stopped)(void *arg),
+                                                void *arg);
 
-/* Whether a Unix socket's path is removed when the server stops listening: 1
- * for a server of asynchat_server_new(), 0 for one of
- * asynchat_server_new_socket(), unless set. A process that has handed its
- * socket over sets 0, since the path is the next one's; who is the last may set
- * 1. A child after fork(2) does not remove the path of a server that it has
- * inherited, unless it has set 1 itself. Since 0.1. */
+/* Sets whether the path of a Unix socket is removed when the server stops
+ * listening. Unless set, it is 1 for a server made by asynchat_server_new(),
+ * and 0 for one made by asynchat_server_new_socket(). A process that has handed
+ * its socket over should set 0, since the path belongs to the next process. The
+ * last process may set 1. A child after fork(2) does not remove the path of a
+ * server that it has inherited, unless it has set 1 itself. Since 0.1. */
 ASYNCHAT_API void asynchat_server_set_remove_path(
     struct asynchat_server *server, int remove);
 
-/* --- Asking --- */
+/* --- The state of a server --- */
 
-/* The listening socket, lent until the server stops listening: to be handed to
- * another process, which then accepts as well. It is non-blocking there too.
- * Errors: -EINVAL (`server` is NULL), ASYNCHAT_ESTOPPED (it listens no more).
- * Since 0.1. */
+/* Returns the listening socket, lent until the server stops listening, or an
+ * error code. Another process to which the socket is handed accepts connections
+ * as well. The socket is non-blocking there too. Errors: -EINVAL (`server` is
+ * NULL), ASYNCHAT_ESTOPPED (the server no longer listens). Since 0.1. */
 ASYNCHAT_API int asynchat_server_get_socket(
     const struct asynchat_server *server);
 
-/* How many channels the server has made that are not gone yet; 0 of NULL. A
- * channel is gone when its handle_close has returned, or it was freed. Since
- * 0.1. */
+/* Returns how many of the channels made by the server are not gone yet, or 0
+ * for NULL. A channel is gone when its handle_close has returned, or when it
+ * was freed. Since 0.1. */
 ASYNCHAT_API size_t
 asynchat_server_connections(const struct asynchat_server *server);
 
-/* Writes the address listened on as text, with the port the system chose; the
- * forms are those of asynchat_peer_address(). On failure `text` is as it was.
- * Errors: -EINVAL (`server` or `text` is NULL), -ENOSPC (`size` is too small).
- * Since 0.1. */
+/* Writes the address that the server listens on, as text, with the port that
+ * the system chose. The forms are those of asynchat_peer_address(). On failure
+ * `text` is unchanged. Errors: -EINVAL (`server` or `text` is NULL), -ENOSPC
+ * (`size` is too small). Since 0.1. */
 ASYNCHAT_API int asynchat_server_address(const struct asynchat_server *server,
                                          char *text, size_t size);
 
-/* Returns the port listened on, 0 for a Unix socket or NULL. Since 0.1. */
+/* Returns the port that the server listens on, or 0 for a Unix socket or NULL.
+ * Since 0.1. */
 ASYNCHAT_API int asynchat_server_port(const struct asynchat_server *server);
 
 ASYNCHAT_END_DECLS

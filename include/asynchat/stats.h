@@ -4,12 +4,14 @@
  *     if (asynchat_server_get_stats(server, &stats, sizeof stats) == 0)
  *         printf("%" PRIu64 " messages\n", stats.messages);
  *
- * Nothing is reset: who wants a rate asks twice, and subtracts. Counting is part
- * of what a channel does anyway, and costs nothing more.
+ * No number is ever reset. For a rate, ask twice and subtract. A channel needs
+ * these numbers anyway, so they cost nothing more.
  *
- * `size` is sizeof the struct as the program knows it: of a shorter one only that
- * much is written, and what this version does not know of a longer one is 0.
- * Fields are only ever appended. All from the thread of the channel or server.
+ * `size` is sizeof the struct as the program knows it. If it is shorter than
+ * this version's struct, only `size` bytes are written. If it is longer, the
+ * fields that this version does not know become 0. New fields are only ever
+ * added at the end. These functions may be called from the thread of the
+ * channel or server only.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_STATS_H
@@ -19,33 +21,36 @@
 
 ASYNCHAT_BEGIN_DECLS
 
-/* A channel's. What comes is counted once, also if a new terminator has it matched
- * again: over a socket when it is received, over a bufferevent of yours when it is
- * delivered, held back or dropped. */
+/* What a channel has done. Input is counted once, even if it is matched again
+ * because of a new terminator. Over a socket it is counted when it is received;
+ * over a bufferevent of your own, when it is delivered, held back or
+ * dropped. */
 struct asynchat_stats {
-    uint64_t received;      /* bytes */
+    uint64_t received;      /* bytes received */
     uint64_t sent;          /* bytes that the system, or a bufferevent, took */
-    uint64_t messages;      /* that were delivered */
-    uint64_t dropped;       /* messages over the limit, and */
-    uint64_t dropped_bytes; /* how long they were in all */
-    uint64_t pressures;     /* times that the high mark was passed */
-    uint64_t queued;        /* now, as asynchat_get_queued() */
+    uint64_t messages;      /* messages delivered */
+    uint64_t dropped;       /* messages over the message limit */
+    uint64_t dropped_bytes; /* the length of these messages in all */
+    uint64_t pressures;     /* how often the high mark was passed */
+    uint64_t queued;        /* bytes queued now, as asynchat_get_queued() */
 };
 
-/* Writes what the channel has done to *stats. Errors: -EINVAL (`ch` or `stats` is
- * NULL). Since 0.1. */
+/* Writes what the channel has done to *stats. Errors: -EINVAL (`ch` or `stats`
+ * is NULL). Since 0.1. */
 ASYNCHAT_API int asynchat_get_stats(const struct asynchat_channel *ch,
                                     struct asynchat_stats *stats, size_t size);
 
-/* A server's, and of all its channels, those that are gone included. Of
- * connections that it gave to workers it knows no more than that. */
+/* What a server and all its channels have done, including channels that are
+ * gone. Connections given to workers count as accepted; the server knows
+ * nothing else of them. */
 struct asynchat_server_stats {
     uint64_t accepted;    /* connections that became channels */
-    uint64_t turned_away; /* connections, for a limit */
-    uint64_t pauses;      /* of accepting, for want of descriptors or memory */
-    uint64_t connections; /* now, as asynchat_server_connections() */
-    uint64_t errors;      /* channels that ended with one */
-    uint64_t received;    /* and the sums of what their stats say: */
+    uint64_t turned_away; /* connections turned away because of a limit */
+    uint64_t pauses;      /* how often accepting paused for lack of descriptors
+                             or memory */
+    uint64_t connections; /* channels now, as asynchat_server_connections() */
+    uint64_t errors;      /* channels that ended with an error */
+    uint64_t received;    /* from here on: the sums over all channels */
     uint64_t sent;
     uint64_t messages;
     uint64_t dropped;
@@ -54,17 +59,19 @@ struct asynchat_server_stats {
     uint64_t queued;
 };
 
-/* Writes what the server has done to *stats; looks at each channel. Errors: -EINVAL
- * (`server` or `stats` is NULL). Since 0.1. */
-ASYNCHAT_API int asynchat_server_get_stats(
-    const struct asynchat_server *server, struct asynchat_server_stats *stats,
-    size_t size);
+/* Writes what the server has done to *stats. The call looks at each channel.
+ * Errors: -EINVAL (`server` or `stats` is NULL). Since 0.1. */
+ASYNCHAT_API int asynchat_server_get_stats(const struct asynchat_server *server,
+                                           struct asynchat_server_stats *stats,
+                                           size_t size);
 
-/* How many of its channels have ended with that status: what handle_close was
- * told, or would have been for one that was freed, so 0, ASYNCHAT_EOF, or an
- * error. The first 47 that there are, are counted. Since 0.1. */
-ASYNCHAT_API uint64_t asynchat_server_get_ended(
-    const struct asynchat_server *server, int status);
+/* Returns how many channels of the server have ended with `status`: 0,
+ * ASYNCHAT_EOF or an error. This is the status that handle_close was given. For
+ * a channel that the program freed, it is the status that handle_close would
+ * have been given. At most 47 different statuses are counted; any further ones
+ * are not. Since 0.1. */
+ASYNCHAT_API uint64_t
+asynchat_server_get_ended(const struct asynchat_server *server, int status);
 
 ASYNCHAT_END_DECLS
 

@@ -1,4 +1,5 @@
-/* The transcript: what is said on a channel, for a log of the conversation.
+/* The transcript: reports what a channel receives and sends, for a log of the
+ * conversation.
  *
  *     static void record(struct asynchat_channel *ch,
  *                        enum asynchat_transcript what, const void *data,
@@ -10,10 +11,11 @@
  *             fwrite(data, 1, len, arg);
  *     }
  *
- * With asynchat_set_transcript(ch, record, stderr) that prints a conversation.
- * It is told in the order of the conversation: what came when it is delivered,
- * just before the handler has it, and what is sent when it is queued, or when a
- * producer gives it. A channel without a transcript has no work with it.
+ * With asynchat_set_transcript(ch, record, stderr) this function prints a
+ * conversation. The reports come in the order of the conversation. Input is
+ * reported when it is delivered, just before the handler gets it. Output is
+ * reported when it is queued, or when a producer gives it. A channel without a
+ * transcript does no work for this.
  *
  * (Netty: LoggingHandler. Twisted: SpewingProtocol.)
  *
@@ -25,21 +27,23 @@
 
 ASYNCHAT_BEGIN_DECLS
 
-/* What is told. */
+/* What a report is about. */
 enum asynchat_transcript {
-    ASYNCHAT_TRANSCRIPT_RECEIVED, /* bytes of a message */
-    ASYNCHAT_TRANSCRIPT_FOUND,    /* the message is complete; or it was dropped,
-                                     and `len` bytes long, or longer if that is
-                                     SIZE_MAX */
-    ASYNCHAT_TRANSCRIPT_SENT      /* bytes that were queued; of a file that the
-                                     system sends only how many */
+    ASYNCHAT_TRANSCRIPT_RECEIVED, /* bytes of a message were received */
+    ASYNCHAT_TRANSCRIPT_FOUND,    /* the message is complete; `len` is 0, or if
+                                     the message was dropped its length, where
+                                     SIZE_MAX stands for that or more */
+    ASYNCHAT_TRANSCRIPT_SENT      /* bytes were queued; for a file that the
+                                     system sends, only their number is known */
 };
 
-/* From now on calls `tell` for what is said, also inside the call that says it. Lends
- * `data` until it returns; `data` is NULL for bytes that are secret, for a file's,
- * and for a message that is complete. `tell` may call anything. What it pushes goes
- * behind what it is told of, and is told as well; of a channel that it ends, the
- * handler is not given what it was just told. NULL ends the transcript. Errors:
+/* Starts a transcript: from now on `tell` is called for everything received and
+ * sent, also inside the call that pushes it. Lends `data` until `tell` returns.
+ * `data` is NULL for secret bytes, for a file that the system sends, and with
+ * ASYNCHAT_TRANSCRIPT_FOUND. `tell` may call anything. Bytes that `tell` pushes
+ * go behind the bytes that it is called for, and are reported as well. If
+ * `tell` ends the channel, the handler does not get the input that was just
+ * reported. If the parameter `tell` is NULL, the transcript ends. Errors:
  * -EINVAL (`ch` is NULL), -ENOMEM. Since 0.1. */
 ASYNCHAT_API int asynchat_set_transcript(
     struct asynchat_channel *ch,
@@ -47,9 +51,10 @@ ASYNCHAT_API int asynchat_set_transcript(
                  const void *data, size_t len, void *arg),
     void *arg);
 
-/* While `secret` is not 0, the transcript is told how many bytes are received and
- * sent, and not which: for a password, say, from the callback that asks for it to
- * the one that has it. Does nothing on a channel without a transcript. Since 0.1. */
+/* Hides the bytes from the transcript while `secret` is not 0: it then gets
+ * only their number. For example, set it in the callback that asks for a
+ * password, and set it to 0 in the callback that gets the password. Does
+ * nothing on a channel without a transcript. Since 0.1. */
 ASYNCHAT_API void asynchat_set_secret(struct asynchat_channel *ch, int secret);
 
 ASYNCHAT_END_DECLS

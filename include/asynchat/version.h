@@ -7,10 +7,10 @@
 
 ASYNCHAT_BEGIN_DECLS
 
-/* The version this header came with. */
+/* The version of this header. */
 #define ASYNCHAT_VERSION "0.1.0"
 
-/* Returns the version of the library in use, such as "0.1.0". Lends for ever.
+/* Returns the version of the library in use, such as "0.1.0", lent for ever.
  * Any thread may call it. Since 0.1. */
 ASYNCHAT_API const char *asynchat_version(void);
 

@@ -7,17 +7,20 @@
  *     struct asynchat_workers *workers;
  *     int error = asynchat_workers_new(8, &ops, NULL, &workers);
  *
- * Each worker has a server of its own on one port, as here, with
- * ASYNCHAT_REUSE_PORT: the system shares out the connections. Or one server
- * hands its connections to the workers in turn: asynchat_server_options has
- * `workers`. The rules:
- * - A channel stays with the worker it began in: its callbacks run in that
- *   thread, and it is used there only. Others post to it, or to the worker.
- * - A handler, and an `arg`, that several workers have is used by several
- *   threads at once.
- * - Signals are blocked in the workers, apart from those that report a fault:
- *   the program's own threads handle them.
- * - A child after fork(2) has no workers but those it makes: see server.h.
+ * There are two ways to use workers. As here, each worker may have a server of
+ * its own on the same port, with ASYNCHAT_REUSE_PORT: the system shares out the
+ * connections. Or one server hands its connections to the workers in turn: see
+ * `workers` in asynchat_server_options. The rules:
+ *
+ * - A channel stays with the worker where it began. Its callbacks run in that
+ *   worker's thread, and it may be used there only. Other threads post to the
+ *   channel or to the worker.
+ * - If several workers share a handler or an `arg`, several threads use it at
+ *   once.
+ * - Signals are blocked in the workers, except those that report a fault. The
+ *   program's own threads handle signals.
+ * - A child after fork(2) has only the workers that it makes itself: see
+ *   server.h.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_WORKERS_H
@@ -27,70 +30,82 @@
 
 ASYNCHAT_BEGIN_DECLS
 
-/* The most workers there can be. */
+/* The largest number of workers. */
 #define ASYNCHAT_WORKERS_MAX 1000
 
-/* What a worker calls, in its thread and outside its loop. Caller-owned and
- * borrowed until the workers are freed. `size` is sizeof the struct; the others
- * may be NULL. Fields are only ever appended. */
+/* The callbacks of a worker. They run in its thread, outside its loop. The
+ * struct is the caller's, and is borrowed until the workers are freed. `size`
+ * is sizeof the struct. The callbacks may be NULL. New fields are only ever
+ * added at the end. */
 struct asynchat_worker_ops {
     size_t size;
 
-    /* The worker is about to begin: makes what its loop starts with. 0, or an
-     * error code, which asynchat_workers_new() answers with. One worker after
-     * the other starts, in the order of `index`, and no loop runs before all
-     * have; so these need no lock among them. */
+    /* The worker is about to begin. This callback makes what the worker's loop
+     * starts with. It returns 0, or an error code that asynchat_workers_new()
+     * then returns. The workers start one after the other, in the order of
+     * `index`, and no loop runs before all of them have started. So these
+     * callbacks need no lock among them. */
     int (*start)(struct event_base *base, unsigned index, void *arg);
 
-    /* The worker is about to end, and had started: frees what is no server and
-     * no channel, such as timers. Channels are made no more, but those that
-     * are there have callbacks until all are closed, so what these use is freed
-     * after asynchat_workers_free(). Several workers may do this at once. */
+    /* The worker is about to end. Called only if its `start` succeeded. This
+     * callback frees everything except servers and channels, such as timers. No
+     * more channels are made, but callbacks of existing channels run until all
+     * are closed. Therefore free what these callbacks use only after
+     * asynchat_workers_free(). Several workers may run this callback at
+     * once. */
     void (*stop)(struct event_base *base, unsigned index, void *arg);
 };
 
-/* Makes 1 to ASYNCHAT_WORKERS_MAX threads, each with an event base of its own,
- * and gives them in *out; their loops begin when that is done. `ops` may be
- * NULL, for workers that are only given connections and posts. On failure *out is
- * as it was, and those that had started are ended as by asynchat_workers_free().
- * An error that `start` answers is this call's. Errors: -EINVAL (`out` is NULL,
- * `count` out of range, or `ops` filled in wrongly), -ENOTSUP (`ops` has fields
- * that this version does not know), -ENOMEM, -EAGAIN (there are too many threads
- * or loops), and those of eventfd(2), such as -EMFILE: a worker takes four
- * descriptors, one more with evthread_use_pthreads(), and one more with
- * EVENT_PRECISE_TIMER in the environment. libevent ends the process where an
- * event base does not get its own, so they are counted before; another thread
- * that opens descriptors at that moment can still take them. Since 0.1. */
+/* Makes `count` workers, 1 to ASYNCHAT_WORKERS_MAX threads, each with an event
+ * base of its own, and gives them in *out. Their loops begin when all workers
+ * have started. `ops` may be NULL, for workers that only get connections and
+ * posts. If a `start` callback returns an error, this call returns it. On
+ * failure *out is unchanged, and workers that had started end as by
+ * asynchat_workers_free().
+ *
+ * A worker takes four descriptors, one more with evthread_use_pthreads(), and
+ * one more with EVENT_PRECISE_TIMER in the environment. libevent ends the
+ * process if an event base cannot get its descriptors, so this call first
+ * checks that there are enough; another thread that opens descriptors at that
+ * moment can still take them.
+ *
+ * Errors: -EINVAL (`out` is NULL, `count` is out of range, or `ops` is filled
+ * in wrongly), -ENOTSUP (`ops` has fields that this version does not know),
+ * -ENOMEM, -EAGAIN (there are too many threads or loops), and those of
+ * eventfd(2), such as -EMFILE. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_new(
     unsigned count, const struct asynchat_worker_ops *ops, void *arg,
     struct asynchat_workers **out);
 
-/* Ends the workers, waits for their threads, and frees all. In each of them, at
- * the same time: `stop` is called, servers that are left are freed, channels
- * that are left are closed and have their handle_close with status 0, what was
- * posted and has not run yet does, and the event base is freed. From when that
- * begins a channel made there is refused with -ECANCELED. All this is at once: to
- * lose no connection, have asynchat_server_stop() called for each server, by
- * asynchat_workers_post() where it is a worker's, and end the workers when the
- * servers have stopped. NULL is allowed.
- * Errors: -EDEADLK (one of the workers has called, and nothing is changed),
- * ASYNCHAT_ECLOSED (this is a child after fork(2), and nothing is changed: the
- * workers are its parent's). Since 0.1. */
+/* Ends the workers, waits for their threads, and frees everything. All workers
+ * do the following at the same time: `stop` is called, the servers that are
+ * left are freed, the channels that are left are closed and get handle_close
+ * with status 0, posted functions that have not run yet run, and the event base
+ * is freed. Once this has begun, a channel made in a worker is refused with
+ * -ECANCELED.
+ *
+ * All this happens without a grace period. To lose no connection, first call
+ * asynchat_server_stop() for each server, by asynchat_workers_post() for a
+ * worker's server, and end the workers when the servers have stopped. NULL is
+ * allowed. Errors: -EDEADLK (one of the workers has called this, and nothing is
+ * changed), ASYNCHAT_ECLOSED (this is a child after fork(2), and nothing is
+ * changed: the workers belong to the parent). Since 0.1. */
 ASYNCHAT_API int asynchat_workers_free(struct asynchat_workers *workers);
 
-/* Has `function` called in a worker's loop. Order and threads are as for
- * asynchat_post(); it is called exactly once, at the latest when the worker
- * ends. Borrows `arg` until that. On failure the function is not called. Errors:
- * -EINVAL (`workers` or `function` is NULL, or there is no such worker), -ENOMEM,
- * ASYNCHAT_ECLOSED (the worker has ended, or is a thread of the parent before
- * fork(2)), and those of write(2). Since 0.1. */
+/* Has `function` called in a worker's loop. The order of calls, and the threads
+ * that may post, are as for asynchat_post(). The function is called exactly
+ * once, at the latest when the worker ends. Borrows `arg` until then. On
+ * failure the function is not called. Errors: -EINVAL (`workers` or `function`
+ * is NULL, or there is no such worker), -ENOMEM, ASYNCHAT_ECLOSED (the worker
+ * has ended, or is a thread of the parent before fork(2)), and those of
+ * write(2). Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_post(
     struct asynchat_workers *workers, unsigned index,
     void (*function)(struct event_base *base, unsigned index, void *arg),
     void *arg);
 
-/* Which worker the calling thread is. Returns its number, from 0, or -1 when it is
- * none. Since 0.1. */
+/* Returns which worker the calling thread is, a number from 0, or -1 if it is
+ * not a worker. Since 0.1. */
 ASYNCHAT_API int asynchat_worker_index(void);
 
 ASYNCHAT_END_DECLS
