@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from headers import Page, fail, lower, name_of, pages_of, upper
+from headers import Page, blocks_of, fail, lower, name_of, pages_of, upper
 from text import Text, code, escape
 
 ERROR = re.compile(r"((?:-E|ASYNCHAT_E)[A-Z]+)(?: \(((?:[^()]|\([^()]*\))*)\))?(?:, (?:and |or )?|$)")
@@ -200,9 +200,9 @@ class Introduction:
         return tag_list([f".It {escape(what)}", *self.text.prose(said, self.page)] for what, said in rows[1:])
 
     def differences(self):
-        """The paragraphs of that section."""
-        return paragraphs([self.text.prose(part, self.page) for part in self.section.strip().split("\n\n")
-                           if not part.startswith("|")])
+        """The paragraphs and the list of that section."""
+        text = "\n".join(line for line in self.section.splitlines() if not line.startswith("|"))
+        return self.text.blocks(blocks_of(text), self.page)
 
     def contents(self):
         """All pages, with the names on each."""
