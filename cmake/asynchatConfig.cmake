@@ -1,4 +1,4 @@
-# find_package(asynchat): the targets asynchat::asynchat and asynchat::asynchat_static, the second where that is installed.
+# find_package(asynchat): the targets asynchat::asynchat and asynchat::asynchat_static, the second if it is installed.
 include("${CMAKE_CURRENT_LIST_DIR}/libevent.cmake")
 if(NOT TARGET asynchat::libevent_core)
     set(asynchat_FOUND FALSE)

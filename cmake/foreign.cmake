@@ -1,4 +1,4 @@
-# A toolchain for another processor, whose libraries lie in a folder of their own and whose programs an emulator runs:
+# A toolchain for another processor. Its libraries are in a folder of their own, and an emulator runs its programs:
 # cmake --toolchain cmake/foreign.cmake with the variables below. SPDX-License-Identifier: BSD-3-Clause
 #
 # ASYNCHAT_FOREIGN_COMPILER  such as s390x-linux-gnu-gcc
@@ -12,7 +12,7 @@ string(REGEX MATCH "^[^-]+" CMAKE_SYSTEM_PROCESSOR "${ASYNCHAT_FOREIGN_TRIPLET}"
 set(CMAKE_C_COMPILER ${ASYNCHAT_FOREIGN_COMPILER})
 set(CMAKE_CROSSCOMPILING_EMULATOR ${ASYNCHAT_FOREIGN_EMULATOR} -L ${ASYNCHAT_FOREIGN_ROOT})
 
-# The compiler's own C library is beside it, and has the headers; here are those that it lacks.
+# The headers of the C library come with the compiler; these are the headers that it lacks.
 set(include ${ASYNCHAT_FOREIGN_ROOT}/usr/include)
 set(lib ${ASYNCHAT_FOREIGN_ROOT}/usr/lib/${ASYNCHAT_FOREIGN_TRIPLET})
 set(CMAKE_C_FLAGS_INIT "-isystem ${include} -isystem ${include}/${ASYNCHAT_FOREIGN_TRIPLET}")

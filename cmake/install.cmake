@@ -1,4 +1,4 @@
-# What `cmake --install` puts where. Component runtime is what a program needs to run, dev what it needs to be built.
+# What `cmake --install` installs, and where. Component runtime is needed to run a program, component dev to build one.
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/asynchat)
 
@@ -16,8 +16,8 @@ install(FILES
     ${PROJECT_BINARY_DIR}/asynchatConfigVersion.cmake
     DESTINATION ${package_dir} COMPONENT dev)
 
-# For pkg-config. Written while installing, because `cmake --install --prefix` may name another prefix than the build did.
-# The two folders stay relative to it, unless they were given as absolute paths.
+# For pkg-config. The file is written during the installation, because `cmake --install --prefix` may name another prefix
+# than the build did. The two folders stay relative to the prefix, unless they were given as absolute paths.
 set(libdir "\\\${prefix}")
 set(includedir "\\\${prefix}")
 cmake_path(APPEND libdir "${CMAKE_INSTALL_LIBDIR}")

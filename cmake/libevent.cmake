@@ -1,5 +1,5 @@
-# Finds libevent's core and makes asynchat::libevent_core of it. For the build, and for those who use the library: Debian's
-# libevent has no CMake package. The name has a namespace so that a target exported with it looks it up again.
+# Finds libevent's core and makes the target asynchat::libevent_core. Both the build and users of the library need this,
+# because Debian's libevent has no CMake package. The name has a namespace so that an exported target looks it up again.
 if(NOT TARGET asynchat::libevent_core)
     find_path(ASYNCHAT_LIBEVENT_INCLUDE_DIR event2/bufferevent.h)
     find_library(ASYNCHAT_LIBEVENT_CORE_LIBRARY event_core)

@@ -1,7 +1,7 @@
-# The manual: pages from the headers, for which it needs Python, and HTML from them, for which it needs mandoc as well.
-# ASYNCHAT_BUILD_DOCS says whether; AUTO is what can be built. SPDX-License-Identifier: BSD-3-Clause
+# The manual: man pages from the headers, which need Python, and HTML from the man pages, which needs mandoc as well.
+# ASYNCHAT_BUILD_DOCS turns it on or off; AUTO builds what can be built. SPDX-License-Identifier: BSD-3-Clause
 find_package(Python3 COMPONENTS Interpreter QUIET)
-find_program(ASYNCHAT_MANDOC mandoc DOC "Makes HTML of the manual")
+find_program(ASYNCHAT_MANDOC mandoc DOC "Converts the manual to HTML")
 mark_as_advanced(ASYNCHAT_MANDOC)
 if(ASYNCHAT_BUILD_DOCS STREQUAL "AUTO")
     set(build_pages ${Python3_Interpreter_FOUND})

@@ -28,7 +28,7 @@ class AsynchatConan(ConanFile):
         header = load(self, os.path.join(self._top(), "include", "asynchat", "version.h"))
         self.version = re.search(r'define ASYNCHAT_VERSION "([0-9.]+)"', header).group(1)
 
-    # Conan's copy looks through all of a folder, so not that of the project, which may have builds in it.
+    # Conan's copy searches the whole folder. So it does not start in the project's folder, which may contain builds.
     def export_sources(self):
         for folder in ("cmake", "include", "src"):
             copy(self, "*", os.path.join(self._top(), folder), os.path.join(self.export_sources_folder, folder))
@@ -49,7 +49,7 @@ class AsynchatConan(ConanFile):
     def layout(self):
         cmake_layout(self)
 
-    # It also says where the libraries of libevent are.
+    # This also tells where the libraries of libevent are.
     def generate(self):
         toolchain = CMakeToolchain(self)
         toolchain.cache_variables["ASYNCHAT_BUILD_DOCS"] = "OFF"

@@ -1,15 +1,15 @@
-"""Reads the headers: their pages, the items of each, and what the comments say of them.
+"""Reads the headers: their pages, the items of each page, and the comments on these items.
 
-A page is what stands in a header above its first "--- Title ---", or below such a title. Words of a comment with a
-place of their own on the page:
+A page is the part of a header above its first "--- Title ---", or below such a title. Some words of a comment have
+their own place on the page:
 
 - a comment with nothing directly below it is about the whole page;
 - "Errors: -EINVAL (why), -ENOMEM, and those of connect(2)." is for ERRORS; "Returns ...", and "Gives ..." of a function
   that returns a pointer, for RETURN VALUES; "Since 0.1." for HISTORY. A function that returns int, and does not say
   what, returns 0 or an error;
-- lines with a dash are a list, and those indented by four more are code; `x` is a name of C's.
+- lines with a dash are a list, and lines indented by four more spaces are code; `x` is a name in C.
 
-What cannot be read so is an error. SPDX-License-Identifier: BSD-3-Clause"""
+Anything that cannot be read in this way is an error. SPDX-License-Identifier: BSD-3-Clause"""
 import re
 import sys
 
@@ -24,12 +24,12 @@ def name_of(declaration):
 
 
 def lower(text):
-    """For the middle of a sentence: not NULL or TLS."""
+    """For the middle of a sentence. NULL or TLS is not changed."""
     return text[0].lower() + text[1:] if re.match(r"[A-Z][a-z ]", text) else text
 
 
 def upper(text):
-    """For the beginning of a sentence: not a name of C's."""
+    """For the beginning of a sentence. A name in C is not changed."""
     return text[0].upper() + text[1:] if re.match(r"[a-z]+\b(?!\()", text) else text
 
 
@@ -42,7 +42,7 @@ ENTRY = re.compile(r"""(?:/\*(?P<above>(?:[^*]|\*(?!/))*)\*/\s*)?
 
 
 def blocks_of(comment):
-    """What a comment says, as (text, bullet or code, words)."""
+    """The blocks of a comment, as [kind, words]; the kind is text, bullet or code."""
     blocks, new = [], True
     for line in re.sub(r"\s*SPDX-License-Identifier: \S+", "", comment or "").strip().splitlines():
         line = re.sub(r"^\s*\*( |$)", "", line)
@@ -58,7 +58,7 @@ def blocks_of(comment):
 
 
 class Words:
-    """A comment, its sentences sorted to where they belong on a page."""
+    """A comment, with its sentences sorted by their place on the page."""
 
     def __init__(self, comment, type=""):
         self.blocks, self.returns, self.errors, self.since = [], [], "", ""
@@ -125,7 +125,7 @@ class Page:
         return [item for item in self.items if item.kind == "function"]
 
     def names(self):
-        """A type that the page is about, functions, other types: the first is the page's own."""
+        """The type that the page is about, functions, other types. The first name is the name of the page."""
         named = self.functions() + [item for item in self.items if item.text and item.name]
         return ([self.type] if self.type else []) + [item.name for item in named]
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the manual in mdoc(7): mdoc.py SOURCE_FOLDER MAN_FOLDER
 
-Section 3 comes from include/asynchat/*.h, as headers.py reads them; all names of a page but its first are links to it.
-asynchat(7) is asynchat.7.in, with README's program and table in it, and that of limits.md. SPDX-License-Identifier: BSD-3-Clause"""
+Section 3 comes from include/asynchat/*.h, as headers.py reads them. The first name of a page is its file; the other names
+are links to it. asynchat(7) is made of asynchat.7.in, the program and the table of README, and the table of limits.md. SPDX-License-Identifier: BSD-3-Clause"""
 import re
 import shutil
 import sys
@@ -28,8 +28,8 @@ def paragraphs(parts):
 
 
 def arguments(parameters):
-    """Those of a synopsis. Lines break between arguments only, and one that is a function may be longer than a line: so its
-    own parameters are arguments as well."""
+    """The arguments in a synopsis. Lines break only between arguments. An argument that is a function may be longer than a
+    line, so its own parameters count as arguments as well."""
     return [f'.Fa "{part}"' for parameter in parameters for part in parameter.split(", ")]
 
 
@@ -54,7 +54,7 @@ class Writer:
         return [f".Fn {name}", *self.prose(lower(text))]
 
     def include(self):
-        """asynchat.h, where that includes the page's header."""
+        """asynchat.h, if it includes the page's header."""
         header = "asynchat/" + self.page.header.name
         return "asynchat.h" if f"<{header}>" in self.page.header.parent.with_suffix(".h").read_text() else header
 
@@ -83,7 +83,7 @@ class Writer:
         return [f".It {tag}", *self.said(item)]
 
     def said(self, item):
-        """What is said of an item, and of the fields or constants in it."""
+        """The text about an item, and about the fields or constants in it."""
         entries = [self.entry(item, what, said) for what, said in item.entries() if said or item.kind == "enum"]
         return self.blocks(item.words.blocks) + (tag_list(entries) if entries else [])
 
@@ -178,7 +178,7 @@ class Writer:
 
 
 class Introduction:
-    """Writes asynchat(7): its template, where lines with an @ stand for what is said elsewhere."""
+    """Writes asynchat(7): its template, where lines with an @ stand for text from elsewhere."""
 
     def __init__(self, template, readme, pages, text):
         self.template, self.readme, self.pages, self.text = template.read_text(), readme.read_text(), pages, text
@@ -186,7 +186,7 @@ class Introduction:
         self.section = re.search(r"^## From Python\n(.*?)^## ", self.readme, re.M | re.S)[1]
 
     def program(self):
-        """README's first C."""
+        """The first C program of README."""
         return code(re.search(r"```c\n(.*?)```", self.readme, re.S)[1])
 
     def ported(self):

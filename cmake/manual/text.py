@@ -1,4 +1,4 @@
-"""What comments say, as lines of mdoc(7). SPDX-License-Identifier: BSD-3-Clause"""
+"""The text of comments as lines of mdoc(7). SPDX-License-Identifier: BSD-3-Clause"""
 import re
 import textwrap
 
@@ -18,7 +18,7 @@ def escape(text):
 
 
 def code(text, option="-offset 3n", width=70):
-    """Lines of C, broken after commas where they are too long for a terminal."""
+    """Lines of C. Lines that are too long for a terminal are broken after commas."""
     lines = []
     for line in text.splitlines():
         kept = re.sub(r'(?<=[^,]) |//.*|"(?:[^"\\]|\\.)*"', lambda part: part[0].replace(" ", "\0"), line)
@@ -30,7 +30,7 @@ def code(text, option="-offset 3n", width=70):
 
 
 class Text:
-    """Knows all pages: `owner` is the page of each name, `fields` are those of all structs."""
+    """Knows all pages: `owner` has the page of each name, `fields` the names of the fields of all structs."""
 
     def __init__(self, pages):
         self.owner = {name: page for page in pages for name in page.names()}
@@ -55,7 +55,7 @@ class Text:
         return f"Fa {text}" if re.fullmatch(r"\w+", text) else f'Ql "{text.translate(LITERAL)}"'
 
     def macro(self, m, page):
-        """The macro for a word that is code, without the dot; None if it is a word."""
+        """The macro for a word that is code, without the dot; None for an ordinary word."""
         name = m["Fn"] or m["name"] or ""
         if m["quoted"]:
             return self.quoted(m["quoted"], page)

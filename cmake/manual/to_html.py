@@ -23,7 +23,7 @@ HEAD = """<!DOCTYPE html>
 
 
 def linked(text, pages, owner):
-    """`text`, with links that lead somewhere."""
+    """`text`, in which every link leads somewhere."""
     def link(m):
         name = m[1]
         if name not in owner:

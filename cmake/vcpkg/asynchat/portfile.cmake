@@ -1,4 +1,4 @@
-# An overlay port of the source it lies in: vcpkg install asynchat --overlay-ports=cmake/vcpkg
+# An overlay port that builds the source tree around it: vcpkg install asynchat --overlay-ports=cmake/vcpkg
 # SPDX-License-Identifier: BSD-3-Clause
 get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 
