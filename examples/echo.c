@@ -1,10 +1,11 @@
 /* The echo conversation of Python's asynchat tutorial: server, handler, client
  * and producer in one loop.
  *
- * The client sends a command, "ECHO 166", ended by a newline, and then so many
- * bytes from a producer. The handler reads the first with a byte string as its
- * terminator and the rest with a number, and echoes it. All buffers are of 64
- * bytes, so that the pieces can be seen.
+ * The client sends a command, "ECHO 166", ended by a newline, and then that
+ * number of bytes from a producer. The handler reads the command with a byte
+ * string as its terminator. It reads the message with a number as its
+ * terminator, and echoes it. All buffers have 64 bytes, so that the pieces can
+ * be seen.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
@@ -57,7 +58,7 @@ struct handler {
 static void handler_connect(struct asynchat_channel *ch, void *arg)
 {
     struct handler *h = arg;
-    asynchat_server_free(h->server); /* this one client is all it waits for */
+    asynchat_server_free(h->server); /* it waits for no other client */
     h->server = NULL;
     set_buffers(ch);
     check(asynchat_set_terminator(ch, "\n", 1), "terminator");
@@ -131,7 +132,7 @@ static int producer_more(struct asynchat_channel *ch, struct evbuffer *out,
     if (evbuffer_add(out, message + *sent, n) < 0)
         return -ENOMEM;
     *sent += n;
-    return ASYNCHAT_MORE; /* nothing appended says that nothing is left */
+    return ASYNCHAT_MORE; /* to append nothing means that nothing is left */
 }
 
 static const struct asynchat_producer_ops echo_producer = {
@@ -169,7 +170,7 @@ static void client_collect(struct asynchat_channel *ch, const void *data,
     (void)ch;
     printf("EchoClient: collect_incoming_data() -> (%zu)\n", len);
     quote(data, len);
-    memcpy(c->received + c->len, data, len); /* message_len bytes at most */
+    memcpy(c->received + c->len, data, len); /* at most message_len bytes */
     c->len += len;
 }
 

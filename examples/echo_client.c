@@ -1,8 +1,8 @@
 /* A client of echo_server: echo_client HOST PORT < message
  *
- * HOST is a numeric address. Sends "ECHO n", a newline and the message, whose n
- * bytes a producer gives, and prints what comes back. Exits with 0 if that is
- * the message.
+ * HOST is a numeric address. The client sends "ECHO n", a newline, and the n
+ * bytes of the message, which a producer gives. It prints the bytes that come
+ * back, and exits with 0 if they are the message.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
@@ -19,8 +19,8 @@
 struct client {
     char *message;
     size_t len;
-    size_t received; /* so much of it came back */
-    int error;       /* why not all of it did */
+    size_t received; /* how many bytes of the message came back */
+    int error;       /* why not all of the message came back */
 };
 
 /* --- the conversation --- */
@@ -35,7 +35,7 @@ static int send_all(struct asynchat_channel *ch, const struct client *c)
             ch, asynchat_producer_simple(c->message, c->len, 0));
     if (!error)
         error = asynchat_set_terminator_length(ch, c->len);
-    if (!error && c->len == 0) /* nothing comes back, then */
+    if (!error && c->len == 0) /* then nothing comes back */
         error = asynchat_close_when_done(ch);
     return error;
 }
@@ -52,7 +52,7 @@ static void collect(struct asynchat_channel *ch, const void *data, size_t len,
                     void *arg)
 {
     struct client *c = arg;
-    fwrite(data, 1, len, stdout); /* main() asks whether that went well */
+    fwrite(data, 1, len, stdout); /* main() checks for errors */
     if (len <= c->len - c->received &&
         memcmp(data, c->message + c->received, len) == 0)
         c->received += len;
@@ -84,7 +84,7 @@ static const struct asynchat_handler handler = {
 
 /* --- before and after --- */
 
-/* All of standard input. 0, or -1. */
+/* Reads all of standard input. Returns 0, or -1. */
 static int read_message(struct client *c)
 {
     size_t n;
@@ -99,7 +99,7 @@ static int read_message(struct client *c)
     return ferror(stdin) ? -1 : 0;
 }
 
-/* What went wrong, or NULL. */
+/* Returns what went wrong, or NULL. */
 static const char *run(struct client *c, const char *host, const char *port)
 {
     char address[ASYNCHAT_ADDRESS_SIZE];

@@ -1,12 +1,13 @@
 /* A server of echoes for many clients: echo_server PORT
  *
- * A client sends a command, "ECHO 5", ended by a newline, then so many bytes,
- * which come back, then the next command. The server listens on 127.0.0.1, on
- * any free port if PORT is 0, until SIGINT or SIGTERM; then it finishes what it
- * is at, within half a second.
+ * A client sends a command, "ECHO 5", ended by a newline, and then that number
+ * of bytes, which the server sends back. Then the client sends the next command.
+ * The server listens on 127.0.0.1, on any free port if PORT is 0. At SIGINT or
+ * SIGTERM it finishes the messages in progress, within half a second, and ends.
  *
- * Its handler takes whole messages: a line, then a number of bytes. What comes
- * next is what the terminator says, so a connection needs no state of its own.
+ * Its handler takes whole messages: a line, then a number of bytes. The
+ * terminator tells which of them comes next, so a connection needs no state of
+ * its own.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <ctype.h>
@@ -39,9 +40,9 @@ static void check(int error, const char *what)
 
 /* --- the conversation --- */
 
-/* A connection that memory is short for is closed; the others go on. To one
- * that was refused nothing more can be pushed, though its lines are still
- * delivered until the refusal is sent. */
+/* If there is no memory for a connection, it is closed; the others go on. After
+ * a refusal nothing more can be pushed, although the client's lines are still
+ * delivered until the refusal is sent. That is no error. */
 static void check_channel(struct asynchat_channel *ch, int error)
 {
     if (error && error != ASYNCHAT_ECLOSED)
@@ -66,8 +67,8 @@ static void refuse(struct asynchat_channel *ch, const char *answer)
     check_channel(ch, asynchat_close_when_done(ch));
 }
 
-/* Whether the line is "ECHO n", and what n is. The message limit has seen to it
- * that `len` is at most LINE_LIMIT. */
+/* Whether the line is "ECHO n"; gives n. The message limit ensures that `len` is
+ * at most LINE_LIMIT. */
 static int parse(const void *data, size_t len, unsigned long *n)
 {
     char line[LINE_LIMIT + 1], *end;
@@ -88,7 +89,7 @@ static void got_line(struct asynchat_channel *ch, const void *data, size_t len)
         refuse(ch, "bad command: not ECHO and a number\n");
     else if (n > MESSAGE_LIMIT)
         refuse(ch, "bad command: more than 1048576 bytes\n");
-    else if (n > 0) /* 0 would mean everything; here it is no message */
+    else if (n > 0) /* 0 would mean no terminator; there is no message */
         expect_message(ch, n);
 }
 
@@ -123,12 +124,12 @@ static void message(struct asynchat_channel *ch, const void *data, size_t len,
 static void failed(struct asynchat_channel *ch, int error, void *arg)
 {
     (void)arg;
-    if (error == ASYNCHAT_ETOOLONG) /* by the message limit */
+    if (error == ASYNCHAT_ETOOLONG) /* the message limit was passed */
         refuse(ch, "bad command: more than 64 bytes\n");
 }
 
-/* A command and the bytes that it announces belong together: these are waited
- * for, and no other command is. */
+/* A command and the bytes that it announces belong together. The server waits
+ * for these bytes, but for no further command. */
 static void stopping(struct asynchat_channel *ch, void *arg)
 {
     (void)arg;

@@ -2,24 +2,25 @@
  *
  *     httpd [--port N] [--max-body N] [--timeout MS] [--read N] [--log 1] DIR
  *
- * HTTP/1.1, as RFC 9110 and RFC 9112 have it, for the files below DIR, with
- * ranges, conditions and listings; /hello says hello, and what is posted to
- * /echo comes back. It listens on 127.0.0.1, on any free port unless one is
- * given, until SIGINT or SIGTERM.
+ * It serves the files below DIR by HTTP/1.1 (RFC 9110 and RFC 9112), with
+ * ranges, conditions and listings. /hello says hello, and /echo sends back what
+ * is posted to it. The server listens on 127.0.0.1, on any free port unless one
+ * is given, until SIGINT or SIGTERM.
  *
- * A request is what asynchat was made for: its head ends with a string, its
- * body after a number of bytes, or after a number of chunks. So each step of
- * the conversation sets the terminator of the next, and says which it is; and
- * wherever the bytes are cut, no step sees a part of what it waits for.
+ * asynchat was made for requests like these: the head ends with a string, the
+ * body ends after a number of bytes or after a number of chunks. So each step of
+ * the conversation sets the terminator for the next step, and names that step.
+ * However the bytes are cut, a step always gets its whole message.
  *
- * What a client sends has limits: the message limit of each step, --max-body.
- * What it does not take holds up what it asks: the channel is joined with
- * itself, so one that pipelines has one large answer, and one open file. One
- * that takes too long is told so: asynchat_timeouts.
+ * The input of a client is limited by the message limit of each step and by
+ * --max-body. A client that does not take its answers is not heard further,
+ * since each channel is joined with itself: so a client that pipelines has one
+ * large answer and one open file at a time. asynchat_timeouts ends a client that
+ * takes too long, with an answer that says so.
  *
- * A request that is no proper one is answered and ends the connection: what
- * comes behind it cannot be told from a request that somebody has hidden there.
- * So does one with a body that nobody wants, which is not read.
+ * A malformed request is answered and ends the connection, because the bytes
+ * behind it may be a request that somebody has hidden there. A request with an
+ * unwanted body ends the connection as well, and the body is not read.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE 1
@@ -44,15 +45,15 @@
 #include <asynchat.h>
 #include <event2/event.h>
 
-#define HEAD_MOST 65536       /* of a request */
-#define TARGET_MOST 8000      /* what is after GET */
-#define LINE_MOST 1024        /* of a chunk's size, or of a trailer */
-#define TRAILERS_MOST 100     /* lines */
-#define SMALL_FILE 32768      /* is read, and not sent by the system */
-#define WRITE_MOST (1 << 20)  /* bytes at once */
-#define OUTPUT_MOST (1 << 20) /* queued, besides the body of an echo */
+#define HEAD_MOST 65536       /* bytes of a request's head */
+#define TARGET_MOST 8000      /* bytes of a request's target, after GET */
+#define LINE_MOST 1024        /* bytes of a chunk's size, or of a trailer */
+#define TRAILERS_MOST 100     /* lines of trailers */
+#define SMALL_FILE 32768      /* up to this size a file is read, not sendfile */
+#define WRITE_MOST (1 << 20)  /* bytes in one write */
+#define OUTPUT_MOST (1 << 20) /* bytes queued, besides the body of an echo */
 #define RATE_LEAST 500        /* bytes per second of a request */
-#define GRACE 1000            /* milliseconds, at the end */
+#define GRACE 1000            /* milliseconds when the server stops */
 
 static struct event_base *base;
 static int root = -1; /* DIR */
@@ -62,8 +63,8 @@ static bool stops;
 
 /* --- text --- */
 
-/* What else than letters and digits these are made of: RFC 9110, 5.6.2; RFC
- * 3986, 2 and 3. The last five browsers send as they are. */
+/* The characters besides letters and digits of each kind of text: RFC 9110,
+ * 5.6.2; RFC 3986, 2 and 3. Browsers send the last five unescaped. */
 #define TOKEN "!#$%&'*+-.^_`|~"
 #define NAME "!$%&'()*+,-.;=_~"
 #define TARGET NAME "/?:@[]{}|^`"
@@ -72,7 +73,7 @@ static bool stops;
 #define HEX DIGITS "abcdefABCDEF"
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* The first byte that is no part of it. */
+/* Returns the first byte that is not of this kind. */
 static char *skip(char *s, const char *kind)
 {
     while (isalnum((unsigned char)*s) || (*s && strchr(kind, *s)))
@@ -80,7 +81,7 @@ static char *skip(char *s, const char *kind)
     return s;
 }
 
-/* Of a field, or of a line: RFC 9110, 5.5. */
+/* Whether a text may be the value of a field or a line: RFC 9110, 5.5. */
 static bool is_value(const char *s)
 {
     while (((unsigned char)*s >= ' ' && *s != 127) || *s == '\t')
@@ -88,7 +89,7 @@ static bool is_value(const char *s)
     return *s == '\0';
 }
 
-/* Without the blanks around it. */
+/* Removes the blanks around a text. */
 static char *trim(char *s)
 {
     while (isblank((unsigned char)*s))
@@ -99,7 +100,8 @@ static char *trim(char *s)
     return s;
 }
 
-/* One digit or more, and nothing else. What is too large is UINT64_MAX. */
+/* Reads one or more digits, and nothing else. A number that is too large becomes
+ * UINT64_MAX. */
 static bool parse_number(const char *s, int radix, uint64_t *n)
 {
     if (!*s || s[strspn(s, radix == 16 ? HEX : DIGITS)])
@@ -108,7 +110,7 @@ static bool parse_number(const char *s, int radix, uint64_t *n)
     return true;
 }
 
-/* Puts texts together, up to a NULL, faster than printf. Gives the end. */
+/* Joins texts, up to a NULL, faster than printf. Returns the end. */
 static char *join(char *to, ...)
 {
     const char *text;
@@ -120,7 +122,7 @@ static char *join(char *to, ...)
     return to;
 }
 
-/* Lends the text of one of the last four numbers. */
+/* Returns a number as text, lent until the fourth call after this. */
 static const char *number_text(uint64_t n)
 {
     static char all[4][21];
@@ -132,7 +134,7 @@ static const char *number_text(uint64_t n)
     return at;
 }
 
-/* A time, and its text, which is made anew only when it is another. */
+/* A time and its text, which is made again only when the time has changed. */
 static struct date {
     time_t at;
     char text[32];
@@ -150,8 +152,8 @@ static const char *date_text(struct date *date, time_t at)
     return date->text;
 }
 
-/* In one of three forms, and no other: RFC 9110, 5.6.7. -1 is none, and that of
- * NULL. */
+/* Reads a date in one of its three forms: RFC 9110, 5.6.7. Returns -1 if the
+ * text is NULL or not a date. */
 static time_t parse_date(const char *text)
 {
     static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT",
@@ -179,7 +181,7 @@ static const char NO_RANGE[] = "416 Range Not Satisfiable";
 enum { GET, HEAD, POST };
 static const char *const methods[] = {"GET", "HEAD", "POST"};
 
-/* The fields that mean something here, the last of which are lists. */
+/* The fields that this server uses. The last of them are lists. */
 enum {
     HOST,
     CONTENT_LENGTH,
@@ -202,13 +204,15 @@ static const char *const names[] = {
 struct request {
     int method, minor;     /* the version is 1.minor */
     const char *target;    /* "/path?query" */
-    char *fields[UNKNOWN]; /* what they say, or NULL */
-    uint64_t length;       /* of the body, unless it is chunked */
-    bool chunked, expects; /* it is; the client waits for a 100 */
-    bool persists;         /* the connection, after the answer */
+    char *fields[UNKNOWN]; /* the value of each field, or NULL */
+    uint64_t length;       /* the length of the body, unless it is chunked */
+    bool chunked;          /* the body is chunked */
+    bool expects;          /* the client waits for a 100 */
+    bool persists;         /* the connection goes on after the answer */
 };
 
-/* A name or an address, and perhaps a port: RFC 9110, 4.2.1 and 7.2. */
+/* Skips a name or an address, and a port if there is one: RFC 9110, 4.2.1 and
+ * 7.2. */
 static char *skip_host(char *s)
 {
     char *end = *s == '[' ? s + 1 + strspn(s + 1, HEX ":.") : skip(s, NAME);
@@ -217,7 +221,7 @@ static char *skip_host(char *s)
     return *end == ':' ? end + 1 + strspn(end + 1, DIGITS) : end;
 }
 
-/* "/path?query", or that after "http://host": RFC 9112, 3.2. */
+/* Reads "/path?query", with or without "http://host" before it: RFC 9112, 3.2. */
 static const char *parse_target(struct request *r, char *target)
 {
     char *host = strncasecmp(target, "http://", 7) == 0 ? target + 7 : NULL;
@@ -231,8 +235,8 @@ static const char *parse_target(struct request *r, char *target)
     return NULL;
 }
 
-/* RFC 9112, 2.3 and 3: one space, and no other, on each side of the target.
- * What is wrong with the form comes first, then what this server has not. */
+/* RFC 9112, 2.3 and 3: exactly one space on each side of the target. Errors of
+ * form are reported before features that this server does not have. */
 static const char *parse_request_line(struct request *r, char *line)
 {
     char *method = strsep(&line, " ");
@@ -250,24 +254,24 @@ static const char *parse_request_line(struct request *r, char *line)
     return "501 Not Implemented";
 }
 
-/* RFC 9112, 5. A line that begins with a space, which goes on with the one
- * before in older versions, has no name; nor has one with a space before the
- * colon. Those of a trailer section are for no request. */
+/* RFC 9112, 5. A line that begins with a space, which continues the previous
+ * line in older versions, has no name. A line with a space before the colon has
+ * no name either. For a field of a trailer section, `r` is NULL. */
 static const char *parse_field(struct request *r, char *line)
 {
-    static char values[UNKNOWN][HEAD_MOST]; /* of the request that came last */
+    static char values[UNKNOWN][HEAD_MOST]; /* the values of the last request */
     char *name = strsep(&line, ":");
     int field = 0;
     if (!line || !*name || *skip(name, TOKEN) || !is_value(line))
         return BAD;
     while (field < UNKNOWN && ((*name ^ *names[field]) & 0x1f ||
                                strcasecmp(name, names[field]) != 0))
-        field++; /* most begin with another letter */
+        field++; /* most fields begin with another letter */
     if (!r || field == UNKNOWN)
         return NULL;
     if (!r->fields[field])
         r->fields[field] = strcpy(values[field], trim(line));
-    else if (field >= IF_MATCH) /* lists, which are one: RFC 9110, 5.3 */
+    else if (field >= IF_MATCH) /* lists are joined: RFC 9110, 5.3 */
         strcat(strcat(values[field], ","), trim(line));
     else
         return BAD;
@@ -289,7 +293,8 @@ static const char *parse_fields(struct request *r)
     r->persists = keeps && !closes;
     r->expects = r->fields[EXPECT] && r->minor > 0;
     r->chunked = coding && strcasecmp(coding, "chunked") == 0;
-    /* What chunks another coding has an end; other codings have none. */
+    /* If another coding is sent in chunks, the body has an end, and is only not
+     * implemented. Without chunks the body has no end, and the request is bad. */
     if (coding && fnmatch("*[, \t]chunked", coding, FNM_CASEFOLD) == 0)
         return "501 Not Implemented";
     if ((host ? *skip_host(host) != '\0' : r->minor > 0) ||
@@ -306,7 +311,7 @@ static const char *parse_fields(struct request *r)
 static const char *parse_head(struct request *r, char *text)
 {
     const char *status = parse_request_line(r, strsep(&text, "\r"));
-    while (!status && text) /* a '\r' alone ends none: RFC 9112, 2.2 */
+    while (!status && text) /* a lone '\r' does not end a line: RFC 9112, 2.2 */
         status = *text == '\n' ? parse_field(r, strsep(&text, "\r") + 1) : BAD;
     return status ? status : parse_fields(r);
 }
@@ -318,26 +323,27 @@ typedef void step_fn(struct client *c, char *text);
 
 struct client {
     struct asynchat_channel *ch;
-    step_fn *step;    /* gets what is waited for; NULL if nothing more is */
-    char *text;       /* collected: what was of a body, and from `mark` on */
-    size_t mark, len; /* what is waited for */
+    step_fn *step; /* gets the next message; NULL if none is expected */
+    char *text;    /* the body so far, up to `mark`, and the next message */
+    size_t mark;   /* where the next message begins in `text` */
+    size_t len;    /* where the bytes in `text` end */
     struct request request;
-    time_t began;      /* the body */
-    unsigned trailers; /* lines behind it */
+    time_t began;      /* when the body began */
+    unsigned trailers; /* lines of trailers so far */
 };
 
 static step_fn got_request, got_chunk_size, got_trailer;
 
-/* A connection that memory is short for is closed, and the others go on. One
- * that ends already takes no answer. */
+/* If there is no memory for a connection, it is closed; the others go on. If a
+ * connection is ending already, it takes no more output, which is no error. */
 static void check(struct client *c, int error)
 {
     if (error && error != ASYNCHAT_ECLOSED)
         asynchat_close(c->ch);
 }
 
-/* What comes next ends with a string, and has at most so many bytes; or it has
- * so many, and `end` is NULL. */
+/* Sets the next step. Its message ends with the string `end`, and has at most
+ * `most` bytes. If `end` is NULL, the message has exactly `most` bytes. */
 static void expect(struct client *c, step_fn *step, const char *end,
                    uint64_t most)
 {
@@ -360,7 +366,7 @@ static void expect_request(struct client *c)
 
 /* --- answering --- */
 
-/* One that reads the log may hold the server up: it is for a file. */
+/* The log is meant for a file: a slow reader would hold the server up. */
 static void log_answer(const struct client *c, const char *status, uint64_t len)
 {
     const struct request *r = &c->request;
@@ -374,8 +380,9 @@ static void log_answer(const struct client *c, const char *status, uint64_t len)
     printf("\" %.3s %" PRIu64 "\n", status, len);
 }
 
-/* With `len` bytes of data. Those of a file, without `data`, are for the caller
- * to send, if this says that they are to follow. */
+/* Sends an answer with `len` bytes of data. If `data` is NULL, the data is a
+ * file. Returns whether the data belongs to the answer: then the caller has to
+ * send the file. */
 static bool send_answer(struct client *c, const char *status,
                         const char *fields, const void *data, uint64_t len)
 {
@@ -395,7 +402,7 @@ static bool send_answer(struct client *c, const char *status,
     return has_body;
 }
 
-/* An answer that is only a status, and perhaps a field. */
+/* Sends an answer that is only a status, and a field unless it is "". */
 static void send_status(struct client *c, const char *status, const char *field)
 {
     char body[64], fields[TARGET_MOST + 100];
@@ -404,8 +411,8 @@ static void send_status(struct client *c, const char *status, const char *field)
     send_answer(c, status, fields, body, (size_t)(end - body));
 }
 
-/* Nothing more is answered. The client may still be sending, the rest of a body
- * or further requests, and is not to lose the answer by it. */
+/* Ends the connection after this answer. The client may still be sending the
+ * rest of a body or further requests, and must not lose the answer by that. */
 static void end(struct client *c)
 {
     expect(c, NULL, NULL, 0);
@@ -421,7 +428,7 @@ static void refuse(struct client *c, const char *status)
 
 /* --- finding a file --- */
 
-/* Decodes what is behind the slashes that a path begins with. */
+/* Decodes a path, without the slashes at its beginning. */
 static const char *decode_path(const char *path, char *name)
 {
     for (path += strspn(path, "/"); *path && *path != '?'; path++, name++) {
@@ -435,7 +442,7 @@ static const char *decode_path(const char *path, char *name)
         if (*name == '\0')
             return BAD;
         if (*name == '/')
-            return "404 Not Found"; /* part of a name, where none can be */
+            return "404 Not Found"; /* no name has a slash */
     }
     *name = '\0';
     return NULL;
@@ -445,15 +452,16 @@ static const char *status_of(int error)
 {
     if (error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG)
         return "404 Not Found";
-    /* with ELOOP it is a link, with ENXIO a socket */
+    /* ELOOP means a link, ENXIO a socket */
     if (error == EACCES || error == EPERM || error == ELOOP || error == ENXIO)
         return "403 Forbidden";
     return "503 Service Unavailable";
 }
 
-/* Each step of the way goes neither up nor over a link, so that none leads out.
- * What is neither a file nor a folder, such as a pipe, does not hold the server
- * up. Cuts `name` to pieces. A file descriptor, or -1 with errno. */
+/* Opens a file or folder below DIR. No step of the path goes up or follows a
+ * link, so that none leads out of DIR. Special files, such as a pipe, do not
+ * hold the server up. Cuts `name` to pieces. Returns a file descriptor, or -1
+ * with errno. */
 static int open_below(char *name)
 {
     int fd = root;
@@ -494,15 +502,15 @@ static const char *type_of(const char *name)
 /* --- a file: conditions and ranges are those of RFC 9110, 13 and 14 --- */
 
 struct file {
-    int fd; /* -1 when it was given away */
+    int fd; /* -1 once it was given away */
     const char *type;
-    uint64_t size, at, len; /* of all, and the part that is asked for */
+    uint64_t size, at, len; /* the whole size; the requested part */
     time_t modified;
     char tag[64];
 };
 
-/* Whether a list of tags, or "*", has that of the file; one that begins with W/
- * only if `weak`. A tag has its quotes, and none inside. */
+/* Whether a list of tags has the tag of the file, or is "*". A tag that begins
+ * with W/ counts only if `weak`. A tag has quotes around it, and none inside. */
 static bool matches(const char *list, const char *tag, bool weak)
 {
     const char *at = list;
@@ -511,8 +519,8 @@ static bool matches(const char *list, const char *tag, bool weak)
     return at || strcmp(list, "*") == 0;
 }
 
-/* PARTIAL, NO_RANGE, or OK for the whole, with which several ranges are
- * answered, and what is none. */
+/* Returns PARTIAL, NO_RANGE, or OK for the whole file. OK is also the answer to
+ * several ranges, and to a text that is not a range. */
 static const char *choose_range(struct file *f, char *range)
 {
     uint64_t first = 0, last = UINT64_MAX;
@@ -521,7 +529,7 @@ static const char *choose_range(struct file *f, char *range)
         (*from && !parse_number(from, 10, &first)) ||
         (*range && !parse_number(range, 10, &last)) || (*from && first > last))
         return OK;
-    if (!*from) { /* the last so many bytes */
+    if (!*from) { /* a number of bytes at the end */
         first = last < f->size ? f->size - last : 0;
         last = UINT64_MAX;
     }
@@ -532,7 +540,7 @@ static const char *choose_range(struct file *f, char *range)
     return PARTIAL;
 }
 
-/* What the request's conditions and its range make of the answer. */
+/* The status that follows from the request's conditions and its range. */
 static const char *try_request(const struct request *r, struct file *f)
 {
     const char *these = r->fields[IF_MATCH], *others = r->fields[IF_NONE_MATCH];
@@ -545,7 +553,7 @@ static const char *try_request(const struct request *r, struct file *f)
     if (others ? matches(others, f->tag, true)
                : since != -1 && f->modified <= since)
         return NOT_MODIFIED;
-    /* A date does not tell two versions of one second apart: 13.1.5. */
+    /* A date cannot distinguish two versions from the same second: 13.1.5. */
     if (r->method == GET && r->fields[RANGE] &&
         (!same || strcmp(same, f->tag) == 0))
         return choose_range(f, r->fields[RANGE]);
@@ -573,7 +581,7 @@ static const char *file_fields(const char *status, const struct file *f)
     return fields;
 }
 
-/* A small part is read at once, which costs less than to have it sent. */
+/* A small part is read at once, which costs less than sendfile. */
 static void answer_content(struct client *c, struct file *f)
 {
     static char bytes[SMALL_FILE];
@@ -596,7 +604,7 @@ static void answer_content(struct client *c, struct file *f)
 
 /* --- a folder --- */
 
-/* The name is part of a link, and a text. */
+/* Prints a name both as a link and as a text. */
 static void print_entry(FILE *page, const char *name, const char *slash)
 {
     fputs("<li><a href=\"./", page);
@@ -638,8 +646,8 @@ static void answer_listing(struct client *c, int folder)
     free(text);
 }
 
-/* Links in a listing are relative to the folder, so that has a slash. Two at
- * the beginning would be another server. */
+/* Links in a listing are relative to the folder, so the folder's path ends with
+ * a slash. Two slashes at its beginning would name another server. */
 static void answer_folder(struct client *c, int folder)
 {
     const char *path = c->request.target;
@@ -669,7 +677,7 @@ static void answer_file(struct client *c)
                                                      : "403 Forbidden";
     }
     f.size = f.len = (uint64_t)about.st_size;
-    f.modified = about.st_mtim.tv_sec; /* not to come: RFC 9110, 8.8.2.1 */
+    f.modified = about.st_mtim.tv_sec; /* never in future: RFC 9110, 8.8.2.1 */
     if (f.modified > time(NULL))
         f.modified = time(NULL);
     join(f.tag, "\"", number_text((uint64_t)about.st_mtim.tv_sec), "-",
@@ -687,14 +695,14 @@ static void answer_file(struct client *c)
 
 /* --- the conversation --- */
 
-/* With or without a query. */
+/* Whether the request is for this path, with or without a query. */
 static bool is_for(const struct request *r, const char *path)
 {
     size_t len = strlen(path);
     return strncmp(r->target, path, len) == 0 && strchr("?", r->target[len]);
 }
 
-/* The request is complete, and is answered. */
+/* Answers a request that is complete. */
 static void answer(struct client *c)
 {
     struct request *r = &c->request;
@@ -716,7 +724,7 @@ static void answer(struct client *c)
         end(c);
 }
 
-/* All of it, or a chunk and its "\r\n". */
+/* The whole body has come, or a chunk and its "\r\n". */
 static void got_body(struct client *c, char *text)
 {
     size_t behind = c->request.chunked ? 2 : 0;
@@ -730,7 +738,7 @@ static void got_body(struct client *c, char *text)
         refuse(c, BAD);
 }
 
-/* The head is not needed any more. */
+/* Waits for the body of an echo. The head is not needed any more. */
 static void expect_body(struct client *c)
 {
     struct request *r = &c->request;
@@ -767,7 +775,7 @@ static void got_request(struct client *c, char *text)
         answer(c);
 }
 
-/* RFC 9112, 7.1. There may be extensions, and blanks before them. */
+/* RFC 9112, 7.1. There may be extensions, with blanks before them. */
 static void got_chunk_size(struct client *c, char *line)
 {
     uint64_t size;
@@ -783,7 +791,7 @@ static void got_chunk_size(struct client *c, char *line)
         expect(c, got_trailer, "\r\n", LINE_MOST);
 }
 
-/* The last one is an empty line. */
+/* A line of the trailers; the last one is empty. */
 static void got_trailer(struct client *c, char *line)
 {
     c->len = c->mark;
@@ -810,15 +818,15 @@ static void collect(struct asynchat_channel *ch, const void *data, size_t len,
         asynchat_close(ch);
 }
 
-/* A NUL would hide what is behind it, but for a body, which may have any. The
- * library has the time for a message, which may be a chunk; for all of them
- * together it is here. */
+/* A NUL would hide the bytes behind it, so only a body may contain one. The
+ * library limits the time for a message, which may be a single chunk; the time
+ * for all chunks together is limited here. */
 static void found(struct asynchat_channel *ch, void *arg)
 {
     struct client *c = arg;
     uint64_t most = timeout / 1000 + 1 + c->len / RATE_LEAST;
     (void)ch;
-    if (!c->step || !c->text) /* an empty line is no request yet */
+    if (!c->step || !c->text) /* an empty line does not begin a request */
         return;
     char *text = c->text + c->mark;
     c->text[c->len] = '\0';
@@ -874,7 +882,7 @@ static void failed(struct asynchat_channel *ch, int error, void *arg)
                       : "431 Header Fields Too Large");
 }
 
-/* A request that was cut off gets an answer, though nobody may want it. */
+/* A request that was cut off gets an answer, even if nobody may read it. */
 static void ended(struct asynchat_channel *ch, int cut_off, void *arg)
 {
     struct client *c = arg;
@@ -883,7 +891,7 @@ static void ended(struct asynchat_channel *ch, int cut_off, void *arg)
         refuse(c, BAD);
 }
 
-/* A request in progress is answered, which then ends the connection. */
+/* A request in progress is still answered; then the connection ends. */
 static void stopping(struct asynchat_channel *ch, void *arg)
 {
     struct client *c = arg;
@@ -965,7 +973,7 @@ int main(int argc, char **argv)
                 asynchat_server_port(server)) < 0)
         err(1, "standard output");
 
-    /* Ends by itself, when the server and the last connection are gone. */
+    /* The loop ends by itself when the server and the last connection are gone. */
     int ran = event_base_dispatch(base);
 
     event_base_free(base);

@@ -3,15 +3,15 @@
  *
  *     kv --port 7000 & redis-cli -p 7000 SET greeting hello
  *
- * A request is a line, "GET greeting", or an array: "*2", then for each word
- * its length, "$3", and so many bytes. So the terminator is a string, a number,
- * and a string again, hundreds of times in a read that has a hundred requests.
- * The tables are uthash's, their hash is libsodium's (Debian: uthash-dev,
- * libsodium-dev).
+ * A request is a line, "GET greeting", or an array: "*2", then for each word its
+ * length, "$3", and its bytes. So the terminator is a string, a number, and a
+ * string again, hundreds of times in a read that has a hundred requests. The
+ * tables come from uthash, and their hash function from libsodium (Debian:
+ * uthash-dev, libsodium-dev).
  *
- * It listens on 127.0.0.1:6379 unless told otherwise, on any free port if N is
- * 0, until SIGINT or SIGTERM; then requests that have begun are finished,
- * within half a second.
+ * The server listens on 127.0.0.1:6379, or on port N, or on any free port if N
+ * is 0. At SIGINT or SIGTERM it finishes requests that have begun, within half a
+ * second, and ends.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
@@ -27,8 +27,8 @@
 #include <sodium.h>
 #include <asynchat.h>
 
-/* Names come from strangers, who must not be able to choose some that all go
- * into one chain: so the hash is SipHash, with a secret. */
+/* Names come from strangers, who must not be able to choose many names that all
+ * fall into one chain. So the hash is SipHash, with a secret. */
 static unsigned char secret[crypto_shorthash_KEYBYTES];
 
 static unsigned hash(const void *bytes, size_t len)
@@ -42,36 +42,38 @@ static unsigned hash(const void *bytes, size_t len)
 #include <uthash.h>
 #include <utlist.h>
 
-#define VERSION "7.0.15" /* of Redis, whose answers these are, and limits: */
+#define VERSION "7.0.15" /* of Redis: its answers and limits are used here */
 #define LINE_MOST 65536
 #define WORD_MOST (512 << 20)
 #define REQUEST_MOST (1u << 30)
 
-/* A client that reads nothing is not heard while so many bytes wait for it: for
- * many a client sends all its requests before it reads. One that has the most
- * waiting is given up; a subscriber, whose queue others fill, sooner. */
+/* While QUEUE_HIGH bytes wait for a client, the server does not read from it:
+ * many clients send all their requests before they read. At QUEUE_MOST bytes the
+ * client is dropped. A subscriber, whose queue is filled by others, is dropped
+ * sooner. */
 #define QUEUE_HIGH (256u << 20)
 #define QUEUE_MOST (1u << 30)
 #define SUBSCRIBER_QUEUE_MOST (32u << 20)
 
-#define WORDS_KEPT 1024 /* of a client between requests, as room for the next */
-#define LARGE 16384     /* bytes that are rather counted than copied */
-#define NUMBER_MOST 24  /* bytes of one as text, its kind and line end too */
-#define BLANKS " \f\n\r\t\v" /* a NUL is the end of a line */
+#define WORDS_KEPT 1024 /* room that a client keeps for its next request */
+#define LARGE 16384     /* bytes; from this size on a value is shared */
+#define NUMBER_MOST 24  /* bytes of a number as text, with kind and line end */
+#define BLANKS " \f\n\r\t\v" /* a NUL ends a line */
 #define SYNTAX "ERR syntax error"
 #define NO_NUMBER "ERR value is not an integer or out of range"
 #define WRONG_COUNT "ERR wrong number of arguments for '%s' command"
 
-/* Counted bytes, and a NUL for where a string will do. A value may be in the
- * table and on its way to ten clients: a large one is sent from where it is. */
+/* Bytes with a reference count, and a NUL at the end, so that they can be used as
+ * a string. A large value is not copied to be sent: it may be in the table and at
+ * the same time on its way to ten clients. */
 struct word {
     unsigned shares;
     size_t len, room;
     char bytes[];
 };
 
-/* A name: of a key, with its value; or of what a client listens to, which is a
- * topic (what Redis calls a channel) or a pattern of topics. */
+/* A name: either of a key, with its value, or of something that a client listens
+ * to: a topic (which Redis calls a channel) or a pattern of topics. */
 struct entry {
     UT_hash_handle hh;
     struct entry **table;
@@ -85,36 +87,40 @@ struct client {
     struct asynchat_channel *ch;
     long long id;
     struct word *name, **words;
-    size_t count, room, size; /* of the words; size is in bytes */
-    long long expected; /* words of the array in progress; 0 or less: none is */
-    bool counted;       /* what comes is the bytes of a word */
-    bool stops, quits;  /* it ends with this request; is not heard any more */
+    size_t count, room; /* how many words there are, and fit */
+    size_t size;        /* the bytes of the words */
+    long long expected; /* words of the array in progress; <= 0: no array */
+    bool counted;       /* the next message is the bytes of a word */
+    bool stops;         /* the client ends with this request */
+    bool quits;         /* no further request is read */
     const struct command *command;
-    struct entry *topics[2];    /* and patterns that it listens to; */
-    unsigned listens;           /* how many they are */
-    struct client *prev, *next; /* of those that listen */
+    struct entry *topics[2];    /* the topics and patterns it listens to */
+    unsigned listens;           /* the number of these topics and patterns */
+    struct client *prev, *next; /* in the list of listeners */
 };
 
 struct command {
     const char *name;
-    const char *(*run)(struct client *c); /* NULL, or the error to be said */
-    int arity, flags; /* arity: words; if negative, at least so many */
-    int last, step;   /* of the words that are keys, from 1 on; 0: none is */
-    int n;            /* what one of several with the same function does */
+    const char *(*run)(struct client *c); /* returns NULL or an error text */
+    int arity; /* the number of words; if negative, the least number */
+    int flags;
+    int last, step; /* the last key and its step, from word 1 on; 0: no keys */
+    int n;          /* distinguishes commands with the same function */
 };
 
 static struct event_base *base;
 static struct entry *keys;
 static struct client *listeners;
 static long long clients, last_client_id, expiring;
-/* In bytes, of words, entries and clients. Over the limit, unless it is 0, what
- * takes memory is refused. */
+/* The bytes of words, entries and clients. Beyond the limit, unless that is 0,
+ * commands that need memory are refused. */
 static size_t memory_used;
 static long long memory_limit;
 
 /* --- numbers and patterns, as Redis has them --- */
 
-/* Only what print_number() would write: no spaces, no "+1", no "01". */
+/* Reads a number in the form that print_number() writes: without spaces, "+1" or
+ * "01". */
 static bool parse_number(const char *text, size_t len, long long *n)
 {
     bool negative = len > 1 && *text == '-';
@@ -134,12 +140,12 @@ static bool is_number(const struct word *w, long long *n)
     return parse_number(w->bytes, w->len, n);
 }
 
-/* With what it is of, and a line end: ":5", "$5", "*5". Writes it to the end of
- * `text`; where it begins. */
+/* Writes a number with its kind and a line end, such as ":5", "$5" or "*5", to
+ * the end of `text`. Returns where it begins. */
 static char *print_number(char text[NUMBER_MOST], char kind, long long n)
 {
     char *at = text + NUMBER_MOST - 2;
-    long long rest = n < 0 ? n : -n; /* there are more below 0 than above */
+    long long rest = n < 0 ? n : -n; /* there are more numbers below 0 */
     memcpy(at, "\r\n", 2);
     do
         *--at = (char)('0' - rest % 10);
@@ -150,8 +156,8 @@ static char *print_number(char text[NUMBER_MOST], char kind, long long n)
     return at;
 }
 
-/* Whether what a pattern begins with, ? [a-z] [^a-z] \x or x, matches a byte;
- * reads it. A class without an end ends where the pattern does. */
+/* Reads the first element of a pattern, which is ? [a-z] [^a-z] \x or x. Returns
+ * whether it matches a byte. A class without an end ends with the pattern. */
 static bool matches_byte(const char **pattern, const char *end, char byte)
 {
     const char *at = (*pattern)++;
@@ -171,8 +177,8 @@ static bool matches_byte(const char **pattern, const char *end, char byte)
     return found != none;
 }
 
-/* Only the last * is ever tried anew: so it takes no more steps than the one
- * length times the other. (In Redis no * matches an empty name.) */
+/* Only the last * is tried again, so the number of steps is at most one length
+ * times the other. (In Redis, * does not match an empty name.) */
 static bool matches(const struct word *pattern, const char *name, size_t len)
 {
     const char *at = pattern->bytes, *end = at + pattern->len;
@@ -205,7 +211,7 @@ static void require(int error, const char *what)
     }
 }
 
-/* As in Redis, and in uthash, the end of the memory is that of the server. */
+/* As in Redis and uthash, the server ends when memory runs out. */
 static void *allocate(void *old, size_t size)
 {
     void *new = realloc(old, size);
@@ -243,14 +249,14 @@ static void word_sent(const void *bytes, size_t len, void *w)
     word_release(w);
 }
 
-/* Whether it is `text`, in any case. */
+/* Whether a word is `text`; upper and lower case are the same. */
 static bool is(const struct word *w, const char *text)
 {
     return w->len == strlen(text) &&
            evutil_ascii_strcasecmp(w->bytes, text) == 0;
 }
 
-/* One more word of a request, or of what is to be said. Takes the word. */
+/* Adds a word to a request or to an answer. Takes the word. */
 static void add_word(struct client *c, struct word *w)
 {
     if (c->count == c->room) {
@@ -276,7 +282,7 @@ static void drop_words(struct client *c)
 
 /* --- answers: they give NULL, and so does a command that ends with one --- */
 
-/* It ends when what was said is sent, and is not heard any more. */
+/* Ends a client when its answers are sent, and reads no further request. */
 static const char *goodbye(struct client *c)
 {
     c->quits = true;
@@ -284,7 +290,7 @@ static const char *goodbye(struct client *c)
     return NULL;
 }
 
-/* A client that is refused what it is to be sent ends with that. */
+/* Sends bytes. If the channel refuses them, the client ends. */
 static const char *say_bytes(struct client *c, const void *bytes, size_t len)
 {
     asynchat_push(c->ch, bytes, len);
@@ -299,8 +305,8 @@ static const char *say_number(struct client *c, char kind, long long n)
     return say_bytes(c, at, (size_t)(text + sizeof text - at));
 }
 
-/* NULL is none. A share of a large one is the channel's, until it is sent,
- * dropped, or refused. */
+/* Sends a word; NULL is the answer "none". A large word is shared with the
+ * channel until it is sent, dropped or refused. */
 static const char *say_word(struct client *c, struct word *w)
 {
     if (!w)
@@ -314,7 +320,7 @@ static const char *say_word(struct client *c, struct word *w)
     return say(c, "\r\n");
 }
 
-/* Those that were added behind the request. */
+/* Sends the words that were added behind the request. */
 static const char *say_words_from(struct client *c, size_t first)
 {
     say_number(c, '*', (long long)(c->count - first));
@@ -323,7 +329,7 @@ static const char *say_words_from(struct client *c, size_t first)
     return NULL;
 }
 
-/* One line, whatever a client has put into it. */
+/* Sends a single line, whatever bytes a client has put into it. */
 ASYNCHAT_FORMAT(2, 3)
 static const char *say_error(struct client *c, const char *format, ...)
 {
@@ -347,7 +353,7 @@ static long long now(void)
 
 static void expired(evutil_socket_t fd, short what, void *e);
 
-/* It is deleted at that time; 0 is never. */
+/* Sets the time at which an entry is deleted; 0 stands for never. */
 static void expire(struct entry *e, long long at)
 {
     expiring += (at != 0) - (e->expires != 0);
@@ -375,7 +381,7 @@ static void entry_delete(struct entry *e)
     memory_used -= sizeof *e;
 }
 
-/* The loop counts from when its turn began, which may be a while ago. */
+/* The loop counts from the beginning of its turn, which may be a while ago. */
 static void expired(evutil_socket_t fd, short what, void *arg)
 {
     struct entry *e = arg;
@@ -386,8 +392,8 @@ static void expired(evutil_socket_t fd, short what, void *arg)
         entry_delete(e);
 }
 
-/* NULL: there is none, or its time is over, and its timer's turn may not have
- * come yet. */
+/* Returns NULL if there is no entry, or if its time is over. In the second case
+ * its timer may not have run yet. */
 static struct entry *find(struct entry **table, const struct word *name)
 {
     struct entry *e;
@@ -398,7 +404,7 @@ static struct entry *find(struct entry **table, const struct word *name)
     return NULL;
 }
 
-/* The one of that name, which is made if there is none. */
+/* Returns the entry of that name, and makes it if there is none. */
 static struct entry *entry_of(struct entry **table, struct word *name)
 {
     struct entry *e = find(table, name);
@@ -444,7 +450,8 @@ static const char *run_ping(struct client *c)
     return c->listens > 0 ? say(c, "$0\r\n\r\n") : say(c, "+PONG\r\n");
 }
 
-/* When that is, of so many units from now, `least` or more; or the error. */
+/* Gives the time that lies the number `w` of units from now. Returns an error if
+ * the number is less than `least`. */
 static const char *read_time(const struct word *w, int unit, long long least,
                              long long *at)
 {
@@ -459,8 +466,8 @@ static const char *read_time(const struct word *w, int unit, long long least,
 
 static const char *run_set(struct client *c)
 {
-    size_t time = 0; /* where EX or PX is */
-    int exists = -1; /* 0 if it must not, 1 if it must */
+    size_t time = 0; /* the place of EX or PX */
+    int exists = -1; /* 0: must not exist, 1: must exist */
     long long at = 0;
     for (size_t i = 3; i < c->count; i++) {
         const struct word *option = c->words[i];
@@ -513,8 +520,8 @@ static const char *run_strlen(struct client *c)
     return say_number(c, ':', w ? (long long)w->len : 0);
 }
 
-/* What grows doubles its room. One who is being sent it has the length that it
- * had. */
+/* A value that grows doubles its room. A client to whom the value is being sent
+ * gets the old length. */
 static const char *run_append(struct client *c)
 {
     struct entry *e = entry_of(&keys, c->words[1]);
@@ -595,9 +602,10 @@ static const char *run_ttl(struct client *c)
     return say_number(c, ':', left > 0 ? (left + unit / 2) / unit : 0);
 }
 
-/* Adds keys to the words of a client, until so many were seen, or all: then the
- * next cursor, which it gives, is 0. A bucket counts as the tenth of a key. As
- * uthash doubles its buckets, what is in one to come is then in two to come. */
+/* Adds keys to the words of a client until `most` keys were seen, or all keys.
+ * Returns the next cursor, which is 0 after all keys. A bucket counts as a tenth
+ * of a key. When uthash doubles its buckets, the keys of a bucket that was not
+ * seen yet go to two buckets that were not seen yet. */
 static unsigned add_keys(struct client *c, const struct word *pattern,
                          unsigned cursor, long long most)
 {
@@ -687,7 +695,7 @@ static const char *run_subscribe(struct client *c)
     return NULL;
 }
 
-/* From all without a name, which are added to the request. */
+/* Without a name: from all, whose names are added to the request. */
 static const char *run_unsubscribe(struct client *c)
 {
     struct entry **table = &c->topics[c->command->n];
@@ -734,7 +742,7 @@ static const char *run_publish(struct client *c)
 
 /* --- commands about the server and the connection --- */
 
-/* Those that clients ask for; nothing can be changed. */
+/* The settings that clients ask for; no setting can be changed. */
 static const char *run_config_get(struct client *c)
 {
     char limit[NUMBER_MOST];
@@ -816,7 +824,8 @@ static const char *run_command(struct client *c);
 
 /* --- which command a request is --- */
 
-/* In order. They take memory; a subscriber may use them; others are below. */
+/* The flags of a command: it takes memory; a subscriber may use it; its
+ * subcommands are below. */
 enum { FILLS = 1, LISTENS = 2, GROUP = 4 };
 static const struct command commands[] = {
     {"append", run_append, 3, FILLS, 1, 1, 0},
@@ -876,7 +885,8 @@ static const char *run_command(struct client *c)
     return NULL;
 }
 
-/* In any case: | 32 makes a capital a small letter, and nothing else one. */
+/* Ignores case: | 32 turns a capital into a small letter, and nothing else into
+ * a letter. */
 static int by_name(const void *name, const void *element)
 {
     const unsigned char *a = name;
@@ -894,7 +904,7 @@ static const char *say_unknown(struct client *c)
         len += (size_t)snprintf(args + len, sizeof args - len, "'%.*s' ",
                                 (int)(128 - len), c->words[i]->bytes);
     if (is(c->words[0], "post") || is(c->words[0], "host:"))
-        asynchat_close(c->ch); /* a browser that was told to talk to us */
+        asynchat_close(c->ch); /* a browser that was tricked into calling us */
     return say_error(
         c, "ERR unknown command '%.128s', with args beginning with: %s",
         c->words[0]->bytes, args);
@@ -940,7 +950,8 @@ static const char *run(struct client *c)
     return c->stops ? goodbye(c) : NULL;
 }
 
-/* What is behind a \ in double quotes stands for a byte; its last byte. */
+/* Reads an escape, behind a \ in double quotes, as a byte. Returns its last
+ * character. */
 static char *read_escape(char *at, char *byte)
 {
     static const char names[] = "nrtba", bytes[] = "\n\r\t\b\a";
@@ -952,8 +963,9 @@ static char *read_escape(char *at, char *byte)
     return at + 2;
 }
 
-/* A word, bare, 'in single quotes' or "in double quotes": puts what it means in
- * its place, up to *to. Where it ends; NULL if its quotes are not balanced. */
+/* Reads a word: bare, 'in single quotes' or "in double quotes". Puts its meaning
+ * in its place, up to *to. Returns where the word ends, or NULL if its quotes are
+ * not balanced. */
 static char *read_word(char *at, char **to)
 {
     char quote = '\0';
@@ -987,8 +999,8 @@ static const char *got_line(struct client *c, const char *bytes, size_t len)
     return c->count > 0 ? run(c) : NULL;
 }
 
-/* "*2", and if an array is in progress "$3". An array of nothing is no request.
- * The line end behind a word Redis skips without a look as well. */
+/* Reads "*2", or "$3" if an array is in progress. An empty array is no request.
+ * Like Redis, this skips the line end behind a word without checking it. */
 static const char *got_number(struct client *c, const char *line, size_t len)
 {
     static char expected[] = "expected '$', got ' '";
@@ -1040,7 +1052,7 @@ static void connected(struct asynchat_channel *ch, void *arg)
     expect_line(c);
     asynchat_set_output_marks(ch, QUEUE_HIGH / 2, QUEUE_HIGH);
     asynchat_set_output_limit(ch, QUEUE_MOST);
-    asynchat_join(ch, ch); /* not heard while too much is queued */
+    asynchat_join(ch, ch); /* reading pauses while much is queued */
 }
 
 static void message(struct asynchat_channel *ch, const void *data, size_t len,
@@ -1072,8 +1084,8 @@ static void failed(struct asynchat_channel *ch, int error, void *arg)
                   c->expected > 0 ? "bulk count string" : "inline request");
 }
 
-/* A line that has begun is waited for, and the words of an array, which belong
- * together. */
+/* The server waits for the rest of a line that has begun, and for the words of
+ * an array, which belong together. */
 static void stopping(struct asynchat_channel *ch, void *arg)
 {
     struct client *c = arg;
@@ -1107,7 +1119,7 @@ static const struct asynchat_handler handler = {
     .handle_close = closed,
 };
 
-/* Keys have timers: the loop ends when nobody and nothing is left in it. */
+/* Deletes all keys, because their timers would keep the loop running. */
 static void stopped(void *arg)
 {
     (void)arg;

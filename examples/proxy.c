@@ -1,7 +1,8 @@
 /* A proxy, as in: proxy 127.0.0.1:8080 127.0.0.1:80
  *
- * What one side sends the other gets, no faster than it takes it. The end of a
- * side is passed on, and the way back stays open. SIGTERM ends it. SPDX-License-Identifier: BSD-3-Clause */
+ * Each side gets what the other side sends, no faster than it can take it. When
+ * one side ends, the proxy passes the end on, and the other direction stays
+ * open. SIGTERM ends the proxy. SPDX-License-Identifier: BSD-3-Clause */
 #include <signal.h>
 #include <stdio.h>
 
@@ -12,7 +13,7 @@
 static struct event_base *base;
 static const char *to;
 
-/* The arg of each channel is the one on the other side, until that is gone. */
+/* The arg of each channel is the channel on the other side, until that is gone. */
 static void forward(struct asynchat_channel *ch, const void *data, size_t len,
                     void *other)
 {
@@ -23,7 +24,8 @@ static void forward(struct asynchat_channel *ch, const void *data, size_t len,
 static void pass_end_on(struct asynchat_channel *ch, int cut_off, void *other)
 {
     asynchat_keep_open(ch);
-    if (asynchat_shutdown_write(other) || cut_off) /* never, with no messages */
+    /* without a terminator `cut_off` is always 0 */
+    if (asynchat_shutdown_write(other) || cut_off)
         asynchat_close(ch);
 }
 
@@ -45,7 +47,7 @@ static const struct asynchat_handler side = {
 
 static void accepted(struct asynchat_channel *ch, void *arg)
 {
-    struct asynchat_channel *other = arg; /* NULL: there is none yet */
+    struct asynchat_channel *other = arg; /* NULL: not there yet */
     if (asynchat_connect(base, to, 5000, &side, ch, &other) ||
         asynchat_join(ch, other))
         asynchat_close(ch);
@@ -63,7 +65,8 @@ int main(int argc, char **argv)
     if (base && argc == 3)
         error = asynchat_server_new(base, argv[1], &front, NULL, NULL, &server);
     if (!error)
-        error = asynchat_server_stop_on_signal(server, SIGTERM, 1000, NULL, NULL);
+        error =
+            asynchat_server_stop_on_signal(server, SIGTERM, 1000, NULL, NULL);
     if (error)
         return fprintf(stderr, "proxy FROM TO: %s\n", asynchat_strerror(error));
     event_base_dispatch(base); /* until all channels are gone */

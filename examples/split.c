@@ -1,14 +1,14 @@
 /* Splits standard input into messages, with no event loop: split TERMINATOR
  *
- * Each message is written as a line; in the terminator, \n, \r and \t stand for
- * what they do in C. SPDX-License-Identifier: BSD-3-Clause */
+ * Each message is written as a line. In the terminator, \n, \r and \t have the
+ * same meaning as in C. SPDX-License-Identifier: BSD-3-Clause */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <asynchat/framer.h>
 
-/* In place; returns the length that is left. */
+/* Replaces escapes in place, and returns the new length. */
 static size_t unescape(char *text)
 {
     static const char letters[] = "nrt\\", bytes[] = "\n\r\t\\";
@@ -22,7 +22,7 @@ static size_t unescape(char *text)
     return (size_t)(to - text);
 }
 
-/* Writes what the framer has to say. */
+/* Writes the messages that the framer finds. */
 static void copy(struct asynchat_framer *framer)
 {
     enum asynchat_framer_event event;

@@ -1,7 +1,7 @@
 /* A chat on several cores: workers ADDRESS, until SIGTERM.
  *
- * A channel is used in its own worker only: so each line from a client is posted
- * to every worker, which pushes it to the clients it has.
+ * A channel is used in its own worker only. So each line from a client is posted
+ * to every worker, and each worker pushes it to its own clients.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #define _POSIX_C_SOURCE 200809L
@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKERS = 4, CLIENTS = 1000 }; /* threads, and connections of each */
+enum { WORKERS = 4, CLIENTS = 1000 }; /* threads, and connections of a thread */
 static struct room {
     struct asynchat_channel *clients[CLIENTS];
     size_t count;
-} rooms[WORKERS]; /* each worker touches its own, and no other */
+} rooms[WORKERS]; /* each worker uses only its own room */
 static struct asynchat_workers *workers;
 
 static void enter(struct asynchat_channel *ch, void *arg)
@@ -60,7 +60,7 @@ static int start(struct event_base *base, unsigned i, void *address)
         .handle_close = leave};
     static const struct asynchat_server_options share = {
         sizeof share, .flags = ASYNCHAT_REUSE_PORT};
-    struct asynchat_server *s; /* which its worker frees */
+    struct asynchat_server *s; /* the worker frees it */
     return asynchat_server_new(base, address, &chat, &rooms[i], &share, &s);
 }
 int main(int argc, char **argv)
