@@ -17,9 +17,9 @@ const char *asynchat_strerror(int error)
     case ASYNCHAT_ETOOLONG:
         return "the message is too long";
     case ASYNCHAT_ETRUNCATED:
-        return "the file is shorter than was to be sent";
+        return "the file is shorter than the length to be sent";
     case ASYNCHAT_EFULL:
-        return "the peer is too far behind in taking output";
+        return "too much output is queued for the peer";
     case ASYNCHAT_EIDLE:
         return "the connection was idle for too long";
     case ASYNCHAT_ESTALLED:
