@@ -16,8 +16,8 @@ install(FILES
     ${PROJECT_BINARY_DIR}/asynchatConfigVersion.cmake
     DESTINATION ${package_dir} COMPONENT dev)
 
-# For pkg-config. The file is written during the installation, because `cmake --install --prefix` may name another prefix
-# than the build did. The two folders stay relative to the prefix, unless they were given as absolute paths.
+# For pkg-config. The file is written during the installation, because `cmake --install --prefix` may name another
+# prefix than the build did. The two folders stay relative to the prefix, unless they were given as absolute paths.
 set(libdir "\\\${prefix}")
 set(includedir "\\\${prefix}")
 cmake_path(APPEND libdir "${CMAKE_INSTALL_LIBDIR}")

@@ -12,8 +12,8 @@ static inline void __gcov_dump(void)
 }
 #endif
 
-/* Without what exit(3) does for the parent; but what the child ran is counted, for
- * the stage coverage. */
+/* Ends a child without the work that exit(3) does for the parent, but records
+ * the child's coverage. */
 static inline _Noreturn void child_exit(int status)
 {
     __gcov_dump();

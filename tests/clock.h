@@ -1,4 +1,4 @@
-/* A clock that stands still, for whoever has this in its program: timers of the
+/* A clock that stands still in each program that contains it: timers of the
  * loop are due when a test says so. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef CLOCK_H
 #define CLOCK_H

@@ -1,7 +1,8 @@
-/* One side of scripted conversations, whose other side is in CPython's asynchat:
- * prints what it heard. See tests/conformance/README.md.
+/* One side of scripted conversations, whose other side is CPython's asynchat.
+ * Prints what it received. See tests/conformance/README.md.
  *
- * usage: converse pieces|whole server < scripts            prints its port first
+ * usage: converse pieces|whole server < scripts            prints its port
+ * first
  *        converse pieces|whole client PORT < scripts
  *
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -16,20 +17,20 @@
 
 #include <asynchat.h>
 
-#define SECONDS 100 /* for all of it */
+#define SECONDS 100 /* for all conversations */
 
 /* A conversation is a script, run up to where it waits for a message. */
 struct conversation {
     int number;
-    char *rest;              /* of the script */
-    struct evbuffer *heard;  /* of the message in progress */
-    struct evbuffer *report; /* what is printed in the end */
+    char *rest;              /* the rest of the script */
+    struct evbuffer *heard;  /* bytes of the message in progress */
+    struct evbuffer *report; /* the text to be printed at the end */
     struct conversation *next;
 };
 
 static struct event_base *base;
 static struct asynchat_server *server;
-static struct conversation *conversations; /* still to be begun */
+static struct conversation *conversations; /* not begun yet */
 static const char *address;                /* to connect to; or NULL */
 
 static void check(bool failed, const char *what)
@@ -82,7 +83,7 @@ static void push(struct asynchat_channel *ch, const char *hex, size_t simple)
     free(bytes);
 }
 
-/* Until it waits for the next message. */
+/* Runs the script until it waits for the next message. */
 static void go_on(struct conversation *c, struct asynchat_channel *ch)
 {
     char *line;
@@ -112,7 +113,7 @@ static void collect(struct asynchat_channel *ch, const void *data, size_t len,
     check(evbuffer_add(c->heard, data, len), "out of memory");
 }
 
-/* And forgets it. */
+/* Reports what was received, and clears it. */
 static void report_heard(struct conversation *c, const char *what)
 {
     size_t len = evbuffer_get_length(c->heard);
@@ -131,7 +132,7 @@ static void found(struct asynchat_channel *ch, void *arg)
     go_on(c, ch);
 }
 
-/* With the terminator none it is what came until the end. */
+/* Without a terminator the message is everything up to the end. */
 static void message(struct asynchat_channel *ch, const void *data, size_t len,
                     void *arg)
 {
@@ -183,7 +184,7 @@ static const struct asynchat_handler handlers[] = {
      .handle_close = closed}};
 static const struct asynchat_handler *handler = &handlers[0];
 
-/* A server waits for it. */
+/* A server waits for the next connection instead. */
 static void begin_next(void)
 {
     struct asynchat_channel *ch;
@@ -199,7 +200,7 @@ static void begin_next(void)
 
 /* --- all of them --- */
 
-/* They are parts of the text, which is returned. */
+/* Reads the scripts. They are parts of the text that is returned. */
 static char *read_scripts(void)
 {
     struct conversation **last = &conversations;

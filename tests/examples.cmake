@@ -1,4 +1,4 @@
-# The examples, run as a user would. Those that talk to CPython's asynchat need a Python that has it.
+# The examples, run as by a user. Those that talk to CPython's asynchat need a Python that still has it.
 find_package(Python3 COMPONENTS Interpreter)
 if(TARGET echo_server AND Python3_Interpreter_FOUND)
     add_test(NAME examples COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/test_examples.py

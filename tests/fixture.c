@@ -114,7 +114,7 @@ static void record_data(struct asynchat_channel *ch, const void *data,
     struct fixture *f = arg;
     (void)ch;
     if (f->in_data && f->log_len > 0)
-        f->log_len--; /* joins: over the closing parenthesis */
+        f->log_len--; /* joins data: overwrites the ")" */
     else
         log_event(f, "data(");
     log_bytes(f, data, len);
@@ -433,9 +433,9 @@ static void open_bufferevent(struct fixture *f,
     f->peer = fds[1];
 }
 
-/* A process has an address of its own. A connection leaves its port taken for a
- * minute, and to look for a free one among those that thousands of tests leave
- * takes the system most of a millisecond, or fails. */
+/* Each process has an address of its own. A connection leaves its port in use
+ * for a minute. Thousands of tests leave so few free ports on one address that
+ * the system takes most of a millisecond to find one, or fails. */
 static struct sockaddr_in own_address(uint16_t port)
 {
     uint32_t process = (uint32_t)getpid() & 0x3fffff;
@@ -546,7 +546,7 @@ int fixture_setup_by(void **state, const char *method)
     return f->base ? 0 : -1;
 }
 
-/* A bufferevent with a deferred callback is freed after that. */
+/* A bufferevent with a deferred callback is freed after that callback. */
 void close_connection(struct fixture *f)
 {
     asynchat_channel_free(f->ch);

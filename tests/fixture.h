@@ -1,8 +1,8 @@
 /* One channel under test, over each kind of connection, and the far end of it.
  *
- * What the channel's callbacks say is recorded as one string, such as
- * "connect data(ab) found eof closed(EOF)"; runs of data are joined, since how
- * bytes are split between calls depends on the connection. A test may hook any
+ * The callbacks of the channel are recorded as one string, such as "connect
+ * data(ab) found eof closed(EOF)". Runs of data are joined, since it depends on
+ * the connection how bytes are split between calls. A test may hook any
  * callback. Teardown checks that no descriptor was left open.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -40,23 +40,23 @@ struct fixture {
 
     struct asynchat_channel *ch; /* NULL once it has closed */
     struct asynchat_server *server;
-    int status; /* of handle_close */
+    int status; /* the status given to handle_close */
 
-    int peer;                     /* the far end: a descriptor, */
-    struct asynchat_channel *far; /* or over a pair a channel */
-    unsigned char *got;           /* what it received */
+    int peer;                     /* the far end, a descriptor; */
+    struct asynchat_channel *far; /* over a pair, a channel */
+    unsigned char *got;           /* what the far end received */
     size_t got_len, got_room;
     bool got_eof;
 
     char log[1 << 20];
     size_t log_len;
     bool in_data;
-    size_t data_len; /* the last piece collected, */
-    size_t data_max; /* and the longest */
+    size_t data_len; /* of the last piece collected */
+    size_t data_max; /* of the longest piece */
 
     hook on_connect, on_data, on_found, on_message, on_eof, on_error, on_close,
         on_drained, on_dropped;
-    const void *data; /* for on_data and on_message: what came */
+    const void *data; /* for on_data and on_message: the bytes */
     int count;        /* a test's own */
     void *own;
 };
@@ -75,31 +75,32 @@ struct fixture {
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
-/* As fixture_setup(), in a loop that waits by "epoll", "poll" or "select",
- * whatever the environment asks of libevent. */
+/* Like fixture_setup(), but the loop waits by "epoll", "poll" or "select",
+ * whatever the environment tells libevent. */
 int fixture_setup_by(void **state, const char *method);
 
 /* The handlers that record: messages in pieces, or whole. */
 extern const struct asynchat_handler recorder, whole_recorder;
-/* The same, that go on after a message that was too long. */
+/* The same handlers, but with message_dropped: they go on after a message that
+ * was too long. */
 extern const struct asynchat_handler dropping_recorder, dropping_whole_recorder;
 
-/* Opens the connection, which then stands, and of which nothing is recorded. */
+/* Opens the connection and waits until it is up. None of this is recorded. */
 struct fixture *start(void **state);
 struct fixture *start_whole(void **state);
 
-/* Opens it with any handler, whatever comes of that. */
+/* Opens the connection with any handler, whatever happens then. */
 struct fixture *start_with(void **state,
                            const struct asynchat_handler *handler);
 
-/* Ends the connection and forgets what was recorded; another one may be opened.
+/* Ends the connection and clears the record; another connection may be opened.
  */
 void close_connection(struct fixture *f);
 
 /* Runs the loop until nothing happens any more. */
 void settle(struct fixture *f);
-/* Runs the loop until the channel has closed, at most 5 seconds; the far end
- * does not read. */
+/* Runs the loop until the channel has closed, for at most 5 seconds. The far
+ * end does not read. */
 void settle_closed(struct fixture *f);
 
 /* The far end sends; ends its output; goes away, with a reset on sockets. */
@@ -112,19 +113,19 @@ void feed_reset(struct fixture *f);
 void expect(struct fixture *f, const char *events);
 void expect_got(struct fixture *f, const char *text);
 
-/* Skips a test of what is heard of a peer that is not read from, over a socket in
- * a loop that does not tell edges. */
+/* Skips a test that needs news of a peer while nothing is read from it, if the
+ * channel is over a socket and the loop is not edge-triggered. */
 void need_edges(const struct fixture *f);
 
 /* The terminator "\r\n". */
 void set_crlf(struct fixture *f);
-/* Runs a row table, without the tests that the environment names, with * and
- * ?: an emulator may lack what these are about. */
+/* Runs a table of tests, except those that the environment names, with * and ?.
+ * An emulator may lack what these tests need. */
 #define RUN(tests)                                                             \
     (cmocka_set_skip_filter(getenv("LEAVE_OUT")),                              \
      cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL))
 
-/* So many bytes of a pattern, NUL-terminated, to be freed. */
+/* Returns `len` bytes of a pattern, NUL-terminated, to be freed. */
 char *big(size_t len);
 
 /* Two connected sockets, the first as the library wants it. */

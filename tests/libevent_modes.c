@@ -1,11 +1,12 @@
-/* What a test program may be asked to switch on in libevent before it begins:
+/* Modes of libevent that the environment can switch on before a test program
+ * begins:
  *
  *     ASYNCHAT_TEST_LIBEVENT=locks,debug
  *
- * debug: libevent watches how events are used, and ends the process where one is
- * set up anew while it is added, or used without having been set up. locks: the
- * event bases have locks, and it is watched how these are taken. With threads the
- * first is of use only behind the second.
+ * debug: libevent checks how events are used. It ends the process if an event
+ * is set up again while it is added, or used without having been set up. locks:
+ * the event bases have locks, and libevent checks how these are taken. In a
+ * program with threads, debug needs locks, and before it.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <stdio.h>
@@ -28,7 +29,8 @@ static void set_mode(const char *mode)
     }
 }
 
-/* Before main(), since libevent allows neither once there is an event. */
+/* Runs before main(), since libevent allows neither mode once there is an
+ * event. */
 __attribute__((constructor)) static void set_modes(void)
 {
     const char *asked = getenv("ASYNCHAT_TEST_LIBEVENT");

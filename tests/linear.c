@@ -1,6 +1,7 @@
-/* Work is linear in bytes, in lines, and in the bytes of terminators that are set,
- * for every chunking and for hostile input: four times the input takes four times
- * the basic blocks, counted exactly. SPDX-License-Identifier: BSD-3-Clause */
+/* The work is linear in bytes, in lines, and in the bytes of terminators that
+ * are set, however the input is cut, and for hostile input. Four times the
+ * input takes four times the basic blocks, which are counted exactly.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -91,7 +92,7 @@ static char *repeat(const char *pattern, size_t len)
     return data;
 }
 
-/* The blocks it takes to deliver `len` bytes of a stream. */
+/* Counts the blocks that are run to deliver `len` bytes of a stream. */
 static unsigned long long cost(const struct stream *s, size_t len)
 {
     struct event_base *base = event_base_new();
@@ -120,7 +121,8 @@ static unsigned long long cost(const struct stream *s, size_t len)
     return result;
 }
 
-/* With the same terminator set, or two in turns, whenever something is collected. */
+/* With the same terminator set, or two in turns, whenever something is
+ * collected. */
 static unsigned long long cost_with_sets(const struct stream *s, size_t len,
                                          const char *other)
 {
@@ -179,7 +181,7 @@ static void a_long_message_in_pieces(void **state)
     expect_linear(&(struct stream){&counter, boundary, "a", 7}, 1 << 15);
 }
 
-/* So many times the byte, and a b. */
+/* Returns a run of `len` equal bytes, followed by a "b". */
 static char *run_of(char byte, size_t len)
 {
     char *text = malloc(len + 2);
@@ -189,7 +191,7 @@ static char *run_of(char byte, size_t len)
     return text;
 }
 
-/* What is held back is not matched again, however long it is. */
+/* Bytes that are held back are not matched again, however many there are. */
 static void the_same_terminator_set_again_and_again_is_no_work(void **state)
 {
     char *short_one = run_of('a', 1000), *long_one = run_of('a', 100000);
@@ -209,8 +211,8 @@ static void the_same_terminator_set_again_and_again_is_no_work(void **state)
     free(long_one);
 }
 
-/* Others are matched again from what is held back on: each set costs no more than
- * the lengths of both. */
+/* A different terminator is matched again, beginning with the bytes held back:
+ * each set costs no more than the lengths of both terminators. */
 static void terminators_set_in_turns_cost_their_lengths(void **state)
 {
     char *a = run_of('a', 500), *c = run_of('a', 501);
@@ -228,8 +230,8 @@ static void terminators_set_in_turns_cost_their_lengths(void **state)
     free(c);
 }
 
-/* The search says where it can begin next: with AVX2, otherwise it only knows the
- * first byte. */
+/* The search finds where the terminator can begin next. It looks for two bytes
+ * only with AVX2; otherwise it knows only the first byte. */
 static void a_match_that_falls_back_again_and_again_is_given_up(void **state)
 {
     const struct stream falls = {&counter, boundary, "a", 20000};

@@ -1,5 +1,5 @@
-/* Replays conformance scripts over a real channel: prints what CPython's
- * asynchat would. The scripts and the output are described in
+/* Replays conformance scripts over a real channel. It must print the same as
+ * CPython's asynchat. The scripts and the output are described in
  * tests/conformance/README.md.
  *
  * usage: replay < scripts
@@ -27,7 +27,7 @@ struct script {
     struct event_base *base;
     struct asynchat_channel *ch;
     int peer;
-    int in_collect; /* the line begun is not ended yet */
+    int in_collect; /* the line is begun, but not ended */
     struct terminator *queue, **last;
 };
 

@@ -203,14 +203,14 @@ static void a_path_is_as_long_as_the_system_allows(void **state)
 
 /* --- names that others choose --- */
 
-/* What the system says of a socket that is bound to these bytes is an address
- * that is written on one line, and connects to the same. */
+/* Binds a socket to these bytes. The address that the system reports must be
+ * written on one line, and connect to the same socket. */
 static void bind_and_connect(struct fixture *f, const void *bytes, size_t len,
                              const char *expected)
 {
     struct {
         struct sockaddr_un un;
-        char nul; /* behind a path that fills its place, for valgrind */
+        char nul; /* a NUL behind the longest path, for valgrind */
     } at = {.un.sun_family = AF_UNIX};
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
     struct address found, again;
@@ -292,7 +292,7 @@ static const struct asynchat_handler far = {
                   void *))abort, /* nothing is sent here */
 };
 
-/* Both ends of a connection, each of which is the other's peer. */
+/* Each end of a connection is the other end's peer. */
 static void each_end_knows_both(struct fixture *f, const char *listening)
 {
     char server[ASYNCHAT_ADDRESS_SIZE], client[ASYNCHAT_ADDRESS_SIZE];

@@ -1,15 +1,17 @@
 /* CPython's Lib/test/test_asynchat.py, test by test and under the same names,
- * over TCP, with each of libevent's ways to wait, as CPython runs its own with
- * select and with poll.
+ * over TCP, with each way of libevent to wait; CPython, too, runs its tests
+ * with select and with poll.
  *
- * - echo_server: what comes before "QUIT\n" is sent back in pieces of 1, 2 or 3
- *   bytes, which is our out_buffer_size, and read so, by in_buffer_size; then
- *   it closes.
+ * - echo_server: the bytes before "QUIT\n" are sent back, and then it closes.
+ *   It reads and sends pieces of 1, 2 or 3 bytes, by in_buffer_size and
+ *   out_buffer_size.
  * - echo_client: found_terminator moves `buffer` to the end of `contents`.
- * - push of an int or a str is a TypeError there; here the wrong thing to push
- *   is NULL.
- * - blockingioerror: recv says EAGAIN, since somebody else has read the bytes.
- * - find_prefix_at_end: how much is held back is seen from what is delivered.
+ * - push of an int or a str is a TypeError in CPython. Here NULL is the wrong
+ *   thing to push.
+ * - blockingioerror: recv fails with EAGAIN, since something else has read the
+ *   bytes.
+ * - find_prefix_at_end: the bytes that are delivered show how many are held
+ *   back.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
@@ -231,7 +233,8 @@ static void simple_producer(void **state)
     assert_string_equal(c.contents, "\"hello world\"\"I'm not dead yet!\"");
 }
 
-/* Bytes themselves serve as a producer there: pushed without a copy. */
+/* In CPython, bytes can serve as a producer. Here they are pushed without a
+ * copy. */
 static void string_producer(void **state)
 {
     struct fixture *f = begin(state, 1);
@@ -288,7 +291,8 @@ static void steal(evutil_socket_t fd, short what, void *arg)
     *(bool *)arg = recv(fd, data, sizeof data, MSG_DONTWAIT) > 0;
 }
 
-/* An event of a higher priority reads first what the channel was told of. */
+/* An event of a higher priority first reads the bytes for which the channel was
+ * woken. */
 static void blockingioerror(void **state)
 {
     struct fixture *f = *state;

@@ -1,5 +1,5 @@
-/* Event bases of workers, where descriptors are few: each case is a process.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* Event bases of workers, when there are few descriptors. Each case is a
+ * process. SPDX-License-Identifier: BSD-3-Clause */
 #include "child.h"
 #include "fixture.h"
 
@@ -139,7 +139,8 @@ static void ended(int error)
     child_exit(ENDED);
 }
 
-/* What the process answers: an error of the system, made positive, or ENDED. */
+/* The result of the process: an error of the system as a positive number, or
+ * ENDED. */
 static int answer_of(pid_t child)
 {
     int status;
@@ -171,8 +172,8 @@ static int answer_with(int left, unsigned count, bool locks, bool precise)
 
 /* --- tests --- */
 
-/* A worker takes one for its posts besides those of its event base; from 2.2 on
- * libevent needs none for exact timers (epoll_pwait2). */
+/* A worker takes one descriptor for its posts, besides those of its event base.
+ * From 2.2 on libevent needs none for exact timers (epoll_pwait2). */
 static void expect_exact(bool locks, bool precise)
 {
     const char *modes = getenv("ASYNCHAT_TEST_LIBEVENT");
@@ -214,7 +215,8 @@ static void too_few_are_an_error_with_both(void **state)
     expect_exact(true, true);
 }
 
-/* As if the whole system had none left. False: there is no such filter here. */
+/* Makes eventfd(2) fail, as if the whole system had no descriptors left.
+ * Returns false if this system has no such filter. */
 static bool eventfds_fail(int error)
 {
     struct sock_filter steps[] = {

@@ -1,4 +1,4 @@
-/* Counts do not end at 4 GiB, also where a pointer has 32 bits. The bytes are one
+/* Counts do not end at 4 GiB, even if a pointer has 32 bits. The bytes are one
  * block, sent by reference again and again over a pair, so nothing is copied.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <setjmp.h>
@@ -23,15 +23,15 @@ struct world {
     char *block;
 
     uint64_t collected;        /* since the last message */
-    uint64_t message;          /* the length of the last one, */
-    unsigned found;            /* and how many there were */
-    uint64_t number;           /* that each is to have; 0: any */
-    uint64_t dropped;          /* as message_dropped was told, */
-    size_t transcribed;        /* and as the transcript was */
+    uint64_t message;          /* the length of the last message */
+    unsigned found;            /* how many messages there were */
+    uint64_t number;           /* the length each must have; 0: any */
+    uint64_t dropped;          /* the bytes message_dropped was told */
+    size_t transcribed;        /* the bytes the transcript was told */
     unsigned pushed, released; /* references */
-    unsigned errors;           /* how many, and which was the last; */
+    unsigned errors;           /* how many errors there were */
     int error;
-    int status; /* and what the channel closed with */
+    int status; /* the status that the channel closed with */
 };
 
 /* --- the channel under test --- */
@@ -151,7 +151,7 @@ static int free_world(void **state)
     return 0;
 }
 
-/* Whole pieces go over, and are delivered as they are. */
+/* Pieces are sent and delivered whole. */
 static struct world *connect_world(void **state,
                                    const struct asynchat_handler *handler)
 {
@@ -223,7 +223,7 @@ static void pieces_without_a_limit_have_none(void **state)
     assert_int_equal(w->status, ASYNCHAT_EOF);
 }
 
-/* What is set is what is asked for, and SIZE_MAX is no limit again. */
+/* The getter returns what was set, and SIZE_MAX is no limit again. */
 static void a_limit_may_be_taken_back(void **state)
 {
     struct world *w = connect_world(state, &pieces);
@@ -247,7 +247,7 @@ static void a_number_ends_where_it_should(void **state)
     assert_int_equal(w->collected, 2);
 }
 
-/* No more was sent than fits; the number knows what is left. */
+/* Only a part is sent; the number still to come is right. */
 static void a_number_of_2_to_the_40_counts_down(void **state)
 {
     struct world *w = connect_world(state, &pieces);
@@ -258,7 +258,7 @@ static void a_number_of_2_to_the_40_counts_down(void **state)
     assert_true(w->collected == GIB4 + 7);
 }
 
-/* A little less than 4 GiB is a limit as any other. */
+/* A little less than 4 GiB is a limit like any other. */
 static void a_limit_below_4_gib_holds_to_the_byte(void **state)
 {
     struct world *w = connect_world(state, &pieces);
@@ -285,7 +285,7 @@ static void transcribe(struct asynchat_channel *ch,
         w->transcribed = len;
 }
 
-/* The transcript's length is a size_t: SIZE_MAX is that, or more. */
+/* The transcript's length is a size_t: SIZE_MAX stands for that or more. */
 static void drop_one(struct world *w)
 {
     uint64_t len = GIB4 + 777;
@@ -319,8 +319,8 @@ static void a_whole_message_that_is_dropped_is_told_in_full(void **state)
 
 /* --- the queue --- */
 
-/* Bytes by reference take no memory: so more can be pushed than a size_t counts.
- * What cannot be counted is refused, and not lost. */
+/* Bytes by reference take no memory, so more can be pushed than a size_t
+ * counts. Bytes that cannot be counted are refused, and not lost. */
 static void a_queue_is_counted_or_refused(void **state)
 {
     struct world *w = connect_world(state, &pieces);

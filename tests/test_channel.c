@@ -65,7 +65,8 @@ static void do_everything(struct fixture *f)
     do_close(f);
 }
 
-/* Freed first, and then still used, as the callback is not over. */
+/* Frees the channel and still uses it, which is allowed until the callback
+ * returns. */
 static void do_free_and_the_rest(struct fixture *f)
 {
     struct asynchat_channel *ch = f->ch;
@@ -97,7 +98,7 @@ static int closes(const char *log)
     return count;
 }
 
-/* Acts once only: the same action again and again may have no end. */
+/* Acts only once, since the same action again and again might never end. */
 static hook action;
 
 static void act_once(struct fixture *f)
@@ -132,7 +133,7 @@ static void run_action(void **state, const struct asynchat_handler *handler,
     bool freed = what == do_free || what == do_free_and_the_rest;
     const char *closed = strstr(f->log, "closed(");
     assert_int_equal(closes(f->log), closed ? 1 : 0);
-    if (closed) /* and it was the last */
+    if (closed) /* and handle_close was the last */
         assert_null(strchr(closed, ' '));
     assert_true(closed || (freed && f->count > 0) || f->ch);
 }
@@ -223,7 +224,7 @@ static void a_message_in_progress_is_delivered_before(void **state)
     assert_true(f->got_len > 0);
 }
 
-/* Which is more than a read takes. */
+/* There is more than one read takes. */
 static void what_had_arrived_is_delivered_before(void **state)
 {
     struct fixture *f = start(state);
@@ -241,7 +242,7 @@ static void feed_a_line(struct fixture *f)
     feed_string(f, "new\r\n");
 }
 
-/* Or a peer that sends without end would keep it open. */
+/* Otherwise a peer that sends without end would keep the channel open. */
 static void what_comes_later_is_not(void **state)
 {
     struct fixture *f = start(state);
@@ -549,7 +550,7 @@ static void a_connecting_bufferevent_that_times_out_says_so(void **state)
     bufferevent_free(pair[1]);
 }
 
-/* As TLS has, whose errors are none of the system's: errno says no more than that
+/* As with TLS, whose errors are not errors of the system: errno only says that
  * somebody had to wait before. */
 static void an_error_without_errno_is_EIO(void **state)
 {
@@ -609,7 +610,7 @@ static void push_line(struct fixture *f)
     asynchat_push(f->ch, "line\r\n", 6);
 }
 
-/* In place of the channel there is, one over a filter over a socket. */
+/* Replaces the channel by a channel over a filter over a socket. */
 static struct fixture *start_over_filter(void **state)
 {
     struct fixture *f = start(state);

@@ -109,7 +109,7 @@ static void a_number_counts_down(void **state)
     assert_int_equal(left, 2);
     feed_string(f, "defgh");
     settle(f);
-    expect(f, "data(de) found data(fgh)"); /* 0 now: everything is collected */
+    expect(f, "data(de) found data(fgh)"); /* the number is 0 now */
     asynchat_get_terminator(f->ch, NULL, &left);
     assert_int_equal(left, 0);
 }
@@ -247,7 +247,7 @@ static void set_in_collect_of_bytes_held_back_the_rest_is_matched_anew(
     feed_string(f, "aa");
     settle(f);
     f->on_data = set_semicolon_once;
-    feed_string(f, "a;x"); /* gives one byte back, and holds the other */
+    feed_string(f, "a;x"); /* delivers one byte, and holds the other */
     settle(f);
     expect(f, "data(aaa) found data(x)");
 }
@@ -283,7 +283,7 @@ static void take_one_at_a_time(struct fixture *f)
     assert_int_equal(asynchat_set_in_buffer_size(f->ch, 1), 0);
 }
 
-/* Set before the terminator was passed, which is longer. */
+/* The size is set before the end of the terminator, which is longer. */
 static void a_size_may_be_smaller_than_the_terminator(void **state)
 {
     struct fixture *f = start(state);
@@ -307,7 +307,7 @@ static void take_two_at_a_time(struct fixture *f)
     f->on_data = discard_all;
 }
 
-/* What is left of a read is delivered in smaller pieces by then. */
+/* By then the rest of a read is delivered in smaller pieces. */
 static void discarding_drops_the_pieces_that_are_left(void **state)
 {
     struct fixture *f = start(state);
@@ -321,7 +321,8 @@ static void discarding_drops_the_pieces_that_are_left(void **state)
     expect(f, "data(gh)");
 }
 
-/* Set to what it is, the terminator holds back what it did: nothing is put back. */
+/* The same terminator is set again: it holds back the same bytes, and nothing
+ * is put back. */
 static void set_aaab_again(struct fixture *f)
 {
     const struct framer *framer = &f->ch->in.framer;
@@ -352,7 +353,7 @@ static void the_same_set_again_changes_nothing(void **state)
     }
 }
 
-/* Their counts begin anew. */
+/* The count of bytes begins anew. */
 static void the_same_number_set_again_counts_from_there(void **state)
 {
     struct fixture *f = start(state);
@@ -514,7 +515,7 @@ static void pause_reading(struct fixture *f)
     asynchat_pause_reading(f->ch);
 }
 
-/* The rest is still the system's. */
+/* The rest stays with the system. */
 static void in_buffer_size_bounds_every_read(void **state)
 {
     struct fixture *f = start(state);
@@ -542,7 +543,8 @@ static void in_buffer_size_bounds_bytes_held_back(void **state)
     assert_int_equal(f->data_max, 3);
 }
 
-/* Twice: what the first put back, the second must not put back again. */
+/* The terminator is set twice: the second time must not put back again what the
+ * first time put back. */
 static void set_f_once(struct fixture *f)
 {
     if (f->count++ == 0) {
@@ -565,7 +567,7 @@ static void set_between_two_pieces_held_back_the_rest_is_matched_anew(
     expect(f, "data(abcde) found data(ghix)");
 }
 
-/* Some of them came in the piece at hand, and some before it. */
+/* Some of the bytes came in this piece, and some before it. */
 static void set_among_bytes_held_back_over_pieces_none_is_lost(void **state)
 {
     struct fixture *f = start(state);
@@ -727,7 +729,8 @@ static void discard_in_found_drops_the_rest_of_the_read(void **state)
     expect(f, "data(three) found");
 }
 
-/* Also when it looks at the input again with nothing received. */
+/* This also holds when the channel looks at its input again without new
+ * bytes. */
 static void what_was_dropped_of_a_read_stays_so(void **state)
 {
     struct fixture *f = start(state);
@@ -797,7 +800,7 @@ static void set_semicolon_and_free(struct fixture *f)
     f->ch = NULL;
 }
 
-/* What was put back goes with the channel. */
+/* The bytes that were put back are freed with the channel. */
 static void a_channel_freed_with_bytes_put_back_leaves_none(void **state)
 {
     struct fixture *f = start(state);
@@ -868,7 +871,7 @@ static void a_message_comes_whole(void **state)
     expect(f, "message(three)");
 }
 
-/* A thousand of them may be idle. */
+/* A thousand channels may be idle. */
 static void between_messages_no_memory_is_kept(void **state)
 {
     struct fixture *f = start_whole(state);
@@ -1021,7 +1024,7 @@ static void a_message_over_the_limit_ends_the_channel(void **state)
     f->on_error = push_sorry;
     feed_string(f, "four\r\nfiver\r\nx\r\n");
     settle(f);
-    if (f->peer >= 0) /* what was sent after the limit must be gone first */
+    if (f->peer >= 0) /* the bytes behind the limit must be gone */
         feed_eof(f);
     settle_closed(f);
     expect(f, "message(four) error(ETOOLONG) closed(ETOOLONG)");

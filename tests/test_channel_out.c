@@ -41,7 +41,8 @@ static void push_long_between_short(struct fixture *f)
     free(data);
 }
 
-/* What is too long to be put aside is sent at once, as far as it goes. */
+/* A push that is too long to be put aside is sent at once, as far as the system
+ * takes it. */
 static void a_long_push_keeps_its_place(void **state)
 {
     struct fixture *f = start(state);
@@ -202,14 +203,14 @@ static void push_reference_releases_once_when_sent(void **state)
     assert_int_equal(released, 0);
     settle(f);
     expect_got(f, "reference");
-    if (f->far) /* the far end holds the same bytes until it is gone */
+    if (f->far) /* the far end shares the bytes until it is gone */
         asynchat_channel_free(f->far), f->far = NULL;
     settle(f);
     assert_int_equal(released, 1);
     assert_ptr_equal(released_data, text);
 }
 
-/* More of them than one write takes. */
+/* There are more references than one write takes. */
 static void many_references_arrive_in_order(void **state)
 {
     static const char text[] = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -500,8 +501,8 @@ static void messages_are_delivered_until_the_queue_is_sent(void **state)
     free(data);
 }
 
-/* An answer must not be lost because the peer is still sending: a socket that
- * is closed with input unread is reset. */
+/* An answer must not be lost because the peer is still sending: the system
+ * resets a socket that is closed with unread input. */
 static void input_unread_at_the_end_does_not_reset_the_answer(void **state)
 {
     struct fixture *f = start(state);
@@ -556,7 +557,7 @@ static void a_peer_that_sends_on_is_not_reset(void **state)
     settle(f);
     expect_got(f, "refused");
     assert_true(f->got_eof);
-    expect(f, ""); /* nothing was unread, and it waits all the same */
+    expect(f, ""); /* no input is unread, but it waits as well */
     feed_string(f, "more");
     settle(f);
     feed_string(f, "and more");
@@ -679,8 +680,8 @@ static void discard_takes_the_linger_time_back(void **state)
     free(data);
 }
 
-/* A Unix socket's peer may refuse to read and go on sending: the error of the
- * write is told, if not at once. */
+/* The peer of a Unix socket may refuse to read and go on sending: the error of
+ * the write is reported, though perhaps not at once. */
 static void a_peer_that_refuses_to_read_is_not_listened_to_for_ever(
     void **state)
 {
@@ -692,8 +693,8 @@ static void a_peer_that_refuses_to_read_is_not_listened_to_for_ever(
     expect(f, "error(EPIPE) closed(EPIPE)");
 }
 
-/* A bufferevent calls back when all it was given has gone, and that takes longer
- * here than the linger time. */
+/* A bufferevent calls back only when everything it was given has gone. Here
+ * that takes longer than the linger time. */
 static void a_peer_that_reads_slowly_is_waited_for(void **state)
 {
     struct fixture *f = start(state);
@@ -827,7 +828,7 @@ static void what_the_peer_had_sent_is_delivered_before_a_reset(void **state)
 {
     struct fixture *f = start(state);
     set_crlf(f);
-    f->on_found = try_to_answer; /* though nobody is there any more */
+    f->on_found = try_to_answer; /* although the peer is gone */
     asynchat_set_in_buffer_size(f->ch, 5);
     assert_int_equal(send(f->peer, "one\r\ntwo\r\nend\r\n", 15, MSG_NOSIGNAL),
                      15);

@@ -35,7 +35,7 @@ static void nothing_is_delivered_while_paused(void **state)
     expect(f, "data(one) found data(two) found");
 }
 
-/* The callback that pauses is the last, whatever has arrived behind it. */
+/* The callback that pauses is the last one, whatever has arrived after it. */
 static void pausing_in_found_terminator_holds_the_rest(void **state)
 {
     struct fixture *f = start(state);
@@ -102,7 +102,7 @@ static void pausing_in_a_number_counts_on(void **state)
     expect(f, "found data(f)");
 }
 
-/* Of five bytes that were held back, two are given back at a time. */
+/* Five bytes were held back. Two of them are delivered at a time. */
 static void pausing_while_bytes_are_given_back(void **state)
 {
     struct fixture *f = start(state);
@@ -159,8 +159,8 @@ static void pause_and_resume(struct fixture *f)
     resume_reading(f);
 }
 
-/* Three of the five are given back, and the others are the beginning of the
- * terminator once more. */
+/* Three of the five bytes are delivered. The other two are again the beginning
+ * of the terminator. */
 static void pausing_while_some_bytes_are_given_back(void **state)
 {
     struct fixture *f = start(state);
@@ -235,7 +235,7 @@ static void output_goes_on(void **state)
     expect(f, "");
 }
 
-/* No more is taken from the system than what had been read already. */
+/* Nothing more is read from the system. */
 static void a_sender_has_to_wait(void **state)
 {
     struct fixture *f = start(state);
@@ -284,7 +284,7 @@ static void the_end_is_told_when_no_whole_message_is_undelivered(void **state)
     expect(f, "eof closed(EOF)");
 }
 
-/* Its pieces were delivered. */
+/* The pieces of that message were delivered. */
 static void the_end_is_told_in_the_middle_of_a_message(void **state)
 {
     struct fixture *f = start(state);
@@ -357,7 +357,7 @@ static void keep_open(struct fixture *f)
     asynchat_keep_open(f->ch);
 }
 
-/* There is no input any more that could wait. */
+/* There is no input left that could wait. */
 static void the_output_outlives_a_paused_input(void **state)
 {
     struct fixture *f = start(state);
@@ -383,14 +383,14 @@ static void a_reset_is_told_at_once(void **state)
     feed_string(f, "one\r\ntwo\r\n");
     settle(f);
     expect(f, "data(one) found");
-    feed_string(f, "three\r\n"); /* and this stays in the system */
+    feed_string(f, "three\r\n"); /* this stays in the system */
     settle(f);
     feed_reset(f);
     settle(f);
     expect(f, "error(ECONNRESET) closed(ECONNRESET)");
 }
 
-/* A peer that goes away with output waiting for it fails the output. */
+/* If the peer goes away while output waits for it, the output fails. */
 static void a_reset_is_told_with_output_waiting(void **state)
 {
     struct fixture *f = start(state);
@@ -404,7 +404,7 @@ static void a_reset_is_told_with_output_waiting(void **state)
     free(data);
 }
 
-static int wakeups; /* descriptors for which the loop has woken up */
+static int wakeups; /* descriptors that were ready, over all wake-ups */
 
 int epoll_wait(int epoll, struct epoll_event *events, int most, int timeout)
 {
@@ -439,7 +439,7 @@ static void input_that_comes_meanwhile_wakes_nobody(void **state)
               "eof closed(EOF)");
 }
 
-/* Whether the input behind which the end comes was read already, or not. */
+/* The input before the end was either read already, or not. */
 static void a_reset_behind_the_end_is_told(void **state)
 {
     for (int i = 0; i < 2; i++) {
@@ -459,8 +459,8 @@ static void a_reset_behind_the_end_is_told(void **state)
     }
 }
 
-/* Input that stays where it is wakes nobody: each turn that the loop takes is
- * counted by an event of its own. */
+/* Input that stays where it is does not wake the loop. An event of its own
+ * counts each turn of the loop. */
 static void waiting_input_costs_nothing(void **state)
 {
     struct fixture *f = start(state);
@@ -512,8 +512,8 @@ static void discard_while_paused(void **state)
 
 /* --- the budget of messages --- */
 
-/* Another channel of the loop, whose far end is its own echo: how often it had a
- * turn is seen in what was recorded at the time. */
+/* Another channel of the loop. It notes how much the first channel had recorded
+ * each time it had a turn. */
 static void note_turn(struct asynchat_channel *ch, const void *data, size_t len,
                       void *arg)
 {
@@ -530,13 +530,13 @@ static int seen_by_then;
 
 static void note_neighbour(struct fixture *f)
 {
-    if (f->log_len < 10) /* the first: something comes for the neighbour now */
+    if (f->log_len < 10) /* the first message: now feed the neighbour */
         assert_int_equal(send(*(int *)f->own, "x", 1, 0), 1);
     if (seen_by_then < 0 && f->count > 0)
         seen_by_then = (int)(f->log_len);
 }
 
-/* 1000 messages lie in one read, and something comes for another channel. */
+/* One read has 1000 messages. Meanwhile something comes for another channel. */
 static void others_have_their_turn_after_so_many_messages(void **state)
 {
     struct fixture *f = start(state);
@@ -590,7 +590,7 @@ static void count_and_go_on(struct fixture *f)
     assert_int_equal(asynchat_set_terminator_length(f->ch, 2), 0);
 }
 
-/* The loop is left at the end of each wake-up in which there was a message. */
+/* The loop is left after each wake-up that had a message. */
 static void expect_two_in_each(struct fixture *f)
 {
     assert_int_equal(asynchat_set_message_budget(f->ch, 2), 0);
@@ -630,7 +630,7 @@ static void two_numbers_are_a_turn(void **state)
     expect_two_in_each(f);
 }
 
-/* Each of them comes in two pieces. */
+/* Each message comes in two pieces. */
 static void two_that_were_kept_are_a_turn(void **state)
 {
     struct fixture *f = start_whole(state);
@@ -657,7 +657,7 @@ static void count_and_set_one(struct fixture *f)
         assert_int_equal(asynchat_set_message_budget(f->ch, 1), 0);
 }
 
-/* One more, in the wake-up that it is set in. */
+/* One more message, in the wake-up in which the budget is set. */
 static void a_budget_holds_at_once(void **state)
 {
     struct fixture *f = start(state);
@@ -681,8 +681,8 @@ static void bad_budgets_are_refused(void **state)
     assert_true(asynchat_get_message_budget(f->ch) == UINT_MAX);
 }
 
-/* A turn ends with reading resumed, and a part of what it received kept; and
- * before the next one asynchat_close_between_messages() has more received. */
+/* When a turn ends, reading is resumed, and a part of the input is still kept.
+ * Before the next turn asynchat_close_between_messages() receives more. */
 static void pause_and_feed(struct fixture *f)
 {
     f->on_message = NULL;
@@ -710,7 +710,7 @@ static void what_is_received_comes_behind_what_was_kept(void **state)
               "closed(0)");
 }
 
-/* In a loop that does not tell edges. */
+/* A loop that is not edge-triggered. */
 static int setup_poll(void **state)
 {
     return fixture_setup_by(state, "poll");

@@ -1,4 +1,4 @@
-/* Marks, limits and joining: what a peer does not take.
+/* Marks, limits and joining, when a peer does not take its output.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
@@ -9,9 +9,9 @@
 
 #include <event2/event.h>
 
-#define MUCH (16u << 20) /* more than the system takes of it */
+#define MUCH (16u << 20) /* more bytes than the system takes */
 
-/* Both count their calls in `count`: pressure tens, drained ones. */
+/* Both callbacks count in `count`: pressure adds ten, drained adds one. */
 static void count_drained(struct fixture *f)
 {
     f->count++;
@@ -142,7 +142,7 @@ static void over_the_limit_the_channel_ends(void **state)
     struct fixture *f = start_pressed(state);
     assert_int_equal(asynchat_set_output_limit(f->ch, 1000), 0);
     assert_int_equal(asynchat_get_output_limit(f->ch), 1000);
-    push_much(f); /* one push may be longer */
+    push_much(f); /* a single push may be longer */
     assert_int_equal(asynchat_push(f->ch, "x", 1), ASYNCHAT_EFULL);
     assert_int_equal(asynchat_push_reference(f->ch, "x", 1, NULL, NULL),
                      ASYNCHAT_EFULL);
@@ -200,7 +200,7 @@ static const struct asynchat_handler echo = {
     .collect_incoming_data = push_back,
 };
 
-/* An echo whose peer only sends: its memory stays small. */
+/* An echo server whose peer only sends: its memory stays small. */
 static void a_channel_joined_with_itself_reads_no_more_than_it_can_answer(
     void **state)
 {
@@ -219,7 +219,7 @@ static void a_channel_joined_with_itself_reads_no_more_than_it_can_answer(
     }
     assert_int_equal(refused, 50);
     assert_true(most <= 2 * 65536);
-    settle(f); /* all of it goes on when the peer reads */
+    settle(f); /* everything goes on when the peer reads */
     assert_int_equal(f->got_len, sent);
     asynchat_channel_free(f->ch);
     f->ch = NULL;
@@ -234,7 +234,8 @@ static void answer_long(struct fixture *f)
     free(data);
 }
 
-/* One read has many requests; the first long answers stop the rest. */
+/* One read has many requests. The first long answers stop the other
+ * requests. */
 static void many_requests_in_one_read_are_not_all_answered_at_once(void **state)
 {
     struct fixture *f = start(state);
@@ -262,7 +263,7 @@ static const struct asynchat_handler other_handler = {
     .collect_incoming_data = collect_nothing,
 };
 
-/* Another channel of the loop, that counts what it receives. */
+/* Another channel of the loop, which counts the bytes that it receives. */
 static struct asynchat_channel *open_other(struct fixture *f, int *peer,
                                            size_t *received)
 {
@@ -303,7 +304,7 @@ static void pressure_on_one_pauses_the_other(void **state)
     turn(f);
     assert_int_equal(received, 9);
 
-    assert_int_equal(asynchat_join(other, f->ch), 0); /* under pressure still */
+    assert_int_equal(asynchat_join(other, f->ch), 0); /* still under pressure */
     turn(f);
     assert_int_equal(send(peer, "last", 4, 0), 4);
     turn(f);

@@ -14,7 +14,7 @@
 #include <event2/event.h>
 #include <event2/util.h>
 
-/* In place of libc's, for the library and for libevent. */
+/* This clock replaces that of libc, for the library and for libevent. */
 static uint64_t now = 1000000; /* milliseconds */
 
 int clock_gettime(clockid_t id, struct timespec *time)
@@ -128,7 +128,8 @@ static struct fixture *start_idle(void **state)
     return f;
 }
 
-/* The timer, which waits for the message then, is not too late for that. */
+/* The timer, which then waits for the message, is not too late for the idle
+ * time. */
 static void a_handler_is_told_again_in_a_message(void **state)
 {
     struct fixture *f = start_idle(state);
@@ -206,7 +207,7 @@ static void what_is_sent_is_no_reason_to_tell_again(void **state)
     expect_got(f, "PINGPING");
 }
 
-/* It takes its time, and sets the others that would run then. */
+/* It takes its time, and sets the other times, which would run then. */
 static void set_times_slowly(struct asynchat_channel *ch, void *arg)
 {
     static const struct asynchat_timeouts times = {
@@ -237,7 +238,7 @@ static void a_message_that_dribbles_ends_the_channel(void **state)
     struct fixture *f = start(state);
     set_crlf(f);
     set(f, (struct asynchat_timeouts){.message = 1000});
-    pass(f, 5000); /* none has begun */
+    pass(f, 5000); /* no message has begun */
     for (int i = 0; i < 10; i++) {
         feed_string(f, "x");
         turn(f);
@@ -260,7 +261,7 @@ static void each_message_has_its_own_time(void **state)
         feed_string(f, "b\r\nc\r\n");
         turn(f);
         expect(f, "data(ab) found data(c) found");
-        feed_string(f, "d"); /* begins in the wake-up that ends another */
+        feed_string(f, "d"); /* begins in the wake-up in which another ends */
         turn(f);
         pass(f, 900);
         feed_string(f, "\r\n");
@@ -352,7 +353,7 @@ static void a_message_below_the_least_rate_ends_the_channel(void **state)
     char block[500] = {0};
     set_crlf(f);
     set(f, (struct asynchat_timeouts){.min_rate = 500, .rate_time = 2000});
-    pass(f, 50000); /* no message */
+    pass(f, 50000); /* there is no message */
     feed(f, block, 1);
     turn(f);
     for (int i = 0; i < 4; i++) {
@@ -415,7 +416,7 @@ static void a_peer_that_takes_something_has_its_time_again(void **state)
     free(data);
 }
 
-/* The system sends it, and nothing of it is queued here. */
+/* The system sends the file, and no byte of it is queued here. */
 static void a_peer_that_takes_nothing_of_a_file_ends_the_channel(void **state)
 {
     struct fixture *f = start(state);
@@ -440,7 +441,7 @@ static void set_slow(struct fixture *f)
     assert_int_equal(asynchat_push(f->ch, "12345", 5), 0);
 }
 
-/* The peer reads, and is not to blame. */
+/* The peer reads, so it is not to blame. */
 static void while_a_rate_keeps_the_output_nobody_stalls(void **state)
 {
     struct fixture *f = start(state);
@@ -470,7 +471,7 @@ static void while_a_rate_keeps_the_output_nobody_lingers(void **state)
     expect(f, "closed(0)");
 }
 
-/* What the system can have of the channel's. */
+/* Fills the system's buffers for the channel. */
 static void fill(struct fixture *f)
 {
     static const char data[65536];
@@ -493,7 +494,7 @@ static void when_a_rate_allows_it_the_time_begins(void **state)
     expect(f, "error(ESTALLED) closed(ESTALLED)");
 }
 
-/* But who takes nothing when it is allowed does. */
+/* A peer that takes nothing although the rate allows it does stall. */
 static void without_a_rate_the_time_begins(void **state)
 {
     static const struct asynchat_rates none = {.size = sizeof none};
@@ -523,7 +524,7 @@ static void resume(evutil_socket_t fd, short what, void *arg)
     asynchat_resume_reading(f->ch);
 }
 
-/* The channel's timer is over in the same pass of the loop, and comes next. */
+/* The channel's timer is due in the same pass of the loop, and runs next. */
 static void a_pause_that_ends_with_the_timer_has_not_run(void **state)
 {
     static const struct timeval before = {.tv_usec = 500000};
@@ -600,7 +601,7 @@ static void a_message_has_no_more_time_for_pauses(void **state)
     expect(f, "error(ESLOW) closed(ESLOW)");
 }
 
-/* And does not end before it begins. */
+/* The time does not end before it begins. */
 static void a_channel_that_connects_has_its_time_when_it_is_up(void **state)
 {
     struct fixture *f = *state;
@@ -758,7 +759,7 @@ static void a_shorter_time_is_set(void **state)
     expect(f, "error(EIDLE) closed(EIDLE)");
 }
 
-/* The timer is set for the longer one until then. */
+/* Until then the timer is set for the longer time. */
 static void a_shorter_time_may_begin_later(void **state)
 {
     struct fixture *f = start(state);
@@ -773,7 +774,8 @@ static void a_shorter_time_may_begin_later(void **state)
     expect(f, "error(ESLOW) closed(ESLOW)");
 }
 
-/* One timer for a channel, set again only when it has run out. */
+/* There is one timer for a channel. It is set again only when it has run
+ * out. */
 static void messages_set_no_timer(void **state)
 {
     struct fixture *f = start(state);
@@ -787,7 +789,7 @@ static void messages_set_no_timer(void **state)
         turn(f);
     }
     forget(f);
-    pass(f, 500); /* when the first timer runs out, and looks on from there */
+    pass(f, 500); /* the first timer runs out, and is set again */
     expect(f, "");
     pass(f, 499);
     expect(f, "");

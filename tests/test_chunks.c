@@ -1,5 +1,5 @@
-/* How a stream is cut never matters: whole, cut at every place, byte by byte and
- * at random it gives the same events, for every framing, size and limit.
+/* It never matters how a stream is cut. Whole, cut at every place, byte by byte
+ * and at random, it gives the same events, for every framing, size and limit.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
@@ -10,14 +10,14 @@
 #define STREAM_MOST 256
 #define RANDOM_CUTS 3 /* for each framing, and each way */
 
-/* A byte string; or else a number, of which 0 is none. */
+/* A byte string, or else a number, where 0 is no terminator. */
 struct terminator {
     const char *bytes;
     unsigned number;
 };
 
-/* Terminators that follow each other, the first after the last, and what a
- * stream is delivered as. */
+/* The terminators of a stream in turn, beginning again after the last one, and
+ * the events that the stream gives. */
 struct framing {
     struct terminator terminators[6];
     unsigned count;
@@ -75,11 +75,11 @@ static const struct framing framings[] = {
 };
 #define FRAMINGS (sizeof framings / sizeof framings[0])
 
-/* What may make a difference, and must not. */
+/* The settings that must not make a difference. */
 struct way {
     const struct asynchat_handler *handler;
     size_t in_buffer_size, message_limit;
-    bool chained; /* what is cut arrives at once, as pieces of one evbuffer */
+    bool chained; /* all pieces arrive at once, in one evbuffer */
 };
 
 /* A piece begins at each byte that is marked. */
@@ -91,7 +91,7 @@ static const struct cuts uncut;
 
 /* --- one stream --- */
 
-static const struct framing *framing; /* the one that is played */
+static const struct framing *framing; /* the framing that is played */
 
 static void set_next(struct fixture *f)
 {
@@ -118,7 +118,7 @@ static void open_way(void **state, const struct way *way)
     asynchat_set_message_limit(f->ch, way->message_limit);
 }
 
-/* To a channel that has closed there is nothing to send. */
+/* Nothing is sent to a channel that has closed. */
 static void feed_piece(struct fixture *f, const char *piece, size_t len,
                        bool chained)
 {
@@ -133,7 +133,7 @@ static void feed_piece(struct fixture *f, const char *piece, size_t len,
                      0);
 }
 
-/* Leaves what happened in f->log. */
+/* Leaves the events in f->log. */
 static void play(void **state, const struct way *way, const struct cuts *cuts)
 {
     struct fixture *f = *state;
@@ -198,7 +198,7 @@ static void play_all_cuts(void **state, const struct way *way,
     }
 }
 
-/* Over a pair as well in pieces of one evbuffer. */
+/* Over a pair, also in pieces of one evbuffer. */
 static void play_every_way(void **state, struct way way, const char *events)
 {
     static const size_t sizes[] = {65536, 3, 1};
@@ -222,7 +222,7 @@ static void in_pieces(void **state)
                        framing->events);
 }
 
-/* When uncut, a message is too long for that limit. */
+/* Whether the uncut stream has a message that is longer than this limit. */
 static bool is_over(void **state, size_t limit)
 {
     struct way way = {&whole_recorder, 65536, limit, false};
@@ -230,7 +230,7 @@ static bool is_over(void **state, size_t limit)
     return strstr(((struct fixture *)*state)->log, "error(ETOOLONG)") != NULL;
 }
 
-/* As it is when uncut. */
+/* Every cut must give the same events as the uncut stream. */
 static void whole_with_limit(void **state, size_t limit)
 {
     struct fixture *f = *state;
@@ -242,7 +242,7 @@ static void whole_with_limit(void **state, size_t limit)
     free(events);
 }
 
-/* With the least limit that no message is over, and one less. */
+/* With the smallest limit that no message exceeds, and with one byte less. */
 static void whole(void **state)
 {
     for (framing = framings; framing < framings + FRAMINGS; framing++) {

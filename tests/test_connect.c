@@ -54,7 +54,7 @@ static void begin(struct fixture *f, const char *address, unsigned timeout)
     expect(f, ""); /* no call runs a callback */
 }
 
-/* The far end of the connection that was begun. */
+/* Accepts the connection that was begun, as the far end. */
 static void answer(struct fixture *f)
 {
     int fd = accept(f->peer, NULL, NULL);
@@ -74,7 +74,7 @@ static void expect_failure(struct fixture *f, int error)
     expect(f, events);
 }
 
-/* A listening socket that answers no more: its backlog is full. */
+/* A listening socket that no longer answers, since its backlog is full. */
 static int full(struct fixture *f, int family)
 {
     struct address at;
@@ -232,7 +232,7 @@ static void push_greeting(evutil_socket_t fd, short what, void *arg)
     assert_int_equal(asynchat_push(f->ch, "hello", 5), 0);
 }
 
-/* The wake-up that the push asks for is due when reading begins. */
+/* The push asks for a wake-up, which is due when reading begins. */
 static void pushed_to_in_the_pass_it_comes_up_in_it_receives(void **state)
 {
     struct fixture *f = listen_on(state, "127.0.0.1:0");
@@ -342,7 +342,7 @@ static void what_connect_says_at_once_is_told_from_the_loop(void **state)
     struct fixture *f = *state;
     begin(f, "unix:/tmp/asynchat-nobody", 0);
     expect_failure(f, -ENOENT);
-    begin(f, "224.0.0.1:80", 0); /* a group, and no host */
+    begin(f, "224.0.0.1:80", 0); /* a multicast group, not a host */
     expect_failure(f, -ENETUNREACH);
     bind_peer(f, unix_address());
     begin(f, unix_address(), 50);
@@ -404,7 +404,7 @@ static void a_connection_not_up_in_time_is_told_once(void **state)
     event_base_loop(f->base, EVLOOP_NONBLOCK);
     expect(f, "");
     settle_closed(f);
-    wait_milliseconds(f, 300); /* libevent itself would tell it again */
+    wait_milliseconds(f, 300); /* libevent itself would report it again */
     expect(f, "error(ETIMEDOUT) closed(ETIMEDOUT)");
     close(fd);
 }

@@ -27,7 +27,8 @@ static void pass(struct fixture *f, long milliseconds)
     turn(f);
 }
 
-/* Its time is over after so long, and not before; and it is told once. */
+/* The channel is given up after this time, not before, and it is reported
+ * once. */
 static void expect_given_up_after(struct fixture *f, long milliseconds)
 {
     pass(f, milliseconds - 1);
@@ -41,7 +42,7 @@ static void expect_given_up_after(struct fixture *f, long milliseconds)
 
 /* --- connections that do not come up --- */
 
-/* A bufferevent that nobody connects. */
+/* A bufferevent that is never connected. */
 static struct bufferevent *begin_bufferevent(struct fixture *f)
 {
     struct bufferevent *bev =
@@ -53,8 +54,8 @@ static struct bufferevent *begin_bufferevent(struct fixture *f)
     return bev;
 }
 
-/* A listening socket that answers no more: its backlog is full. It is the peer,
- * and what is answered fills it. */
+/* A listening socket that no longer answers, since its backlog is full. It is
+ * the peer; the connections that it still answers fill the backlog. */
 static int listen_full(struct fixture *f, char *address)
 {
     struct address at;
@@ -173,7 +174,7 @@ static void a_pause_does_not_stop_it(void **state)
     expect_given_up_after(f, 60000);
 }
 
-/* They stand still until it is up. */
+/* These times stand still until the connection is up. */
 static void shorter_times_of_the_peer_s_do_not_end_it(void **state)
 {
     static const struct asynchat_timeouts times = {
@@ -240,7 +241,7 @@ static void one_attempt_after_the_other_leaves_nothing(void **state)
 
 /* --- when it is up --- */
 
-/* No timer is left, either. */
+/* There is no timer left either. */
 static void up_it_has_no_time_any_more(void **state)
 {
     struct fixture *f = *state;

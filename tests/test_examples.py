@@ -248,7 +248,7 @@ def it_ends_while_clients_are_connected():
 # --- workers ---
 
 def received(peer, length):
-    """So many bytes, or all until the end."""
+    """Receives `length` bytes, or everything up to the end."""
     got = b""
     while len(got) < length:
         part = peer.recv(length - len(got))
@@ -259,7 +259,7 @@ def received(peer, length):
 
 
 def there(peer, name):
-    """Waits until it is in the room: then it hears itself."""
+    """Waits until the client is in the room: then it gets its own line."""
     peer.sendall(name + b"\n")
     text = b""
     while name + b"\n" not in text:

@@ -34,7 +34,7 @@
             return __LINE__ % 251 + 1;                                         \
     while (0)
 
-/* One that hangs is ended. */
+/* Runs the function in a child. A child that hangs is ended. */
 static pid_t run_child(int (*function)(void *arg), void *arg)
 {
     pid_t child = fork();
@@ -111,7 +111,7 @@ static void turn(struct event_base *base)
 
 /* --- several processes with one socket --- */
 
-static int ready[2]; /* where the children say that they serve */
+static int ready[2]; /* a pipe where children say that they serve */
 
 /* Serves the inherited socket in an event base of its own, until SIGTERM. */
 static int serve(void *arg)
@@ -129,7 +129,8 @@ static int serve(void *arg)
     return 0;
 }
 
-/* Some connections in the order they were made, and others the other way. */
+/* Some connections are used in the order in which they were made, and others in
+ * the opposite order. */
 static void serve_by_children(int listening, int port)
 {
     static int fds[CONNECTIONS];
@@ -200,7 +201,7 @@ struct inherited {
     uint64_t id;
     bool reinit; /* the child calls event_reinit() */
     pid_t process;
-    int ran, strange; /* posts, in all and those of another process */
+    int ran, strange; /* posts: all, and those of another process */
 };
 
 static struct inherited *it;
@@ -257,7 +258,7 @@ static int post(void)
     return asynchat_post(it->id, ran, myself());
 }
 
-/* The connection there was, a new one, and posts. */
+/* Checks the old connection, a new one, and posts. */
 static void expect_unharmed(void)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
@@ -341,7 +342,7 @@ static void a_server_that_is_freed_first_is_no_harm(void **state)
     end();
 }
 
-/* The last of several processes may be the one to remove it. */
+/* The last of several processes may remove the path. */
 static int remove_path(void *arg)
 {
     struct stat there;
@@ -429,7 +430,7 @@ static void a_channel_that_ends_in_a_child_leaves_the_others(void **state)
     end();
 }
 
-/* The child has an event counter of its own even then. */
+/* The child has an event counter of its own even in this case. */
 static void a_child_without_free_descriptors_has_its_posts(void **state)
 {
     struct rlimit before, less;
@@ -469,7 +470,7 @@ static void fork_inside(struct asynchat_channel *ch, void *arg)
         alarm(20);
 }
 
-/* Returns in the child as well, which goes on with the loop. */
+/* Returns in the child as well, and the child goes on with the loop. */
 static void a_posted_function_that_forks_runs_the_rest_in_the_parent(
     void **state)
 {
@@ -490,8 +491,8 @@ static void a_posted_function_that_forks_runs_the_rest_in_the_parent(
 
 /* --- other threads --- */
 
-/* The malloc of sanitizers has locks that it does not care for at fork(2), and
- * ThreadSanitizer ends a child that begins a thread. */
+/* The malloc of sanitizers has locks that it does not handle at fork(2), and
+ * ThreadSanitizer ends a child that starts a thread. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED true
 #elif defined(__has_feature)
@@ -531,7 +532,7 @@ static void *hammer_posts(void *arg)
     return NULL;
 }
 
-/* Loops come and go, and with them boxes. */
+/* Loops come and go, and their mailboxes with them. */
 static void *hammer_loops(void *arg)
 {
     (void)arg;
@@ -551,7 +552,7 @@ static void *hammer_loops(void *arg)
     return NULL;
 }
 
-/* Uses all that has a lock. */
+/* Uses everything that has a lock. */
 static int use_all(void *arg)
 {
     const struct asynchat_handler *handlers[2] = {&echo, &echo};
@@ -576,8 +577,8 @@ static void locks_of_other_threads_do_not_hang_a_child(void **state)
     pthread_t threads[3];
     const char *modes = getenv("ASYNCHAT_TEST_LIBEVENT");
     (void)state;
-    /* In its debug mode libevent has one lock over all events, which a child may
-     * find taken (tests/libevent_modes.c). */
+    /* In its debug mode libevent has one lock for all events, which may be
+     * locked in the child (tests/libevent_modes.c). */
     if (SANITIZED || (modes && strstr(modes, "debug")))
         skip();
     begin();
@@ -605,7 +606,7 @@ static void locks_of_other_threads_do_not_hang_a_child(void **state)
 
 static struct asynchat_workers *workers;
 static uint64_t of_a_worker; /* a channel's id */
-static int gates[2];         /* what a worker waits at */
+static int gates[2];         /* a pipe at which a worker waits */
 
 static void visit(struct event_base *base, unsigned index, void *arg)
 {
@@ -677,7 +678,7 @@ static int linger(void *arg)
     return read(*(int *)arg, &byte, 1) == 0 ? 0 : 1;
 }
 
-/* Or its peer would not hear of its end as long as the child is there. */
+/* Otherwise the peer would not see its end as long as the child exists. */
 static void a_child_does_not_keep_a_connection_on_its_way_to_a_worker(
     void **state)
 {

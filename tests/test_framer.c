@@ -1,5 +1,5 @@
-/* The framer: the same events for every cut, and those of a model that looks at
- * the whole stream. It links no libevent.
+/* The framer gives the same events for every cut, and the same events as a
+ * model that sees the whole stream. This program does not link libevent.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,8 +24,8 @@ struct run {
     char said[4096];
     size_t len;
     bool in_data;
-    bool leaves;   /* the turn ends behind each event */
-    uint8_t *rest; /* of a span, behind such an end */
+    bool leaves;   /* the turn ends after each event */
+    uint8_t *rest; /* the rest of a span after such an end */
     size_t left;
 };
 
@@ -37,7 +37,7 @@ static void say(struct run *r, const char *text, size_t len)
     r->said[r->len] = '\0';
 }
 
-/* Bytes that come together or apart are one word: "ab". */
+/* Bytes are recorded as one word, such as "ab", together or apart. */
 static void say_data(struct run *r, const uint8_t *data, size_t len)
 {
     assert_true(len > 0);
@@ -68,7 +68,8 @@ static void finish(struct run *r)
     free(r->rest);
 }
 
-/* "5" is a number, "" is none, and all else a string. */
+/* Sets a terminator: "5" is a number, "" is none, and any other text is a
+ * string. */
 static void set(struct run *r, const char *terminator)
 {
     struct framer_cursor *c = r->c.at ? &r->c : NULL;
@@ -82,7 +83,7 @@ static void set(struct run *r, const char *terminator)
                      0);
 }
 
-/* The rest of the span is elsewhere in the next turn. */
+/* In the next turn the rest of the span is elsewhere in memory. */
 static void leave(struct run *r)
 {
     size_t left = (size_t)(r->c.end - r->c.at);
@@ -120,7 +121,7 @@ static void say_event(struct run *r, enum framer_event event)
     }
 }
 
-/* Until there is nothing more to say; false: a message was too long. */
+/* Records all events. Returns false if a message was too long. */
 static bool say_all(struct run *r)
 {
     enum framer_event event = FRAMER_MORE;
@@ -135,7 +136,8 @@ static bool say_all(struct run *r)
     return event == FRAMER_MORE;
 }
 
-/* In memory of its own, so that a sanitizer sees each read beyond it. */
+/* Feeds from memory of its own, so that a sanitizer sees each read beyond
+ * it. */
 static bool feed(struct run *r, const char *bytes, size_t len)
 {
     uint8_t *copy = malloc(len + 1);
@@ -193,7 +195,7 @@ static void say_over(struct run *r)
     say_word(r, r->f.cut_off ? "cut-off" : "over");
 }
 
-/* Cut in two at `cut`; or into single bytes. */
+/* Feeds the stream cut in two at `cut`, or in single bytes. */
 static void converse(const struct conversation *k, size_t cut, bool bytes,
                      bool leaves)
 {
@@ -441,7 +443,7 @@ static void the_length_is_told_with_the_end(void **state)
     finish(&r);
 }
 
-/* On 32 bits as well. */
+/* This also holds on 32 bits. */
 static void no_limit_is_none_beyond_4_gib(void **state)
 {
     enum { SPAN = 1 << 20 };
@@ -474,13 +476,13 @@ static unsigned any(unsigned n)
     return (unsigned)(seed >> 33) % n;
 }
 
-/* What the model knows: the stream, how far it was handed out, and since where
- * the terminator in force holds. */
+/* The model knows the stream, how far it was handed out, and from where on the
+ * current terminator is in force. */
 struct model {
     char stream[256];
     size_t len, fed, at, since;
     const char *terminator;
-    uint64_t number; /* what is left of it, if the terminator is one */
+    uint64_t number; /* bytes to come, if the terminator is a number */
 };
 
 static const char *const terminators[] = {
@@ -501,7 +503,7 @@ static bool is_string(const struct model *m)
            (*m->terminator < '0' || *m->terminator > '9');
 }
 
-/* Where the terminator stands first; `len` if it does not. */
+/* Returns the first place of the terminator, or `len` if there is none. */
 static size_t first(const struct model *m, size_t len)
 {
     size_t n = strlen(m->terminator);
@@ -536,7 +538,7 @@ static void check_end(struct run *r, struct model *m)
     }
 }
 
-/* Bytes are held back only as far as they could begin the terminator. */
+/* Bytes are held back only if they could be the beginning of the terminator. */
 static void check_held(const struct run *r, const struct model *m)
 {
     size_t longest = 0;
@@ -551,7 +553,7 @@ static void check_held(const struct run *r, const struct model *m)
     assert_int_equal(r->f.match.held, longest);
 }
 
-/* A callback may do anything, also end the turn. */
+/* A callback may do anything, even end the turn. */
 static void meddle(struct run *r, struct model *m, enum framer_event event)
 {
     bool reached = event == FRAMER_LAST && !is_string(m);
@@ -605,7 +607,7 @@ static void run_stream(uint64_t which)
     finish(&r);
 }
 
-/* The number of a stream that fails is the last that was said. */
+/* If a stream fails, its number is the last one that was printed. */
 static void random_streams_are_split_as_the_model_does(void **state)
 {
     const char *wanted = getenv("STREAM");

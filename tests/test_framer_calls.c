@@ -1,4 +1,4 @@
-/* The framer as programs have it: linked from libasynchat-framer.a, and libc.
+/* The framer as programs use it: linked from libasynchat-framer.a and libc.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 
 #include <asynchat/framer.h>
 
-/* Everything that the framer has to say, as "data(ab) end". */
+/* Returns all events of the framer, such as "data(ab) end". */
 static const char *say(struct asynchat_framer *f)
 {
     static char said[256];

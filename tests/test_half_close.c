@@ -27,7 +27,7 @@ static void the_output_ends_and_the_input_goes_on(void **state)
     assert_int_equal(asynchat_push(f->ch, "x", 1), ASYNCHAT_ECLOSED);
     settle(f);
     expect_got(f, "last");
-    if (f->peer >= 0) /* the fixture's channel would close as well */
+    if (f->peer >= 0) /* otherwise the fixture's channel would close */
         assert_true(f->got_eof);
     feed_string(f, "one\r\ntwo\r\nthr");
     settle(f);

@@ -1,7 +1,7 @@
-/* Code of the program's that runs inside a call of its own: callbacks of
- * evbuffers, `release`, the transcript. Whatever it does, the channel's memory
- * outlives the call, no callback of the handler runs in it, and what is queued
- * is in order and counted.
+/* Code of the program that runs inside the program's own call to the library:
+ * callbacks of evbuffers, `release`, the transcript. Whatever this code does,
+ * the channel's memory outlives the call, no callback of the handler runs
+ * during the call, and the queue is in order and counted.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
@@ -22,16 +22,16 @@ static const char *const deeds[DEEDS] = {"frees", "closes", "discards",
                                          "pushes"};
 
 static enum deed deed;
-static unsigned done;   /* so often it ran */
-static unsigned before; /* so many times it does nothing */
-static size_t queued;   /* after it discarded */
+static unsigned done;   /* how often the code ran */
+static unsigned before; /* how often it does nothing first */
+static size_t queued;   /* bytes queued after it discarded */
 
 static struct evbuffer *output_of(struct fixture *f)
 {
     return bufferevent_get_output(asynchat_get_bufferevent(f->ch));
 }
 
-/* What a bufferevent was given is still sent. */
+/* Bytes that a bufferevent was given are still sent. */
 static size_t given(struct fixture *f)
 {
     bool lent = f->over == OVER_PAIR || f->over == OVER_BUFFEREVENT;
@@ -56,7 +56,7 @@ static void act(struct fixture *f)
         break;
     default:
         if (asynchat_push(f->ch, " behind", 7) != 0)
-            done = 0; /* it was told to close */
+            done = 0; /* the channel was told to close */
     }
 }
 
@@ -93,7 +93,7 @@ static void act_on_sent(struct asynchat_channel *ch,
                         size_t len, void *arg)
 {
     struct fixture *f = arg;
-    char *copy = malloc(len + 1); /* all of it can be read */
+    char *copy = malloc(len + 1); /* every byte can be read */
     (void)ch;
     if (data)
         memcpy(copy, data, len);
@@ -122,7 +122,7 @@ static int wait_then_done(struct asynchat_channel *ch, struct evbuffer *out,
     return (*asked)++ == 0 ? ASYNCHAT_LATER : ASYNCHAT_DONE;
 }
 
-/* A producer that waits, so that what is pushed stays in the queue. */
+/* Pushes a producer that waits, so that later pushes stay in the queue. */
 static void push_waiting(struct fixture *f)
 {
     static const struct asynchat_producer_ops ops = {.size = sizeof ops,
@@ -233,7 +233,7 @@ static void push_evbuffer_with_a_transcript(struct fixture *f)
     push_buffer(f, false);
 }
 
-/* In several pieces, so that there is more to tell. */
+/* Pushes several pieces, so that there are several reports. */
 static void push_pieces_with_a_transcript(struct fixture *f)
 {
     struct evbuffer *buffer = buffer_of("he");
@@ -351,7 +351,7 @@ static int give_hello(struct asynchat_channel *ch, struct evbuffer *out,
     return evbuffer_add(out, "hello", 5) < 0 ? -ENOMEM : ASYNCHAT_DONE;
 }
 
-/* The first of two parts is released between them. */
+/* The first of two parts is released before the second is asked. */
 static void ask_a_producer_whose_part_is_released(struct fixture *f)
 {
     static const struct asynchat_producer_ops ops = {
@@ -363,7 +363,7 @@ static void ask_a_producer_whose_part_is_released(struct fixture *f)
         asynchat_push_producer(f->ch, asynchat_producer_concat(parts, 2)), 0);
 }
 
-/* More than one write, in pieces of which one is cut. */
+/* Gives more than one write, in pieces of which one is cut. */
 static void give_a_part_to_a_watched_output(struct fixture *f)
 {
     assert_int_equal(asynchat_set_out_buffer_size(f->ch, 4), 0);
@@ -379,9 +379,9 @@ static void give_a_part_to_a_watched_output(struct fixture *f)
 struct site {
     const char *name;
     void (*call)(struct fixture *f);
-    const char *sent; /* what goes before what the code pushes, */
-    const char *kept; /* and when it discards */
-    bool closes;      /* after all */
+    const char *sent; /* sent before the bytes that the code pushes */
+    const char *kept; /* sent when the code discards */
+    bool closes;      /* the channel closes at the end */
     bool from_loop;
 };
 
@@ -423,14 +423,15 @@ static const struct site sites[] = {
     LOOP_SITE(ask_a_producer_whose_part_is_released, "hello all", ""),
     LOOP_SITE(give_a_part_to_a_watched_output, "hello", NULL),
 };
-#define TIMES 3 /* or at the second call of it, or the third */
+#define TIMES 3 /* the deed is done at the first, second or third run */
 #define SITES (sizeof sites / sizeof sites[0])
 
-/* What has come of it, when the loop has run. `called`: it ran in the call. */
+/* Checks the result after the loop has run. `called`: the code ran in the
+ * call. */
 static void check(struct fixture *f, const struct site *site, bool called)
 {
     const char *kept = called || site->from_loop ? site->kept : NULL;
-    bool closes = site->closes && deed != DISCARD; /* which takes it back */
+    bool closes = site->closes && deed != DISCARD; /* which cancels the close */
     char sent[64];
     snprintf(sent, sizeof sent, "%s behind", site->sent ? site->sent : "");
     bool closed = strstr(f->log, "closed(0)") != NULL;
@@ -453,7 +454,7 @@ static void run_site(struct fixture *f, const struct site *site)
         asynchat_resume_producer(f->ch);
     settle(f);
     if (done <= before)
-        return; /* it does not run so often over this kind of connection */
+        return; /* it runs less often over this kind of connection */
     check(f, site, called);
     if (f->ch)
         assert_int_equal(asynchat_get_queued(f->ch), 0);
@@ -500,7 +501,7 @@ static void name_row(struct row *row)
 
 /* --- others --- */
 
-static int pushed; /* with that answer */
+static int pushed; /* the result of the push */
 
 static void push_again(const void *data, size_t len, void *arg)
 {

@@ -47,7 +47,7 @@ static void what_is_in_is_found_and_nothing_else(void **state)
     assert_ptr_equal(asynchat__ids_find(&ids, UINT64_MAX), &last);
 }
 
-/* Beside an array that says who is in. */
+/* Compared with an array that knows the members. */
 static void any_order_of_coming_and_going_is_remembered(void **state)
 {
     static uint64_t numbers[MANY];
@@ -92,8 +92,8 @@ static void a_walk_meets_each_once(void **state)
         assert_int_equal(met[i], 1);
 }
 
-/* As of a server with many connections that stay, and others that come and go
- * behind them: no long runs. */
+/* As in a server where many connections stay, and others come and go after
+ * them: there are no long runs in the table. */
 static void numbers_that_follow_each_other_are_scattered(void **state)
 {
     static uint64_t stay[4096];

@@ -11,8 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Runs `test`, which answers whether all was well, in a child to which two
- * sockets were passed. `process` is what LISTEN_PID says, or NULL for its id. */
+/* Runs `test` in a child to which two sockets were passed. `test` returns
+ * whether all was well. `process` is the text in LISTEN_PID, or NULL for the
+ * child's id. */
 static void expect_passed(const char *process, const char *count,
                           bool (*test)(void))
 {
@@ -40,7 +41,8 @@ static void expect_passed(const char *process, const char *count,
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* What the call answers: *first is 3 then, or as it was. */
+/* Whether the call returns this. *first must be 3 then, or unchanged on
+ * failure. */
 static bool answers(int expected)
 {
     int first = -7;

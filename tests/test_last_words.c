@@ -1,5 +1,5 @@
-/* What may still be sent when a channel ends by an error: what handle_error pushes, or
- * nothing. Time passes only when a test says so.
+/* The output that is still sent when a channel ends by an error: the bytes that
+ * handle_error pushes, or nothing. Time passes only when a test says so.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "clock.h"
 #include "fixture.h"
@@ -11,9 +11,9 @@
 
 #include <event2/event.h>
 
-#define MUCH (16u << 20) /* more than there is room for on the way */
+#define MUCH (16u << 20) /* more bytes than fit into all buffers */
 
-static bool no_memory; /* for a message */
+static bool no_memory; /* there is no memory for a message */
 
 void *aligned_alloc(size_t alignment, size_t size)
 {
@@ -206,8 +206,8 @@ static const struct row {
     void (*happens)(struct fixture *f);
     int error;
     bool sent;
-    bool tcp;        /* nowhere else */
-    const char *got; /* of what was queued, if it is to be known */
+    bool tcp;        /* this runs over TCP only */
+    const char *got; /* the queued bytes that arrive, if known */
 } rows[] = {
 #define ROW(happens, error, sent, ...)                                         \
     {                                                                          \
@@ -252,7 +252,7 @@ static void try_row(void **state, const struct row *row)
     row->happens(f);
     settle(f);
     if (f->ch && f->peer >= 0)
-        feed_eof(f); /* a peer that was still sending is waited for */
+        feed_eof(f); /* the channel waits for a peer that was sending */
     settle(f);
     if (!is_as_expected(f, row))
         fail_msg("%s: %s; status %d, the push answered %d, got %zu bytes",
@@ -261,7 +261,7 @@ static void try_row(void **state, const struct row *row)
     close_connection(f);
 }
 
-/* Not under valgrind, which has an allocator of its own. */
+/* Not under valgrind, which uses an allocator of its own. */
 static bool memory_can_fail(void)
 {
     no_memory = true;

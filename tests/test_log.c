@@ -12,10 +12,10 @@
 /* --- what was logged --- */
 
 static char lines[4096];
-static char latest[256]; /* as it was */
+static char latest[256]; /* the latest line, unchanged */
 static int calls;
 
-/* Digits are left out: ports are any. */
+/* Digits are left out, since ports vary. */
 static void record(enum asynchat_log_level level, const char *text, void *arg)
 {
     size_t at = strlen(lines);
@@ -124,7 +124,7 @@ static void what_has_no_address_is_a_channel(void **state)
     assert_int_equal(strncmp(lines, "debug channel: closes", 21), 0);
 }
 
-/* A Unix client names its socket as it likes. */
+/* A Unix client may give its socket any name. */
 static void a_peer_s_name_makes_no_line_of_its_own(void **state)
 {
     struct fixture *f = serve(state, unix_address());

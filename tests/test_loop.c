@@ -1,5 +1,5 @@
-/* Event bases that are freed before their channels, and what comes at the same
- * address. SPDX-License-Identifier: BSD-3-Clause */
+/* Event bases that are freed before their channels, and new event bases at the
+ * same address. SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@
 
 static struct block {
     size_t size, unused;
-} * kept[KEPT]; /* the last one is the newest */
+} * kept[KEPT]; /* the newest is the last */
 static size_t kept_count;
 
 static void *block_new(size_t size)
@@ -88,7 +88,7 @@ static void ignore(struct asynchat_channel *ch, void *arg)
 static const struct asynchat_handler ignorer = {.size = sizeof ignorer,
                                                 .found_terminator = ignore};
 
-/* What is left behind. */
+/* The objects that are left behind. */
 static struct {
     struct event_base *base; /* all have the same address */
     struct asynchat_channel *channels[16];
@@ -97,7 +97,8 @@ static struct {
     int peers[128], peers_count; /* of all channels */
 } left;
 
-/* No program may, but here it is known that an event base is there again. */
+/* No program may free these, but here it is known that there is an event base
+ * at that address again. */
 static int clean_up(void **state)
 {
     struct event_base *base = event_base_new();
@@ -153,7 +154,7 @@ static struct event_base *next_base(struct event_base *base)
     return next;
 }
 
-/* A new channel is posted to, and with it the loop ends. */
+/* Posts to a new channel. The loop ends with this channel. */
 static void expect_new_loop_works(struct event_base *base)
 {
     struct asynchat_channel *ch = make_channel(base);
@@ -203,7 +204,8 @@ static void the_next_at_its_address_has_a_loop_of_its_own(void **state)
     event_base_free(base);
 }
 
-/* When the next begins, and as if the channel had gone in order. */
+/* It is called when the next loop begins, as if the channel had ended in
+ * order. */
 static void what_had_not_run_is_called_without_the_channel(void **state)
 {
     struct event_base *base = event_base_new();
@@ -292,7 +294,7 @@ static void ask_its_id(struct asynchat_channel *ch)
     assert_int_not_equal(asynchat_get_id(ch), 0);
 }
 
-/* In whatever state the channel is that tells it. */
+/* Whatever the state of the channel that shows that the loop is there. */
 static void a_loop_that_is_there_is_shared(void **state)
 {
     static void (*const bring[])(struct asynchat_channel * ch) = {
@@ -339,7 +341,7 @@ static void check_stopped(void *arg)
 static const struct asynchat_handler checker = {.size = sizeof checker,
                                                 .handle_close = check_shared};
 
-/* The timer of the server is not pending in the middle of that. */
+/* The server's timer is not pending in the middle of stopping. */
 static void also_while_a_server_stops(void **state)
 {
     struct event_base *base = event_base_new();

@@ -15,7 +15,7 @@
 
 #include "match_step.h"
 
-static struct needles recent; /* of all tests */
+static struct needles recent; /* shared by all tests */
 
 static int forget_recent(void **state)
 {
@@ -27,7 +27,7 @@ static int forget_recent(void **state)
 /* --- pieces that end where reading on is a fault --- */
 
 static uint8_t *guard; /* the first byte that must not be read */
-static size_t guarded; /* bytes that may be, before it */
+static size_t guarded; /* how many bytes before it may be read */
 
 static int make_guard(void **state)
 {
@@ -51,7 +51,7 @@ static const uint8_t *at_guard(const void *data, size_t len)
 /* --- what a stream under one terminator is delivered as --- */
 
 struct record {
-    char *text; /* "<data>" is written as is, each end of a message as '|' */
+    char *text; /* data as it is, and '|' for each end of a message */
     size_t len;
 };
 
@@ -91,7 +91,7 @@ static void feed_guarded(struct match *m, struct record *r, const char *piece,
 struct vector {
     const char *terminator;
     const char *stream;
-    const char *expected; /* '|' where found; what is held back is not in it */
+    const char *expected; /* '|' for each end; without bytes held back */
 };
 
 static const struct vector vectors[] = {
@@ -202,8 +202,8 @@ static void random_letters(char *out, size_t len, int letters)
 
 #define STREAM 1500
 
-/* In pieces of at most `longest` bytes, the stream gives what the plain
- * definition says. */
+/* In pieces of at most `longest` bytes, the stream gives the same result as the
+ * plain definition. */
 static void check_stream(const char *terminator, size_t n, const char *stream,
                          size_t len, size_t longest)
 {
@@ -239,7 +239,7 @@ static void random_streams_match_the_plain_definition(void **state)
     }
 }
 
-/* Terminators that never stop falling back, and are found in the end. */
+/* Terminators that fall back again and again, and are found in the end. */
 static void runs_match_the_plain_definition(void **state)
 {
     char terminator[90], stream[STREAM];
@@ -257,9 +257,9 @@ static void runs_match_the_plain_definition(void **state)
     }
 }
 
-/* A match that fell back again and again is given up for a place where only the
- * two bytes stand that the search looks for. It was held back from a piece
- * before. */
+/* A match that fell back again and again, and was held back from an earlier
+ * piece, is given up. The search then stops at a place that has only the two
+ * bytes it looks for. */
 static void after_a_doubt_all_of_it_is_matched(void **state)
 {
     char terminator[65], stream[300];

@@ -1,6 +1,5 @@
-/* Messages over the limit: the channel ends, or they are dropped; and the same
- * of it, however the bytes came.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* Messages over the limit: the channel ends, or they are dropped. The result is
+ * the same however the bytes came. SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
 #include <stdio.h>
@@ -17,8 +16,9 @@ static struct fixture *start_limited(void **state,
     return f;
 }
 
-/* Feeds the bytes in two pieces, cut at each place in turn, and then one by one.
- * Each time the same is to be said; `end` is fed behind them, to begin anew. */
+/* Feeds the bytes in two pieces, cut at each place in turn, and then one by
+ * one. The events must be the same each time. `end` is fed afterwards, to begin
+ * anew. */
 static void feed_every_way(struct fixture *f, const char *text,
                            const char *events)
 {
@@ -52,7 +52,7 @@ static void pieces_are_dropped(void **state)
                    "found");
 }
 
-/* What looked like the terminator is dropped as well, or is kept. */
+/* Bytes that looked like the terminator are dropped as well, or kept. */
 static void bytes_given_back_count(void **state)
 {
     struct fixture *f = start_limited(state, &dropping_recorder, 4);
@@ -93,7 +93,7 @@ static void without_the_callback_the_channel_ends(void **state)
     struct fixture *f = start_limited(state, &recorder, 3);
     feed_string(f, "abc\r\nabcd\r\nx\r\n");
     settle(f);
-    if (f->ch) /* waits for the peer, not over a pair */
+    if (f->ch) /* it waits for the peer, except over a pair */
         feed_eof(f);
     settle(f);
     expect(f, "data(abc) found data(abc) error(ETOOLONG) closed(ETOOLONG)");
@@ -124,7 +124,8 @@ static void a_message_that_ends_with_the_input_is_told(void **state)
     expect(f, "data(abc) dropped(,4) eof closed(EOF)");
 }
 
-/* The bytes behind the limit were not looked at under the terminator before. */
+/* Under the previous terminator the bytes beyond the limit were not
+ * searched. */
 static void semicolon(struct fixture *f)
 {
     assert_int_equal(asynchat_set_terminator(f->ch, ";", 1), 0);
@@ -139,7 +140,7 @@ static void a_terminator_set_at_the_limit_holds_behind_it(void **state)
     expect(f, "data(abc) dropped(,4) data(x\\r\\n) found");
 }
 
-/* What was delivered under the terminator before is of the same message. */
+/* Bytes delivered under the previous terminator belong to the same message. */
 static void a_message_counts_on_under_a_new_terminator(void **state)
 {
     struct fixture *f = start_limited(state, &dropping_recorder, 5);

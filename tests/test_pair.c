@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The fixture's channel over a pair is the first, and f->far the second. */
+/* Over a pair, the fixture's channel is the first, and f->far is the second. */
 
 static void push(struct asynchat_channel *ch, const char *text)
 {
@@ -189,7 +189,7 @@ static void leave(struct asynchat_channel *ch, enum way way)
         asynchat_abort(ch);
 }
 
-/* f->count is the way. */
+/* f->count chooses how it leaves. */
 static void far_leaves(struct fixture *f)
 {
     if (f->far)
@@ -267,8 +267,8 @@ static void the_other_hears_an_end_in_one_s_own_callback(void **state)
     }
 }
 
-/* While it is paused, an orderly end waits for what is undelivered, and a reset
- * does not. */
+/* While the channel is paused, an orderly end waits for undelivered input; a
+ * reset does not. */
 static void the_other_hears_each_end_after_its_bytes(void **state)
 {
     for (int way = 0; way < WAYS; way++) {
@@ -289,7 +289,7 @@ static void the_other_hears_each_end_after_its_bytes(void **state)
     }
 }
 
-/* What only waits for its turn is delivered before. */
+/* Input that only waits for its turn is delivered first. */
 static void a_budget_loses_nothing_to_a_reset(void **state)
 {
     struct fixture *f = start(state);
@@ -437,8 +437,8 @@ static void release_may_free_the_other(void **state)
     assert_null(f->ch);
 }
 
-/* The reference of the far end's is released when the input that it is in is
- * dropped. */
+/* A reference that the far end pushed is released when the input that contains
+ * it is dropped. */
 static void push_more(const void *data, size_t len, void *arg)
 {
     struct fixture *f = arg;

@@ -17,7 +17,7 @@
 
 /* --- what posted functions say --- */
 
-static char ran[4096]; /* a word for each that was called */
+static char ran[4096]; /* a word for each function that was called */
 
 static void say(const char *word)
 {
@@ -31,7 +31,7 @@ static void expect_ran(const char *words)
     ran[0] = '\0';
 }
 
-/* Its own word, and whether the channel is there. */
+/* Records a word of its own, and whether the channel is there. */
 static void tell(struct asynchat_channel *ch, void *arg)
 {
     say(arg);
@@ -69,7 +69,7 @@ static void ignore(struct asynchat_channel *ch, void *arg)
 static const struct asynchat_handler ignorer = {.size = sizeof ignorer,
                                                 .found_terminator = ignore};
 
-/* A channel in the loop besides that of the fixture. */
+/* A channel in the loop besides the fixture's channel. */
 static struct asynchat_channel *another(struct fixture *f, int *far)
 {
     struct asynchat_channel *ch;
@@ -113,7 +113,8 @@ static void no_two_channels_have_the_same(void **state)
     }
 }
 
-/* Also when the loop has gone in between; the next one has its box. */
+/* This also holds if the loop has gone in between, and the next loop has its
+ * mailbox. */
 static void an_id_is_not_given_again_in_another_loop(void **state)
 {
     uint64_t before = 0;
@@ -284,8 +285,8 @@ static void from_close(struct fixture *f)
     post_from(f, "close");
 }
 
-/* What is posted from handle_close runs with NULL, and over all but TCP, where
- * there is a server, when the loop's last channel goes. */
+/* A function posted from handle_close runs with NULL. It runs when the loop's
+ * last channel goes, except over TCP, where there is a server. */
 static void posts_come_from_inside_every_callback(void **state)
 {
     struct fixture *f = *state;
@@ -321,8 +322,8 @@ static void released(const void *data, size_t len, void *arg)
     post(*(uint64_t *)arg, "released");
 }
 
-/* Freed with what is queued: the release callback runs inside, and what it posts
- * finds the channel gone. */
+/* A channel is freed with queued bytes. The release callback runs inside the
+ * call, and the function that it posts finds the channel gone. */
 static void posts_come_from_a_release_callback(void **state)
 {
     struct fixture *f = start(state);
@@ -347,7 +348,7 @@ static void post_again(struct asynchat_channel *ch, void *arg)
                          0);
 }
 
-/* Or it would keep everybody else waiting. */
+/* Otherwise it would keep everything else waiting. */
 static void what_a_function_posts_waits_for_the_next_pass(void **state)
 {
     struct fixture *f = start(state);
@@ -442,7 +443,7 @@ static void on_close_post_to_itself(struct fixture *f)
     post(asynchat_get_id(f->ch), "late");
 }
 
-/* By event_base_dispatch(), without a channel or a server left. */
+/* event_base_dispatch() returns when no channel and no server is left. */
 static void the_loop_ends_with_its_last_channel(void **state)
 {
     struct fixture *f = start(state);
@@ -474,7 +475,7 @@ static void *post_close_both(void *arg)
     return (void *)(intptr_t)asynchat_post((uint64_t)f->count, close_both, f);
 }
 
-/* Two ends in memory wait for nothing that libevent knows of. */
+/* The two ends of a pair in memory wait for nothing that libevent knows. */
 static void the_loop_waits_for_posts_from_others(void **state)
 {
     struct fixture *f = start(state);
@@ -499,7 +500,7 @@ static void without_ids_the_loop_ends_as_before(void **state)
 
 /* --- wake-ups --- */
 
-/* What all event counters of the process have been told since they were read. */
+/* Sums up the event counters of the process. */
 static unsigned count_signals(void)
 {
     DIR *folder = opendir("/proc/self/fdinfo");
@@ -535,7 +536,7 @@ static void a_batch_is_signalled_once(void **state)
     assert_int_equal(count_signals(), 1);
 }
 
-/* That has descriptors up to FD_SETSIZE, which is less. */
+/* select has fewer descriptors, up to FD_SETSIZE. */
 static bool waits_by_select(void)
 {
     struct event_base *base = event_base_new();
@@ -544,8 +545,8 @@ static bool waits_by_select(void)
     return select;
 }
 
-/* One more than there are boxes: each has an event base, which takes some
- * descriptors. */
+/* One loop more than there are mailboxes. Each has an event base, which takes
+ * some descriptors. */
 static void there_are_not_more_loops_than_boxes(void **state)
 {
     static struct fixture loops[MAILBOXES + 1];
@@ -587,17 +588,18 @@ struct party {
     pthread_barrier_t *ready, *done;
     uint64_t ids[CHANNELS];
     int errors, received;
-    int next[THREADS]; /* the next that each of the others sends to each */
+    int next[THREADS]; /* the next number expected from each of the others */
     int freed;
 };
 
-/* From whom to whom, and the how many-th. */
+/* The sender, the receiver, and a number. */
 struct letter {
     struct party *to;
     int from, channel, number;
 };
 
-/* In order, and each in the thread of the channel, which alone writes here. */
+/* Letters arrive in order, each in the channel's own thread. Only that thread
+ * writes here. */
 static void receive(struct asynchat_channel *ch, void *arg)
 {
     struct letter *letter = arg;
@@ -620,7 +622,7 @@ static int send_letter(struct party *to, int from, int channel, int number)
     return error;
 }
 
-/* Every one of the others, every channel of theirs. */
+/* Posts to every channel of all other parties. */
 static void broadcast(struct party *p, int number)
 {
     int me = (int)(p - p->all);
@@ -657,7 +659,7 @@ static void *party_run(void *arg)
     pthread_barrier_wait(p->done);
     for (int i = 0; i < 2 * CHANNELS; i++)
         asynchat_channel_free(pairs[i / 2][i % 2]);
-    event_base_loop(base, EVLOOP_NONBLOCK); /* bufferevents are freed late */
+    event_base_loop(base, EVLOOP_NONBLOCK); /* frees bufferevents */
     event_base_free(base);
     return NULL;
 }
@@ -689,8 +691,8 @@ static void a_broadcast_reaches_the_channels_of_all_others(void **state)
     assert_int_equal(count_descriptors(), descriptors);
 }
 
-/* A loop in which channels come and go, and threads that post to what they have
- * last seen there, until it is gone. */
+/* A loop in which channels come and go, and threads that post to the channel
+ * that they last saw there, until the loop is gone. */
 struct race {
     pthread_mutex_t lock;
     /* Under the lock: */
@@ -720,8 +722,8 @@ static void arrive(struct asynchat_channel *ch, void *arg)
         asynchat_channel_free(ch);
 }
 
-/* Whom to post to; 0 while there is nobody, or so much is on its way that more
- * would only make the loop late. */
+/* The id to post to. 0 while there is no channel, or while the loop has
+ * enough posts to do. */
 static uint64_t chase_whom(struct race *race)
 {
     pthread_mutex_lock(&race->lock);
@@ -755,8 +757,8 @@ static void leave(struct asynchat_channel *ch, void *arg)
     asynchat_close(ch);
 }
 
-/* One round: a pair comes, is known by its number, is posted to, and goes: by
- * what is posted, or at the end; its other end hears of that. */
+/* One round: a pair is made, gets an id, and gets posts. It is freed by a
+ * posted function, or at the end of the round; its other end notices that. */
 static void race_round(struct race *race, struct event_base *base)
 {
     const struct asynchat_handler *handlers[2] = {&ignorer, &ignorer};

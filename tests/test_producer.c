@@ -1,4 +1,4 @@
-/* Producers: a program's own, bytes, and one after the other.
+/* Producers: a program's own, of bytes, and several in a row.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
@@ -24,7 +24,7 @@ struct own {
     hook in_more, in_release;
 };
 
-static struct own owns[16]; /* all of one test, each to be released once */
+static struct own owns[16]; /* each of them must be released once */
 static size_t owns_used;
 
 static int answer(char c)
@@ -39,12 +39,13 @@ static int answer(char c)
     case '!':
         return -EIO;
     default:
-        return 7; /* which is none */
+        return 7; /* not a valid answer */
     }
 }
 
-/* Each time it gives the next text of its script, such as "one+two.", and the
- * answer that is written behind it. At a '*' it calls in_more. */
+/* Each call gives the next text of the script, such as "one+two.", and returns
+ * the answer that the character behind the text stands for. At a '*' it calls
+ * in_more. */
 static int own_more(struct asynchat_channel *ch, struct evbuffer *out,
                     size_t room, void *arg)
 {
@@ -77,7 +78,7 @@ static const struct asynchat_producer_ops own_ops = {
     .release = own_release,
 };
 
-/* The next of `owns`. */
+/* Makes the next of `owns`. */
 static struct asynchat_producer *make(struct fixture *f, const char *script)
 {
     struct asynchat_producer *producer;
@@ -122,7 +123,7 @@ static void push_producer(struct fixture *f, struct asynchat_producer *producer)
     assert_int_equal(asynchat_push_producer(f->ch, producer), 0);
 }
 
-/* The channel failed with `error`, and had sent so much. */
+/* The channel failed with `error` after it had sent these bytes. */
 static void expect_failure(struct fixture *f, int error, const char *sent)
 {
     char events[64];
@@ -185,7 +186,7 @@ static void later_waits_for_resume(void **state)
     struct own *own = push_own(f, "one ??two .");
     push(f, "next");
     settle(f);
-    feed_string(f, "data"); /* another wake-up is no reason to ask */
+    feed_string(f, "data"); /* another wake-up does not ask the producer */
     settle(f);
     expect_got(f, "one ");
     assert_int_equal(own->asked, 1);
@@ -196,7 +197,7 @@ static void later_waits_for_resume(void **state)
     asynchat_resume_producer(f->ch);
     settle(f);
     expect_got(f, "one two next");
-    asynchat_resume_producer(f->ch); /* none waits */
+    asynchat_resume_producer(f->ch); /* no producer waits */
     settle(f);
 }
 
@@ -261,7 +262,7 @@ static void an_answer_that_is_none_is_EINVAL(void **state)
     expect_failure(f, -EINVAL, "before");
 }
 
-/* Runs the loop, while the far end does not read. */
+/* Runs the loop; meanwhile the far end does not read. */
 static void turn(struct fixture *f)
 {
     for (int i = 0; i < 200; i++)
@@ -449,8 +450,8 @@ static void a_push_inside_release_goes_after_what_is_queued(void **state)
     expect_got(f, "one two x");
 }
 
-/* Whatever releases producers, and whatever they call then: nothing breaks, and
- * each is released once, as teardown() sees. */
+/* Whatever releases the producers, and whatever they call then, nothing breaks,
+ * and each producer is released once, as teardown() checks. */
 static void release_inside(void **state, const char *script, hook end,
                            hook call)
 {

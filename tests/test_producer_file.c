@@ -144,8 +144,8 @@ static void a_file_without_sendfile_is_sent_as_well(void **state)
 
 /* --- failed --- */
 
-/* What is before the file is sent, then what there is of it, and nothing after
- * it. */
+/* The bytes before the file are sent, then the bytes that the file has, and
+ * nothing after them. */
 static void expect_failure(void **state, int fd, uint64_t offset, uint64_t len,
                            int error, const char *sent)
 {
@@ -211,8 +211,8 @@ static void an_offset_past_the_end_is_ETRUNCATED(void **state)
                    "before ");
 }
 
-/* Of a file on a disk, where sendfile(2) finds it too large: one in memory has no
- * such end. */
+/* The file is on a disk, where sendfile(2) refuses such an offset. A file in
+ * memory has no such limit. */
 static void the_last_offset_is_ETRUNCATED(void **state)
 {
     FILE *file = tmpfile();
@@ -235,7 +235,7 @@ static void a_file_that_shrinks_is_ETRUNCATED(void **state)
     char *data = big(len);
     int fd = make_file(data, len);
     push_file(f, fd, 0, len);
-    event_base_loop(f->base, EVLOOP_ONCE | EVLOOP_NONBLOCK); /* a part goes */
+    event_base_loop(f->base, EVLOOP_ONCE | EVLOOP_NONBLOCK); /* sends a part */
     assert_int_equal(ftruncate(fd, (off_t)left), 0);
     settle(f);
     expect(f, "error(ETRUNCATED) closed(ETRUNCATED)");

@@ -1,4 +1,5 @@
-/* Rates, with a clock of the test's own. SPDX-License-Identifier: BSD-3-Clause */
+/* Rates, with a clock of the test's own. SPDX-License-Identifier:
+ * BSD-3-Clause */
 #include "fixture.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 
 #include "clock.h"
 
-#define WHOLE_READ 16384 /* of a bufferevent */
+#define WHOLE_READ 16384 /* bytes of one read of a bufferevent */
 
 static void count_data(struct fixture *f)
 {
@@ -27,7 +28,7 @@ static struct fixture *start_counting(void **state)
     return f;
 }
 
-/* In steps in which a bucket becomes worth it. */
+/* Lets time pass, in steps after which a bucket is worth a look. */
 static void pass(struct fixture *f, int milliseconds)
 {
     for (; milliseconds > 0; milliseconds -= 10) {
@@ -75,7 +76,7 @@ static void as_much_comes_as_the_rate_says(void **state)
     assert_int_equal(f->count, 5000);
 }
 
-/* A bufferevent's read that was too long is made up for. */
+/* If a bufferevent has read too much, the excess is deducted. */
 static void what_came_too_early_is_waited_for(void **state)
 {
     struct fixture *f = start_counting(state);
@@ -101,7 +102,7 @@ static void as_much_is_sent_as_the_rate_says(void **state)
     }
 }
 
-/* A socket that could be written to would be told again and again. */
+/* Otherwise a writable socket would be reported again and again. */
 static void what_waits_for_its_rate_does_not_spin(void **state)
 {
     struct fixture *f = start(state);
@@ -219,7 +220,7 @@ static void the_times_of_a_peer_stand_still(void **state)
     assert_true(f->count >= 350);
 }
 
-/* In as many reads as its rate takes for that. */
+/* It is read in as many reads as the rate requires. */
 static void what_had_arrived_comes_before_it_closes(void **state)
 {
     struct fixture *f = start(state);
@@ -245,7 +246,7 @@ static void a_smaller_size_holds_for_what_the_rate_allows(void **state)
     assert_int_equal(f->data_max, 3);
 }
 
-/* Another size is none that the rate does not allow. */
+/* A larger buffer size allows no more than the rate. */
 static void a_larger_size_is_no_larger_rate(void **state)
 {
     struct fixture *f = start_counting(state);
@@ -415,7 +416,7 @@ static void a_group_has_a_rate_together(void **state)
     (void)state;
     group_fill(&g);
     turn(g.base, 10);
-    assert_in_range(group_count(&g), 20000, 40000); /* as each had joined */
+    assert_in_range(group_count(&g), 20000, 40000); /* a burst for each */
     turn(g.base, 3000);
     assert_in_range(group_count(&g), 79000, 80200 + MEMBERS * 1024);
     group_close(&g);
@@ -432,7 +433,7 @@ static void its_members_get_the_same(void **state)
     group_close(&g);
 }
 
-/* Also what was sent to the last byte by one who says no more. */
+/* This includes the last bytes of a channel that sends nothing more. */
 static void what_one_has_sent_the_others_have_less(void **state)
 {
     struct group g = group_of_senders(1000);
@@ -511,7 +512,8 @@ static void free_group(struct asynchat_channel *ch, void *group)
     asynchat_rate_group_free(group);
 }
 
-/* What is posted to the last channel of a loop runs when that is freed. */
+/* A function posted to the last channel of a loop runs when the channel is
+ * freed. */
 static void a_group_can_be_freed_by_what_is_posted(void **state)
 {
     static const struct asynchat_rates rates = {

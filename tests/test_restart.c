@@ -1,10 +1,10 @@
-/* A server that is replaced again and again by its next version, while clients
- * talk to it: none is refused, and none is left without its answer.
+/* A server is replaced again and again by its next version, while clients talk
+ * to it. No client is refused, and every client gets its answer.
  *
- * Each version is a process, which is this program with an argument. It starts
- * the next one, which gets the listening socket as from a service manager, and
- * stops when it is told that that one is ready. All of them tell what they have
- * done in lines that the test reads; so nothing here waits for a time.
+ * Each version is a process: this program with an argument. It starts the next
+ * version, which gets the listening socket as from a service manager. It stops
+ * when the next version says that it is ready. All versions report in lines
+ * that the test reads, so nothing here waits for a fixed time.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "child.h"
@@ -24,9 +24,9 @@
 
 #define RESTARTS 20
 #define CLIENTS 3
-#define ANSWERS 30 /* each version gives so many before the next one comes */
-#define LIMIT 60 /* seconds, after which each process ends, whatever happens */
-#define FIRST 3  /* of the descriptors that a service manager passes */
+#define ANSWERS 30 /* answers of each version before the next one starts */
+#define LIMIT 60   /* seconds after which each process ends in any case */
+#define FIRST 3    /* the first descriptor that a service manager passes */
 
 /* --- a version of the server --- */
 
@@ -41,7 +41,7 @@ static void tell(const char *what)
     char line[64 + ASYNCHAT_ADDRESS_SIZE], at[ASYNCHAT_ADDRESS_SIZE] = "";
     asynchat_server_address(server, at, sizeof at);
     snprintf(line, sizeof line, "%s %d %s\n", what, (int)getpid(), at);
-    (void)!write(STDOUT_FILENO, line, strlen(line)); /* whole, as it is short */
+    (void)!write(STDOUT_FILENO, line, strlen(line)); /* short, so it is whole */
 }
 
 static void begin_lines(struct asynchat_channel *ch, void *arg)
@@ -50,7 +50,7 @@ static void begin_lines(struct asynchat_channel *ch, void *arg)
     asynchat_set_terminator(ch, "\n", 1);
 }
 
-/* The last answer says that it is. */
+/* The last answer of a version says that it is the last. */
 static void answer(struct asynchat_channel *ch, const void *data, size_t len,
                    void *arg)
 {
@@ -64,7 +64,7 @@ static void answer(struct asynchat_channel *ch, const void *data, size_t len,
         tell("served");
 }
 
-/* A client that is there has a question to come. */
+/* A connected client may still ask something. */
 static void go_on(struct asynchat_channel *ch, void *arg)
 {
     (void)ch;
@@ -89,8 +89,9 @@ static const struct asynchat_handler handler = {
 
 static int serve_version(void);
 
-/* In the child: this program anew. Under an emulator it cannot be started, so
- * the child goes on as it is, without what was not for it. */
+/* In the child: starts this program again. Under an emulator that is not
+ * possible, so the child goes on as it is, and closes what it should not
+ * have. */
 static _Noreturn void become_version(int first)
 {
     for (int other = first; other < 256; other++)
@@ -101,7 +102,7 @@ static _Noreturn void become_version(int first)
     child_exit(serve_version());
 }
 
-/* Only the socket is left to the next one. */
+/* Only the socket is passed to the next version. */
 static void become_next(int fd)
 {
     char own[16];
@@ -129,7 +130,7 @@ static void leave(void *arg)
     event_base_loopbreak(base);
 }
 
-/* With SIGINT it is the last one. */
+/* After SIGINT this version is the last one. */
 static void stop(evutil_socket_t number, short what, void *arg)
 {
     (void)what;
@@ -184,7 +185,7 @@ static bool is_hung_up(int pipe)
     return poll(&one, 1, 0) > 0;
 }
 
-/* Whether it is not the last answer. */
+/* Returns whether more answers follow. */
 static bool exchange(int fd, int number)
 {
     char question[32], got[32];
@@ -222,17 +223,17 @@ static _Noreturn void ask(const char *at, int until)
 /* --- the test --- */
 
 struct restarts {
-    FILE *lines;   /* what all versions say, */
-    int said;      /* and the end where they do */
-    int until;     /* what clients watch, */
-    int go_on;     /* and its other end, to be closed */
-    pid_t version; /* the latest */
-    int gone;      /* so many have said that they are */
+    FILE *lines;   /* the lines of all versions */
+    int said;      /* the end to which they write */
+    int until;     /* the pipe that clients watch */
+    int go_on;     /* its other end, closed to end them */
+    pid_t version; /* the latest version */
+    int gone;      /* how many have said that they are gone */
     pid_t clients[CLIENTS];
     char at[ASYNCHAT_ADDRESS_SIZE];
 };
 
-/* The next line, or NULL for the end. */
+/* Returns the next line, or NULL at the end. */
 static const char *next_line(struct restarts *r, pid_t *process)
 {
     static char word[16];
@@ -243,8 +244,8 @@ static const char *next_line(struct restarts *r, pid_t *process)
     return word;
 }
 
-/* Those before may be gone at any time; otherwise this is what must be said.
- * Answers by whom. */
+/* Earlier versions may report at any time that they are gone. Any other line
+ * must be the expected one. Returns the process that wrote it. */
 static pid_t expect_line(struct restarts *r, const char *expected)
 {
     pid_t process = 0;
@@ -282,7 +283,7 @@ static void begin(struct restarts *r)
 {
     int lines[2], ends[2];
     alarm(LIMIT);
-    prctl(PR_SET_CHILD_SUBREAPER, 1); /* versions are waited for as well */
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* so that it can wait for versions */
     assert_int_equal(pipe2(lines, O_CLOEXEC), 0);
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     *r = (struct restarts){.lines = fdopen(lines[0], "r"),
@@ -331,7 +332,7 @@ static void end(struct restarts *r)
     alarm(0);
 }
 
-/* The versions, those that are this process's to wait for. */
+/* Waits for all versions that are children of this process. */
 static void expect_all_well(void)
 {
     int status;

@@ -1,5 +1,5 @@
-/* The search alone, over pieces that end at a guard page: it passes no place by
- * where the terminator could begin, and stops at few others.
+/* The search alone, over pieces that end at a guard page. It skips no place
+ * where the terminator could begin, and stops at few other places.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,8 +49,8 @@ static size_t plain(const uint8_t *piece, size_t at, size_t len,
     return at;
 }
 
-/* From every place: the search goes on, and not past what the plain definition
- * finds. */
+/* From every place the search makes progress, and does not pass the place that
+ * the plain definition finds. */
 static void check(const uint8_t *stream, size_t len, const uint8_t *bytes,
                   size_t n)
 {
@@ -93,8 +93,8 @@ static void no_place_is_passed_by_in_random_bytes(void **state)
     }
 }
 
-/* Long enough for several stretches, each with a place where one of the two
- * rare bytes stands alone. */
+/* The stream is long enough for several stretches. In each, one of the two rare
+ * bytes stands alone. */
 static void no_place_is_passed_by_after_many_false_ones(void **state)
 {
     static const char boundary[] = "\r\n--boundary";
@@ -132,7 +132,7 @@ static void the_rare_bytes_are_of_two_kinds(void **state)
     asynchat__search_set(&s, (const uint8_t *)"\r\n--boundary", 12);
     assert_int_equal(s.rare[0].byte, '\r');
     assert_int_equal(s.rare[1].byte, '-');
-    assert_int_equal(s.rare[1].at, 3); /* the last: far from the first */
+    assert_int_equal(s.rare[1].at, 3); /* the last byte, far from the first */
     asynchat__search_set(&s, (const uint8_t *)"end of it.", 10);
     assert_int_equal(s.rare[0].byte, '.');
     assert_int_equal(s.rare[0].at, 9);
@@ -140,7 +140,7 @@ static void the_rare_bytes_are_of_two_kinds(void **state)
     assert_int_equal(s.rare[0].at, s.rare[1].at);
 }
 
-/* Of two bytes the rarer is looked for first, or else the first. */
+/* The search looks for the rarer of two bytes, or else for the first. */
 static void kinds_of_bytes_have_an_order(void **state)
 {
     static const char *const kinds[] = {"\x1f\x7f\xff", "!/:@[`{~", "09AZ",

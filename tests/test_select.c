@@ -1,6 +1,6 @@
-/* Descriptors that a loop with select(2) cannot have: each call says so. It is tried in
- * a child, which would be ended by the C library otherwise.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* Descriptors that are too large for a loop with select(2): each call returns
+ * an error. This is tried in a child, because without the error the C library
+ * would end the process. SPDX-License-Identifier: BSD-3-Clause */
 #include "child.h"
 #include "clock.h"
 #include "fixture.h"
@@ -21,7 +21,7 @@
 
 #define ENOUGH (FD_SETSIZE + 100) /* descriptors */
 
-/* In the child: where it was not as expected. */
+/* In the child: returns the line of a check that failed. */
 #define CHECK(right)                                                           \
     do                                                                         \
         if (!(right))                                                          \
@@ -51,8 +51,8 @@ static const struct asynchat_handler handler = {
     .message = on_message,
 };
 
-/* Uses up all descriptors below FD_SETSIZE except `but` of them, and answers
- * the largest that is used. */
+/* Uses up all descriptors below FD_SETSIZE except `but` of them. Returns the
+ * largest descriptor in use. */
 static int use_up(int but)
 {
     int fd;
@@ -102,7 +102,7 @@ static int calls_are_refused(struct event_base *base)
     CHECK(asynchat_server_new_socket(base, next, &handler, NULL, NULL,
                                      &server) == -EMFILE);
     CHECK(is_open(next) && is_open(fds[0]));
-    CHECK(dup(0) == next + 1); /* no other is left */
+    CHECK(dup(0) == next + 1); /* no other descriptor is left */
     struct bufferevent *bev = bufferevent_socket_new(base, fds[1], 0);
     CHECK(bev);
     CHECK(asynchat_channel_new(bev, 0, &handler, NULL, &ch) == -EMFILE);
@@ -142,7 +142,7 @@ static int client_of(const struct asynchat_server *server, int fd)
     return send(fd, "hello\n", 6, MSG_NOSIGNAL) == 6 ? 0 : -errno;
 }
 
-/* It is accepted, and waits for a descriptor that is free. */
+/* The connection is accepted, and waits for a free descriptor. */
 static int a_connection_waits(struct event_base *base,
                               const struct asynchat_server_options *options)
 {

@@ -262,7 +262,7 @@ static unsigned backlog(void)
     assert_int_equal(
         getsockopt(listening_descriptor(), IPPROTO_TCP, TCP_INFO, &info, &len),
         0);
-    return info.tcpi_sacked; /* of a listening socket */
+    return info.tcpi_sacked; /* the backlog, for a listening socket */
 }
 
 static void the_backlog_is_as_set(void **state)
@@ -381,7 +381,7 @@ static void stop_waiting(evutil_socket_t fd, short what, void *arg)
     *(bool *)arg = true;
 }
 
-/* How often the loop wakes up in so many milliseconds. */
+/* Counts how often the loop wakes up in this time. */
 static int count_wakeups(struct fixture *f, int milliseconds)
 {
     bool over = false;
@@ -411,7 +411,7 @@ static void without_descriptors_accepting_pauses_and_resumes(void **state)
     say(first);
     turn(f);
     bool served = is_answered(first);
-    close(first); /* the server's end of it is free as well, then */
+    close(first); /* then the server's end is free as well */
     count_wakeups(f, 150);
     bool resumed = is_answered(second);
     setrlimit(RLIMIT_NOFILE, &before);

@@ -1,6 +1,6 @@
-/* Accepting: limits, turning away, errors. Every accept4() and wake-up is
- * counted, so that what spins is seen; accept4() fails where a test wants
- * it to, and time passes only when it says so.
+/* Accepting: limits, turning away, errors. Every accept4() and every wake-up is
+ * counted, so that a loop that spins is noticed. accept4() fails when a test
+ * wants it to, and time passes only when a test says so.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "clock.h"
 #include "serving.h"
@@ -26,11 +26,11 @@
 
 /* --- the system --- */
 
-static int accepts;           /* calls, */
-static struct fixture *flood; /* whose server has another client by each */
+static int accepts;           /* how often it was called */
+static struct fixture *flood; /* each call brings its server another client */
 static int flooding[64];
-static const int *errors; /* of those to come, up to 0; */
-static int always;        /* or of all */
+static const int *errors; /* errors of the next calls, up to 0 */
+static int always;        /* the error of all calls, or 0 */
 
 int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
 {
@@ -47,7 +47,7 @@ int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
     return -1;
 }
 
-static int wakeups; /* descriptors for which the loop has woken up */
+static int wakeups; /* descriptors that were ready, over all wake-ups */
 
 static int woken(long n)
 {
@@ -55,8 +55,8 @@ static int woken(long n)
     return (int)n;
 }
 
-/* Each way that libevent may wait. No loop here waits for long, so that signals
- * stay as they are. */
+/* Every way in which libevent may wait. No loop here waits for long, so signals
+ * need no care. */
 int epoll_wait(int epoll, struct epoll_event *events, int most, int timeout)
 {
     return woken(
@@ -87,7 +87,7 @@ int select(int count, fd_set *in, fd_set *out, fd_set *urgent,
     return woken(pselect(count, in, out, urgent, timeout ? &time : NULL, NULL));
 }
 
-/* Until accepting is tried again. */
+/* Lets time pass until accepting is tried again. */
 static void wait_for_room(struct fixture *f)
 {
     int before = accepts;
@@ -102,7 +102,7 @@ static void wait_for_room(struct fixture *f)
     assert_true(accepts > before);
 }
 
-static bool no_memory; /* for libevent */
+static bool no_memory; /* libevent gets no memory */
 
 static void *maybe_malloc(size_t size)
 {
@@ -129,7 +129,7 @@ static struct fixture *serve_some(void **state, const char *address,
     return serve_with(state, address, &options);
 }
 
-/* A client of the server's, whose own address is this one. */
+/* Connects a client whose own address is `host`. */
 static int dial_from(struct fixture *f, const char *host)
 {
     struct sockaddr_in own = {.sin_family = AF_INET},
@@ -143,7 +143,7 @@ static int dial_from(struct fixture *f, const char *host)
     return fd;
 }
 
-/* What a client has that was turned away: the text, and the end. */
+/* A client that was turned away gets the text and the end of file. */
 static void expect_turned_away(struct fixture *f, int fd, const char *text)
 {
     char got[64];
@@ -160,7 +160,8 @@ static void expect_turned_away(struct fixture *f, int fd, const char *text)
 
 /* --- when it stops --- */
 
-/* As many as could wait when it was told to, and one more. */
+/* It accepts as many connections as could wait when it was told to stop, and
+ * one more. */
 static void a_server_that_stops_does_not_accept_for_ever(void **state)
 {
     const struct asynchat_server_options options = {.size = sizeof options,
@@ -211,7 +212,7 @@ static void an_error_of_one_that_waits_costs_only_that(void **state)
     assert_int_equal(closed, 2);
 }
 
-/* Without descriptors what waits cannot be had. */
+/* Without descriptors the waiting connections cannot be accepted. */
 static void an_error_that_stays_is_asked_for_once(void **state)
 {
     struct fixture *f = serve_some(state, "127.0.0.1:0", 0, 0, NULL);
@@ -453,7 +454,7 @@ static void an_address_has_so_many_connections(void **state)
     one = dial_from(f, "127.0.0.1");
     expect_served(f, one);
     expect_turned_away(f, dial_from(f, "127.0.0.1"), "too many\n");
-    reset(two); /* it has no address any more then */
+    reset(two); /* then it has no address any more */
     turn(f);
     two = dial_from(f, "127.0.0.1");
     expect_served(f, two);
@@ -577,7 +578,7 @@ static void errors_without_end_pause(void **state)
     always = ECONNABORTED;
     turn(f);
     assert_int_equal(accepts, 64);
-    always = EBADF; /* one that is unheard of */
+    always = EBADF; /* an error that nobody expects */
     wait_for_room(f);
     assert_int_equal(accepts, 65);
     always = 0;
@@ -604,7 +605,7 @@ static void a_connection_that_waits_for_memory_is_counted_once(void **state)
     assert_int_equal(asynchat_server_connections(f->server), 0);
 }
 
-/* Else the tests above would see nothing. */
+/* Otherwise the tests above would notice nothing. */
 static void a_wake_up_is_counted_however_libevent_waits(void **state)
 {
     struct fixture *f = serve(state, "127.0.0.1:0");

@@ -1,5 +1,5 @@
-/* What a server listens on: flags, IPv6 with and without IPv4, the paths of
- * Unix sockets. SPDX-License-Identifier: BSD-3-Clause */
+/* The addresses that a server listens on: flags, IPv6 with and without IPv4,
+ * paths of Unix sockets. SPDX-License-Identifier: BSD-3-Clause */
 #include "child.h"
 #include "serving.h"
 
@@ -41,7 +41,7 @@ static bool is_other_end(int fd, int other)
            own_len == peer_len && memcmp(&own, &peer, own_len) == 0;
 }
 
-/* The server's end of its first connection. */
+/* Returns the server's end of its first connection. */
 static int accepted_descriptor(struct fixture *f)
 {
     int fd = dial_server(f);
@@ -452,7 +452,8 @@ static void while_another_has_the_lock_the_path_is_in_use(void **state)
     close(fd);
 }
 
-/* What the next calls fail with, for a test; or the lock file is gone in between. */
+/* What the next calls fail with, for a test; or the lock file is gone in
+ * between. */
 static int open_error, flock_error;
 static int replaced;
 
@@ -476,7 +477,8 @@ int flock(int fd, int operation)
     return (int)syscall(SYS_flock, fd, operation);
 }
 
-/* By one that was quicker, and is about to be done; or by another one after it. */
+/* By one that was quicker, and is about to be done; or by another one after
+ * it. */
 static void a_lock_file_that_is_another_by_now_is_no_lock(void **state)
 {
     replaced = 4;

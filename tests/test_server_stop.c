@@ -21,9 +21,9 @@
 
 /* --- a server whose channels say what they hear --- */
 
-static char events[4096]; /* of all of them */
+static char events[4096]; /* the events of all channels */
 
-/* What a test wants to be done when one of these is heard, once. */
+/* The event at which a test does something, once. */
 static const char *when;
 static void (*then)(struct fixture *f, struct asynchat_channel *ch);
 
@@ -81,7 +81,7 @@ static void on_stopping(struct asynchat_channel *ch, void *arg)
     heard(arg, ch, "stopping", 0);
 }
 
-/* f->server is freed then. */
+/* f->server is freed after this. */
 static void on_stopped(void *arg)
 {
     struct fixture *f = arg;
@@ -149,7 +149,7 @@ static void send_text(int fd, const char *text)
     assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
-/* All that a client gets; then the end or not. */
+/* Expects everything that a client gets, with or without the end of file. */
 static void expect_received(int fd, const char *text, bool end)
 {
     char got[256];
@@ -167,7 +167,7 @@ static void stop(struct fixture *f, unsigned grace)
     assert_int_equal(asynchat_server_stop(f->server, grace, on_stopped, f), 0);
 }
 
-/* What calls make of it. */
+/* The calls that a test can make at an event. */
 static void stop_now(struct fixture *f, struct asynchat_channel *ch)
 {
     (void)ch;
@@ -194,7 +194,8 @@ static void close_in_order(struct fixture *f, struct asynchat_channel *ch)
     assert_int_equal(asynchat_close_when_done(ch), 0);
 }
 
-/* More than there is room for on the way to a client that does not read. */
+/* More bytes than fit into all buffers on the way to a client that does not
+ * read. */
 #define MUCH (16 << 20)
 
 static void push_much(struct fixture *f, struct asynchat_channel *ch)
@@ -222,7 +223,7 @@ static void answer_with_much(struct fixture *f,
     expect_events("message");
 }
 
-/* Nothing is left to be waited for. */
+/* Nothing is left to wait for. */
 static void expect_over(struct fixture *f)
 {
     assert_null(f->server);
@@ -298,7 +299,7 @@ static void what_had_arrived_is_answered_before(void **state)
 {
     struct fixture *f = begin(state, &untold);
     send_text(f->peer, "one\r\ntwo\r\n");
-    stop(f, GRACE); /* the loop has not seen it yet */
+    stop(f, GRACE); /* the loop has not seen the connection yet */
     turn(f);
     expect_events("message message closed stopped");
     expect_received(f->peer, "one\r\ntwo\r\n", true);
@@ -762,7 +763,7 @@ static void nothing_is_accepted_any_more(void **state)
 
 /* --- what waits to be accepted --- */
 
-/* Clients with a question, none of which the loop has seen. */
+/* Connects clients that ask something. The loop has not seen them yet. */
 static void ask(struct fixture *f, int *fds, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -779,7 +780,7 @@ static void expect_answers(const int *fds, int count)
     }
 }
 
-/* More than are accepted in a wake-up. */
+/* There are more connections than are accepted in a wake-up. */
 static void what_waits_is_accepted_and_answered(void **state)
 {
     struct fixture *f = begin_with(state, &untold, NULL);
@@ -794,7 +795,7 @@ static void what_waits_is_accepted_and_answered(void **state)
     expect_over(f);
 }
 
-/* The clock stands still, so even a grace of 0 is over no earlier. */
+/* The clock stands still, so even a grace of 0 does not end earlier. */
 static void also_without_a_grace(void **state)
 {
     struct fixture *f = begin_with(state, &untold, NULL);
@@ -823,7 +824,7 @@ static void who_waited_is_told_and_has_the_grace(void **state)
     expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
 }
 
-/* The system shares out the connections: each server has some. */
+/* The system shares out the connections, so each server has some. */
 static void of_two_on_a_port_one_stops_and_all_are_answered(void **state)
 {
     const struct asynchat_server_options options = {
@@ -847,7 +848,7 @@ static void of_two_on_a_port_one_stops_and_all_are_answered(void **state)
     expect_over(f);
 }
 
-/* The path goes first, so that nobody comes behind the last. */
+/* The path is removed first, so that nobody connects after the last one. */
 static void on_a_path_as_well(void **state)
 {
     struct fixture *f = *state;
@@ -865,7 +866,7 @@ static void on_a_path_as_well(void **state)
     expect_over(f);
 }
 
-/* Two of four: what becomes of the others. */
+/* Two of four clients are accepted. Expects this text for the others. */
 static void expect_limited(struct fixture *f, const char *text)
 {
     int fds[4];
@@ -896,7 +897,8 @@ static void limits_hold_for_what_waits(void **state)
     expect_limited(begin_with(state, &untold, &options), "full\r\n");
 }
 
-/* Who has just come may not have asked yet, and has the grace for that. */
+/* A client that has just connected may not have asked yet. It has the grace
+ * period to ask. */
 static void who_waited_is_heard_before_it_closes(void **state)
 {
     struct fixture *f = begin_with(state, &untold, NULL);
@@ -920,7 +922,7 @@ static void who_waited_is_heard_before_it_closes(void **state)
     close(fds[2]);
 }
 
-/* Whoever has the socket as well loses nothing. */
+/* If two processes have the socket, no connection is lost. */
 static void what_waits_goes_to_the_first_of_two_processes(void **state)
 {
     struct fixture *f = begin_with(state, &untold, NULL);
@@ -941,7 +943,7 @@ static void what_waits_goes_to_the_first_of_two_processes(void **state)
     expect_over(f);
 }
 
-/* Freeing is the end at once, as of a channel. */
+/* As with a channel, freeing a server ends it at once. */
 static void a_server_that_is_freed_accepts_nothing(void **state)
 {
     struct fixture *f = begin_with(state, &untold, NULL);
@@ -1006,7 +1008,7 @@ static void its_path_is_removed_at_once_or_stays(void **state)
     assert_int_equal(unlink(unix_path()), 0);
 }
 
-static bool no_memory; /* for libevent */
+static bool no_memory; /* libevent gets no memory */
 static int reallocs;
 static int allocations = -1; /* of libevent's that succeed; or all */
 
@@ -1034,7 +1036,7 @@ static void without_memory_it_stops_as_well(void **state)
     struct fixture *f = begin(state, &told);
     int waiting = dial_server(f);
     no_memory = true;
-    turn(f); /* accepted, and waits for memory */
+    turn(f); /* it is accepted, and waits for memory */
     stop(f, GRACE);
     turn(f);
     expect_events("stopping");
@@ -1058,8 +1060,8 @@ static bool add_timer(struct fixture *f, struct event **timer)
     return added;
 }
 
-/* libevent's heap of timers has grown, is full, and the server's place in it is
- * another's. */
+/* libevent's heap of timers has grown and is full, and another timer has the
+ * place of the server's timer. */
 static void without_memory_for_a_timer_there_is_no_grace(void **state)
 {
     struct fixture *f = begin(state, &told);
@@ -1081,7 +1083,7 @@ static void without_memory_for_a_timer_there_is_no_grace(void **state)
 
 /* --- by a signal --- */
 
-#define SIGNAL SIGWINCH /* which does nothing to a program that is not told */
+#define SIGNAL SIGWINCH /* it does nothing to a program without a handler */
 
 static void stop_on_signal(struct fixture *f)
 {
@@ -1090,7 +1092,7 @@ static void stop_on_signal(struct fixture *f)
         0);
 }
 
-/* By a handler; or it is blocked, for a signalfd. */
+/* Whether there is a handler, or the signal is blocked for a signalfd. */
 static bool is_caught(int number)
 {
     struct sigaction now;
@@ -1111,7 +1113,7 @@ static void a_signal_stops_it(void **state)
     turn(f);
     turn(f);
     expect_events("stopping");
-    assert_false(is_caught(SIGNAL)); /* the second one is the program's */
+    assert_false(is_caught(SIGNAL)); /* a second signal goes to the program */
     clock_advance(GRACE);
     turn(f);
     expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");

@@ -1,5 +1,5 @@
-/* SIGPIPE at its default, which kills: each test is a process of its own, since
- * the library sets it once. SPDX-License-Identifier: BSD-3-Clause */
+/* SIGPIPE at its default, which kills. Each test is a process of its own, since
+ * the library sets SIGPIPE only once. SPDX-License-Identifier: BSD-3-Clause */
 #include "child.h"
 #include "fixture.h"
 
@@ -20,8 +20,8 @@ static disposition current(void)
     return action.sa_handler;
 }
 
-/* Runs `test`, which answers whether all was well, in a child with SIGPIPE at
- * `before`. */
+/* Runs `test` in a child where SIGPIPE is `before`. `test` returns whether all
+ * was well. */
 static void expect_survival(void **state, disposition before,
                             bool (*test)(void **state))
 {

@@ -1,9 +1,9 @@
-/* Nothing is lost, and nothing stands still, over any stack of bufferevents:
- * random conversations with pauses, budgets, rates, terminators, sizes and
- * ends, over each kind of transport that the table at the end has.
+/* Nothing is lost and nothing stands still over any stack of bufferevents.
+ * Random conversations with pauses, budgets, rates, terminators, sizes and ends
+ * run over each kind of transport in the table at the end.
  *
- * SEED=n COUNT=1 runs one conversation of each kind again, ONLY="*TLS*" those
- * over TLS, and LEAVE_OUT leaves some out. SPDX-License-Identifier:
+ * SEED=n COUNT=1 runs one conversation of each kind again. ONLY="*TLS*" runs
+ * those over TLS, and LEAVE_OUT leaves some out. SPDX-License-Identifier:
  * BSD-3-Clause */
 #include "clock.h"
 #include "fixture.h"
@@ -24,8 +24,9 @@
 #define TERMINATOR_MAX 4
 #define LEVELS_MAX 4
 
-/* Passes of the loop in which nothing moves: one that is paused, or has its
- * rate, needs some tens. In each of them the clock goes on by a millisecond. */
+/* After this many passes of the loop in which nothing moves, a conversation
+ * stands still. A side that is paused, or has a rate, needs a few dozen. Each
+ * pass lasts a millisecond of the clock. */
 #define QUIET_PASSES 1000
 
 /* --- chance --- */
@@ -45,7 +46,7 @@ static bool one_in(uint32_t n)
     return draw(n) == 0;
 }
 
-/* Small ones are as likely as large ones. */
+/* Small sizes are as likely as large ones. */
 static size_t draw_size(size_t most)
 {
     size_t size = (size_t)1 << draw(20);
@@ -57,9 +58,9 @@ static size_t draw_size(size_t most)
 
 enum end {
     END_DONE,   /* the first closes when done, and only it sends */
-    END_SHUT,   /* the first ends its output, and the second all after that */
-    END_AGREED, /* the first closes when all has come, both ways */
-    END_GONE,   /* the first aborts, or closes, somewhere */
+    END_SHUT,   /* the first ends its output, and then the second closes */
+    END_AGREED, /* the first closes when both sides have everything */
+    END_GONE,   /* the first aborts or closes somewhere in between */
     ENDS
 };
 
@@ -76,9 +77,9 @@ struct side {
     size_t len, pushed, got_len;
     unsigned char terminator[TERMINATOR_MAX];
     size_t terminator_len;
-    uint32_t pauses; /* one in so many callbacks and passes pauses; 0: none */
-    uint32_t paused; /* passes until reading goes on */
-    uint32_t piece;  /* pushed at most at a time */
+    uint32_t pauses; /* one in `pauses` callbacks and passes pauses; 0: none */
+    uint32_t paused; /* how many passes until reading goes on */
+    uint32_t piece;  /* the most that is pushed at a time */
     bool up, changes, kept, told_eof, ended;
     int status, closes;
 };
@@ -90,9 +91,9 @@ struct talk {
     unsigned connecting; /* ASYNCHAT_CONNECTING, or 0 */
     bool whole;          /* messages are wanted whole */
     bool keeps;          /* a filter keeps bytes until there are more */
-    bool defers;         /* every level does */
-    int trailers;        /* of filters that send one: how many came, and */
-    int trailing;        /* how many there are to be */
+    bool defers;         /* every level defers its callbacks */
+    int trailers;        /* how many ends of filters came */
+    int trailing;        /* how many ends of filters are expected */
     char wrong[256];
 };
 
@@ -185,7 +186,7 @@ static void on_message(struct asynchat_channel *ch, const void *data,
         on_found(ch, arg);
 }
 
-/* With messages wanted whole, what is cut off is not delivered. */
+/* If whole messages are wanted, a message that is cut off is not delivered. */
 static void got_rest(struct side *side)
 {
     const void *data;
@@ -254,7 +255,7 @@ static const struct asynchat_handler *handler(const struct talk *talk)
 
 #define BLOCK 7
 
-/* Bytes 'e' and 'a' are more than one byte in the escaped code, in which "e."
+/* In the escaped code the bytes 'e' and 'a' become more than one byte, and "e."
  * comes once, at the end. */
 struct code {
     enum { PLAIN, LIMITED, DOUBLED, ESCAPED, BLOCKS, KEPT, CODES } kind;
@@ -264,7 +265,7 @@ struct code {
     bool trailed;
 };
 
-/* What a filter may take and give in one call. */
+/* The bytes that a filter may take and give in one call. */
 struct step {
     struct code *code;
     struct evbuffer *from, *to;
@@ -277,9 +278,10 @@ static enum bufferevent_filter_result moved(size_t n)
     return n > 0 ? BEV_OK : BEV_NEED_MORE;
 }
 
-/* The last thing of a call, in one go, for libevent lets it go on at once,
- * which may call the same filter again. For that reason
- * evbuffer_remove_buffer() is not safe in a filter over another one. */
+/* Gives the output in one go, as the last action of a call, because libevent
+ * passes it on at once, which may call the same filter again. For the same
+ * reason evbuffer_remove_buffer() is not safe in a filter over another
+ * filter. */
 static enum bufferevent_filter_result give(struct step s, const void *bytes,
                                            size_t len, size_t taken)
 {
@@ -288,10 +290,10 @@ static enum bufferevent_filter_result give(struct step s, const void *bytes,
     return moved(taken);
 }
 
-/* At most so many bytes in one call. */
+/* The most bytes that a filter takes in one call. */
 #define CALL_MOST 2048
 
-/* Takes the first bytes, which is not more than a call may, nor than `most`. */
+/* Takes the first bytes: at most `most`, and at most as many as a call may. */
 static size_t take(struct step s, unsigned char *bytes, size_t most)
 {
     size_t n = s.have < most ? s.have : most;
@@ -346,7 +348,7 @@ static enum bufferevent_filter_result escape(struct step s)
     return give(s, escaped, len, len);
 }
 
-/* Half of an escape stays where it is. */
+/* Half of an escape is left in the buffer. */
 static enum bufferevent_filter_result unescape(struct step s)
 {
     unsigned char bytes[CALL_MOST];
@@ -367,7 +369,7 @@ static enum bufferevent_filter_result unescape(struct step s)
     return give(s, bytes, len, at);
 }
 
-/* Only whole blocks, until the end. */
+/* Passes on only whole blocks, until the end. */
 static enum bufferevent_filter_result block(struct step s)
 {
     unsigned char bytes[CALL_MOST];
@@ -379,7 +381,7 @@ static enum bufferevent_filter_result block(struct step s)
     return give(s, bytes, n, n);
 }
 
-/* The same, but the rest is kept in the filter itself. */
+/* Like block(), but the rest is kept in the filter itself. */
 static enum bufferevent_filter_result keep(struct step s)
 {
     unsigned char bytes[CALL_MOST + BLOCK];
@@ -433,7 +435,7 @@ static int options(const struct talk *talk)
     return BEV_OPT_CLOSE_ON_FREE | (defers ? BEV_OPT_DEFER_CALLBACKS : 0);
 }
 
-/* What the program had set on a bufferevent before. */
+/* Sets watermarks, as a program may have done before. */
 static void mark(struct bufferevent *bev)
 {
     size_t low = draw(64);
@@ -462,7 +464,7 @@ static struct bufferevent *filter(struct talk *talk, struct bufferevent *below,
     return bev;
 }
 
-/* The same on both sides. */
+/* Puts the same filters on both sides. */
 static void filters(struct talk *talk, struct bufferevent *bevs[2], size_t most)
 {
     size_t levels = 1 + draw((uint32_t)most);
@@ -495,7 +497,7 @@ static void over_pair(struct talk *talk, struct bufferevent *bevs[2])
     assert_int_equal(bufferevent_pair_new(talk->base, options(talk), bevs), 0);
 }
 
-/* Channels over what was made. */
+/* Makes the channels over the bufferevents. */
 static void over(struct talk *talk, struct bufferevent *bevs[2])
 {
     for (int i = 0; i < 2; i++) {
@@ -607,7 +609,7 @@ static X509 *tls_certificate(EVP_PKEY *key)
     return certificate;
 }
 
-/* For both sides. The end of the stream is an end of file, whoever tells of it.
+/* For both sides. The end of the stream is an end of file, whatever reports it.
  */
 static int tls_begin(void **state)
 {
@@ -681,8 +683,8 @@ static void make_tls_over_socket(struct talk *talk)
     over(talk, bevs);
 }
 
-/* Over a filter, or a pair, nothing tells the one that connects to begin. A
- * filter that does not defer calls TLS in the middle of what that is doing. */
+/* Over a filter or a pair, nothing tells the connecting side to begin. A filter
+ * that does not defer its callbacks would call TLS while TLS is running. */
 static void make_tls_over_filters(struct talk *talk)
 {
     struct bufferevent *bevs[2];
@@ -728,7 +730,7 @@ static void fill(struct side *side)
     assert_true(side->sent && side->got);
     for (size_t i = 0; i < side->len; i++)
         side->sent[i] = (unsigned char)letters[draw(sizeof letters - 1)];
-    if (side->len > 0) /* no terminator begins with it */
+    if (side->len > 0) /* no terminator begins with this byte */
         side->sent[side->len - 1] = 'c';
 }
 
@@ -742,7 +744,7 @@ static void set_rates(struct side *side)
     assert_int_equal(asynchat_set_rates(side->ch, &rates), 0);
 }
 
-/* A size of pieces that `len` bytes are not too many of. */
+/* Draws a size of pieces, such that `len` bytes are not too many pieces. */
 static size_t draw_piece(size_t len)
 {
     return 1 + len / 100 + draw_size(70000);
@@ -754,7 +756,7 @@ static void set_up(struct side *side)
     side->piece = (uint32_t)draw_piece(side->len);
     side->changes = one_in(2);
     assert_int_equal(asynchat_set_message_limit(side->ch, SIZE_MAX), 0);
-    /* a reader that pauses at each byte is slow */
+    /* a reader that pauses at each byte takes long */
     assert_int_equal(asynchat_set_linger(side->ch, 1u << 30), 0);
     if (one_in(2))
         asynchat_set_in_buffer_size(side->ch, draw_piece(side->other->len));
@@ -767,12 +769,12 @@ static void set_up(struct side *side)
         set_rates(side);
 }
 
-/* The ends that a kind of transport has. */
+/* Draws one of the ends that this kind of transport allows. */
 static enum end draw_end(const struct talk *talk)
 {
     enum end end = (enum end)draw(ENDS);
     if (end == END_AGREED && (talk->keeps || talk->whole))
-        end = END_SHUT; /* the last bytes come only with the end */
+        end = END_SHUT; /* a filter gives its last bytes only at the end */
     return end;
 }
 
@@ -796,7 +798,7 @@ static bool all_has_come(const struct talk *talk)
            talk->side[1].got_len == talk->side[0].len;
 }
 
-/* All is pushed. */
+/* Everything is pushed: ends the conversation. */
 static void end(struct side *side)
 {
     struct talk *talk = side->talk;
@@ -813,7 +815,7 @@ static void end(struct side *side)
     }
 }
 
-/* What a side does between two passes of the loop. */
+/* The actions of a side between two passes of the loop. */
 static void act(struct side *side)
 {
     if (!side->ch || !side->up)
@@ -846,7 +848,7 @@ static size_t progress(const struct talk *talk)
     return sum;
 }
 
-/* Until both have closed. */
+/* Runs until both channels have closed. */
 static void converse(struct talk *talk)
 {
     size_t before = 0, quiet = 0;
@@ -882,8 +884,8 @@ static void judge_end(struct talk *talk)
         wrong(talk, "bytes were lost");
 }
 
-/* A filter that sends something at its end has had that sent: on the side that
- * ended in order, and by half closing on both. */
+/* If a filter sends something at its end, that was sent: on the side that ended
+ * in order, and after a half close on both sides. */
 static void judge_trailers(struct talk *talk)
 {
     int sides = talk->end == END_SHUT ? 4 : 2;
@@ -910,7 +912,7 @@ struct kind {
     void (*make)(struct talk *talk);
 };
 
-/* Few are longer than what sockets and single reads hold. */
+/* Only a few are longer than sockets and single reads can hold. */
 static size_t draw_len(void)
 {
     return draw_size(one_in(12) ? 300000 : 9000);
@@ -936,8 +938,8 @@ static void begin(struct talk *talk, const struct kind *kind)
     }
 }
 
-/* Deferred callbacks are what a bufferevent is freed after, and one below it
- * after that. */
+/* A bufferevent is freed after its deferred callbacks, and the bufferevent
+ * below it after that. */
 static void finish(struct talk *talk)
 {
     for (int i = 0; i < 2; i++)
@@ -990,7 +992,7 @@ static void nothing_is_lost(void **state)
     assert_int_equal(count_descriptors(), descriptors);
 }
 
-/* A new kind of transport joins by one row. */
+/* A new kind of transport needs one row here. */
 static const struct kind kinds[] = {
     {"asynchat_pair_new", make_pair},
     {"asynchat_channel_new_socket", make_socket},

@@ -67,7 +67,7 @@ static void set_another_and_discard(struct fixture *f)
     asynchat_discard_buffers(f->ch);
 }
 
-/* The rest of what was held back is dropped before it is matched again. */
+/* The rest of the bytes held back is dropped before they are matched again. */
 static void what_is_dropped_is_counted_once(void **state)
 {
     struct fixture *f = start(state);
@@ -126,7 +126,7 @@ static void feed_anything(struct fixture *f)
     settle(f);
 }
 
-/* However often it is put back, dropped, or has to wait. */
+/* However often input is put back, is dropped, or has to wait. */
 static void what_comes_is_counted_once(void **state)
 {
     struct fixture *f = start(state);
@@ -171,7 +171,8 @@ static void the_count_goes_on_over_a_budget(void **state)
     assert_int_equal(stats_of(f).messages, 5);
 }
 
-/* As after 2^32 - 2 messages of one wake-up, of which the counter is not told. */
+/* Sets the state after 2^32 - 2 messages of one wake-up, which are not counted
+ * yet. */
 static void fill_the_counter(struct fixture *f)
 {
     struct channel_in *in = &f->ch->in;

@@ -11,7 +11,8 @@
 
 #include "base/table.h"
 
-/* A table as this library knows it: `least` when it was new, then grown. */
+/* A table as this library knows it. Its first version had `least` bytes; then
+ * it grew. */
 struct known {
     size_t size;
     void (*first)(void);
@@ -45,7 +46,7 @@ static void a_table_of_the_known_size_is_taken(void **state)
 static void a_table_of_an_earlier_version_is_taken(void **state)
 {
     (void)state;
-    assert_int_equal(check(&least), 0); /* and nothing but its size is read */
+    assert_int_equal(check(&least), 0); /* nothing but its size is read */
 }
 
 static void NULL_and_a_table_that_is_too_small_are_refused(void **state)

@@ -1,5 +1,5 @@
-/* Two event bases in two threads at once: what the library shares between loops
- * is locked. SPDX-License-Identifier: BSD-3-Clause */
+/* Two event bases in two threads at once: everything that the library shares
+ * between loops has a lock. SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
 #include <pthread.h>
@@ -8,22 +8,22 @@
 
 #include <event2/event.h>
 
-/* So many times are a server, clients and pairs made and gone in each loop:
- * what loops share is touched when the first of them comes and the last goes. */
+/* How often a server, clients and pairs are made and freed in each loop. The
+ * first channel to come and the last to go touch the data that loops share. */
 #define ROUNDS 40
 #define CLIENTS 4
 #define LINES 10
 
-/* A thread's own. Nothing of cmocka is called in it: a failure would jump into
- * the other thread's stack. */
+/* The data of one thread. The thread may not call cmocka: a failure would jump
+ * into the other thread's stack. */
 struct world {
     pthread_barrier_t *start;
     struct event_base *base;
     struct asynchat_server *server;
-    int errors;    /* calls that failed */
-    int connected; /* channels of any kind, */
+    int errors;    /* how many calls failed */
+    int connected; /* channels of any kind */
     int closed;
-    int lines, answers; /* and what they received */
+    int lines, answers; /* lines and answers that they received */
 };
 
 static void check(struct world *w, int error)

@@ -217,7 +217,7 @@ static void it_may_end_inside_a_callback(void **state)
     expect_told(" <three found(0)");
 }
 
-/* The transcript ends the channel, when it is told of `at`. */
+/* The transcript ends the channel at this report. */
 static enum asynchat_transcript end_at;
 static bool frees;
 

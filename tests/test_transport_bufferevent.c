@@ -1,5 +1,5 @@
-/* What a bufferevent brings with it to a channel, and what stays with it.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* Settings that a bufferevent already has when a channel is made over it, and
+ * which of them stay. SPDX-License-Identifier: BSD-3-Clause */
 #include "clock.h"
 #include "fixture.h"
 
@@ -12,7 +12,7 @@
 #include <event2/bufferevent_struct.h>
 #include <event2/event.h>
 
-/* A second is far from what settling takes, for the clock stands still. */
+/* Settling takes far less than a second, since the clock stands still. */
 static const struct timeval second = {1, 0};
 
 static struct bufferevent *socket_bufferevent(struct fixture *f)
@@ -168,7 +168,7 @@ static void what_it_has_received_is_delivered(void **state)
     expect(f, "connect data(early)");
 }
 
-/* Freed without that, it tells nobody. */
+/* If the half is freed without the flush, nobody is told. */
 static void a_half_that_is_flushed_and_freed_is_an_end(void **state)
 {
     struct fixture *f = *state;

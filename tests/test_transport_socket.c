@@ -1,6 +1,6 @@
-/* What a channel notices that does not read: also in loops without edges, as with poll
- * and select, or with output to wait for. Time passes only when a test says so.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* Events that a channel notices while it does not read, also in loops that are
+ * not edge-triggered, such as poll and select, and while output waits. Time
+ * passes only when a test says so. SPDX-License-Identifier: BSD-3-Clause */
 #include "clock.h"
 #include "fixture.h"
 
@@ -8,7 +8,7 @@
 
 #include <event2/event.h>
 
-/* How libevent is kept from epoll, and from poll. */
+/* Prevents libevent from using epoll, and poll. */
 static int without(void **state, int count)
 {
     static const char *const names[] = {"EVENT_NOEPOLL", "EVENT_NOPOLL"};
@@ -132,7 +132,7 @@ static void a_reset_is_told_under_pressure(void **state)
     free(data);
 }
 
-/* Whatever the loop, as there is output to wait for. */
+/* Whatever the kind of loop, since output is waiting. */
 static void the_end_is_told_with_output_waiting(void **state)
 {
     struct fixture *f = start_paused(state);
@@ -150,7 +150,8 @@ static void the_end_is_told_with_output_waiting(void **state)
     free(data);
 }
 
-/* And when all is sent, at once where there are edges. */
+/* When everything is sent, it is reported; at once in an edge-triggered
+ * loop. */
 static void a_reset_is_told_when_no_output_waits_any_more(void **state)
 {
     struct fixture *f = start_paused(state);
@@ -166,7 +167,7 @@ static void a_reset_is_told_when_no_output_waits_any_more(void **state)
     free(data);
 }
 
-/* What is not paused needs no timer, and has none left. */
+/* A channel that is not paused needs no timer, and has none left. */
 static void going_on_leaves_no_timer(void **state)
 {
     struct fixture *f = start(state);

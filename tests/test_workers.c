@@ -17,13 +17,13 @@
 
 #define WORKERS 3
 
-/* What the threads say; in them nothing of cmocka is called. */
+/* The results of the threads, which may not call cmocka. */
 static struct {
     pthread_mutex_t lock;
-    char order[WORKERS * 32];   /* of what `start` says */
-    char says[WORKERS][256];    /* of what each worker says then */
-    pthread_t threads[WORKERS]; /* each one's */
-    int wrong;                  /* calls from another thread, or that failed */
+    char order[WORKERS * 32];   /* the words of `start`, in order */
+    char says[WORKERS][256];    /* the later words of each worker */
+    pthread_t threads[WORKERS]; /* the thread of each worker */
+    int wrong; /* calls that failed, or came from another thread */
     int connected, closed, posted, gone;
     int served[WORKERS]; /* connections */
 } seen = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -34,7 +34,8 @@ static char address[ASYNCHAT_ADDRESS_SIZE];
 static unsigned failing; /* the worker whose start fails */
 static int descriptors;
 
-/* Workers free what they had before they are joined; the program's is that. */
+/* Workers free their descriptors before they are joined, so the program can
+ * count its own. */
 static int setup(void **state)
 {
     (void)state;
@@ -85,7 +86,7 @@ static void check(bool right)
         add(&seen.wrong);
 }
 
-/* Each worker writes where no other does. */
+/* Each worker writes to a place of its own. */
 static void say(const char *word)
 {
     char *text = seen.says[asynchat_worker_index()];
@@ -191,7 +192,7 @@ static void bad_arguments_are_refused(void **state)
     assert_string_equal(seen.order, "");
 }
 
-/* The one that fails is not told to stop, the others are. */
+/* `stop` is not called for the worker that failed, but for the others. */
 static void a_start_that_fails_ends_those_before(void **state)
 {
     (void)state;
@@ -203,8 +204,7 @@ static void a_start_that_fails_ends_those_before(void **state)
     assert_string_equal(seen.says[2], "");
 }
 
-/* `count` descriptors are left to be opened, and all others below the limit are in
- * use. */
+/* Makes workers while only `count` descriptors are free. */
 static int new_with_descriptors(int count)
 {
     enum { LIMIT = 64 };
@@ -225,8 +225,9 @@ static int new_with_descriptors(int count)
     return error;
 }
 
-/* Each worker takes two to six, by libevent's version and how it hears of signals.
- * That there are too few for the last one may be noticed in any place. */
+/* Each worker takes two to six descriptors, depending on libevent's version and
+ * on how it gets signals. A lack of them for the last worker may be noticed in
+ * any place. */
 static void without_descriptors_none_is_left(void **state)
 {
     int error, count = 0;
@@ -258,7 +259,7 @@ static void a_worker_cannot_free_itself(void **state)
     end();
 }
 
-/* The workers have it blocked, so it comes to this thread. */
+/* The workers block the signal, so this thread gets it. */
 static void signals_stay_with_the_program(void **state)
 {
     sigset_t user, before, waiting;
@@ -332,7 +333,7 @@ static void bad_posts_are_refused(void **state)
     end();
 }
 
-/* From one worker to the next, which passes it on, until it has gone round. */
+/* Posts from one worker to the next, until the post has gone round. */
 static void pass_on(struct event_base *base, unsigned index, void *arg)
 {
     (void)base;
@@ -353,7 +354,8 @@ static void workers_post_to_each_other(void **state)
     end();
 }
 
-/* Whether it is accepted depends on who ends first; what is accepted runs. */
+/* It depends on which worker ends first whether the post is accepted. If it is,
+ * it runs. */
 static void post_to_the_next(struct event_base *base, unsigned index, void *arg)
 {
     (void)base;
@@ -396,7 +398,7 @@ static int start_greeting(struct event_base *base, unsigned index, void *arg)
            asynchat_pair_new(base, handlers, NULL, pair);
 }
 
-/* The first thing that happens in a loop may be a post to another. */
+/* The first action in a loop may be a post to another loop. */
 static void they_know_each_other_when_they_begin(void **state)
 {
     static const struct asynchat_worker_ops ops = {.size = sizeof ops,
@@ -432,7 +434,7 @@ static void answer(struct asynchat_channel *ch, const void *data, size_t len,
     check(asynchat_push(ch, "\n", 1) == 0);
 }
 
-/* By the worker, which ends: then nothing new begins. */
+/* The ending worker closes the channel. Then nothing new can begin. */
 static void closed(struct asynchat_channel *ch, int status, void *arg)
 {
     struct event_base *base = asynchat_get_base(ch);
@@ -456,7 +458,7 @@ static const struct asynchat_handler echo = {
     .handle_close = closed,
 };
 
-/* The first finds a port, which the others share. */
+/* The first worker finds a port, and the others share it. */
 static int serve(struct event_base *base, unsigned index, void *arg)
 {
     static const struct asynchat_server_options share = {
@@ -531,7 +533,7 @@ static void stop_server(struct event_base *base, unsigned index, void *arg)
     check(asynchat_server_stop(servers[index], 60000, NULL, NULL) == 0);
 }
 
-/* The system has given it connections by then, which it has not accepted. */
+/* By then the system has given it connections that it has not accepted. */
 static void one_of_several_on_a_port_may_stop(void **state)
 {
     static const struct asynchat_worker_ops ops = {.size = sizeof ops,
@@ -588,7 +590,7 @@ static void a_start_that_fails_leaves_no_server(void **state)
     assert_int_equal(refusal(WORKERS, &ops), -ENOTCONN);
 }
 
-/* A pair that nobody has told yet that it is there. */
+/* Makes a pair whose handle_connect has not been called yet. */
 static int make_pair(struct event_base *base, unsigned index, void *arg)
 {
     const struct asynchat_handler *handlers[2] = {&echo, &echo};
@@ -647,8 +649,8 @@ static void begin_anew(struct event_base *base, unsigned index, void *arg)
         check(asynchat_workers_post(workers, index, begin_anew, NULL) == 0);
 }
 
-/* That and what is posted then: there is no channel for which the loop would run
- * once more. */
+/* This post and the posts it makes must run, although there is no channel for
+ * which the loop would run once more. */
 static void post_to_itself(struct event_base *base, unsigned index, void *arg)
 {
     (void)base;
@@ -665,7 +667,8 @@ static void what_runs_at_the_end_cannot_begin_anew(void **state)
     assert_int_equal(seen.posted, 2 * WORKERS);
 }
 
-/* In memory, which is over bufferevents, and one that connects. */
+/* Makes channels in memory, which are over bufferevents, and one that
+ * connects. */
 static int make_channels(struct event_base *base, unsigned index, void *arg)
 {
     const struct asynchat_handler *handlers[2] = {&echo, &echo};
@@ -740,7 +743,8 @@ static void connections_are_given_in_turn(void **state)
     assert_int_equal(seen.closed, 5 * WORKERS);
 }
 
-/* What waits goes to the workers, whose channels do not end with the server. */
+/* Waiting connections go to the workers, whose channels do not end with the
+ * server. */
 static void connections_that_wait_when_it_stops_are_given_as_well(void **state)
 {
     struct shared s;
@@ -760,7 +764,8 @@ static void connections_that_wait_when_it_stops_are_given_as_well(void **state)
     assert_int_equal(seen.closed, 5 * WORKERS);
 }
 
-/* What is given to a worker that ends is closed there, or never was a channel. */
+/* A connection given to an ending worker is closed there, with or without
+ * having been a channel. */
 static void connections_given_to_those_that_end_are_closed(void **state)
 {
     for (int i = 0; i < 30; i++) {
@@ -797,7 +802,8 @@ static void *end_in_a_thread(void *arg)
     return NULL;
 }
 
-/* They come when the workers are about to end, and are not made channels. */
+/* The connections come when the workers are about to end, and do not become
+ * channels. */
 static void connections_that_come_too_late_are_closed(void **state)
 {
     static const struct asynchat_worker_ops ops = {sizeof ops, say_start,
@@ -853,7 +859,7 @@ static void hear(struct asynchat_channel *ch, void *arg)
     add(ch ? &seen.posted : &seen.gone);
 }
 
-/* A line from one goes to all, by what is posted to each. */
+/* A line from one client goes to all clients, by a post to each. */
 static void tell_all(struct asynchat_channel *ch, const void *data, size_t len,
                      void *arg)
 {
@@ -899,14 +905,14 @@ static void a_broadcast_reaches_the_channels_of_all_workers(void **state)
                 expect_line(fds[to], "all\n");
         }
     assert_int_equal(get(&seen.posted), 50 * WORKERS * WORKERS);
-    /* Some are on their way when it ends. */
+    /* Some posts are on their way when it ends. */
     for (int from = 0; from < WORKERS; from++)
         assert_int_equal(send(fds[from], "late\n", 5, MSG_NOSIGNAL), 5);
     share_end(&s);
     end();
     for (int i = 0; i < WORKERS; i++)
         close(fds[i]);
-    seen.wrong = 0; /* those that were refused then */
+    seen.wrong = 0; /* posts that were refused then */
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

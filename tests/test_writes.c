@@ -1,5 +1,5 @@
-/* How often a channel writes in one wake-up. The system calls are ours, and take all
- * that they are given, as a peer that is always ready does; or part of it.
+/* How often a channel writes in one wake-up. The system calls are replaced:
+ * they take everything, like a peer that is always ready, or a part of it.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,10 +23,10 @@
 
 /* --- the system --- */
 
-static unsigned writes; /* since somebody looked; */
-static size_t longest;  /* the longest of them, */
-static uint64_t taken;  /* and how much in all */
-static size_t room;     /* so much of each is taken */
+static unsigned writes; /* the writes since the last look */
+static size_t longest;  /* the longest of these writes */
+static uint64_t taken;  /* how many bytes were taken in all */
+static size_t room;     /* how much of each write is taken */
 
 static ssize_t take(size_t len)
 {
@@ -69,8 +69,8 @@ static struct event_base *base;
 static struct asynchat_channel *ch;
 static int peer;
 static char *block;          /* 300 chunks */
-static void (*act)(void);    /* in the callback of the next message */
-static unsigned in_callback; /* so many writes were made in it */
+static void (*act)(void);    /* called for the next message */
+static unsigned in_callback; /* how many writes it made */
 
 static void message(struct asynchat_channel *channel, const void *data,
                     size_t len, void *arg)
@@ -120,7 +120,7 @@ static int close_channel(void **state)
     return 0;
 }
 
-/* The writes of one pass of the loop. */
+/* Counts the writes of one pass of the loop. */
 static unsigned pass(void)
 {
     writes = 0;
@@ -128,7 +128,7 @@ static unsigned pass(void)
     return writes;
 }
 
-/* Of the pass in whose callback that was done. */
+/* Counts the writes of the pass in whose callback `what` runs. */
 static unsigned pass_with(void (*what)(void))
 {
     act = what;
@@ -136,7 +136,7 @@ static unsigned pass_with(void (*what)(void))
     return pass();
 }
 
-/* All that is queued goes, and at most `most` writes are made in each pass. */
+/* Everything queued is sent, with at most `most` writes in each pass. */
 static void expect_rest(unsigned most, uint64_t len)
 {
     for (int i = 0; i < 1000 && asynchat_get_queued(ch) > 0; i++)
@@ -189,7 +189,8 @@ static void push_some_chunks(void)
     push(50 * CHUNK);
 }
 
-/* The short one, and two for the first long one: so two are left. */
+/* The short push takes one write, and the first long push takes two: so two are
+ * left. */
 static void what_follows_has_what_is_left_of_four(void **state)
 {
     (void)state;

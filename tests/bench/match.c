@@ -95,7 +95,7 @@ static double median(double *figures)
     return figures[ROUNDS / 2];
 }
 
-/* So many passes that a turn takes some 100 microseconds. */
+/* Makes enough passes for a turn to take some 100 microseconds. */
 static double turn(way *run, const struct match *m, size_t len, size_t expected)
 {
     size_t passes = 4 * MIB / len;

@@ -1,4 +1,4 @@
-/* Work to be counted by valgrind: what runs inside counted_*() is one scenario.
+/* Work to be counted by valgrind: the code inside counted_*() is one scenario.
  *
  * usage: count SCENARIO
  *
@@ -17,7 +17,7 @@
 #include "match_step.h"
 
 #define MIB (1u << 20)
-static size_t fed = 4096; /* to the matcher at a time */
+static size_t fed = 4096; /* bytes given to the matcher at a time */
 
 static size_t found, collected;
 
@@ -134,7 +134,7 @@ static void count_message(struct asynchat_channel *ch, const void *data,
     found++;
 }
 
-/* As in RESP: a line, then so many bytes, and a line again. */
+/* As in RESP: a line, then a number of bytes, and a line again. */
 static void count_and_change(struct asynchat_channel *ch, const void *data,
                              size_t len, void *arg)
 {
@@ -232,8 +232,8 @@ static void pair_lines_32_whole(void)
     pair_run(&whole, MIB, 32);
 }
 
-/* No limit is reached and no time is over. The times differ, as they do in a
- * server. */
+/* Sets every limit, but no limit is reached and no time runs out. The times
+ * differ, as in a real server. */
 static void set_all_limits(struct asynchat_channel *ch)
 {
     static const struct asynchat_timeouts times = {

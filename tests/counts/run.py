@@ -18,7 +18,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIGURES = os.path.join(HERE, "figures.json")
-ROOM = 1.04  # a figure may grow by so much
+ROOM = 1.04  # the factor by which a figure may grow
 LIMITS_MOST = 200  # instructions, beside some 1,460 of a wake-up with one message
 EXCHANGES = 1000
 

@@ -1,4 +1,4 @@
-/* Faults on purpose: the calls that --wrap leads here.
+/* Deliberate faults: the calls that --wrap redirects to this file.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "inject.h"
 
@@ -30,9 +30,9 @@
 #define DESCRIPTORS 256
 #define FOREVER (10 * 60 * 1000) /* ms */
 
-/* close(2) closes whatever it answers, connect(2) goes on. What accept(2) says
- * is about one connection, or about room for it, and passes. What epoll has
- * got, it can change without memory. */
+/* close(2) closes whatever it returns, and connect(2) goes on. An error of
+ * accept(2) concerns one connection, or the room for it, and passes. epoll
+ * needs no memory to change an entry. */
 const struct call_errors call_errors[CALLS] = {
     [CALL_ALLOC] = {"alloc", {0}, {ENOMEM}},
     [CALL_ACCEPT] = {"accept4",
@@ -92,7 +92,7 @@ const struct call_errors call_errors[CALLS] = {
 
 struct inject inject;
 
-static long now_ms; /* changed by one thread, and asked by all */
+static long now_ms; /* changed by one thread, read by all */
 
 static _Thread_local bool apart;
 
@@ -129,8 +129,8 @@ static bool fault_hits(void)
     }
 }
 
-/* An allocator need not set errno: what stands there is an older error, and the
- * worst of them is one that says "try again". */
+/* An allocator need not set errno. Then errno is an older error, and the worst
+ * one is an error that means "try again". */
 static bool call_fails(enum call call)
 {
     if (apart || !inject.armed)
@@ -155,7 +155,7 @@ static bool call_fails(enum call call)
     return true;
 }
 
-/* One byte, where the count is to be short. */
+/* Returns one byte if the count is to be short. */
 static size_t call_count(enum call call, size_t len)
 {
     const struct fault *fault = &inject.fault;
@@ -236,7 +236,7 @@ char *__wrap_strdup(const char *text)
     return memory;
 }
 
-/* The C library's own allocations go another way. */
+/* Allocations inside the C library do not pass here. */
 void *__real_tsearch(const void *key, void **tree,
                      int (*compare)(const void *, const void *));
 
@@ -246,7 +246,7 @@ void *__wrap_tsearch(const void *key, void **tree,
     return call_fails(CALL_ALLOC) ? NULL : __real_tsearch(key, tree, compare);
 }
 
-/* For some formats it wants memory; so here for all. */
+/* It needs memory for some formats; here it may fail for all. */
 int __real_vsnprintf(char *text, size_t size, const char *format, va_list args);
 
 int __wrap_vsnprintf(char *text, size_t size, const char *format, va_list args)
@@ -259,8 +259,8 @@ int __wrap_vsnprintf(char *text, size_t size, const char *format, va_list args)
 
 /* --- where libevent itself does not cope --- */
 
-/* libevent 2.1.12 crashes when these two have no memory for a callback of an
- * evbuffer of the bufferevent they make; so there is some. */
+/* libevent 2.1.12 crashes if these two functions have no memory for a callback
+ * of an evbuffer. So they get memory. */
 int __real_bufferevent_pair_new(struct event_base *base, int options,
                                 struct bufferevent *pair[2]);
 struct bufferevent *__real_bufferevent_filter_new(
@@ -330,7 +330,7 @@ ssize_t __wrap_send(int fd, const void *data, size_t len, int flags)
     return call_done(__real_send(fd, data, call_count(CALL_SEND, len), flags));
 }
 
-/* All pieces, or one byte of the first that has any. */
+/* Returns all pieces, or one byte of the first piece that is not empty. */
 static struct iovec pieces_first(const struct iovec *pieces, size_t count,
                                  enum call call, bool *cut)
 {
@@ -441,7 +441,8 @@ static bool is_harmless(enum call call, int error)
     return *harmless != 0;
 }
 
-/* Interrupted, or in progress: only what really goes on can be that. */
+/* "Interrupted" and "in progress" are only given if the attempt really goes
+ * on. */
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t len)
 {
     bool fails = call_fails(CALL_CONNECT);
@@ -495,7 +496,7 @@ int __wrap_setsockopt(int fd, int level, int name, const void *value,
 int __wrap_shutdown(int fd, int how)
 {
     if (call_fails(CALL_SHUTDOWN)) {
-        __real_shutdown(fd, SHUT_RDWR); /* what is not there is not read from */
+        __real_shutdown(fd, SHUT_RDWR); /* so that nothing is read from it */
         errno = inject.fault.error;
         return -1;
     }
@@ -527,7 +528,7 @@ int __wrap_flock(int fd, int operation)
     return call_fails(CALL_FLOCK) ? -1 : __real_flock(fd, operation);
 }
 
-/* Called with a mode. */
+/* The library always calls it with a mode. */
 int __wrap_open64(const char *path, int flags, mode_t mode)
 {
     return call_fails(CALL_OPEN) ? -1 : __real_open64(path, flags, mode);
@@ -548,7 +549,8 @@ int __wrap_unlink(const char *path)
 int __real_fcntl(int fd, int command, ...);
 int __real_ioctl(int fd, unsigned long request, ...);
 
-/* The third argument is an int or a pointer, and on its way looks the same. */
+/* The third argument is an int or a pointer; both are passed in the same
+ * way. */
 int __wrap_fcntl(int fd, int command, ...)
 {
     va_list args;
@@ -560,7 +562,7 @@ int __wrap_fcntl(int fd, int command, ...)
     return (int)call_done(__real_fcntl(fd, command, argument));
 }
 
-/* As it is called where files may be large. */
+/* The name of fcntl where files may be large. */
 int __wrap_fcntl64(int fd, int command, ...)
 {
     va_list args;
@@ -624,7 +626,8 @@ int __wrap_eventfd(unsigned count, int flags)
     return call_fails(CALL_EVENTFD) ? -1 : __real_eventfd(count, flags);
 }
 
-/* What the tests read and write is no eventfd, whose count is 8 bytes. */
+/* Only the count of an eventfd has 8 bytes; the tests read and write other
+ * lengths. */
 static bool is_count(int fd, size_t len)
 {
     struct stat status;
@@ -670,7 +673,8 @@ int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
     return __real_epoll_ctl(epoll, what, fd, event);
 }
 
-/* Nobody has anything to do: time passes, or nothing happens any more. */
+/* There is nothing to do: either time passes, or nothing will happen any
+ * more. */
 static void wait_over(int timeout)
 {
     if (timeout > 0 && timeout < FOREVER) {
@@ -683,8 +687,8 @@ static void wait_over(int timeout)
     }
 }
 
-/* With exact timers, which the environment can ask for, libevent 2.1 has set one
- * that is due after so many milliseconds, and waits without a timeout. */
+/* With exact timers, which the environment can ask for, libevent 2.1 sets a
+ * timer for the time that it wants to wait, and waits without a timeout. */
 static int timer = -1;
 
 int __real_timerfd_settime(int fd, int flags, const struct itimerspec *time,

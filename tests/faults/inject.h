@@ -1,15 +1,16 @@
-/* Faults on purpose: allocations and system calls of the library, and of
- * libevent below it, that fail where a test wants them to.
+/* Deliberate faults: allocations and system calls of the library, and of
+ * libevent below it, fail where a test wants them to.
  *
  * Both libraries are linked statically, with the linker's --wrap for each call
- * below. What is counted are calls while `armed`; the test's own do not count.
+ * below. Calls count while `armed`; the test's own calls do not count.
  *
- * Time is not the system's: it passes only when everybody waits, and then at
- * once. So no test waits for a timer, and a loop that nothing will ever wake is
- * noticed: it is left.
+ * The clock is not the system's: time passes only when everything waits, and
+ * then at once. So no test waits for a timer, and a loop that nothing will ever
+ * wake is noticed, and left.
  *
- * Calls count in one thread at a time. One that the library makes counts while
- * its maker waits for it, and goes apart before both run.
+ * Calls count in one thread at a time. In a thread made by the library, calls
+ * count while its maker waits for it; the thread calls inject_apart() before
+ * both run.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef FAULTS_INJECT_H
@@ -58,8 +59,9 @@ enum call {
     CALLS
 };
 
-/* A call, and the errors it can really give: those after which nothing may be
- * different from what it would have been, and the others. Ends with 0. */
+/* A call and the errors that it can really give: first the errors after which
+ * the run must be the same as without a fault, then the others. Each list ends
+ * with 0. */
 struct call_errors {
     const char *name;
     int harmless[12];
@@ -71,35 +73,35 @@ struct fault {
     enum {
         FAULT_NONE,
         FAULT_ONCE,        /* the call number `at` fails */
-        FAULT_FROM,        /* that one, and all after it */
-        FAULT_EVERY_OTHER, /* of one kind of call */
-        FAULT_SHORT        /* of one kind, or CALLS: moves one byte, `at` times
-                              or always */
+        FAULT_FROM,        /* the call number `at`, and all after it */
+        FAULT_EVERY_OTHER, /* every other call of one kind */
+        FAULT_SHORT        /* calls of one kind, or CALLS, move only one byte,
+                              `at` times or always */
     } kind;
     unsigned at;
     enum call call;
     int error; /* errno */
 };
 
-/* The first calls of a run are remembered. */
+/* How many calls at the beginning of a run are remembered. */
 #define TRACE 4096
 
-/* After so many failures memory is there again, for whom has waited. */
+/* After this many failures there is memory again, for code that has waited. */
 #define INJECT_PATIENCE 40
 
 struct inject {
     struct fault fault;
     bool armed;
-    bool memory;         /* allocations count, or else system calls */
-    unsigned count;      /* calls that counted, */
-    unsigned total;      /* and system calls in any case */
-    unsigned failed;     /* so many of them were made to fail */
-    enum call last;      /* which that was, the last time */
-    unsigned unmoved;    /* system calls since something happened */
-    unsigned waits;      /* how often time had to pass */
-    unsigned grace;      /* milliseconds to wait for the system, before */
-    bool quiet;          /* nothing will happen any more */
-    bool bad_descriptor; /* a call was given one that is not open */
+    bool memory;      /* count allocations, or else system calls */
+    unsigned count;   /* calls that counted */
+    unsigned total;   /* system calls, counted in any case */
+    unsigned failed;  /* how many calls were made to fail */
+    enum call last;   /* the last call that was made to fail */
+    unsigned unmoved; /* system calls since something happened */
+    unsigned waits;   /* how often time had to pass */
+    unsigned grace; /* milliseconds to wait for the system before time passes */
+    bool quiet;     /* nothing will happen any more */
+    bool bad_descriptor; /* a call got a descriptor that is not open */
     unsigned char trace[TRACE];
     long live;          /* allocations that are not freed */
     void (*left)(void); /* called when the loop should be left */
@@ -107,7 +109,7 @@ struct inject {
 };
 extern struct inject inject;
 
-/* Begins a run: everything but `live` anew. */
+/* Begins a run. Resets everything except `live`. */
 void inject_begin(bool memory, const struct fault *fault);
 
 /* Something happened. */

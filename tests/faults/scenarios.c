@@ -1,5 +1,5 @@
-/* What happens while the faults do. A scenario is a function and a row of the
- * table at the end; in each, all channels come to their end by themselves.
+/* The scenarios in which faults happen. A scenario is a function and a row of
+ * the table at the end. In each scenario all channels end by themselves.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "world.h"
 
@@ -13,7 +13,7 @@
 
 /* --- programs that more than one scenario uses --- */
 
-/* Asks three times, and goes. */
+/* Asks three times, and closes. */
 static void asker_next(struct side *s)
 {
     static const char *const questions[] = {"one\r\n", "two\r\n", "three\r\n"};
@@ -90,7 +90,7 @@ static void lines_over_unix(struct world *w)
         connect_to_server(w, &asker);
 }
 
-/* A path that was left behind is taken over, and gets its mode. */
+/* A path that was left behind is taken over, and gets the mode. */
 static void a_path_is_taken_over(struct world *w)
 {
     const struct asynchat_server_options options = {.size = sizeof options,
@@ -124,7 +124,7 @@ static void lines_from_a_connecting_bufferevent(struct world *w)
         connect_bufferevent(w, &asker);
 }
 
-/* Who is whose peer is not known when one of them is refused. */
+/* If one client is refused, it is not known which side is whose peer. */
 static void ask(struct world *w, int clients)
 {
     for (int i = 0; i < clients; i++)
@@ -193,7 +193,7 @@ static void stopped_between_messages(struct world *w)
     stop(w, 1000);
 }
 
-/* What cannot be accepted then is lost, which only the log says. */
+/* A connection that cannot be accepted then is lost; only the log says so. */
 static void stopped_with_connections_waiting(struct world *w)
 {
     if (!serve(w, unix_address(), &echoer, 2))
@@ -332,7 +332,7 @@ static void long_lines(struct side *s)
 
 static const struct program long_writer = {.connected = long_lines};
 
-/* The same, and waits until all is echoed. */
+/* Sends the same, and waits until everything is echoed. */
 static void long_lines_asked(struct side *s)
 {
     crlf(s);
@@ -385,7 +385,7 @@ static void limited(struct side *s)
     asynchat_set_message_limit(s->ch, 600);
 }
 
-/* After another error it is not known what was sent before. */
+/* After other errors it is not known how much was sent before. */
 static void apologize(struct side *s)
 {
     if (s->error <= ASYNCHAT_EOF || s->error == -EDOM)
@@ -399,7 +399,7 @@ static void a_message_too_long(struct world *w)
     over_sockets(w, &long_asker, &reader);
 }
 
-/* A number, and so many bytes; 0 is the last. */
+/* A number, and that number of bytes; 0 is the last number. */
 static void number_or_bytes(struct side *s)
 {
     if (s->step++ % 2 == 0)
@@ -451,7 +451,7 @@ static void held_bytes_are_matched_again(struct world *w)
     close_when_done(&w->sides[0]);
 }
 
-/* In the middle of what was held back, and is being given back. */
+/* Changes the terminator while bytes that were held back are delivered. */
 static void change_of_mind(struct side *s)
 {
     if (s->got.len == 1)
@@ -502,8 +502,9 @@ static void long_held(struct side *s)
         asynchat_set_in_buffer_size(s->ch, 2000);
 }
 
-/* At the first piece: the others are matched again, and what was received with
- * them is kept behind them, for which there is no room yet. */
+/* The terminator is set at the first piece. The other bytes are matched again,
+ * and the rest of the input is kept behind them, for which there is no room
+ * yet. */
 static void a_terminator_set_while_more_is_received(struct world *w)
 {
     static char bytes[3000];
@@ -562,7 +563,7 @@ static void long_terminators(struct world *w)
     over_sockets(w, &writer, &reader);
 }
 
-/* The end finds bytes held back; and the program answers it. */
+/* At the end of file some bytes are held back, and the program answers. */
 static void answer_the_end(struct side *s)
 {
     terminator(s, "\r");
@@ -647,7 +648,8 @@ static void more_when_a_pair_is_drained(struct world *w)
     over_pair(w, &draining, &collector);
 }
 
-/* An answer too long to be copied goes out at once, if nothing is before it. */
+/* An answer that is too long to be copied is sent at once, if nothing is before
+ * it. */
 static void long_answer(struct side *s)
 {
     say(s, "before");
@@ -663,7 +665,7 @@ static void long_answers(struct world *w)
     over_sockets(w, &asker, &answerer);
 }
 
-/* Too long to be made without memory for it. */
+/* A text that is too long to be formatted without memory. */
 static const char *long_text(void)
 {
     static char text[1000];
@@ -671,7 +673,7 @@ static const char *long_text(void)
     return text;
 }
 
-/* What is pushed in a wake-up leaves room for more. */
+/* Pushes that leave room for more in the same wake-up. */
 static void small_and_large(struct side *s)
 {
     push(s, pattern(), 60000);
@@ -730,12 +732,12 @@ static void lines_in_tiny_pieces_over_bufferevents(struct world *w)
 
 /* --- producers --- */
 
-/* A producer of the program's own: so many bytes of the pattern in chunks. */
+/* A producer of the program's own: bytes of the pattern, in chunks. */
 struct maker {
     struct side *side;
     size_t at, len;
     int chunks; /* given so far */
-    int odd;    /* the answer after two of them, or 0 */
+    int odd;    /* the answer after two chunks, or 0 */
     void (*meanwhile)(struct side *s);
 };
 
@@ -762,7 +764,7 @@ static void maker_release(void *arg)
     ((struct maker *)arg)->side->world->released++;
 }
 
-/* NULL for want of memory. There is one at a time. */
+/* Returns NULL if there is no memory. There is one such producer at a time. */
 static struct asynchat_producer *make_maker(struct side *s, int odd,
                                             void (*meanwhile)(struct side *s))
 {
@@ -800,7 +802,7 @@ static void push_concat(struct side *s)
                   sizeof expected);
 }
 
-/* Everything there is, one behind the other. */
+/* Pushes all kinds of producers, one after the other. */
 static void produce_all(struct side *s)
 {
     say(s, "begin ");
@@ -886,7 +888,7 @@ static void a_producer_that_waits_over_a_pair(struct world *w)
     resume(&w->sides[0]);
 }
 
-/* Of 3000 bytes the first 1400 are there when it fails; nothing after that. */
+/* The producer fails after 1400 of 3000 bytes. Nothing comes after that. */
 static void produce_badly(struct side *s)
 {
     push_producer(s, make_maker(s, -EDOM, NULL), pattern(), 1400);
@@ -1006,7 +1008,7 @@ static void say_bye(struct side *s)
     close_when_done(s);
 }
 
-/* Its peer's lines are not all read when it closes: it has to linger. */
+/* It closes before all lines of its peer are read, so it has to linger. */
 static void closing_with_input_unread(struct world *w)
 {
     static const struct program leaver = {.connected = small_reads,
@@ -1105,7 +1107,7 @@ static void a_peer_that_does_not_read(struct world *w)
     over_raw(w, &sender);
 }
 
-/* Nobody may be there any more to hear it. */
+/* The other end may already be gone. */
 static void raw_write(struct world *w, const char *text)
 {
     (void)!write(w->raw[0], text, strlen(text));
@@ -1139,7 +1141,8 @@ static void a_peer_that_only_listens(struct world *w)
     inject.armed = true;
 }
 
-/* It is gone before this side says something; what it said is there. */
+/* The peer is gone before this side sends something; the peer's bytes are
+ * there. */
 static void a_peer_that_came_and_went(struct world *w)
 {
     static const struct program greeter = {.connected = three_lines};
@@ -1175,7 +1178,7 @@ static void pause_and_echo(struct side *s)
 static const struct program pauser = {.connected = crlf,
                                       .message = pause_and_echo};
 
-/* A message each time; then the end, which is told behind them. */
+/* Each resume gives a message; after the messages comes the end of file. */
 static void resume_again_and_again(struct world *w)
 {
     for (int i = 0; i < 4; i++) {
@@ -1205,7 +1208,7 @@ static void paused_at_each_message_over_bufferevents(struct world *w)
         resume_again_and_again(w);
 }
 
-/* Bytes that are given back are not all delivered when it pauses. */
+/* When it pauses, not all bytes that were held back are delivered. */
 static void one_byte_and_pause(struct side *s)
 {
     asynchat_pause_reading(s->ch);
@@ -1264,7 +1267,7 @@ static void marks(struct side *s)
         complain(s->world, "the marks are refused");
 }
 
-/* What one fails of, the other hears as well. */
+/* If one fails, the other is told as well. */
 static void let_go(struct side *s)
 {
     struct world *w = s->world;
@@ -1294,7 +1297,7 @@ static void pressed(struct side *s)
     s->step++;
 }
 
-/* Only who has more, goes. */
+/* Only the one that has more closes. */
 static void pressed_before(struct side *s)
 {
     if (s->step > 0)
@@ -1463,7 +1466,7 @@ static void at_a_rate_over_bufferevents(struct world *w)
     over_bufferevents(w, &slow_pourer, &slow_taker);
 }
 
-/* It is freed in the middle. */
+/* The group is freed in the middle. */
 static void at_a_groups_rate(struct world *w)
 {
     struct asynchat_rate_group *group = NULL;
@@ -1545,7 +1548,7 @@ static void keep(struct side *s)
     asynchat_keep_open(s->ch);
 }
 
-/* It asks, and ends; the answer takes its time. */
+/* The client asks and ends its side; the answer takes its time. */
 static void the_output_outlives_the_input(struct world *w)
 {
     static const struct program keeper = {.connected = crlf, .eof = keep};
@@ -1559,7 +1562,7 @@ static void the_output_outlives_the_input(struct world *w)
     close_when_done(&w->sides[1]);
 }
 
-/* It says something, and is refused more while the other still sends. */
+/* It sends something; a second push is refused while the other still sends. */
 static void refuse_more(struct side *s)
 {
     say(s, "enough\r\n");

@@ -21,7 +21,7 @@ struct test {
 static bool is_memory, is_full;
 static unsigned runs;
 
-/* The run there is, for whoever dies in it. */
+/* The name of the current run, for a report if it crashes. */
 static char now[256];
 
 static void tell_now(void)
@@ -67,7 +67,7 @@ bool sweep_run(struct sweep *sweep, struct fault fault)
     return inject.failed > 0;
 }
 
-/* A test: a scenario, and a kind of fault. Without any it runs first. */
+/* A test is a scenario and a kind of fault. First it runs without a fault. */
 static void sweep_test(void **state)
 {
     static struct outcome expected;

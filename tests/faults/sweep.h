@@ -2,8 +2,8 @@
  *
  *     faults_memory [quick|full [NAME*]]
  *
- * quick is a part that finds most of what full finds. A name is one of a test,
- * with * and ?.
+ * quick runs a part that finds most of what full finds. NAME is the name of a
+ * test, and may have * and ?.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef FAULTS_SWEEP_H
@@ -13,7 +13,7 @@
 
 struct sweep {
     const struct scenario *scenario;
-    const struct outcome *expected; /* without a fault */
+    const struct outcome *expected; /* the outcome without a fault */
     bool memory, full;
     unsigned runs, wrong;
 };
@@ -24,11 +24,11 @@ struct sweep_kind {
     void (*all)(struct sweep *sweep);
 };
 
-/* Runs the scenario with a fault, and says what went wrong. Answers whether the
- * fault came at all. */
+/* Runs the scenario with a fault, and prints what went wrong. Returns whether
+ * the fault happened at all. */
 bool sweep_run(struct sweep *sweep, struct fault fault);
 
-/* What main() does. The kinds end with one that has no name. */
+/* The work of main(). The kinds end with a kind without a name. */
 int sweep_main(int argc, char **argv, bool memory,
                const struct sweep_kind *kinds);
 

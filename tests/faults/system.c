@@ -1,13 +1,12 @@
-/* Every system call fails, with every error that it can give, and moves fewer
- * bytes than asked, in every scenario.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* In every scenario, every system call fails with every error that it can give,
+ * and moves fewer bytes than asked. SPDX-License-Identifier: BSD-3-Clause */
 #include "sweep.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* The n-th call with each of these errors; or quickly, with one of them, each
- * in its turn. */
+/* The n-th call fails with each of these errors. If quick, it fails with one of
+ * them, in turn. */
 static bool sweep_errors(struct sweep *sweep, unsigned at, const int *errors)
 {
     unsigned count = 0;
@@ -21,14 +20,15 @@ static bool sweep_errors(struct sweep *sweep, unsigned at, const int *errors)
     return count > 0;
 }
 
-/* With a changelist libevent has said that an event is added before it tells
- * epoll: that this failed, nobody can hear. */
+/* With a changelist, libevent reports success before it tells epoll. If epoll
+ * then fails, nobody can notice. */
 static bool nobody_hears(enum call call)
 {
     return call == CALL_EPOLL_ADD && getenv("EVENT_EPOLL_USE_CHANGELIST");
 }
 
-/* Which call the n-th is, a run shows that is the same until then. */
+/* The kind of the n-th call is known from a run that is the same up to that
+ * call. */
 static void each_fails_once(struct sweep *sweep)
 {
     for (unsigned at = 1; at <= sweep->expected->calls && at <= TRACE; at++) {
@@ -49,7 +49,8 @@ static void every_other_is_to_be_tried_again(struct sweep *sweep)
                                             .error = *error});
 }
 
-/* Always of all calls together; of each kind, or quickly, for a while. */
+/* All calls are always short together; then the calls of each kind, always or,
+ * if quick, for a while. */
 static void counts_are_short(struct sweep *sweep)
 {
     static const enum call calls[] = {CALL_RECV,  CALL_SEND,  CALL_SENDMSG,

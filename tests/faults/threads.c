@@ -1,10 +1,12 @@
-/* Scenarios with posts, and with workers, of which a thread counts as long as it
- * is the only one that runs. SPDX-License-Identifier: BSD-3-Clause */
+/* Scenarios with posts and with workers. The calls of a worker's thread count
+ * while it is the only thread that runs. SPDX-License-Identifier:
+ * BSD-3-Clause */
 #include "world.h"
 
 #include <errno.h>
 
-/* Called in any thread, and seen by this one when the others are joined. */
+/* Called in any thread; this thread reads the result after the others are
+ * joined. */
 static void lend(struct world *w)
 {
     __atomic_add_fetch(&w->lent, 1, __ATOMIC_RELAXED);
@@ -17,7 +19,7 @@ static void release(struct world *w)
 
 /* --- posts --- */
 
-/* An id that cannot be had says not why. */
+/* If there is no id, asynchat_get_id() does not say why. */
 static uint64_t id_of(struct side *s)
 {
     uint64_t id = asynchat_get_id(s->ch);
@@ -28,13 +30,13 @@ static uint64_t id_of(struct side *s)
     return id;
 }
 
-/* A write that can be tried again is, and is not heard of. */
+/* A write that can be tried again is tried again, and not reported. */
 static bool is_told(int error)
 {
     return error == -ENOMEM || error == -EIO;
 }
 
-/* What is accepted is called once: lent, and released. */
+/* A post that is accepted is called once: lent, and released. */
 static int post(struct side *s, uint64_t id,
                 void (*function)(struct asynchat_channel *ch, void *arg))
 {
@@ -74,7 +76,8 @@ static void post_some(struct side *s)
         close_now(s);
 }
 
-/* Too late for the channel, and for the loop if it was the last. */
+/* The post is too late for the channel, and for the loop if the channel was its
+ * last. */
 static void post_late(struct side *s)
 {
     uint64_t id = asynchat_get_id(s->ch);
@@ -114,7 +117,7 @@ static void closed(struct asynchat_channel *ch, int status, void *arg)
 static const struct asynchat_handler handler = {
     .size = sizeof handler, .handle_close = closed, .handle_connect = opened};
 
-/* These are there, and so they are told that they close. */
+/* These channels exist, so their handle_close is called. */
 static const struct asynchat_handler made = {.size = sizeof made,
                                              .handle_close = closed};
 
@@ -171,7 +174,7 @@ static void workers_visit(struct side *s, struct asynchat_workers *workers,
         complain(s->world, "a post has failed with %d", error);
 }
 
-/* They are made, get a visit each, and end. */
+/* The workers start, each gets a post, and they end. */
 void workers_that_talk(struct world *w)
 {
     struct side *s = side(w, &listener);
@@ -193,8 +196,8 @@ static int start_apart(struct event_base *base, unsigned index, void *arg)
     return 0;
 }
 
-/* Each that is told of a connection is told of its end; by the end of the
- * workers, if not before. */
+/* For each connection that was reported, its end is reported as well, at the
+ * latest when the workers end. */
 void connections_for_workers(struct world *w)
 {
     struct side *s = side(w, &listener);

@@ -1,4 +1,4 @@
-/* The world of a scenario: what its programs are told, and what is checked.
+/* The world of a scenario: the callbacks of its programs, and the checks.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "world.h"
 
@@ -33,7 +33,8 @@ void complain(struct world *w, const char *format, ...)
 
 /* --- error codes --- */
 
-/* A place for each code: 0, -errno, and the library's own; or -1. */
+/* Returns a place for each code: 0, -errno, and the library's own codes; or
+ * -1. */
 static int code_place(int error)
 {
     if (error <= 0 && error > -200)
@@ -43,8 +44,8 @@ static int code_place(int error)
     return -1;
 }
 
-/* The code by which the program hears of the fault: libevent has one answer for
- * everything that event_add() may find. */
+/* The code by which the program learns of the fault. libevent returns the same
+ * for every error of event_add(). */
 int fault_code(void)
 {
     bool memory = inject.last == CALL_ALLOC || inject.last == CALL_EPOLL_ADD ||
@@ -52,9 +53,8 @@ int fault_code(void)
     return memory ? -ENOMEM : -inject.fault.error;
 }
 
-/* What can be the matter with a connection whose other side has a fault, also
- * when its server does not wait any longer; or with a path, where it seems that
- * somebody listens. */
+/* The errors of a connection whose other side has a fault, also if its server
+ * no longer waits; or of a path on which somebody seems to listen. */
 static bool is_consequence(int error)
 {
     return error == -EPIPE || error == -ECONNRESET || error == ASYNCHAT_EOF ||
@@ -62,7 +62,8 @@ static bool is_consequence(int error)
            (error == ASYNCHAT_ESTOPPED && world.stops > 0);
 }
 
-/* An error code can be given if it is without a fault, or because of it. */
+/* An error code is plausible if it also comes without the fault, or because of
+ * it. */
 static bool is_plausible(int error, int place)
 {
     if (!expectation || expectation->seen[place])
@@ -99,7 +100,8 @@ static void stream_add(struct side *s, struct stream *stream, const void *data,
     stream->len += len;
 }
 
-/* What arrives is the beginning of what was sent, at any time. */
+/* At any time, the bytes that have arrived are the beginning of the bytes
+ * sent. */
 static void side_got(struct side *s, const void *data, size_t len)
 {
     const struct stream *from = s->peer ? &s->peer->sent : NULL;
@@ -123,7 +125,8 @@ static void side_log(struct side *s, const char *event, int value)
              s->got.len);
 }
 
-/* Whose channel it is. A server gives all its connections the first side. */
+/* Returns the channel's side. A server gives all its connections the first
+ * side. */
 static struct side *side_of(struct asynchat_channel *ch, void *arg)
 {
     struct side *s = arg;
@@ -184,7 +187,7 @@ static void on_data(struct asynchat_channel *ch, const void *data, size_t len,
     run(s->program->data, s);
 }
 
-/* The terminator is no data, but came as well. */
+/* The terminator is not data, but it was received as well. */
 static void side_terminated(struct side *s)
 {
     const void *bytes;
@@ -288,7 +291,7 @@ static void on_idle(struct asynchat_channel *ch, void *arg)
     run(s->program->idle, s);
 }
 
-/* Its bytes are not had. */
+/* The program does not get the dropped bytes. */
 static void on_dropped(struct asynchat_channel *ch, const void *data,
                        size_t len, uint64_t total, void *arg)
 {
@@ -379,10 +382,10 @@ struct side *side(struct world *w, const struct program *program)
     return s;
 }
 
-/* What stands in *out until there is a channel. */
+/* The value of *out until there is a channel. */
 static struct asynchat_channel *const untouched = (void *)&world;
 
-/* A constructor has answered: on failure nothing else has changed. */
+/* A constructor has returned. On failure nothing else has changed. */
 static bool side_made(struct side *s, int error)
 {
     if (error) {
@@ -436,7 +439,7 @@ static void make_sockets(int fds[2], int buffer)
     inject.armed = true;
 }
 
-/* Two sides, connected to each other. */
+/* Makes two sides that are each other's peer. */
 static struct side *two_sides(struct world *w, const struct program *a,
                               const struct program *b)
 {
@@ -641,7 +644,7 @@ bool connect_to(struct world *w, const char *address, unsigned timeout,
                                          handler_of(program), s, &s->ch));
 }
 
-/* The side of the server that has no peer yet, when this one is its client. */
+/* Finds the server's side for this client: the one that has no peer yet. */
 static void pair_up(struct world *w, struct side *client)
 {
     struct side *s = &w->sides[0];
@@ -713,8 +716,8 @@ bool connect_raw(struct world *w)
 
 /* --- what programs do --- */
 
-/* Whether it is to be tried again: want of memory may be over. If not, the
- * program does without the channel. */
+/* Whether to try again, since there may be memory again. If not, the program
+ * does without the channel. */
 static bool again(struct side *s, int error, int *tries)
 {
     note(s, error);
@@ -773,8 +776,8 @@ static void side_sent(struct side *s, const void *data, size_t len)
     s->pushed = s->pushed || len > 0;
 }
 
-/* A channel that has no memory for what is to be sent takes no more, and ends by
- * itself. The peer may get a part of that. */
+/* A channel that has no memory for a push takes no more pushes, and ends by
+ * itself. The peer may get a part of the push. */
 static void pushed(struct side *s, int error, const void *data, size_t len)
 {
     note(s, error);
@@ -1026,7 +1029,7 @@ const char *pattern(void)
     return bytes;
 }
 
-/* One for all worlds: producers do not move its position. */
+/* One file for all worlds, since producers do not move its position. */
 int file(void)
 {
     static int kept = -1;
@@ -1072,7 +1075,7 @@ static void leave_loop(void)
     event_base_loopbreak(world.base);
 }
 
-/* Inside the library, so there is no way back: the test ends here. */
+/* This runs inside the library, so there is no way back: the test ends here. */
 static void report_spin(void)
 {
     fail_msg("%s: nothing moves, and there is no end of it (fault at %u: %s)",
@@ -1118,7 +1121,7 @@ static struct side *side_alive(struct world *w)
     return NULL;
 }
 
-/* A channel that is not ended now never will be. */
+/* A channel that has not ended by now never will. */
 static void check_ended(struct world *w)
 {
     if (side_alive(w)) {
@@ -1131,8 +1134,8 @@ static void check_ended(struct world *w)
                  w->sides[0].log, w->sides[1].log);
 }
 
-/* Who has closed when done, with status 0, has sent everything; and the peer
- * that has heard the end has it all. */
+/* A side that closed when done, with status 0, has sent everything; and a peer
+ * that got the end of file has received everything. */
 static void check_all_arrived(struct world *w)
 {
     bool loses = w->scenario->flags & LOSES;
@@ -1152,7 +1155,7 @@ static void world_free(struct world *w)
         free_now(&w->sides[i]);
     for (int i = 0; i < 4; i++)
         inject_close(w->raw[i]);
-    event_base_loop(w->base, EVLOOP_NONBLOCK); /* bufferevents are freed late */
+    event_base_loop(w->base, EVLOOP_NONBLOCK); /* frees bufferevents */
     event_base_free(w->base);
 }
 
@@ -1164,8 +1167,8 @@ static bool is_same(const struct outcome *expected, const struct world *w)
     return true;
 }
 
-/* A call that may be tried again changes nothing; any other fault that changes
- * something is heard of. */
+/* A call that may be tried again changes nothing. Any other fault that changes
+ * something is reported. */
 static void check_difference(struct world *w, const struct outcome *expected)
 {
     bool harmless = call_errors[inject.last].harmless[0] != 0 &&
@@ -1202,8 +1205,8 @@ static void check_left(struct world *w, long live, int descriptors)
         complain(w, "a descriptor was used that is not open");
 }
 
-/* Where there is no room for a connection, it is not tried again at once; what is
- * the matter with one connection only, the next need not wait for. */
+/* If there is no room for a connection, the server does not try again at once.
+ * An error of a single connection does not delay the next one. */
 static void check_pause(struct world *w, const struct outcome *expected)
 {
     int error = inject.fault.error;

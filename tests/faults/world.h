@@ -1,10 +1,11 @@
 /* The world of a scenario: channels, and programs that use them as they should,
  * in one loop.
  *
- * A program that is refused something tries it once more, as a call that fails
- * has changed nothing; then it closes its channel. What each side sends is
- * remembered and compared with what its peer receives. Everything that the
- * headers promise is checked as it happens, and the rest when all is over.
+ * If a call fails, the program tries it once more, since a failed call has
+ * changed nothing; then it closes its channel. The bytes that each side sends
+ * are remembered and compared with the bytes that its peer receives. The
+ * promises of the headers are checked as things happen, and the others at the
+ * end.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef FAULTS_WORLD_H
@@ -29,7 +30,7 @@
 struct side;
 struct world;
 
-/* What a side does. Each field may be NULL. */
+/* The actions of a side. Each field may be NULL. */
 struct program {
     bool whole; /* messages are handed over whole */
     void (*connected)(struct side *s);
@@ -39,9 +40,10 @@ struct program {
     void (*failed)(struct side *s);
     void (*drained)(struct side *s);
     void (*closed)(struct side *s);
-    void (*stopping)(struct side *s); /* NULL: the library closes it */
-    void (*dropped)(struct side *s);  /* these three make a handler that has */
-    void (*pressed)(struct side *s);  /* them all, whole or not */
+    void (*stopping)(struct side *s); /* NULL: the library closes the channel */
+    /* If one of these three is set, the handler has all three callbacks. */
+    void (*dropped)(struct side *s);
+    void (*pressed)(struct side *s);
     void (*idle)(struct side *s);
 };
 
@@ -50,27 +52,27 @@ struct stream {
     size_t len;
 };
 
-/* A channel, and the program that has it. */
+/* A channel and its program. */
 struct side {
     struct world *world;
     const struct program *program;
-    struct side *peer; /* who gets what this one sends; or NULL */
-    struct side *next; /* where a server's next connection goes */
+    struct side *peer; /* the side that gets what this one sends, or NULL */
+    struct side *next; /* the side for a server's next connection */
     struct asynchat_channel *ch;
-    bool made, freed, closed; /* the channel was, by the program, by itself */
+    bool made, freed, closed; /* the channel was, `freed` by the program */
     bool connected, eof, failed, told;
-    bool done;        /* told to close when done, */
-    bool given_up;    /* or closed or emptied, with bytes still to send */
-    bool pushed;      /* since it was drained */
-    int error;        /* of handle_error */
-    int status;       /* of handle_close */
+    bool done;        /* the channel was told to close when done */
+    bool given_up;    /* it was closed or emptied with bytes still to send */
+    bool pushed;      /* something was pushed since it was drained */
+    int error;        /* the error given to handle_error */
+    int status;       /* the status given to handle_close */
     const char *line; /* the message being delivered */
     size_t line_len;
     size_t line_at; /* where it begins in `got` */
-    int step;       /* the program's own */
+    int step;       /* for use by the program */
     size_t left;
     struct stream sent, got;
-    char log[LOG_SIZE]; /* callbacks, and how much had been received then */
+    char log[LOG_SIZE]; /* callbacks, with the bytes received by then */
 };
 
 struct scenario {
@@ -78,11 +80,11 @@ struct scenario {
     void (*run)(struct world *w);
     enum {
         LOSES = 1,   /* bytes are dropped on purpose */
-        TIMED = 2,   /* what happens depends on how bytes are cut */
-        WAITS = 4,   /* goes on when there is memory again */
-        SYSTEM = 8,  /* the kernel takes its time: TCP */
-        FAILS = 16,  /* what fails after that is not the reason any more */
-        LINGERS = 32 /* nor, for a channel that has sent all, a failed call */
+        TIMED = 2,   /* the events depend on how bytes are cut */
+        WAITS = 4,   /* the scenario goes on when there is memory again */
+        SYSTEM = 8,  /* over TCP, where the kernel takes its time */
+        FAILS = 16,  /* a later failure is not the reason of the end */
+        LINGERS = 32 /* nor is a failed call, once all is sent */
     } flags;
 };
 
@@ -94,35 +96,35 @@ struct world {
     struct asynchat_server *server;
     struct side sides[SIDES];
     int count;           /* sides in use */
-    int stops, stopped;  /* calls of asynchat_server_stop, of its callback */
-    bool taken_over;     /* its socket is another's */
+    int stops, stopped;  /* calls of asynchat_server_stop; of `stopped` */
+    bool taken_over;     /* another server has its socket */
     int raw[4];          /* descriptors to be closed at the end, or -1 */
-    int lent, released;  /* references and producers of a program's own */
-    bool seen[CODES];    /* error codes that a program was given */
-    char complaint[512]; /* what went wrong first */
+    int lent, released;  /* references and producers of programs */
+    bool seen[CODES];    /* error codes that a program got */
+    char complaint[512]; /* the first thing that went wrong */
 };
 
 /* --- for the sweeps --- */
 
-/* How a run ended, to be compared. */
+/* The outcome of a run, to be compared. */
 struct outcome {
     int count;
     char logs[SIDES][LOG_SIZE];
     bool seen[CODES];
-    unsigned calls, total;      /* that could have failed; system calls */
+    unsigned calls, total;      /* calls that could have failed; system calls */
     unsigned waits;             /* how often time had to pass */
-    unsigned char trace[TRACE]; /* which the first of them were */
+    unsigned char trace[TRACE]; /* the first of these calls */
 };
 
-/* Runs a scenario. Answers NULL, or what was wrong: a promise that was not
- * kept, something left behind, or a difference from `expected`, unless that is
- * NULL, which the fault does not explain. */
+/* Runs a scenario. Returns NULL, or what was wrong: a promise that was not
+ * kept, something left behind, or, if `expected` is not NULL, a difference from
+ * it that the fault does not explain. */
 const char *world_run(const struct scenario *scenario, bool memory,
                       const struct fault *fault,
                       const struct outcome *expected);
 void world_outcome(struct outcome *outcome);
 
-/* Before the first run: what all of them share. */
+/* Prepares, before the first run, what all runs share. */
 void world_prepare(void);
 
 /* The end of the table has no name. */
@@ -136,10 +138,10 @@ void complain(struct world *w, const char *format, ...)
 /* Runs the loop until nothing happens any more. */
 void settle(struct world *w);
 
-/* A side that has no channel yet. */
+/* Makes a side without a channel. */
 struct side *side(struct world *w, const struct program *program);
 
-/* Two sides, connected; false when that failed. */
+/* Makes two connected sides. Returns false if that failed. */
 bool over_sockets(struct world *w, const struct program *a,
                   const struct program *b);
 bool over_small_sockets(struct world *w, const struct program *a,
@@ -151,11 +153,11 @@ bool over_bufferevents(struct world *w, const struct program *a,
 bool over_filters(struct world *w, const struct program *a,
                   const struct program *b);
 
-/* One side over a socket, and the test has the other end: w->raw[0]. */
+/* Makes one side over a socket. The test has the other end in w->raw[0]. */
 bool over_raw(struct world *w, const struct program *program);
 
-/* A server of so many sides, the first is given; clients of it, or of another
- * address; a client over a bufferevent of its own. */
+/* Makes a server with this number of sides, and returns the first one; clients
+ * of it, or of another address; a client over a bufferevent of its own. */
 struct side *serve(struct world *w, const char *address,
                    const struct program *program, int count);
 struct side *serve_with(struct world *w, const char *address,
@@ -170,12 +172,13 @@ bool connect_to(struct world *w, const char *address, unsigned timeout,
                 const struct program *program);
 bool connect_to_server(struct world *w, const struct program *program);
 bool connect_bufferevent(struct world *w, const struct program *program);
-/* One that is said to be connecting, and is not, for 20 milliseconds. */
+/* Makes a channel that is said to be connecting but is not, for 20
+ * milliseconds. */
 bool connect_nowhere(struct world *w, const struct program *program);
-/* The test's own connection, in w->raw[0]. */
+/* Makes a connection of the test's own, in w->raw[0]. */
 bool connect_raw(struct world *w);
 
-/* What programs do. */
+/* Actions of programs. */
 void crlf(struct side *s);
 void terminator(struct side *s, const char *bytes);
 void terminator_length(struct side *s, uint64_t len);
@@ -185,7 +188,8 @@ void push(struct side *s, const void *data, size_t len);
 void push_printf(struct side *s, const char *text);
 void push_reference(struct side *s, const char *text);
 void push_evbuffer(struct side *s, const char *text);
-/* Takes the producer, which produces these bytes; NULL is want of memory. */
+/* Takes the producer, which produces these bytes. NULL means that memory ran
+ * out. */
 void push_producer(struct side *s, struct asynchat_producer *producer,
                    const void *expected, size_t len);
 void budget(struct side *s, unsigned messages);
@@ -206,19 +210,19 @@ void discard(struct side *s);
 void free_now(struct side *s);
 bool line_is(const struct side *s, const char *text);
 
-/* An error that the program was given; and the one by which it hears of the
- * fault. */
+/* Notes an error that the program got. Returns the error by which it learns of
+ * the fault. */
 void note(struct side *s, int error);
 int fault_code(void);
 
-/* Where servers may listen; no other program does. A server was there, and has
- * left its path. */
+/* An address for servers that no other program uses. The second one has the
+ * path that an earlier server has left. */
 const char *unix_address(void);
 void leave_path(void);
 void remove_path(void);
 
-/* Descriptor of a file of FILE_SIZE bytes, which are pattern(); of a port that
- * answers nothing. */
+/* The descriptor of a file with FILE_SIZE bytes of pattern(); the address of a
+ * port that never answers. */
 #define FILE_SIZE 20000
 int file(void);
 const char *blackhole(void);

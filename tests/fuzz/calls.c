@@ -1,6 +1,6 @@
-/* Sequences of calls, from outside and from inside every callback, of a dozen
- * connections of all kinds: what the headers promise about callbacks, releases
- * and the order of bytes holds.
+/* Sequences of calls for a dozen connections of all kinds, from outside and
+ * from inside every callback. The promises of the headers about callbacks,
+ * releases and the order of bytes must hold.
  *
  * The front of the input says what is done, the back what callbacks do.
  *
@@ -26,7 +26,7 @@ static unsigned next_of(source next)
     return next(&world.in);
 }
 
-/* An end to do something to. */
+/* Picks an end for an action. */
 static struct end *pick(unsigned which)
 {
     return &world.ends[which % ENDS];
@@ -36,8 +36,8 @@ static struct end *pick(unsigned which)
 
 static unsigned long now; /* in milliseconds */
 
-/* Stands still, for the library and for libevent. The fuzzer looks at the time
- * of day. */
+/* This clock stands still, for the library and for libevent. The fuzzer itself
+ * uses the time of day. */
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
     if (clock == CLOCK_REALTIME)
@@ -49,7 +49,7 @@ int clock_gettime(clockid_t clock, struct timespec *time)
 
 /* --- what is lent --- */
 
-/* What a reference or a producer is known by. */
+/* A reference or a producer that the library has. */
 struct loan {
     unsigned number;
     struct end *e;
@@ -67,7 +67,7 @@ static struct loan *lend(struct end *e, size_t len)
     return loan;
 }
 
-/* Exactly once, and whatever is called here is allowed. */
+/* Called exactly once for each loan. Anything may be called here. */
 static void released(struct loan *loan)
 {
     CHECK(world.released[loan->number]++ == 0);
@@ -91,7 +91,7 @@ static void on_producer_released(void *arg)
 
 /* --- producers --- */
 
-/* What is given when it was dropped meanwhile goes nowhere. */
+/* If the producer was dropped meanwhile, the bytes that it gives go nowhere. */
 static void give(struct loan *loan, struct evbuffer *out, size_t len)
 {
     uint8_t bytes[256];
@@ -117,7 +117,7 @@ static int on_more(struct asynchat_channel *ch, struct evbuffer *out,
     give(loan, out, len < room ? len : room);
     if (what & 8)
         react();
-    /* a failure drops what is queued behind, but not of one that is dropped */
+    /* a failure drops everything queued behind, unless it was dropped itself */
     if (what % 8 >= 6 && loan->e->sent.segments[loan->segment].open)
         wire_cut(&loan->e->sent);
     return answers[what % 8];
@@ -126,7 +126,7 @@ static int on_more(struct asynchat_channel *ch, struct evbuffer *out,
 static const struct asynchat_producer_ops loan_ops = {
     .size = sizeof loan_ops, .more = on_more, .release = on_producer_released};
 
-/* NULL when there is no room for its segment. */
+/* Returns NULL if there is no room for the producer's segment. */
 static struct asynchat_producer *make_producer(struct end *e)
 {
     struct asynchat_producer *producer;
@@ -141,14 +141,14 @@ static struct asynchat_producer *make_producer(struct end *e)
 
 /* --- pushing --- */
 
-/* Whether a push can end so. */
+/* Whether a push can return this. */
 static bool can_be(const struct end *e, int error)
 {
     return error == 0 || error == ASYNCHAT_ECLOSED ||
            (error == ASYNCHAT_EFULL && e->limited);
 }
 
-/* A push that is refused was none. */
+/* A push that is refused sends nothing. */
 static void pushed(struct end *e, unsigned segment, int error)
 {
     CHECK(can_be(e, error));
@@ -156,14 +156,15 @@ static void pushed(struct end *e, unsigned segment, int error)
         e->sent.segments[segment] = (struct segment){0, false};
 }
 
-/* No more than goes out, and comes in, within reasonable time. */
+/* A length that can be sent and received in reasonable time. */
 static size_t length_of(const struct end *e, unsigned value)
 {
     size_t len = value < 240 ? value : (value - 239) * 4000u;
     return len < 200 * e->size ? len : 200 * e->size;
 }
 
-/* Bytes of a new segment, to be freed; NULL if there is no room for it. */
+/* Returns the bytes of a new segment, to be freed, or NULL if there is no
+ * room. */
 static uint8_t *segment_bytes(struct end *e, size_t len, unsigned *segment)
 {
     *segment = wire_add(&e->sent, len, false);
@@ -200,8 +201,8 @@ static void push_reference(struct end *e, size_t len)
 
 static void tell(struct end *e, unsigned what, source next);
 
-/* Inside the call that takes from it: something is done to the same channel, or
- * to any. */
+/* Runs inside the call that takes from the evbuffer: does something to the same
+ * channel, or to any channel. */
 static void on_taken(struct evbuffer *buffer,
                      const struct evbuffer_cb_info *info, void *arg)
 {
@@ -294,8 +295,8 @@ static void set_terminator(struct end *e, unsigned what)
     e->counting = what >= 128 && what < 192 && what % 64 > 0;
 }
 
-/* What was dropped of the input, the peer cannot know. Whether it takes
- * asynchat_close_when_done back depends on how far that is. */
+/* The peer cannot know which input was dropped. Whether this cancels
+ * asynchat_close_when_done depends on how far the channel has come. */
 static void discard(struct end *e)
 {
     bool ended = e->closed || e->close;
@@ -366,7 +367,7 @@ static void join(struct end *e, struct end *other)
     CHECK(asynchat_join(e->ch, other->ch) == 0);
 }
 
-/* To be told anew is allowed now. */
+/* Now handle_pressure may be called again. */
 static void set_marks(struct end *e, unsigned what)
 {
     size_t low = what % 16 * 16;
@@ -490,7 +491,8 @@ static void on_call(struct asynchat_channel *ch, void *arg)
     end_called(e, ch);
 }
 
-/* Once its channel is gone too, but then the loop may be over. */
+/* Posts also when the channel is gone, but then the loop may be gone as
+ * well. */
 static void post(struct end *e)
 {
     if (world.lent == LENT)
@@ -504,7 +506,7 @@ static void post(struct end *e)
     }
 }
 
-/* It stays the same. One that has closed does not get one any more. */
+/* The id stays the same. A channel that has closed no longer gets one. */
 static void post_to(struct end *e)
 {
     uint64_t id = asynchat_get_id(e->ch);
@@ -544,7 +546,7 @@ static void ask(const struct end *e)
     CHECK(asynchat_local_address(e->ch, text, sizeof text) <= 0);
 }
 
-/* What came later than the rest. */
+/* Actions that were added later than the others. */
 static void tell_more(struct end *e, unsigned what, source next)
 {
     switch (what) {
@@ -604,7 +606,7 @@ static void tell_more(struct end *e, unsigned what, source next)
     }
 }
 
-/* What the channel of an end is told. */
+/* Does an action to the channel of an end. */
 static void tell(struct end *e, unsigned what, source next)
 {
     switch (what % 16) {
@@ -708,7 +710,7 @@ static const struct asynchat_handler *handler_of(unsigned what, bool full)
     return what & 1 ? &whole_handler : &pieces_handler;
 }
 
-/* Two ends that are each other's peer. */
+/* Makes two ends that are each other's peer. */
 static bool make_two(struct end *both[2])
 {
     both[0] = end_new();
@@ -753,7 +755,7 @@ static void make_channel(struct end *e, int fd, unsigned what, bool socket)
     CHECK(error == 0);
 }
 
-/* A channel, and another or the test's own socket. */
+/* Makes a channel, and as its peer another channel or the test's own socket. */
 static void make_sockets(unsigned what)
 {
     struct end *both[2];
@@ -848,7 +850,7 @@ static void deed(source next)
     world.depth--;
 }
 
-/* Most callbacks do nothing, so that something goes on. */
+/* Most callbacks do nothing, so that the conversations go on. */
 void react(void)
 {
     unsigned what = next_of(input_back);
@@ -861,7 +863,7 @@ static void pass(void)
     event_base_loop(world.base, EVLOOP_NONBLOCK);
 }
 
-/* Up to some minutes. */
+/* Lets up to some minutes pass. */
 static void wait_some(unsigned power)
 {
     now += 10ul << power;
@@ -881,16 +883,16 @@ static void turn(void)
 
 /* --- the end --- */
 
-/* Whether a channel still has a reason to be there: a plain peer that does not
- * read, or does not end; or, after errors, both sides are through with reading,
- * and have their linger time. */
+/* Whether a channel still has a reason to exist: its plain peer does not read,
+ * or does not end; or, after errors, both sides have stopped reading and wait
+ * for the linger time. */
 static bool may_stay(const struct end *e)
 {
     const struct end *peer = e->peer;
     return !e->ch || (peer && (peer->fd >= 0 || (e->error && peer->error)));
 }
 
-/* Nothing of the program keeps it waiting. */
+/* Ends everything by which the program keeps the channel waiting. */
 static void let_go_on(struct end *e)
 {
     if (!e->ch)
@@ -902,7 +904,7 @@ static void let_go_on(struct end *e)
     CHECK(asynchat_set_rate_group(e->ch, NULL) == 0);
 }
 
-/* Everybody closes when done: all come to their end. */
+/* All channels close when done, and must come to their end. */
 static void finish(void)
 {
     for (unsigned i = 0; i < ENDS; i++)
@@ -940,7 +942,7 @@ static void clean_up(void)
         CHECK(world.released[i] == 1);
 }
 
-/* The next descriptor there would be. */
+/* Returns the next descriptor that would be given. */
 static int next_descriptor(void)
 {
     int fd = dup(STDERR_FILENO);

@@ -1,4 +1,4 @@
-/* The channels of a run: checks whatever they call back.
+/* The channels of a run: checks everything that they call back.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "ends.h"
 
@@ -36,7 +36,7 @@ void end_got(struct end *e, const void *data, size_t len)
 
 /* --- around every callback --- */
 
-/* A server gives its own arg to what it accepts. */
+/* A server gives its own arg to the channels that it accepts. */
 static struct end *accepted(struct asynchat_channel *ch)
 {
     struct end *e = end_new();
@@ -55,7 +55,8 @@ static struct end *accepted(struct asynchat_channel *ch)
     return e;
 }
 
-/* Callbacks come from the loop only, one at a time, to channels that live. */
+/* Callbacks come only from the loop, one at a time, and for existing
+ * channels. */
 static struct end *enter(struct asynchat_channel *ch, void *arg)
 {
     struct end *e = arg;
@@ -99,7 +100,8 @@ static void on_connect(struct asynchat_channel *ch, void *arg)
     leave();
 }
 
-/* A number that is reached here ends the message, whatever is set now. */
+/* If the number of bytes is reached here, the message ends, whatever is set
+ * now. */
 static void on_data(struct asynchat_channel *ch, const void *data, size_t len,
                     void *arg)
 {
@@ -115,7 +117,7 @@ static void on_data(struct asynchat_channel *ch, const void *data, size_t len,
     leave();
 }
 
-/* A terminator is no data, but came as well. */
+/* A terminator is not data, but it was received as well. */
 static void end_found(struct end *e)
 {
     const void *bytes;
@@ -153,7 +155,7 @@ static bool has_sent_all(const struct end *peer)
            !peer->dropped && !peer->error && peer->connected;
 }
 
-/* Also while it is paused, when nothing is undelivered. */
+/* This may also come while the channel is paused, if nothing is undelivered. */
 static void on_eof(struct asynchat_channel *ch, int cut_off, void *arg)
 {
     struct end *e = enter_open(ch, arg);
@@ -167,7 +169,8 @@ static void on_eof(struct asynchat_channel *ch, int cut_off, void *arg)
     leave();
 }
 
-/* What only comes to those who have asked for it. */
+/* Whether an error was to be expected: some errors need a call that allows
+ * them. */
 static bool is_expected(const struct end *e, int error)
 {
     switch (error) {
@@ -229,7 +232,7 @@ static void on_idle(struct asynchat_channel *ch, void *arg)
     leave();
 }
 
-/* What it was, nobody knows. */
+/* The dropped bytes are not known. */
 static void on_dropped(struct asynchat_channel *ch, const void *data,
                        size_t len, uint64_t total, void *arg)
 {
@@ -251,7 +254,8 @@ static void on_stopping(struct asynchat_channel *ch, void *arg)
 
 /* --- what is no channel's callback --- */
 
-/* From the loop; but what has no channel any more, at its end as well. */
+/* Posted functions run from the loop; without a channel also when the loop
+ * ends. */
 void end_called(struct end *e, struct asynchat_channel *ch)
 {
     unsigned inside = world.inside;

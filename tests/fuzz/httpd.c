@@ -1,13 +1,13 @@
-/* The web server among the examples, and one connection: what comes is sent
- * twice, at once and cut anywhere, and what is answered must be the same, with
- * nothing of what lies outside the folder.
+/* The example httpd and one connection. The same bytes are sent twice, at once
+ * and cut anywhere. The answers must be the same, and contain nothing from
+ * outside the folder.
  *
- * The front of the input is what is sent, the back where it is cut.
+ * The front of the input is sent; the back says where it is cut.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <time.h>
 
-/* No time passes: dates are the same, and nobody is too slow. */
+/* No time passes, so dates are the same, and no client is too slow. */
 static time_t no_time(time_t *at)
 {
     (void)at;
@@ -97,8 +97,8 @@ static void prepare(void)
 static char sent[SENT_MOST];
 static size_t sent_len;
 
-/* 0xff and a number stand for the 16 bytes before, again and again: that is
- * how limits are reached, and no request is so short. */
+/* 0xff and a number repeat the 16 bytes before them. So limits can be reached
+ * by a short input. */
 static void read_sent(struct input *in)
 {
     sent_len = 0;
@@ -141,7 +141,7 @@ static void look(struct answers *a, const char *data, size_t len)
         a->hash = (a->hash ^ (unsigned char)data[i]) * 1099511628211u;
 }
 
-/* Everything that can happen does. */
+/* Runs the loop until nothing more happens. */
 static void settle(struct answers *a, int peer)
 {
     static char data[1 << 16];
@@ -180,8 +180,8 @@ static int connect_client(void)
     return fds[1];
 }
 
-/* As the input says: some bytes, of much that is sent more; and the rest at
- * once. */
+/* The input says how many bytes are sent next, more of them if many are left.
+ * When it has no more to say, the rest is sent at once. */
 static size_t next_piece(struct input *cuts, size_t left)
 {
     if (cuts->at == cuts->end)
@@ -190,7 +190,7 @@ static size_t next_piece(struct input *cuts, size_t left)
     return len < left ? len : left;
 }
 
-/* All of it, cut, or without `cuts` at once. */
+/* Sends everything, cut as `cuts` says, or at once if `cuts` is NULL. */
 static struct answers converse(struct input *cuts)
 {
     struct answers a = {.hash = 14695981039346656037u};

@@ -1,5 +1,5 @@
-/* A fuzzer's input, as numbers: what is done comes from its front, what
- * callbacks do from its back, so that a change of one leaves the other as it is.
+/* A fuzzer's input as numbers. Its front says what is done from outside, its
+ * back what callbacks do, so that a change of one does not change the other.
  * Where the two meet, everything is 0. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef FUZZ_INPUT_H
 #define FUZZ_INPUT_H
@@ -32,7 +32,7 @@ static inline unsigned input_back(struct input *in)
         }                                                                      \
     } while (0)
 
-/* What each fuzzer is. */
+/* Each fuzzer defines this. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #endif

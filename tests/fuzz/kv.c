@@ -1,9 +1,11 @@
-/* Bytes to the example kv, from one client or three, cut anywhere: what is
- * answered is well-formed, the same for every cut, and nothing stays.
+/* Bytes sent to the example kv by one client or three, cut anywhere. The
+ * answers are well-formed and the same for every cut, and nothing is left at
+ * the end.
  *
- * The first byte says which. One client: the second is the seed of the cuts, the
- * rest is what is sent, once in pieces and once whole. Three: each piece has a
- * byte before it, of who sends it and how long it is, or of what else happens.
+ * The first byte chooses one client or three. With one client the second byte
+ * is the seed of the cuts, and the rest is sent, once in pieces and once whole.
+ * With three clients each piece follows a byte that says who sends it and how
+ * long it is, or what else happens.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <sys/time.h>
@@ -22,9 +24,9 @@ static int fuzz_gettimeofday(struct timeval *t, void *zone);
 #include "input.h"
 
 #define CLIENTS 3
-#define KEPT (1u << 20) /* bytes of what is answered */
+#define KEPT (1u << 20) /* bytes of answers that are kept */
 
-/* A client's own end, and what came to it. */
+/* A client's own end, and the bytes that it received. */
 struct far {
     struct asynchat_channel *ch; /* NULL when it has closed */
     size_t len;
@@ -36,7 +38,7 @@ struct far {
 static bool frozen;
 static struct timespec frozen_at;
 
-/* kv's. */
+/* The clock of kv. */
 static int fuzz_gettimeofday(struct timeval *t, void *zone)
 {
     (void)zone;
@@ -45,7 +47,7 @@ static int fuzz_gettimeofday(struct timeval *t, void *zone)
     return 0;
 }
 
-/* And libevent's; libFuzzer's own is another. */
+/* The clock of libevent; libFuzzer uses another one. */
 int clock_gettime(clockid_t clock, struct timespec *t)
 {
     if (!frozen || clock == CLOCK_REALTIME)
@@ -97,7 +99,7 @@ static const struct asynchat_handler far_handler = {.size = sizeof far_handler,
                                                         on_bytes,
                                                     .handle_close = on_closed};
 
-/* Where the line that begins here ends, and the number on it. */
+/* Returns the end of the line that begins here, and gives the number on it. */
 static const uint8_t *read_line(const uint8_t *at, const uint8_t *end,
                                 long long *n)
 {
@@ -109,7 +111,7 @@ static const uint8_t *read_line(const uint8_t *at, const uint8_t *end,
     return stop + 1;
 }
 
-/* Where the answer that begins here ends. */
+/* Returns the end of the answer that begins here. */
 static const uint8_t *read_answer(const uint8_t *at, const uint8_t *end)
 {
     long long n = 0;
@@ -128,7 +130,8 @@ static const uint8_t *read_answer(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
-/* All of them are complete, unless kv has ended it or it is too much to keep. */
+/* All answers are complete, unless kv has ended the client or there is too much
+ * to keep. */
 static void check_answers(const struct far *f)
 {
     const uint8_t *at = f->bytes, *end = at + f->len;
@@ -164,7 +167,7 @@ static void far_end(struct far *f)
     CHECK(!f->ch);
 }
 
-/* What is there when nobody and nothing is. */
+/* Checks that nothing is left when there is no client and no key. */
 static void check_nothing_stays(void)
 {
     delete_all(&keys);
@@ -203,7 +206,7 @@ static void one(struct far *all, const uint8_t *data, size_t size)
     CHECK(open == (all[1].ch != NULL));
     far_end(&all[1]);
     check_nothing_stays();
-    /* one that was closed at once may not have got what was said before */
+    /* a client that was closed at once may have lost earlier answers */
     if (open)
         CHECK(all[0].len == all[1].len &&
               memcmp(all[0].bytes, all[1].bytes, all[0].len) == 0);

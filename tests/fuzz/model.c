@@ -1,4 +1,4 @@
-/* What a stream must be delivered as, by the plain definition.
+/* How a stream must be delivered, by the plain definition.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "model.h"
 
@@ -19,8 +19,8 @@ static bool stands_at(const struct model *m, size_t at, size_t len)
     return true;
 }
 
-/* The first place where all of the terminator stands; or else the first from
- * which on it may still come. */
+/* The first place of the whole terminator, or else the first place at which it
+ * may still begin. */
 static struct model_end string_end(const struct model *m)
 {
     size_t at = m->from;
@@ -34,7 +34,7 @@ static struct model_end string_end(const struct model *m)
     return (struct model_end){at, false};
 }
 
-/* Not searched for twice. */
+/* Like string_end(), but does not search twice. */
 static struct model_end string_end_again(struct model *m)
 {
     if (m->last_from != m->from || m->last_len != m->len + m->ended)
@@ -73,7 +73,7 @@ void model_discard(struct model *m)
     m->begin = m->from = m->at = m->len;
 }
 
-/* The last byte of a number ends the message, whatever is set meanwhile. */
+/* The last of a number of bytes ends the message, whatever is set meanwhile. */
 bool model_data(struct model *m, const uint8_t *data, size_t len)
 {
     if (m->due || len == 0 || m->at + len > model_end(m).at ||
@@ -100,7 +100,7 @@ bool model_found(struct model *m)
     return true;
 }
 
-/* Where messages have no end, the end of the stream is one. */
+/* If messages have no end, the end of the stream ends the message. */
 bool model_message(struct model *m, const uint8_t *data, size_t len)
 {
     struct model_end end = model_end(m);

@@ -1,9 +1,9 @@
-/* What a stream must be delivered as, by the plain definition: the whole stream
- * is kept, and searched from the beginning of each message.
+/* How a stream must be delivered, by the plain definition: the whole stream is
+ * kept, and searched from the beginning of each message.
  *
- * How data is cut is the library's choice, so the model is asked at each
- * callback whether that may come now, and when all is quiet whether all has
- * come. SPDX-License-Identifier: BSD-3-Clause */
+ * The library chooses how data is cut. So the model is asked at each callback
+ * whether this callback may come now, and when all is quiet, whether everything
+ * has come. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef FUZZ_MODEL_H
 #define FUZZ_MODEL_H
 
@@ -24,51 +24,52 @@ struct model_end {
 };
 
 struct model {
-    uint8_t stream[STREAM_MOST]; /* all that was sent */
+    uint8_t stream[STREAM_MOST]; /* everything that was sent */
     size_t len;
-    bool ended; /* and no more will be */
+    bool ended; /* nothing more will be sent */
 
     enum asynchat_terminator kind;
     uint8_t bytes[TERMINATOR_MOST];
     size_t bytes_len;
     size_t until; /* LENGTH: the message ends there */
-    bool due;     /* it has, and found_terminator is still to come */
+    bool due;     /* it has ended, and found_terminator must come */
 
-    size_t begin; /* of the message in progress */
-    size_t from;  /* where the terminator holds from */
-    size_t at;    /* what is before it was delivered, or kept for a message */
+    size_t begin; /* where the message in progress begins */
+    size_t from;  /* where the terminator takes effect */
+    size_t at;    /* bytes before it were delivered, or kept */
 
-    /* STRING: what was found last, from where, and in how much */
+    /* STRING: the last result, and the search it came from */
     struct model_end last;
     size_t last_from, last_len;
 };
 
 struct model_end model_end(struct model *m);
 
-/* Whether messages have an end. */
+/* Whether messages end at a terminator. */
 bool model_ends(const struct model *m);
 
 /* A terminator is set: `bytes` for STRING. */
 void model_set(struct model *m, enum asynchat_terminator kind,
                const uint8_t *bytes, size_t len);
 
-/* What was received is dropped; all that was sent has been. */
+/* The received bytes are dropped; everything that was sent was received. */
 void model_discard(struct model *m);
 
-/* Such data may come, and has; in pieces. */
+/* Data has come in a piece. Returns whether it may come now. */
 bool model_data(struct model *m, const uint8_t *data, size_t len);
 
-/* The end of a message may come, and has. */
+/* The end of a message has come. Returns whether it may come now. */
 bool model_found(struct model *m);
 
-/* Such a message may come, and has. */
+/* A message has come. Returns whether it may come now. */
 bool model_message(struct model *m, const uint8_t *data, size_t len);
 
-/* Such a message, longer than the limit, may be dropped, and has. One that is cut
- * off is told as well, and stays cut off. */
+/* A message longer than the limit was dropped. Returns whether that may happen
+ * now. A message that is cut off may be reported as well, and stays cut off. */
 bool model_dropped(struct model *m, uint64_t total);
 
-/* All that can come has; data of a `whole` message is kept. */
+/* Whether everything has come that can come. Data of a `whole` message is
+ * kept. */
 bool model_quiet(struct model *m, bool whole);
 
 #endif

@@ -15,7 +15,7 @@
 static bool verbose;
 static unsigned files;
 
-/* In memory of just its size, so that reading on is found. */
+/* Uses memory of exactly this size, so that reading beyond it is found. */
 static void replay_file(const char *path, size_t size)
 {
     FILE *file = fopen(path, "rb");

@@ -1,5 +1,5 @@
-/* A stream of bytes, cut anywhere, under terminators of every kind that change
- * at any time: what the channel delivers is what the model says.
+/* A stream of bytes, cut anywhere, with terminators of every kind that change
+ * at any time. The channel must deliver what the model says.
  *
  * The front of the input says what is sent, the back what callbacks do.
  *
@@ -25,19 +25,19 @@ struct world {
     struct model model;
     struct event_base *base;
     struct asynchat_channel *ch;  /* NULL when it has closed, or was freed */
-    struct asynchat_channel *far; /* over a pair; or else */
+    struct asynchat_channel *far; /* the far end over a pair, or else: */
     int peer;
     bool whole;
-    bool drops;   /* messages over the limit, and goes on */
-    bool started; /* handle_connect was called, */
-    bool eof;     /* handle_eof, */
-    int error;    /* handle_error with this; */
-    bool told;    /* asynchat_close was */
+    bool drops;   /* drops messages over the limit, and goes on */
+    bool started; /* handle_connect was called */
+    bool eof;     /* handle_eof was called */
+    int error;    /* the error given to handle_error */
+    bool told;    /* asynchat_close was called */
     bool delivering;
     size_t limit;   /* of messages */
-    size_t size;    /* of pieces, the least */
-    size_t largest; /* and the most there has been since all was quiet */
-    size_t recent;  /* sent since all was quiet */
+    size_t size;    /* the smallest size of pieces */
+    size_t largest; /* the largest size since all was quiet */
+    size_t recent;  /* bytes sent since all was quiet */
 };
 
 static struct world world;
@@ -70,7 +70,7 @@ static void set_long(struct world *w, unsigned len, unsigned other)
     set_string(w, bytes, n);
 }
 
-/* From its own bytes, which are lent until then. */
+/* Sets the rest of the terminator in force, from the bytes that it lends. */
 static void set_rest(struct world *w)
 {
     const void *bytes;
@@ -92,8 +92,8 @@ static void set_none(struct world *w)
     model_set(&w->model, ASYNCHAT_NONE, NULL, 0);
 }
 
-/* Only where it is known how much has come: nothing of what is recent, or in
- * one piece all of it. */
+/* Discards only if it is known how much has come: none of the recent bytes, or
+ * in one piece all of them. */
 static void discard(struct world *w)
 {
     if (w->recent > 0 &&
@@ -106,12 +106,12 @@ static void discard(struct world *w)
 static void set_limit(struct world *w, size_t limit)
 {
     if (w->model.begin < w->model.at)
-        return; /* it would hold for a message that is half there */
+        return; /* it would apply to a message that is half there */
     CHECK(asynchat_set_message_limit(w->ch, limit) == 0);
     w->limit = limit;
 }
 
-/* What was received already may still come in pieces of the old size. */
+/* Bytes received already may still come in pieces of the old size. */
 static void set_size(struct world *w, size_t size)
 {
     CHECK(asynchat_set_in_buffer_size(w->ch, size) == 0);
@@ -121,7 +121,7 @@ static void set_size(struct world *w, size_t size)
         w->largest = size;
 }
 
-/* One deed; 0 is none. */
+/* Does one action; 0 is none. */
 static void act(struct world *w, unsigned what,
                 unsigned (*next)(struct input *))
 {
@@ -169,7 +169,7 @@ static void act(struct world *w, unsigned what,
 
 /* --- callbacks --- */
 
-/* Every callback but the first begins here. */
+/* Every callback except the first begins here. */
 static struct world *called(struct asynchat_channel *ch, struct world *w)
 {
     CHECK(w->ch == ch && w->started);
@@ -202,7 +202,7 @@ static void may_deliver(const struct world *w)
     CHECK(!w->eof && !w->error && !w->told);
 }
 
-/* What is lent stays as it is, whatever was called. */
+/* Lent bytes do not change, whatever was called. */
 static void still_lent(const struct world *w, size_t at, const void *data,
                        size_t len)
 {
@@ -360,7 +360,7 @@ static bool on_its_way(const struct world *w)
     return unread > 0;
 }
 
-/* Everything that can happen does. */
+/* Runs the loop until nothing more happens. */
 static void settle(struct world *w)
 {
     unsigned passes = 0;
@@ -417,7 +417,7 @@ static void send_bytes(struct world *w, size_t len, const char *letters)
     send_chunk(w, bytes, len);
 }
 
-/* The beginning of the terminator, and then it all, or a byte. */
+/* Sends the beginning of the terminator, and then all of it, or a byte. */
 static void send_terminator(struct world *w, unsigned part)
 {
     uint8_t bytes[2 * TERMINATOR_MOST];
@@ -441,7 +441,7 @@ static void send_again(struct world *w, size_t len, size_t times)
     send_chunk(w, bytes, n);
 }
 
-/* One turn: something is sent, or done from outside. */
+/* One turn: sends something, or does something from outside. */
 static void turn(struct world *w)
 {
     unsigned what = input_front(&w->in);
@@ -462,7 +462,7 @@ static void turn(struct world *w)
     case 6:
         send_again(w, 1 + value % 32, 1 + input_front(&w->in));
         break;
-    default: /* what it puts back is delivered by itself */
+    default: /* bytes that are put back are delivered without more */
         settle(w);
         if (!w->ch || w->told)
             return;

@@ -1,5 +1,5 @@
-/* What one side of a connection pushes, and whether the other gets just that.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* The bytes that one side of a connection pushes, and whether the other side
+ * gets exactly these. SPDX-License-Identifier: BSD-3-Clause */
 #include "wire.h"
 
 #include <string.h>
@@ -17,7 +17,7 @@ unsigned wire_add(struct wire *wire, size_t len, bool open)
     return wire->count++;
 }
 
-/* Few letters, of which the terminators are made as well. */
+/* There are few letters; the terminators are made of them as well. */
 static uint8_t wire_byte(unsigned segment, size_t at)
 {
     uint32_t mixed = (segment * 977 + (uint32_t)at) * 2654435761u;
@@ -49,7 +49,7 @@ void wire_cut(struct wire *wire)
     wire->cuts = true;
 }
 
-/* Over segments that are done with, to where the next byte is. */
+/* Skips finished segments, up to the next byte. */
 static struct place wire_next(const struct wire *wire, struct place place)
 {
     while (place.segment < wire->count &&
@@ -61,7 +61,7 @@ static struct place wire_next(const struct wire *wire, struct place place)
     return place;
 }
 
-/* Goes from a place over one byte, if that is there. */
+/* Steps from a place over one byte, if it is this byte. */
 static void wire_step(struct wire *wire, struct place place, uint8_t byte)
 {
     place = wire_next(wire, place);
@@ -107,7 +107,7 @@ bool wire_got(struct wire *wire, const void *data, size_t len)
     return true;
 }
 
-/* Nothing more has to come after this place. */
+/* Whether nothing has to come after this place. */
 static bool place_is_last(const struct wire *wire, struct place place)
 {
     if (wire_next(wire, place).segment == wire->count)

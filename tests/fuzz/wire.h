@@ -1,8 +1,9 @@
-/* What one side of a connection pushes, and whether the other gets just that.
+/* The bytes that one side of a connection pushes, and whether the other side
+ * gets exactly these.
  *
- * A wire is a row of segments, one for each push. What bytes they are made of
- * follows from their numbers, so none are kept. After the sender has discarded,
- * the receiver may go on with what is pushed next from anywhere before it.
+ * A wire is a row of segments, one for each push. The bytes of a segment follow
+ * from its number, so no bytes are kept. After the sender has discarded, the
+ * receiver may skip from anywhere before the next push to that push.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef FUZZ_WIRE_H
@@ -27,35 +28,36 @@ struct place {
 
 struct wire {
     struct segment segments[SEGMENTS];
-    bool cut[SEGMENTS + 1]; /* may follow anything before it */
-    bool cuts;              /* there is one that may */
+    bool cut[SEGMENTS + 1]; /* this segment may follow anything before it */
+    bool cuts;              /* there is such a segment */
     unsigned count;
     struct place places[PLACES]; /* where the receiver can be */
     unsigned place_count;
-    bool lost; /* nobody knows any more */
+    bool lost; /* there are too many places to know */
 };
 
 void wire_init(struct wire *wire);
 
-/* A new last segment; its number, or SEGMENTS if there is no room. */
+/* Adds a segment. Returns its number, or SEGMENTS if there is no room. */
 unsigned wire_add(struct wire *wire, size_t len, bool open);
 
-/* Fills `bytes` with those of a segment from `at` on. */
+/* Fills `bytes` with the bytes of a segment from `at` on. */
 void wire_fill(uint8_t *bytes, unsigned segment, size_t at, size_t len);
 
-/* So many more bytes of a segment that is open. */
+/* An open segment grows by `len` bytes. */
 void wire_grow(struct wire *wire, unsigned segment, size_t len);
 
-/* No more of it. */
+/* The segment does not grow any more. */
 void wire_end(struct wire *wire, unsigned segment);
 
 /* The sender has dropped what was not sent yet, however much that is. */
 void wire_cut(struct wire *wire);
 
-/* The receiver got that. False: it was never sent so. */
+/* The receiver got these bytes. Returns false if they were not sent like
+ * this. */
 bool wire_got(struct wire *wire, const void *data, size_t len);
 
-/* The receiver can have got all. */
+/* Whether the receiver can have got everything. */
 bool wire_is_at_end(const struct wire *wire);
 
 #endif

@@ -1,11 +1,11 @@
 """Hostile clients: attack.py PORT kinds GENERATIONS SECONDS | flood ADDRESSES SECONDS | torrent SECONDS.
 SPDX-License-Identifier: BSD-3-Clause
 
-    kinds    some of each kind below, and again after so many seconds, until the end of input
-    flood    connections that say nothing, as many as this machine makes, from so many addresses
+    kinds    some of each kind below, and again every SECONDS, until the end of input
+    flood    silent connections, as many as this machine can make, from ADDRESSES addresses
     torrent  lines without a pause, whose answers are read and counted
 
-The result says how many were there.
+The result says how many connections there were.
 """
 import errno
 import heapq

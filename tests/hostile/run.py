@@ -2,15 +2,16 @@
 """Hostile clients against hostile_server, beside honest ones: run.py HOSTILE_SERVER [WITHOUT].
 SPDX-License-Identifier: BSD-3-Clause
 
-Each of two rounds has three phases: honest clients alone; the storm, which is all kinds of hostile ones, a flood of
-connections from few addresses and a torrent of lines, at once; the crowd, a flood from so many addresses that the
-server is full. Every honest answer is compared. Each hostile connection has been ended by the limit that is meant for
-it, as the server counts. When all are gone, the server has as many descriptors as at first, and the heap that it had
-after the first round. With WITHOUT that limit is off, and it succeeds if that was found out.
+Each of two rounds has three phases. First there are honest clients alone. Then comes the storm: all kinds of hostile
+clients, a flood of connections from few addresses, and a torrent of lines, all at once. Then comes the crowd: a flood
+from enough addresses to fill the server. Every honest answer is compared. The counts of the server show that each
+hostile connection was ended by the limit that is meant for it. When all clients are gone, the server has as many
+descriptors as at first, and the same heap as after the first round. With WITHOUT this limit is off, and the run
+succeeds if that was noticed.
 
-Times are told, and decide nothing but this: in the median an exchange may take SLOWER times what it takes alone.
-Server, honest and hostile clients share what cores there are, and other programs with them, so it may well be a few
-times; if it is more than this, the honest ones were not served until the hostile ones were done.
+Times are printed. They decide only one thing: in the median an exchange may take at most SLOWER times as long as
+alone. The server and all clients share the cores with each other and with other programs, so a factor of a few is
+normal. A larger factor means that honest clients were not served until the hostile ones were done.
 """
 import json
 import os
@@ -121,7 +122,7 @@ class Round:
         self.server = server
         self.before = server.counts()
         self.clients = []
-        self.there = {}  # so many connections of each kind
+        self.there = {}  # how many connections of each kind there are
         self.most = {}
         self.wrong = {}
 

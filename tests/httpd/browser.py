@@ -14,7 +14,7 @@ import urllib.request
 PORT, DRIVER, ARGUMENTS = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
 SITE = f"http://127.0.0.1:{PORT}"
 
-# Uploads so many bytes, some of them at once, and says how many came back as they were.
+# Uploads bodies of the given size, several at once, and returns how many came back unchanged.
 UPLOAD = """
 const done = arguments[arguments.length - 1];
 const bytes = new Uint8Array(arguments[0]).map((_, i) => i * 31 % 251);

@@ -1,6 +1,6 @@
 /* Replays output scripts over a channel whose socket takes as many bytes as it
- * is told to: prints what CPython's asynchat would. The scripts, the output and
- * the rules are described in tests/conformance/README.md.
+ * is told to. It must print the same as CPython's asynchat. The scripts, the
+ * output and the rules are described in tests/conformance/README.md.
  *
  * usage: replay_output < scripts
  *
@@ -19,7 +19,7 @@
 
 #include "sink.h"
 
-#define ENTRIES 1024 /* pushes, and chunks, of one script */
+#define ENTRIES 1024 /* pushes and chunks of one script */
 #define INSIDES 8    /* commands in one callback */
 #define QUIET 3      /* passes of the loop in which nothing happens */
 #define PASSES 20000 /* of the loop in one turn */
@@ -30,7 +30,7 @@ struct command {
     char *words;
 };
 
-/* A producer was asked for a chunk, which begins at that byte of the output. */
+/* A producer was asked for a chunk, which begins at this byte of the output. */
 struct ask {
     char name[8];
     size_t bytes;
@@ -43,19 +43,19 @@ struct script {
     int peer;
     int line;
     unsigned long happened;
-    bool peer_ends; /* with the next turn */
+    bool peer_ends; /* the peer ends with the next turn */
     bool ends;      /* close_when_done was called */
-    bool closed;    /* handle_close was, after so many bytes */
+    bool closed;    /* handle_close was called */
     size_t closed_at;
     struct command insides[INSIDES];
     size_t inside_count;
-    size_t base_at;       /* where the output that was not dropped begins, */
-    size_t lens[ENTRIES]; /* and how long each entry is, as far as known */
+    size_t base_at;       /* where the output begins that was not dropped */
+    size_t lens[ENTRIES]; /* the length of each entry, as far as known */
     size_t entry_count;
-    struct ask asks[ENTRIES]; /* that are not printed yet */
+    struct ask asks[ENTRIES]; /* asks that are not printed yet */
     size_t ask_count, asks_printed;
     bool dropped;
-    int lent; /* what the library is still to release */
+    int lent; /* references that the library must still release */
 };
 
 static void check(bool failed, const char *what)
@@ -73,7 +73,7 @@ static void rule(const char *name)
 
 /* --- words --- */
 
-/* "6162*3" is abab...; "-", or no word, is nothing. */
+/* "6162*3" is ababab; "-", or no word, is no bytes. */
 static unsigned char *parse_data(const char *word, size_t *len)
 {
     const char *times = word ? strchr(word, '*') : NULL;
@@ -113,8 +113,8 @@ static size_t entry_end(const struct script *s, size_t entry)
     return end;
 }
 
-/* Prints each ask when all before its chunk has gone out, which is when CPython
- * asks; it may have come earlier, but not much. */
+/* Prints each ask when everything before its chunk has gone out. That is when
+ * CPython asks; the library may have asked a little earlier. */
 static void print_asks(struct script *s)
 {
     for (; s->asks_printed < s->ask_count; s->asks_printed++) {
@@ -141,7 +141,7 @@ static void check_early(const struct script *s, size_t before)
         rule("half-a-write");
 }
 
-/* What was asked early is as if it had never been. */
+/* Forgets asks that came early, as if they had never been. */
 static void drop(struct script *s)
 {
     print_asks(s);
@@ -166,7 +166,8 @@ struct scripted {
 
 static void run_command(struct script *s, int line, char *words);
 
-/* The next piece, after the calls that stand before it; empty at the end. */
+/* Runs the commands before the next piece, and finds the piece. It is empty at
+ * the end. */
 static void scripted_next(struct scripted *p)
 {
     struct script *s = p->s;
@@ -181,8 +182,8 @@ static void scripted_next(struct scripted *p)
     p->at = 0;
 }
 
-/* A piece longer than the room is asked for several times. One whose name begins
- * with a d says when it was the last. */
+/* A piece longer than the room is asked for several times. A producer whose
+ * name begins with d says with its last piece that it is done. */
 static int scripted_more(struct asynchat_channel *ch, struct evbuffer *out,
                          size_t room, void *arg)
 {
@@ -269,7 +270,7 @@ static int push_evbuffer(struct script *s, const void *bytes, size_t len)
     return error;
 }
 
-/* In the three ways there are, which must be alike. */
+/* Pushes in one of three ways, which must all have the same effect. */
 static int push_bytes(struct script *s, int way, const void *bytes, size_t len)
 {
     if (way == 0)
@@ -278,7 +279,7 @@ static int push_bytes(struct script *s, int way, const void *bytes, size_t len)
                     : push_reference(s, bytes, len);
 }
 
-/* Answers how it went; of what is pushed, *len is known to go out. */
+/* Returns the result of the push. *len of its bytes will certainly go out. */
 static int push(struct script *s, int line, char *words, size_t *len)
 {
     const char *kind = next_word(&words);
@@ -389,7 +390,7 @@ static void end(struct script *s)
 
 /* --- a turn of the loop --- */
 
-/* A pass at a time: a socket that refuses is ready to write all the while. */
+/* Runs one pass at a time, since a socket that refuses stays ready to write. */
 static void settle(struct script *s)
 {
     unsigned passes = 0;
@@ -401,8 +402,9 @@ static void settle(struct script *s)
     }
 }
 
-/* Where it matters whether the input or the output of a turn comes first: a push
- * after the end is printed, and so is an ask, and what is dropped is not asked. */
+/* Whether it matters if the input or the output of a turn comes first. A push
+ * after the end is printed, and so is an ask; a dropped producer is not
+ * asked. */
 static bool order_matters(const struct script *s)
 {
     bool matters = s->ends;
@@ -413,7 +415,7 @@ static bool order_matters(const struct script *s)
     return matters;
 }
 
-/* A byte from the peer, in whose callback the commands are run. */
+/* Receives a byte from the peer, and runs the commands in its callback. */
 static void receive(struct script *s)
 {
     if (!s->ch || s->inside_count == 0 ||

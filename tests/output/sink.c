@@ -15,8 +15,8 @@ static struct {
     int fd;
     size_t budget, taken, offered;
     uint64_t hash;
-    size_t fresh;               /* taken since it was printed, */
-    unsigned char shown[SHOWN]; /* which begins so */
+    size_t fresh;               /* bytes taken since the last print */
+    unsigned char shown[SHOWN]; /* the beginning of these bytes */
 } sink = {.fd = -1};
 
 static void forget(void)

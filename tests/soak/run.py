@@ -21,8 +21,8 @@ ROUNDS = 6
 LIMIT = 65536  # the server's, for a message
 LINGER = 2.0  # and for a peer that takes nothing
 STUCK = 2.5 * LINGER
-SPARES = 4  # so much memory for messages the library keeps for the next connections
-HEAP_ROOM = 16384  # so much may be more than after the first round: libevent's tables of descriptors and timers
+SPARES = 4  # how many message buffers the library keeps for the next connections
+HEAP_ROOM = 16384  # how much the heap may exceed that after the first round: libevent's tables
 RESIDENT_ROOM = 1 << 18
 
 

@@ -24,19 +24,19 @@
 
 #define MESSAGE_LIMIT 65536
 #define LINGER 2000       /* milliseconds */
-#define SEND_BUFFER 65536 /* the system's; what is more waits in the queue */
+#define SEND_BUFFER 65536 /* the system's buffer; the rest waits in the queue */
 
 struct connection {
     unsigned lines;
-    int error; /* what handle_error said */
+    int error; /* the error given to handle_error */
     int errors;
 };
 
 static struct {
     unsigned connected, closed;
-    unsigned lines, told; /* of these so many begin with "+" */
+    unsigned lines, told; /* told: how many lines began with "+" */
     unsigned ended, eof, too_long, timed_out, broken;
-    unsigned wrong; /* not as the manual says */
+    unsigned wrong; /* events that contradict the manual */
 } counts;
 
 static struct event_base *base;
@@ -107,7 +107,7 @@ static void count_status(int status)
         counts.broken++;
 }
 
-/* An error is told once, by both. */
+/* An error is reported once by handle_error and once by handle_close. */
 static void closed(struct asynchat_channel *ch, int status, void *arg)
 {
     struct connection *c = arg;

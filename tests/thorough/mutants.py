@@ -1,4 +1,4 @@
-"""Changes the input and the matcher in one place at a time, and runs the tests on each: they are to notice.
+"""Changes the input and the matcher in one place at a time, and runs the tests on each change. They must notice.
 
 usage: mutants.py FOLDER [--share PERCENT] [--seed N] [--only TEXT]
 
@@ -387,9 +387,9 @@ def chosen(mutants, reasons, options):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--share", type=int, default=100, help="try so many of a hundred")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10 ** 6), help="which these are")
-    parser.add_argument("--only", default="", help="those with that in file, function, line or change")
+    parser.add_argument("--share", type=int, default=100, help="how many of a hundred to try")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10 ** 6), help="chooses the mutants")
+    parser.add_argument("--only", default="", help="only mutants with this text in file, function, line or change")
     options = parser.parse_args()
     out = options.folder / "mutants"
     shutil.rmtree(out, ignore_errors=True)

@@ -9,19 +9,19 @@ mkdir -p "$out"
 export LC_ALL=C
 ! command -v ninja >/dev/null || export CMAKE_GENERATOR="${CMAKE_GENERATOR:-Ninja}"
 
-# skip REASON...: this machine has not what the stage needs.
+# skip REASON...: this machine lacks something that the stage needs.
 skip() {
     echo "$*"
     exit 77
 }
 
-# need PACKAGE...: as cmake/need, or the stage is skipped.
+# need PACKAGE...: like cmake/need; if that fails, the stage is skipped.
 need() {
     "$top/cmake/need" "$@" || skip "packages are missing and cannot be installed: $*"
 }
 
-# build_tree FOLDER [CMAKE OPTION...]: configures and builds the library and its tests in the stage's folder; all of it,
-# or the targets in the array `targets`.
+# build_tree FOLDER [CMAKE OPTION...]: configures and builds the library and its tests in the stage's folder:
+# everything, or the targets in the array `targets`.
 targets=()
 build_tree() {
     local folder=$out/$1
@@ -31,7 +31,7 @@ build_tree() {
     "$top/cmake/quiet" cmake --build "$folder" -j "$(nproc)" ${targets[0]+--target "${targets[@]}"}
 }
 
-# test_tree FOLDER [CTEST OPTION...]: runs its tests, which fail, or are summed up in one line.
+# test_tree FOLDER [CTEST OPTION...]: runs the tests of a build. If all pass, prints one line.
 test_tree() {
     local folder=$1 log status=0
     shift

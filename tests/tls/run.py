@@ -69,7 +69,7 @@ def started(program, folder, how, eof, version):
 
 
 def received(tls, most=None):
-    """What comes, to its end or so much."""
+    """Receives bytes up to the end, or at most `most`."""
     data = b""
     while len(data) != most:
         piece = tls.recv(65536 if most is None else most - len(data))

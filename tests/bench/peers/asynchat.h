@@ -2,9 +2,9 @@
  * takes messages piece by piece, asynchat_whole.c whole, and asynchat.c is what
  * they share. In front of the mode there may be:
  *
- *     NUMBER  so many workers have the connections in turn
- *     limits  every limit, budget and timeout that there is; without workers
- *     shared  several processes have one port
+ *     NUMBER  the number of workers, which get the connections in turn
+ *     limits  every limit, budget and timeout is on; without workers
+ *     shared  several processes share a port
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef PEER_ASYNCHAT_H
