@@ -226,9 +226,9 @@ struct asynchat_handler {
  * limits, and the sizes of single reads and writes.
  *
  * A filter may keep bytes until more of them come. They are passed on when the
- * channel closes, since the library then calls the filter with BEV_FINISHED. A
- * filter that leaves more than 1 MiB of the output given to it in its buffer is
- * given no more. libevent does not tell a filter that its input has ended.
+ * channel closes, since the library then calls the filter with BEV_FINISHED. If
+ * more than 1 MiB of output lies unread in the buffer of a filter, the filter
+ * is given no more. libevent does not tell a filter that its input has ended.
  *
  * libevent may call a filter again while the filter is running, if the filter's
  * output is passed on at once. Therefore a filter over another filter must add
@@ -311,7 +311,7 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new_socket(
  *                 why = ERR_reason_error_string(e);
  *         fprintf(stderr, "%s\n", why);
  *     }
- * */
+ */
 
 /* --- Ending a channel --- */
 
@@ -342,8 +342,8 @@ ASYNCHAT_API int asynchat_close_between_messages(struct asynchat_channel *ch);
 /* Like asynchat_close_when_done(), for a peer that may still be sending, as
  * HTTP asks for (RFC 9112, 9.6). Messages are delivered until all queued output
  * has been sent. Then the peer sees the end of file, and everything it sends is
- * dropped until it ends its side or the linger time is over. handle_close
- * follows then. If the connection were closed at once, further input would make
+ * dropped until it ends its side or the linger time is over. Then handle_close
+ * is called. If the connection were closed at once, further input would make
  * the system reset it, and the peer might lose the last output. Over a
  * bufferevent of your own this function is the same as
  * asynchat_close_when_done(), except that the socket is shut down after
@@ -571,14 +571,14 @@ ASYNCHAT_API int asynchat_set_output_limit(struct asynchat_channel *ch,
 ASYNCHAT_API size_t
 asynchat_get_output_limit(const struct asynchat_channel *ch);
 
-/* Joins two channels: when more than its high mark is queued on one of them,
- * reading of the other pauses, as by asynchat_pause_reading(), until the queue
- * has fallen to its low mark. This suits a proxy, where each channel sends what
- * the other receives. A channel may be joined with itself: it then reads no
- * further requests while its peer does not take the answers. Two programs that
- * both do this, and both send without reading, wait for each other for ever.
- * While reading is paused this way, the times `idle` and `read_idle` stand
- * still; use write_idle to catch a peer that reads nothing.
+/* Joins two channels. When the output queued on one of them exceeds its high
+ * mark, reading of the other pauses, as by asynchat_pause_reading(), until that
+ * queue has fallen to its low mark. This suits a proxy, where each channel
+ * sends what the other receives. A channel may be joined with itself: it then
+ * reads no further requests while its peer does not take the answers. Two
+ * programs that both do this, and both send without reading, wait for each
+ * other for ever. While reading is paused this way, the times `idle` and
+ * `read_idle` stand still; use write_idle to catch a peer that reads nothing.
  *
  * A channel can be joined with one channel at a time. The joining ends when
  * either channel ends, or when one of them is joined with another channel or
@@ -593,17 +593,17 @@ ASYNCHAT_API int asynchat_join(struct asynchat_channel *ch,
 /* The largest buffer size, in bytes. */
 #define ASYNCHAT_BUFFER_SIZE_MAX 1073741824
 
-/* Sets the most bytes that one read, and one call of collect_incoming_data, may
- * have: 1 to ASYNCHAT_BUFFER_SIZE_MAX, 65536 unless set. Errors: -EINVAL (`ch`
- * is NULL, or the value is out of range). (Python: ac_in_buffer_size) Since
- * 0.1. */
+/* Sets the largest size, in bytes, of a read and of a call of
+ * collect_incoming_data: 1 to ASYNCHAT_BUFFER_SIZE_MAX, 65536 unless set.
+ * Errors: -EINVAL (`ch` is NULL, or the value is out of range). (Python:
+ * ac_in_buffer_size) Since 0.1. */
 ASYNCHAT_API int asynchat_set_in_buffer_size(struct asynchat_channel *ch,
                                              size_t size);
 /* Returns the size in force, in bytes. Since 0.1. */
 ASYNCHAT_API size_t
 asynchat_get_in_buffer_size(const struct asynchat_channel *ch);
 
-/* Sets the most bytes that one write, and one chunk of a producer, may have: 1
+/* Sets the largest size, in bytes, of a write and of a chunk from a producer: 1
  * to ASYNCHAT_BUFFER_SIZE_MAX, 65536 unless set. With a size from 65536 bytes
  * to 256 MiB, a peer that takes whole writes gets up to four of them in a
  * wake-up. With a smaller or larger size there is one write in each wake-up. An

@@ -48,8 +48,8 @@ ASYNCHAT_BEGIN_DECLS
  * the channel is gone. Returns 0 if `ch` is NULL, or if an id is first asked
  * for in handle_close or after asynchat_channel_free(). Also returns 0 if there
  * is no memory, if there is no descriptor (the first id of a loop needs one),
- * or if 1024 loops can already be posted to. May be called from the channel's
- * thread only. Since 0.1. */
+ * or if 1024 loops can already be posted to. May be called only from the
+ * channel's thread. Since 0.1. */
 ASYNCHAT_API uint64_t asynchat_get_id(struct asynchat_channel *ch);
 
 /* Has `function` called in the loop of the channel, and in its thread. The

@@ -8,13 +8,13 @@
  *     };
  *     int error = asynchat_set_rates(ch, &slow);
  *
- * A rate gives a channel a number of bytes for each moment. Bytes that are not
- * used are saved, up to a burst. When all are spent, the channel waits: it
- * reads nothing, so that soon the peer cannot send; or its queued output stays
- * queued for a while. The rules:
+ * A channel earns bytes at its rate, and spends them when it reads or writes.
+ * Unused bytes are saved, up to a burst. When all of them are spent, the
+ * channel waits: it reads nothing, so that soon the peer cannot send; or its
+ * output stays queued for a while. The rules:
  *
- * - If a channel has a rate of its own and is in a group, the lower of both
- *   applies.
+ * - If a channel has a rate of its own and is in a group, the lower of the
+ *   two applies.
  * - Members of a group that all have something to move get about the same
  *   share.
  * - Input counts when it is read, and output when it is handed to the system.

@@ -4,11 +4,11 @@
  *     int error = asynchat_server_new(base, "127.0.0.1:8080", &handler,
  *                                     NULL, NULL, &server);
  *
- * Each channel begins with the handler and the `arg` of the server, and with
- * handle_connect. There it sets its terminator and, if it needs one, an `arg`
- * of its own. When descriptors or memory run out, accepting pauses and is tried
- * again; existing connections go on. An error that concerns a single connection
- * ends only that one.
+ * Each channel begins with the handler and the `arg` of the server. Its first
+ * callback is handle_connect, which sets the channel's terminator and, if it
+ * needs one, an `arg` of its own. When descriptors or memory run out, accepting
+ * pauses and is tried again later; existing connections go on. An error that
+ * concerns a single connection ends only that connection.
  *
  * A server ends in one of two ways, both allowed inside any callback:
  * asynchat_server_free() stops listening, and the server's channels live on;
@@ -25,11 +25,11 @@
  *
  * The next version may instead have a socket of its own on the port
  * (ASYNCHAT_REUSE_PORT). Then asynchat_server_stop() of the old process accepts
- * the connections that wait for its socket. Two kinds of connections remain:
- * those that come in the moment before the socket is closed, and those whose
- * handshake is not complete then. Only the system can save these. Linux, since
- * 5.14, gives them to the other socket if the sysctl net.ipv4.tcp_migrate_req
- * is 1; otherwise it resets them.
+ * the connections that wait for its socket. Two kinds of connections are not
+ * accepted in this way: those that come in the moment before the socket is
+ * closed, and those whose handshake is not complete then. Only the system can
+ * save these. Linux, since 5.14, gives them to the other socket if the sysctl
+ * net.ipv4.tcp_migrate_req is 1; otherwise it resets them.
  *
  * With `workers`, the channels are made in the workers, whose threads call the
  * handler. A worker that has no memory for a channel closes its connection.
@@ -50,9 +50,9 @@
  *   event_reinit() the event base shares its epoll set with the parent, so the
  *   first such call in a loop calls event_reinit().
  * - The child may go on with an event base that it has inherited, if it calls
- *   event_reinit() for it before anything else. Both processes have the
- *   connections then: for each connection, one of the processes should call
- *   asynchat_channel_free().
+ *   event_reinit() for that event base before anything else. Both processes
+ *   have the connections then: for each connection, one of the processes should
+ *   call asynchat_channel_free().
  * - Functions posted before fork(2) run only in the parent. Each process runs
  *   what it posts itself.
  * - Workers are threads and stay with the parent. In the child, posts to
@@ -61,7 +61,7 @@
  *   until it ends or calls exec. So call fork(2) before you make workers. A
  *   server that has `workers` must be freed in the child.
  * - Until event_reinit(), a signal of asynchat_server_stop_on_signal() that the
- *   child gets counts for the parent.
+ *   child gets is handled by the parent.
  * - These rules hold for fork(2) by any thread except a worker; the child of a
  *   worker may only call exec or _exit(2). The library does not notice clone(2)
  *   and _Fork(3). exec, vfork(2) and posix_spawn(3) need no care, since all
@@ -84,8 +84,8 @@ ASYNCHAT_BEGIN_DECLS
 /* TCP connections are accepted without TCP_NODELAY: the system may hold small
  * writes back, to send fewer packets. */
 #define ASYNCHAT_DELAY 0x2u
-/* TCP connections are accepted with SO_KEEPALIVE: the system finds out when a
- * silent peer is gone, within times of its own. */
+/* TCP connections are accepted with SO_KEEPALIVE: the system checks whether a
+ * silent peer is still there, at intervals of its own. */
 #define ASYNCHAT_KEEPALIVE 0x4u
 /* An IPv6 address is listened on for IPv6 only. Without this flag, "[::]:80"
  * accepts IPv4 as well, and IPv4 peers have addresses like
@@ -170,10 +170,10 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
 
 /* Makes a server over a socket that is listening already, because it was
  * inherited or handed over by another process. The socket becomes non-blocking
- * and close-on-exec. The flags for TCP connections take effect; the other
- * flags, `backlog` and `mode` do not. On success takes `fd`. On failure `fd`
- * stays yours, and *out is unchanged. The path of a Unix socket is not removed:
- * see asynchat_server_set_remove_path(). Everything else is as in
+ * and close-on-exec. ASYNCHAT_DELAY and ASYNCHAT_KEEPALIVE take effect; the
+ * other flags, `backlog` and `mode` do not. On success takes `fd`. On failure
+ * `fd` stays yours, and *out is unchanged. The path of a Unix socket is not
+ * removed: see asynchat_server_set_remove_path(). Everything else is as in
  * asynchat_server_new().
  *
  * Errors: -EINVAL (`base`, `handler` or `out` is NULL, `fd` is not a listening

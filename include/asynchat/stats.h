@@ -10,8 +10,8 @@
  * `size` is sizeof the struct as the program knows it. If it is shorter than
  * this version's struct, only `size` bytes are written. If it is longer, the
  * fields that this version does not know become 0. New fields are only ever
- * added at the end. These functions may be called from the thread of the
- * channel or server only.
+ * added at the end. These functions may be called only from the thread of the
+ * channel or server.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_STATS_H
@@ -29,7 +29,7 @@ struct asynchat_stats {
     uint64_t received;      /* bytes received */
     uint64_t sent;          /* bytes that the system, or a bufferevent, took */
     uint64_t messages;      /* messages delivered */
-    uint64_t dropped;       /* messages over the message limit */
+    uint64_t dropped;       /* messages dropped, over the message limit */
     uint64_t dropped_bytes; /* the length of these messages in all */
     uint64_t pressures;     /* how often the high mark was passed */
     uint64_t queued;        /* bytes queued now, as asynchat_get_queued() */

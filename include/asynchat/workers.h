@@ -80,9 +80,9 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_new(
 /* Ends the workers, waits for their threads, and frees everything. All workers
  * do the following at the same time: `stop` is called, the servers that are
  * left are freed, the channels that are left are closed and get handle_close
- * with status 0, posted functions that have not run yet run, and the event base
- * is freed. Once this has begun, a channel made in a worker is refused with
- * -ECANCELED.
+ * with status 0, posted functions that have not run yet are run, and the event
+ * base is freed. Once this has begun, a channel made in a worker is refused
+ * with -ECANCELED.
  *
  * All this happens without a grace period. To lose no connection, first call
  * asynchat_server_stop() for each server, by asynchat_workers_post() for a
