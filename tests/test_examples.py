@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The examples, run as a user would: against each other, nc, and CPython's asynchat.
+"""Runs the examples as a user would: against each other, nc, and CPython's asynchat.
 
 usage: test_examples.py FOLDER [PYTHON]    FOLDER has the programs; PYTHON is one that has asynchat
 """
@@ -33,7 +33,7 @@ def program(name):
 
 
 def run(arguments, message=b""):
-    """What a program made of its input: its output, its error output, its status."""
+    """The result of a program for an input: its output, its error output, its status."""
     done = subprocess.run(arguments, input=message, capture_output=True, timeout=TIMEOUT)
     return done.stdout, done.stderr.decode(), done.returncode
 
@@ -55,7 +55,7 @@ def started(arguments):
 
 @contextlib.contextmanager
 def echo_server(end=signal.SIGTERM):
-    """Its port. At the end it must go cleanly, whatever is still connected."""
+    """Starts a server and gives its port. At the end it must exit cleanly, whatever is still connected."""
     with started([program("echo_server"), "0"]) as process:
         line = process.stdout.readline().decode()
         port = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+)\n", line)
@@ -68,7 +68,7 @@ def echo_server(end=signal.SIGTERM):
 
 
 def connected(port):
-    """A connection to a program that is about to listen."""
+    """Connects to a program that is about to listen."""
     for _ in range(TIMEOUT * 100):
         with contextlib.suppress(ConnectionRefusedError):
             return socket.create_connection(("127.0.0.1", port), TIMEOUT)
@@ -78,7 +78,7 @@ def connected(port):
 
 @contextlib.contextmanager
 def chat():
-    """Connects to it. At the end it must go cleanly, and close what is still connected."""
+    """Connects to a server. At the end it must exit cleanly, and close the remaining connections."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with started([program("workers"), f"127.0.0.1:{port}"]) as process, contextlib.ExitStack() as peers:
@@ -112,7 +112,7 @@ def answering(answer):
 
 
 def talk(port, data):
-    """All that the server sends back for `data` and the end of file."""
+    """Everything that the server sends back for `data` and the end of file."""
     with socket.create_connection(("127.0.0.1", port), TIMEOUT) as peer:
         peer.sendall(data)
         peer.shutdown(socket.SHUT_WR)
@@ -126,13 +126,13 @@ def client(port, message, host="127.0.0.1"):
 # --- echo ---
 
 def by_party(transcript):
-    """What each of them says, in its order."""
+    """The lines of each side, in order."""
     blocks = re.split(rb"^(?=Echo)", transcript, flags=re.M)
     return sorted(blocks, key=lambda block: block.partition(b":")[0])
 
 
 def echo_prints_the_transcript():
-    """Whose turn comes first, where two have one, is the order in which epoll tells it."""
+    """If two sides are ready, the order in which epoll reports them decides which is first."""
     with open(HERE + "/data/transcript.txt", "rb") as file:
         transcript = file.read()
     output, errors, status = run([program("echo")])
@@ -327,12 +327,12 @@ def an_asynchat_server_serves_the_client_over_ipv6():
 # --- all of them ---
 
 def outcome(check):
-    """None, or the line to print, and whether it was only skipped."""
+    """Returns None, or the line to print and whether the test was only skipped."""
     try:
         check()
     except Skipped as reason:
         return f"skipped: {check.__name__}: {reason}", True
-    except Exception as problem:  # a failure is a line, and the others go on
+    except Exception as problem:  # a failure prints a line, and the other tests go on
         return f"failed: {check.__name__}: {type(problem).__name__}: {problem}", False
     return None
 

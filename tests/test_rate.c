@@ -1,5 +1,5 @@
-/* Rates, with a clock of the test's own. SPDX-License-Identifier:
- * BSD-3-Clause */
+/* Rates, with a clock of the test's own.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
 #include <errno.h>

@@ -3,8 +3,8 @@
  * run over each kind of transport in the table at the end.
  *
  * SEED=n COUNT=1 runs one conversation of each kind again. ONLY="*TLS*" runs
- * those over TLS, and LEAVE_OUT leaves some out. SPDX-License-Identifier:
- * BSD-3-Clause */
+ * those over TLS, and LEAVE_OUT leaves some out.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "clock.h"
 #include "fixture.h"
 

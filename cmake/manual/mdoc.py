@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Writes the manual in mdoc(7): mdoc.py SOURCE_FOLDER MAN_FOLDER
 
-Section 3 comes from include/asynchat/*.h, as headers.py reads them. The first name of a page is its file; the other names
-are links to it. asynchat(7) is made of asynchat.7.in, the program and the table of README, and the table of limits.md. SPDX-License-Identifier: BSD-3-Clause"""
+Section 3 comes from include/asynchat/*.h, as headers.py reads them. The first name of a page is its file; the other
+names are links to it. asynchat(7) is made of asynchat.7.in, the program and the table of README, and the table of
+limits.md. SPDX-License-Identifier: BSD-3-Clause"""
 import re
 import shutil
 import sys
@@ -28,8 +29,8 @@ def paragraphs(parts):
 
 
 def arguments(parameters):
-    """The arguments in a synopsis. Lines break only between arguments. An argument that is a function may be longer than a
-    line, so its own parameters count as arguments as well."""
+    """The arguments in a synopsis. Lines break only between arguments. An argument that is a function may be longer
+    than a line, so its own parameters count as arguments as well."""
     return [f'.Fa "{part}"' for parameter in parameters for part in parameter.split(", ")]
 
 

@@ -1,4 +1,4 @@
-"""The web server among the examples beside nginx and evhttp, under wrk: called by tests/bench/run.
+"""Compares the example httpd with nginx and evhttp, under wrk: called by tests/bench/run.
 
 SPDX-License-Identifier: BSD-3-Clause
 """
@@ -16,19 +16,20 @@ from running import CORES, Failure, end, free_port, start
 OUT = os.environ["BENCH_OUT"]
 NGINX = os.environ["BENCH_NGINX"]
 RUNS = int(os.environ.get("RUNS", "9"))
-SECONDS = 1  # of load for each server in a round
+SECONDS = 1  # seconds of load for each server in a round
 FOLDER = OUT + "/www"
 CONNECTIONS = 50
 FILES = {"1k": 1024, "1m": 1 << 20}
 
-# title, path; the most of the CPU time for a request, as a part of nginx's and of evhttp's; the least of nginx's rate
+# title, path; the largest CPU time for a request, as a ratio to nginx and to evhttp; the least rate, as a ratio to
+# nginx
 WORKLOADS = [
     ("13 bytes from memory", "/hello", 1.0, 0.6, None),
     ("a file of 1 KiB", "/1k", 1.0, 0.6, None),
     ("a file of 1 MiB", "/1m", None, None, 1.0),
 ]
 
-# No master: one process, which goes when this one does.
+# No master: a single process, which ends with this one.
 NGINX_CONFIG = """
 master_process off; daemon off; pid %(prefix)s/pid; error_log stderr warn;
 events { worker_connections 1024; }
@@ -86,7 +87,7 @@ class Server:
             return int(file.read().split()[0])
 
     def sample(self, path):
-        """A slice of load. What answers must all be good."""
+        """A slice of load. Every answer must be good."""
         before = self.cpu_ns()
         wrk = start(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", self.url(path)], CORES[-1], text=True,
                     stdout=subprocess.PIPE)

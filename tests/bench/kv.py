@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Measures examples/kv beside redis-server, under redis-benchmark, and prints a table: called by tests/bench/run.
+"""Compares examples/kv with redis-server, under redis-benchmark, and prints a table: called by tests/bench/run.
 
-usage: kv.py KV REDIS JSON    JSON is a file to write to, or empty; REDIS is redis-server, or the file that it is a name of
+usage: kv.py KV REDIS JSON    JSON is a file to write to, or empty; REDIS is redis-server, or the file that it links to
 
-A figure is CPU time of the server for each request, as the kernel accounts for it. Both servers are pinned to one core and
-the load to another; they take turns, and the ratio is of one round. SPDX-License-Identifier: BSD-3-Clause
+A figure is the CPU time of the server for each request, as the kernel accounts for it. Both servers are pinned to one
+core and the load to another. The servers take turns, and each ratio is within one round.
+
+SPDX-License-Identifier: BSD-3-Clause
 """
 import contextlib
 import json
@@ -25,7 +27,7 @@ CONNECTIONS = 50
 
 
 def cpu_ns(process):
-    """Of its one thread, or all of them."""
+    """The CPU time of one thread, or of all threads."""
     total = 0
     for task in os.listdir("/proc/%d/task" % process.pid):
         with open("/proc/%d/task/%s/schedstat" % (process.pid, task)) as file:
@@ -45,7 +47,7 @@ def wait_for(port, process):
 
 @contextlib.contextmanager
 def servers(kv, redis, folder):
-    """By name: the process and its port."""
+    """Returns for each name the process and its port."""
     commands = {"redis": lambda port: (["redis-server", "--port", port, "--dir", folder, "--save", "", "--appendonly", "no"], redis),
                 "kv": lambda port: (["kv", "--port", port], kv)}
     with contextlib.ExitStack() as stack:
@@ -61,7 +63,7 @@ def servers(kv, redis, folder):
 
 
 def slice_of(process, port, test, pipeline, count):
-    """All requests of it are answered, and none with an error, which redis-benchmark ends at."""
+    """All requests are answered without an error, since redis-benchmark ends at an error."""
     before = cpu_ns(process)
     load = start(["redis-benchmark", "-p", str(port), "-c", str(CONNECTIONS), "-P", str(pipeline), "-n", str(count), "-t", test,
                   "-q"], CORES[-1], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -73,7 +75,7 @@ def slice_of(process, port, test, pipeline, count):
 
 
 def measure(found, test, pipeline):
-    """The first round is not counted: all is warm then."""
+    """The first round does not count; it only warms up."""
     count = PIPELINES[pipeline] // (4 if test == "mset" and pipeline > 1 else 1)
     rounds = {name: [] for name in found}
     for number in range(RUNS + 1):

@@ -20,11 +20,11 @@ OUT, PYTHON = os.environ["BENCH_OUT"], os.environ["BENCH_PYTHON"]
 VERSIONS = os.environ["BENCH_VERSIONS"]
 RUNS = int(os.environ.get("RUNS", "9"))
 SLICE = 0.2  # seconds of work
-SETTLE = SLICE / 4  # a slice of at least this tells how much work that is
+SETTLE = SLICE / 4  # from a slice of at least this length the amount of work is computed
 FILE = OUT + "/file"
-FILE_SIZE = 64 << 20  # what is sent of it at once: load_stream.c
+FILE_SIZE = 64 << 20  # bytes sent at once: load_stream.c
 
-# Which modes a peer has. Memory and file are sent alike with whole messages and with pieces.
+# The modes of each peer. Memory and files are sent in the same way with whole messages and with pieces.
 PEERS = {
     "epoll": ([OUT + "/epoll"], "line length sink source file"),
     "libuv": ([OUT + "/uv"], "line length sink source file"),
@@ -38,7 +38,8 @@ PEERS = {
     "asyncio streams": ([PYTHON, HERE + "/peers/asyncio_streams.py"], "line length sink source file"),
 }
 
-# title; mode of the peers; the load and its arguments; the least work of a slice; unit; the peers, if not all with the mode
+# title; mode of the peers; the load and its arguments; the least work of a slice; unit; the peers, unless all with the
+# mode
 Workload = namedtuple("Workload", "title mode load least unit only", defaults=[()])
 
 MIB = 1 << 20
@@ -86,7 +87,7 @@ WORKLOADS = {
                      "delay"),
 }
 
-# What a sample of each unit is: its figures (key, words), its rate, and the reference.
+# For each unit: the figures of a sample (key, words), its rate, and the reference.
 UNITS = {
     "message": ([("figure", "CPU ns per message")], "messages/s", "epoll"),
     "worker": ([("figure", "CPU ns per message")], "messages/s", "asynchat, 1 worker"),
@@ -102,7 +103,7 @@ UNITS = {
 # --- one workload ---
 
 def sample(unit, r):
-    """What is kept of a slice."""
+    """The figures that are kept of a slice."""
     if unit == "delay":
         figures = dict(zip(("median", "p99", "most"), r["delays_us"]))
     elif unit == "MiB":
@@ -113,7 +114,7 @@ def sample(unit, r):
 
 
 def calibrate(load, least):
-    """How much work takes SLICE; answers are checked, and everything has been warm, before anything is timed."""
+    """Finds how much work takes SLICE. Before anything is timed, answers are checked and everything is warm."""
     work = least
     while True:
         seconds = load.slice(work)["seconds"]
@@ -141,7 +142,7 @@ def start_load(stack, server, arguments):
 
 
 def measure_slices(w, names):
-    """All peers at once, and short slices of work in turns."""
+    """All peers run at once, and get short slices of work in turns."""
     rounds = {name: [] for name in names}
     with contextlib.ExitStack() as stack:
         loads = {name: start_load(stack, start_server(stack, name, w.mode), w.load) for name in names}
@@ -153,7 +154,7 @@ def measure_slices(w, names):
 
 
 def measure_memory_of(name, w):
-    """A fresh server, for memory that was in use before is used again."""
+    """Uses a fresh server, since an old one would use its old memory again."""
     with contextlib.ExitStack() as stack:
         server = start_server(stack, name, w.mode)
         start_load(stack, server, ["echo", 1, 1, 32]).slice(1)
@@ -163,7 +164,7 @@ def measure_memory_of(name, w):
 
 
 def measure_memory(w, names):
-    """Three rounds: there is no noise in it."""
+    """Three rounds are enough, since this figure has no noise."""
     rounds = {name: [] for name in names}
     for number in range(3):
         for name in in_turns(names, number):

@@ -15,7 +15,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class Failure(Exception):
-    """A server or a load that did not do what it should."""
+    """A server or a load did not do what it should."""
 
 
 def start(command, core, **options):
@@ -45,7 +45,7 @@ def resident_bytes(process):
 
 
 class Server:
-    """One peer, listening."""
+    """A peer that listens."""
 
     def __init__(self, name, command, mode, files=()):
         self.name = name
@@ -76,7 +76,7 @@ class Server:
 
 
 class Load:
-    """One load, connected to a server."""
+    """A load that is connected to a server."""
 
     def __init__(self, program, server, arguments):
         self.server = server
@@ -85,15 +85,15 @@ class Load:
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def begin(self, work):
-        """Has it do some work."""
+        """Gives the load some work."""
         try:
             self.process.stdin.write("%d\n" % work)
             self.process.stdin.flush()
         except BrokenPipeError:
-            pass  # why is told by finish()
+            pass  # finish() reports the reason
 
     def finish(self):
-        """What it measured, when it is done."""
+        """Returns the measurements when the work is done."""
         said = self.process.stdout.readline().split()
         if not said:
             self.fail()

@@ -1,10 +1,10 @@
-"""What a connection and a message cost as connections grow in number: called by tests/bench/run.
+"""Measures the cost of a connection and of a message for a growing number of connections: called by tests/bench/run.
 
 SPDX-License-Identifier: BSD-3-Clause
 
-Every connection sends one message of 32 bytes a second; the server has all its limits and timeouts on. The load, in
-processes of its own, compares every answer. With several processes these listen on one port. All servers are on one
-core, the loads on another.
+Every connection sends one message of 32 bytes a second. The server has all its limits and timeouts on. The load runs in
+processes of its own and compares every answer. Several servers listen on one port. All servers are on one core, all
+loads on another.
 """
 import contextlib
 import os
@@ -23,14 +23,14 @@ RUNS = int(os.environ.get("RUNS", "9"))
 SECONDS = 3  # of one run
 SIZE = 32
 FOR_A_LOAD = 18000  # connections, at most
-SPARE = 300  # descriptors of a process that are no connections, and what the kernel's sharing is not even
+SPARE = 300  # room for descriptors that are not connections, and for an uneven sharing by the kernel
 ROWS = ((1000, 1), (4000, 1), (9000, 1), (18000, 1), (18000, 2), (18000, 4), (36000, 2), (36000, 4))
 
-# A socket has an object in each, and twice as many are there for a connection of which both ends are here.
-# Others' sockets and files come and go meanwhile: for few connections that would be most of the figure.
+# A socket has an object in each of these. A connection has two sockets, since both ends are on this machine.
+# Other programs' sockets and files come and go meanwhile. With few connections they would be most of the figure.
 CACHES = ("TCP", "sock_inode_cache", "filp", "dentry", "eventpoll_epi", "ep_head", "lsm_inode_cache", "lsm_file_cache")
 ENOUGH = 4000
-FLAT = 1.1  # no connection takes more memory than this beside the first row's
+FLAT = 1.1  # a connection may take at most this factor of the memory in the first row
 
 
 # --- servers and loads ---
@@ -50,7 +50,7 @@ class Servers:
         wait_until(lambda: listeners(self.port) == count, "the servers do not listen")
 
     def descriptors(self):
-        """Of each process: what are more of them than at first are connections."""
+        """The connections of each process: its descriptors beyond those at the start."""
         return [len(os.listdir("/proc/%d/fd" % process.pid)) for process in self.processes]
 
     def resident(self):
@@ -79,7 +79,7 @@ def wait_until(condition, otherwise):
 
 
 def connect(stack, servers, connections):
-    """Loads with all connections, when the servers have accepted them."""
+    """Returns the loads after the servers have accepted all their connections."""
     before = sum(servers.descriptors())
     parts = -(-connections // FOR_A_LOAD)
     loads = []
@@ -92,7 +92,7 @@ def connect(stack, servers, connections):
 
 
 def run(servers, loads, connections):
-    """One run: CPU nanoseconds for a message, and delays in microseconds."""
+    """One run: returns CPU nanoseconds for a message, and delays in microseconds."""
     before = servers.cpu_ns()
     for load in loads:
         load.begin(connections // len(loads) * SECONDS)
@@ -106,7 +106,7 @@ def run(servers, loads, connections):
 # --- memory of the kernel ---
 
 def slab_bytes():
-    """In the caches of sockets; None where it is not told."""
+    """The memory in the kernel's caches of sockets, or None if the system does not tell."""
     try:
         with open("/proc/slabinfo") as file:
             words = [line.split() for line in file]
@@ -116,14 +116,14 @@ def slab_bytes():
 
 
 def socket_buffers():
-    """Bytes of all the machine's TCP sockets: of those that wait for nothing there are none."""
+    """The bytes in the buffers of all TCP sockets of the machine. Idle sockets have none."""
     with open("/proc/net/sockstat") as file:
         words = next(line for line in file if line.startswith("TCP:")).split()
     return int(words[words.index("mem") + 1]) * resource.getpagesize()
 
 
 def kernel_bytes(before, connections):
-    """Of one end of a connection, as text."""
+    """The cost of one end of a connection, as text."""
     now = slab_bytes()
     if now is None or before is None or connections < ENOUGH:
         return "-"
@@ -133,7 +133,7 @@ def kernel_bytes(before, connections):
 # --- the table ---
 
 def warm_up(servers):
-    """An exchange in each process, so that code and what is kept for all are no connection's."""
+    """One exchange in each process, so that code and shared memory do not count for a connection."""
     count = len(servers.processes)
     with contextlib.ExitStack() as stack:
         run(servers, connect(stack, servers, 1 if count == 1 else 16 * count), 1)

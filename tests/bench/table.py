@@ -1,24 +1,24 @@
 """Figures of several rounds in one table: for measure.py. SPDX-License-Identifier: BSD-3-Clause"""
 import statistics
 
-BARS = ("libuv", "bufferevent")  # what libasynchat is compared with, besides the reference
+BARS = ("libuv", "bufferevent")  # the peers with which libasynchat is compared, besides the reference
 
 
 def spread(values):
-    """Median, least, lower and upper quartile, most."""
+    """Returns the median, the least, the lower and upper quartile, and the largest."""
     low, median, high = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
     return {"median": median, "least": min(values), "quartiles": [low, high], "most": max(values)}
 
 
 def ratios(rounds, name, to, key):
-    """Pair by pair: of one round each."""
+    """The ratios of each pair, where a pair is one round."""
     if name not in rounds or to not in rounds:
         return None
     return spread([a[key] / b[key] for a, b in zip(rounds[name], rounds[to])])
 
 
 def summary(rounds, key, reference):
-    """A row for each peer: its figure, its rate, its ratio to the reference, and where it is ours to the other bars."""
+    """A row for each peer: its figure, its rate, its ratio to the reference, and for our peers also to the others."""
     rows = []
     for name, samples in rounds.items():
         bars = [reference] + [bar for bar in BARS if bar != reference and name.startswith("asynchat")]
@@ -38,7 +38,7 @@ def number(x):
 
 
 def text(title, rows, rate, reference):
-    """Columns as wide as the tables of a run are."""
+    """Makes the columns equally wide in all tables of a run."""
     bars = [reference] + [bar for bar in BARS if any(bar in r["ratio"] for r in rows) and bar != reference]
     lines = [title, "%-20s%10s%10s%10s%15s" % ("", "median", "least", "most", rate) +
              "".join("   %-30s" % ("to " + bar) for bar in bars)]

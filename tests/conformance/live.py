@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Random conversations of the library with CPython's own asynchat, over TCP: each side must hear what the other said.
+"""Random conversations of the library with CPython's own asynchat, over TCP. Each side must receive what the other
+sent.
 
 usage: live.py CONVERSE [SEED [COUNT]]
 
@@ -20,7 +21,7 @@ SECONDS = 30  # reached only when something hangs
 
 
 class Side(asynchat.async_chat):
-    """Runs a script up to where it waits for a message, and goes on when that has come."""
+    """Runs a script until it waits for a message, and goes on when the message has come."""
 
     def __init__(self, script, sock=None):
         super().__init__(sock)
@@ -78,7 +79,7 @@ def word(rng, low, high):
 
 
 def message(rng):
-    """What it ends at, what it is, and the bytes that are sent."""
+    """Returns the terminator, the message, and the bytes that are sent."""
     if rng.random() < 0.4:
         body = word(rng, 1, rng.choice([1, 5, 100, 20000]))
         return "num %d" % len(body), body, body
@@ -90,7 +91,7 @@ def message(rng):
 
 
 def pieces(rng, sent):
-    """The lines that push it."""
+    """The lines of a script that push a message."""
     lines = []
     while sent:
         size = rng.choice([1, 2, 7, 300, 70000])
@@ -101,7 +102,7 @@ def pieces(rng, sent):
 
 
 def interleaved(rng, waits, lines):
-    """What is said while one listens: some of it may come before all is heard."""
+    """Puts the waits for messages of the other side at random places among the lines."""
     result = list(lines)
     places = sorted(rng.randint(0, len(lines)) for _ in waits)
     for place, wait in reversed(list(zip(places, waits))):
@@ -110,7 +111,7 @@ def interleaved(rng, waits, lines):
 
 
 def conversation(rng):
-    """Two scripts, and what each side must report. The one that speaks last says a tail without an end, and closes."""
+    """Two scripts, and the report of each side. The side that speaks last sends a tail without an end, and closes."""
     scripts, reports, waits = ([], []), ([], []), []
     who = rng.randrange(2)
     for _ in range(rng.randint(1, 6)):
@@ -138,7 +139,7 @@ def loop_until(done):
 
 
 def connect(port, scripts):
-    """One after the other."""
+    """Runs the conversations one after the other."""
     for script in scripts:
         side = Side(script)
         side.create_socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -171,7 +172,7 @@ def serve(server, count):
 
 
 class Ours(asyncore.file_dispatcher):
-    """A process of ours, whose reports are read as they come."""
+    """A process of the library, whose reports are read as they come."""
 
     def __init__(self, arguments, scripts):
         text = "---\n".join("".join(line + "\n" for line in script) for script in scripts)
@@ -201,7 +202,7 @@ class Ours(asyncore.file_dispatcher):
 
 
 def run(converse, kind, role, conversations):
-    """The reports of ours and of theirs."""
+    """The reports of the library's side and of CPython's side."""
     scripts = [[both[side] for both, _ in conversations] for side in range(2)]
     server = Server(scripts[1]) if role == "client" else None
     ours = Ours([converse, kind, role] + ([server.port()] if server else []), scripts[0])

@@ -14,11 +14,11 @@ import warnings
 warnings.simplefilter("ignore")
 import asynchat
 
-SHOWN = 32  # bytes; of more than that, the length and a hash are printed
+SHOWN = 32  # bytes; of longer output, the length and a hash are printed
 
 
 class Socket:
-    """It takes as many bytes as its budget says, and then none. What it has to read is one byte, or the end."""
+    """A socket that takes as many bytes as its budget says, and then none. It can be read for one byte, or the end."""
 
     def __init__(self):
         self.budget, self.wire, self.refused, self.input, self.closed_at = 0, bytearray(), False, None, None
@@ -53,7 +53,7 @@ class Socket:
 
 
 class Producer:
-    """Answers with its pieces, one for each time it is asked, and runs the commands that stand before a piece."""
+    """Returns one of its pieces each time it is asked, and runs the commands before a piece."""
 
     def __init__(self, chat, line, name, words):
         self.chat, self.line, self.name, self.words = chat, line, name, words
@@ -67,7 +67,7 @@ class Producer:
             chat.rule("done-with-the-last")
         else:
             chat.lines.append("ask %s %d" % (self.name, len(piece)))
-        if chat.dropped:  # CPython would now send the answer, or raise IndexError
+        if chat.dropped:  # CPython would now send the piece, or raise IndexError
             chat.rule("discard-inside-more")
             chat.producer_fifo.appendleft(self)
             return b""
@@ -114,7 +114,7 @@ class Recorder(asynchat.async_chat):
         return super().recv(size)
 
     def end_when_sent(self):
-        """Also after discard_buffers: that the peer ended is not taken back."""
+        """The end of the peer also counts after discard_buffers."""
         if self.peer_ended and None not in self.producer_fifo:
             self.close_when_done()
 
@@ -151,8 +151,8 @@ class Recorder(asynchat.async_chat):
             raise SystemExit("bad command: " + " ".join(words))
 
     def do_push(self, line, kind, *words):
-        """An empty push is left out. asynchat would take a turn for it, which sends nothing, and end_when_sent() would
-        then come before the next producer was asked."""
+        """Leaves out an empty push. asynchat would take a turn for it that sends nothing, and end_when_sent() would
+        then come before the next producer is asked."""
         if kind == "push":
             if data(words[0]):
                 self.push(data(words[0]))
@@ -228,8 +228,8 @@ def run(text):
 
 
 class Author:
-    """Writes one random script. Where producers call something, they must be asked at the same moment on both sides: then
-    out_buffer_size is 1 or 2 (see the rule half-a-write), and what the peer does comes in a turn of its own."""
+    """Writes one random script. Producers that call something must be asked at the same moment on both sides. Then
+    out_buffer_size is 1 or 2 (see the rule half-a-write), and actions of the peer come in a turn of their own."""
 
     def __init__(self, rng):
         self.rng, self.producers, self.letter = rng, 0, 0
@@ -238,7 +238,7 @@ class Author:
         self.large = self.out == 65536 and rng.random() < 0.3
 
     def word(self, low, high):
-        """Every byte differs from its neighbours, so that none can be lost or change places unseen."""
+        """Every byte differs from its neighbours, so that a lost or misplaced byte is noticed."""
         size = self.rng.randint(low, high)
         self.letter += size
         if self.large and self.rng.random() < 0.3:

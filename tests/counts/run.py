@@ -1,10 +1,10 @@
 """Counts instructions and system calls, and compares them with recorded figures: run.py COUNT ECHO_SERVER [--record]
 
-Instructions are those that valgrind counts inside counted_match() and counted_loop() of the program COUNT. They are the
-same in each run of the same binary; another compiler, libc or libevent has others, so the figures name theirs, and
-elsewhere only their proportions are checked. System calls are counted by strace, for 1000 exchanges with ECHO_SERVER.
-Exits with 77 where one of the tools does not work; an older valgrind does not with libevent 2.2, which waits in a system
-call that it does not know.
+valgrind counts the instructions inside counted_match() and counted_loop() of the program COUNT. They are the same in
+each run of the same binary. Another compiler, libc or libevent gives other numbers. So the recorded figures name
+theirs, and elsewhere only proportions are checked. strace counts the system calls, for 1000 exchanges with ECHO_SERVER.
+The exit status is 77 if one of the tools does not work: an older valgrind does not work with libevent 2.2, which waits
+in a system call that valgrind does not know.
 """
 import json
 import os
@@ -19,10 +19,10 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIGURES = os.path.join(HERE, "figures.json")
 ROOM = 1.04  # the factor by which a figure may grow
-LIMITS_MOST = 200  # instructions, beside some 1,460 of a wake-up with one message
+LIMITS_MOST = 200  # more instructions than without limits; a wake-up with one message has some 1,460
 EXCHANGES = 1000
 
-# scenario: how many units its figure is divided by
+# scenario: the number of units by which its figure is divided
 MIB = 1 << 20
 SCENARIOS = {
     "match_lines_32": MIB // 32,
@@ -42,7 +42,7 @@ SCENARIOS = {
     "socket_echo_16_limits": 16000,
 }
 
-# What is never called: for any message, and for one that comes and goes through a socket.
+# Functions that are never called: for any message, and for a message that comes and goes through a socket.
 LOCKS = r"\w*(?:mutex|rwlock|spin|sem|lll)_\w*lock\w*|\w*sem_(?:wait|post)\w*"
 MEMORY_AND_TIMERS = r"\w*(?:malloc|calloc|realloc|free|event_add|event_del|event_remove_timer)\w*"
 
@@ -79,8 +79,8 @@ def instructions(count, scenario):
 
 
 def check_calls(scenario, text):
-    """A message touches nothing of another thread, and one in a socket is given no memory and sets no timer, with all
-    timeouts or without."""
+    """A message touches nothing of another thread. A message over a socket allocates no memory and sets no timer, with
+    or without all timeouts."""
     never = LOCKS + ("|" + MEMORY_AND_TIMERS if scenario.startswith("socket_") else "")
     called = re.findall(r"fn=\(\d+\) (%s)(?=[@\s])" % never, text)
     if called:
@@ -90,7 +90,7 @@ def check_calls(scenario, text):
 
 
 def check_proportions(figures):
-    """What holds for every compiler: each of these is a promise of its own."""
+    """Checks that hold for every compiler. Each is a promise of its own."""
     one, four = figures["pair_lines_2_in_1_mib"], figures["pair_lines_2_in_4_mib"]
     print("many 2-byte lines in one read, 4 MiB / 1 MiB: %.4f" % (4 * four / one))
     if 4 * four / one > 4.1:
@@ -104,7 +104,7 @@ def check_proportions(figures):
 
 
 def check_limits(figures):
-    """All limits and timeouts, which rates are not, cost a wake-up something, and the messages in it nothing."""
+    """All limits and timeouts, except rates, cost something for each wake-up, and nothing for each message in it."""
     one, sixteen = [n * (figures["socket_echo_%d_limits" % n] - figures["socket_echo_%d" % n]) for n in (1, 16)]
     print("all limits and timeouts: %.1f instructions for a wake-up with 1 message, %.1f with 16" % (one, sixteen))
     if one > LIMITS_MOST or sixteen > LIMITS_MOST:
@@ -168,7 +168,7 @@ def system_calls(echo_server, *options):
 
 
 def check_system_calls(what, calls):
-    # Those of the start and of the two connections, which stand beside thousands, are not taken off.
+    # The calls of the start and of the two connections are not subtracted; they are few among thousands.
     moving = [c for c in calls if c in ("epoll_wait", "epoll_pwait", "epoll_pwait2", "recvfrom", "sendto", "sendmsg",
                                         "readv", "writev", "read", "write", "ioctl", "epoll_ctl", "recvmsg",
                                         "timerfd_settime", "setitimer", "timer_settime", "brk", "mmap", "munmap")]

@@ -1,6 +1,6 @@
 /* Scenarios with posts and with workers. The calls of a worker's thread count
- * while it is the only thread that runs. SPDX-License-Identifier:
- * BSD-3-Clause */
+ * while it is the only thread that runs.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "world.h"
 
 #include <errno.h>

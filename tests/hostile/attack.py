@@ -17,7 +17,7 @@ import struct
 import sys
 import time
 
-EACH = 15  # of each kind in a generation
+EACH = 15  # clients of each kind in a generation
 WAIT = 6  # seconds that a flood waits for its last connections to be ended
 TCP_REPAIR = 19
 
@@ -33,7 +33,7 @@ def connect(port, address, receive_buffer=0):
 
 
 def can_vanish():
-    """Else those that would are only silent."""
+    """Otherwise these clients would only be silent."""
     with socket.socket() as s:
         try:
             s.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
@@ -51,7 +51,7 @@ def slowloris(s):
 
 
 def dribbling(s):
-    """An upload, by one who has logged in."""
+    """An upload after a login."""
     s.send(b"login\r\n")
     while True:
         s.send(b"xxxx")
@@ -59,20 +59,20 @@ def dribbling(s):
 
 
 def stuck(s):
-    """Lines whose answers are never read."""
+    """Sends lines and never reads the answers."""
     for _ in range(40):
         s.send(b"x" * 5000 + b"\r\n")
         yield 0.01
 
 
 def greedy(s):
-    """What it asked to be sent, without end, is never read."""
+    """Asks for an endless feed and never reads it."""
     s.send(b"feed\r\n")
     yield 0
 
 
 def leaving(s):
-    """The last answer is never read."""
+    """Never reads the last answer."""
     s.send(b"big x\r\n" * 3 + b"bye\r\n")
     yield 0
 
@@ -88,7 +88,7 @@ def silent(s):
 
 
 def resetting(s):
-    """In the middle of a message."""
+    """Stops in the middle of a message."""
     s.send(b"a line\r\nand the beginning of")
     yield 0.1
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -96,7 +96,7 @@ def resetting(s):
 
 
 def vanishing(s):
-    """Half-open: this side is gone, and has not said so."""
+    """Half-open: this side is gone without telling the server."""
     s.send(b"a line\r\n")
     yield 0.2
     if can_vanish():
@@ -121,7 +121,8 @@ class Kinds:
         heapq.heappush(self.due, (time.monotonic(), len(self.sockets), kind(s)))
 
     def proceed(self):
-        """Whose turn it is goes on. One whose connection has ended has an error, or a full socket, and does not."""
+        """Runs the scripts that are due. A script whose connection has ended gets an error, or a full socket, and
+        stops."""
         now = time.monotonic()
         while self.due and self.due[0][0] <= now:
             _, number, script = heapq.heappop(self.due)
@@ -155,7 +156,7 @@ class Flood:
         self.open = {}
         self.poll = select.epoll()
         self.counts = {"connected": 0, "turned_away": 0, "held": 0, "failed": 0}
-        self.most = addresses * 50 + 1000  # more would only wait to be accepted
+        self.most = addresses * 50 + 1000  # further connections would only wait to be accepted
 
     def connect(self):
         s = socket.socket()
@@ -169,7 +170,7 @@ class Flood:
         self.poll.register(s, select.EPOLLIN)
 
     def look(self, seconds):
-        """Whose connection is over was told so, or held until its time was over."""
+        """A client whose connection is over was told so, or was held until its time ran out."""
         for fd, _ in self.poll.poll(seconds):
             s = self.open.pop(fd)
             try:

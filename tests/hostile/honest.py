@@ -1,11 +1,11 @@
 """Honest clients: honest.py PORT. SPDX-License-Identifier: BSD-3-Clause
 
-CLIENTS of them stay, and exchange messages one after the other, or all at once; others come, say some lines, and leave.
-Every answer is compared: it has its number in the connection, and the text, which nobody else has sent.
+CLIENTS clients stay, and exchange messages one after the other, or all at once. Visitors come, send some lines, and
+leave. Every answer is compared: it has its number in the connection, and a text that nobody else has sent.
 
-A line of input is the name of the phase that begins, with "-" at its end where no visitors come; it is repeated when it
-has begun. At the end of input all take their leave, and the result is printed: what was done, and the times of single
-exchanges in each phase, in milliseconds.
+A line of input is the name of the next phase, with "-" at its end if no visitors come. The name is printed when the
+phase has begun. At the end of input all clients leave, and the result is printed: what was done, and the times of
+single exchanges in each phase, in milliseconds.
 """
 import json
 import random
@@ -21,7 +21,7 @@ PAUSE = 0.001
 
 
 class Client:
-    """A connection, and what is to come on it."""
+    """A connection, and the bytes expected on it."""
 
     def __init__(self, port, number, rng):
         self.rng = rng
@@ -77,7 +77,7 @@ class Honest:
         self.exchanges += 1
 
     def together(self):
-        """All send, and then all receive."""
+        """All clients send, and then all receive."""
         for client in self.clients:
             client.send(*[client.text() for _ in range(5)])
         for client in self.clients:

@@ -23,32 +23,32 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ALONE, STORM, CROWD = 3, 10, 3  # seconds
-GENERATIONS, SPACING = 3, 4  # of hostile ones in a storm, and seconds between them
-WAIT = 12  # seconds for what the server is to end
+GENERATIONS, SPACING = 3, 4  # generations of hostile clients in a storm, and seconds between them
+WAIT = 12  # seconds within which the server must end connections
 SLOWER = 100
 
-# The server's limits, and how many of each kind attack.py makes at a time.
+# The server's limits, and how many clients of each kind attack.py makes at a time.
 MAX_CONNECTIONS, MAX_PER_ADDRESS = 1500, 50
 MESSAGE_LIMIT, OUTPUT_LIMIT = 8192, 262144
 EACH = 15
 FEW, MANY = 10, 40  # addresses of a flood: too few, and enough, to fill the server
 OTHERS = 23  # connections beside those of the kinds and of the flood
 
-# What the server counts, and whom it is to have ended with that.
+# The counts of the server, and the kinds of clients that it must have ended with each.
 ENDS = {"slow_login": ["slowloris"], "slow_upload": ["dribbling"], "stalled": ["stuck"], "full": ["greedy"],
         "timed_out": ["leaving"], "too_long": ["endless"], "reset": ["resetting"],
         "idle": ["silent", "vanishing", "held"], "turned_away": ["turned_away"], "ended": ["honest", "torrent"]}
 KINDS = ["slowloris", "dribbling", "stuck", "greedy", "leaving", "endless", "resetting", "silent", "vanishing"]
 
-# By what it is found out that a limit is off.
+# How the test notices that a limit is off.
 FINDS = {"message_time": "slow_login", "min_rate": "slow_upload", "write_idle": "stalled", "output_limit": "full",
          "linger": "timed_out", "message_limit": "too_long", "idle": "idle",
          "max_per_address": "most in the storm", "max_connections": "most in the crowd"}
 
 # The library keeps memory for the next messages, and libevent tables.
 HEAP_ROOM = 4 * MESSAGE_LIMIT + 16384
-# What may be in use at most: the queues of those who do not read, what has come of a message, and what a connection
-# takes. Each generation is gone before the next.
+# The most memory that may be in use: the queues of clients that do not read, incomplete messages, and the connections
+# themselves. Each generation is gone before the next.
 MEMORY_ROOM = (3 * EACH * (OUTPUT_LIMIT + 65536) + len(KINDS) * EACH * 2 * MESSAGE_LIMIT + MAX_CONNECTIONS * 4096)
 
 
@@ -58,7 +58,7 @@ class Failure(Exception):
 
 class Server:
     def __init__(self, program, without):
-        # Without its cache for each thread, malloc counts what is in use exactly.
+        # Without a cache for each thread, malloc counts the memory in use exactly.
         environment = dict(os.environ, GLIBC_TUNABLES="glibc.malloc.tcache_count=0")
         self.process = subprocess.Popen([program, without], stdout=subprocess.PIPE, text=True, env=environment)
         self.port = int(self.process.stdout.readline())
@@ -96,14 +96,14 @@ class Clients:
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def say(self, text):
-        """And until it has heard."""
+        """Tells the process the phase, and waits until it has begun."""
         try:
             self.process.stdin.write(text + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
             pass
         if self.process.stdout.readline() != text + "\n":
-            raise Failure(self.name)  # which has said why
+            raise Failure(self.name)  # the process has printed the reason
 
     def result(self):
         self.process.stdin.close()
@@ -142,7 +142,7 @@ class Round:
         return {key: now[key] - self.before[key] for key in ENDS}
 
     def wait_for(self, *keys):
-        """Until the server has ended those, or long enough; what is missing is told at the end."""
+        """Waits until the server has ended these clients, or long enough. Missing ones are reported at the end."""
         until = time.monotonic() + WAIT
         while time.monotonic() < until:
             gained = self.gained()
@@ -164,7 +164,7 @@ class Round:
         return self.start("attack", "kinds", generations, SPACING)
 
     def end_kinds(self, kinds):
-        """Not before the server has ended them."""
+        """Waits until the server has ended them."""
         self.wait_for(*[key for key, whom in ENDS.items() if set(whom) & set(KINDS)])
         for kind, count in kinds.result().items():
             self.same("begun of " + kind, count, self.there[kind])
@@ -183,7 +183,7 @@ class Round:
         self.wait_for("idle")
 
     def phase(self, name, run):
-        """How many connections there were at most is of the phase."""
+        """The largest number of connections is counted for each phase."""
         self.server.counts()
         self.server.peak = 0
         self.honest.say(name)
@@ -241,7 +241,7 @@ class Round:
 
 
 class OneLess(Round):
-    """Shorter, with a limit off: what is to find that out."""
+    """A shorter run with a limit off: the checks that must notice it."""
 
     def __init__(self, server, without):
         super().__init__(server)
@@ -297,7 +297,7 @@ def main(program, without=""):
             r.end()
         status = server.stop()
     wrong = [pair for r in rounds for pair in r.wrong.items()]
-    if status != 0 and not without:  # else there are those whom nothing ends
+    if status != 0 and not without:  # otherwise some clients would never be ended
         wrong.append(("the server's exit status", status))
     for what, text in wrong:
         print("FAILED: %s: %s" % (what, text))

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Breaks the server in one place after the other: the test must see each.
+"""Breaks the server in one place after the other. The test must notice each.
 
-usage: broken.py STEP COMPILER-AND-FLAGS...    every STEPth place; the others build a program of the example's source, -o
-and this are added
+usage: broken.py STEP COMPILER-AND-FLAGS...    tries every STEPth place. The other arguments compile the example's
+source;
+-o, the program and the source are added
 SPDX-License-Identifier: BSD-3-Clause
 """
 import os
@@ -15,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.realpath(HERE + "/../../examples/httpd.c")
 
-# what is broken, what is there, what is there instead
+# what is broken, the text in the source, its replacement
 BROKEN = [
     ("a bare newline is one", 'const char *status = parse_request_line(r, strsep(&text, "\\r"));',
      "static char copy[2 * HEAD_MOST];\n    char *to = copy;\n    for (char *at = text; *at; *to++ = *at++)\n"
@@ -82,7 +83,7 @@ BROKEN = [
 
 
 def make(folder, broken, compiler):
-    """The source, broken, as a program."""
+    """Compiles the broken source."""
     _, there, instead = broken
     with open(SOURCE) as file:
         text = file.read()
@@ -94,7 +95,7 @@ def make(folder, broken, compiler):
 
 
 def seen(broken, compiler):
-    """What the test says of it, or None if that is nothing."""
+    """The message of the test, or None if the test notices nothing."""
     with tempfile.TemporaryDirectory() as folder:
         make(folder, broken, compiler)
         test = subprocess.run([sys.executable, HERE + "/test_httpd.py", folder + "/httpd", "1"], text=True, timeout=400,

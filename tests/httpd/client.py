@@ -1,4 +1,4 @@
-"""A client that sends bytes as it is told, and reads answers strictly: for test_httpd.py.
+"""A client that sends given bytes, and reads answers strictly: for test_httpd.py.
 
 SPDX-License-Identifier: BSD-3-Clause
 """
@@ -14,8 +14,8 @@ TIMEOUT = int(os.environ.get("HTTPD_TIMEOUT", 30))  # seconds; reached only when
 
 @contextlib.contextmanager
 def serving(program, folder, *options, end=signal.SIGTERM):
-    """Its port, what it will have said, and its process. In the end it must go cleanly, whatever is still connected; with
-    `end` None it was told before."""
+    """Starts a server. Gives its port, its output, and its process. At the end the server must exit cleanly, whatever
+    is still connected. With `end` None it was told to end before."""
     process = subprocess.Popen([program, *options, folder], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
     try:
@@ -41,7 +41,7 @@ class Answer:
         self.status, self.fields, self.body = status, fields, body
 
     def same(self):
-        """What must be the same for the same request."""
+        """The parts of an answer that must be the same for the same request."""
         return self.status, {k: v for k, v in self.fields.items() if k != "date"}, self.body
 
     def __repr__(self):
@@ -73,11 +73,11 @@ class Connection:
         return data
 
     def ended(self):
-        """Whether there is nothing but the end."""
+        """Whether nothing comes but the end."""
         return not self.got and not self.more()
 
     def answer(self, method="GET"):
-        """One answer: its head to the letter, its body by the length."""
+        """Reads one answer: its head strictly, its body by the length."""
         while b"\r\n\r\n" not in self.got:
             if not self.more():
                 raise AssertionError(f"the connection ended after {self.got!r:.200}")
@@ -103,7 +103,7 @@ def whole(_, request):
 
 
 def byte_by_byte(_, request):
-    """Which the server takes a byte at a time: that is the option it was started with."""
+    """The server reads it a byte at a time, by the option with which it was started."""
     return [request]
 
 
@@ -121,19 +121,19 @@ CUTS = {whole: [], byte_by_byte: ["--read", "1"], random_pieces: ["--read", "100
 
 
 def usable(cut, request):
-    """Byte by byte is for what is not mostly filling."""
+    """Sends byte by byte only if the request is not mostly filling."""
     return cut is not byte_by_byte or len(request) < 100000
 
 
 def send(connection, pieces):
-    """A server that has refused may end before all is sent."""
+    """A server that has refused may end before everything is sent."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         for piece in pieces:
             connection.socket.sendall(piece)
 
 
 def make_folder(folder):
-    """The files that the tests ask for, and what lies beside them."""
+    """Makes the files that the tests ask for, and others beside them."""
     www = os.path.join(folder, "www")
     os.makedirs(www + "/sub/deep")
     os.makedirs(www + "/<b>&\"'")

@@ -1,7 +1,7 @@
-"""Requests that are no proper ones, and the status that answers each: for test_httpd.py.
+"""Malformed requests, and the status that answers each: for test_httpd.py.
 
-A row is the section that asks for it (of RFC 9112, unless it says 9110, 3986 or 6585), what is wrong, the request, and
-the status. After each a proper request follows that must not be answered: the connection ends.
+A row has the section that requires the status (of RFC 9112, unless it says 9110, 3986 or 6585), what is wrong, the
+request, and the status. After each request a proper one follows, which must not be answered: the connection ends.
 
 SPDX-License-Identifier: BSD-3-Clause
 """
@@ -170,7 +170,7 @@ CHUNKS = [
     ("6585 5", "trailers without end", chunks(b"0\r\n" + b"A: b\r\n" * 300000), 431),
 ]
 
-# Cut off: the client ends its side in the middle, and nothing follows.
+# Requests that are cut off: the client ends its side in the middle, and nothing follows.
 CUT_OFF = [
     ("8", "a head that is cut off", get()[:-2], 400),
     ("8", "a request line that is cut off", b"GET /hel", 400),

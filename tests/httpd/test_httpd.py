@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The web server among the examples: what it answers to requests good and bad, however they are cut.
+"""The example httpd: its answers to good and bad requests, however they are cut.
 
 usage: test_httpd.py PROGRAM [SEED]
 SPDX-License-Identifier: BSD-3-Clause
@@ -37,7 +37,7 @@ def request(target, fields=b"", method=b"GET", version=b"HTTP/1.1"):
 
 
 def ask(port, target, fields=b"", method=b"GET", version=b"HTTP/1.1"):
-    """One answer, on a connection of its own that goes on."""
+    """Expects one answer, on a connection of its own that goes on."""
     with Connection(port) as c:
         c.socket.sendall(request(target, fields, method, version) + NEXT)
         answer = c.answer(method.decode())
@@ -48,7 +48,7 @@ def ask(port, target, fields=b"", method=b"GET", version=b"HTTP/1.1"):
 # --- requests that are no proper ones ---
 
 def refuse_row(ports, row, rng):
-    """One answer, the right one, and the end of the connection, however it is cut."""
+    """Expects one answer, the right one, and the end of the connection, however the request is cut."""
     section, what, bad, status = row
     for cut in CUTS:
         if not usable(cut, bad):
@@ -76,7 +76,7 @@ def cut_off_row(ports, row, rng):
 
 
 def half_a_request_and_gone(port):
-    """Nobody is left to answer; the server goes on."""
+    """Nobody is left to be answered; the server goes on."""
     for at in range(0, len(NEXT), 5):
         with Connection(port) as c:
             c.socket.sendall(NEXT[:at])
@@ -86,7 +86,7 @@ def half_a_request_and_gone(port):
 # --- good ones: a conversation, and what is expected of each answer ---
 
 def conversations(files):
-    """(name, what is sent, [(method, status, body, fields)])"""
+    """Yields (name, the bytes sent, [(method, status, body, fields)])"""
     large, small = files["large"], files["sub/x"]
 
     def one(name, sent, status, body=None, method="GET", **fields):
@@ -201,14 +201,14 @@ def conversations(files):
         ("100 and the body", post(b"Expect: 100-continue\r\nContent-Length: 5\r\n", b"hello"),
          [("POST", 100, b"", {}), ("POST", 200, b"hello", {})]),
     ] + [
-        # what answers also ends the connection
+        # this answer also ends the connection
         (name + ", and the end", sent, [("GET", status, body, {"connection": connection}), None])
         for name, sent, status, body, connection in (
             ("close", request(b"/hello.txt", b"Connection: x, Close\r\n"), 200, text, "close"),
             ("HTTP/1.0", b"GET /hello.txt HTTP/1.0\r\n\r\n", 200, text, "close"),
             ("a file and close", request(b"/large", b"Connection: close\r\n"), 200, large, "close"),
             ("close and other lines", request(b"/empty", b"Connection: x\r\nConnection: close\r\n"), 200, b"", "close"),
-            # a body that nobody wants is not read, and is no request: 9112 9.3
+            # an unwanted body is not read, and is not taken for a request: 9112 9.3
             ("GET with a body", request(b"/hello.txt", b"Content-Length: 5\r\n") + b"hello", 200, text, "close"),
             ("GET with chunks", request(b"/hello.txt", chunked) + b"0\r\n\r\n", 200, text, "close"),
             ("POST to a file, with a body", request(b"/hello.txt", b"Content-Length: 5\r\n", b"POST") + b"hello", 405, None,
@@ -221,7 +221,7 @@ def conversations(files):
 
 
 def hold_conversation(ports, conversation, rng):
-    """The same answers however what is sent is cut."""
+    """The answers are the same however the requests are cut."""
     name, sent, wanted = conversation
     first = None
     for cut in CUTS:
@@ -321,11 +321,11 @@ def the_body_waits_for_100(port):
 
 
 def a_client_that_still_sends_gets_its_refusal(port):
-    """More than any buffer takes; with a reset in place of the answer it would be lost."""
+    """Sends more than any buffer takes. If the connection were reset, the answer would be lost."""
     with Connection(port) as c:
         c.socket.sendall(request(b"/echo", b"Content-Length: 50000000\r\n", b"POST"))
         expect(c.answer().status, 413)
-        for _ in range(100):  # a connection that was reset refuses it
+        for _ in range(100):  # a reset connection refuses this
             c.socket.sendall(b"x" * 65536)
         expect(c.ended(), True)
     for fields in (b"Content-Length: 50000000\r\n", b"Transfer-Encoding: chunked\r\n"):
@@ -337,7 +337,7 @@ def a_client_that_still_sends_gets_its_refusal(port):
 
 
 def one_that_pipelines_and_does_not_read_is_not_read(port, files):
-    """4000 large files are 8 GB, and more descriptors than there may be."""
+    """4000 large files are 8 GB, and need more descriptors than allowed."""
     count = 4000
     with Connection(port) as c:
         sender = threading.Thread(target=send, args=(c, [request(b"/large") * count]))
@@ -367,7 +367,7 @@ def half_closed_clients_get_all(port, files):
 # --- servers of their own ---
 
 def slow_clients_are_told(folder):
-    """Each waits for the server; no answer comes by itself before its time."""
+    """Each client waits for the server. No answer comes before the timeout."""
     def wait(port, first, status):
         with Connection(port) as c:
             c.socket.sendall(first)
@@ -389,7 +389,7 @@ def slow_clients_are_told(folder):
 
 
 def drips(port, first, pieces):
-    """A piece at a time, each as the server waits, until it has had enough."""
+    """Sends a piece at a time, while the server waits, until the server gives up."""
     with Connection(port) as c:
         c.socket.sendall(first)
         c.socket.settimeout(0.05)
@@ -402,7 +402,7 @@ def drips(port, first, pieces):
 
 
 def one_that_drips_is_told(folder):
-    """Something comes all the time, and never enough."""
+    """Something comes all the time, but never enough."""
     with serving(PROGRAM, folder, "--timeout", "1000") as (port, _, _):
         chunked = request(b"/echo", b"Transfer-Encoding: chunked\r\n", b"POST")
         with ThreadPoolExecutor(3) as pool:
@@ -414,7 +414,7 @@ def one_that_drips_is_told(folder):
 
 
 def the_end_comes_in_order(folder):
-    """What is in progress is finished, what is idle is closed, and nothing new begins."""
+    """Requests in progress are finished, idle connections are closed, and nothing new begins."""
     def ending(signal_number):
         with serving(PROGRAM, folder, end=None) as (port, _, process):
             idle, busy, drip, loading = (Connection(port) for _ in range(4))
@@ -453,7 +453,7 @@ def limits_and_log_are_options(folder):
 
 
 def few_descriptors_are_no_end(folder):
-    """Where there is none for a file, that is said, and the connection goes on."""
+    """If there is no descriptor for a file, the answer says so, and the connection goes on."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with serving(PROGRAM, folder) as (port, _, process):
         with Connection(port) as c:
@@ -474,7 +474,7 @@ def outcome(check):
     name, function, arguments = check
     try:
         function(*arguments)
-    except Exception as problem:  # a failure is a line, and the others go on
+    except Exception as problem:  # a failure prints a line, and the other tests go on
         return f"failed: {name}: {type(problem).__name__}: {problem}"
     return None
 
@@ -502,7 +502,7 @@ def open_descriptors(servers):
 
 
 def descriptors_left(servers, before):
-    """None, when the servers have seen that all clients are gone."""
+    """Returns None when the servers have noticed that all clients are gone."""
     for _ in range(TIMEOUT * 20):
         if open_descriptors(servers) == before:
             return []

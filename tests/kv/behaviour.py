@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What kv does beside answering: times, limits, and how it ends.
+"""Tests of kv besides its answers: times, limits, and how it ends.
 
 usage: behaviour.py KV
 SPDX-License-Identifier: BSD-3-Clause
@@ -23,7 +23,7 @@ MIB = 1 << 20
 
 @contextlib.contextmanager
 def server(*options):
-    """Its path, and the process. It must go cleanly at the end, whatever is still connected."""
+    """Starts kv. Gives its path and the process. kv must exit cleanly at the end, whatever is still connected."""
     with tempfile.TemporaryDirectory() as folder:
         context, path = kv_server(KV, folder, *options)
         with context as process:
@@ -62,7 +62,7 @@ class Client:
         return self.reply()
 
     def bulk(self, length):
-        """A long one, which would be slow to parse while it comes."""
+        """A long line, which would be slow to parse while it comes."""
         head = b"$%d\r\n" % length
         read_on(self.s, self.got, lambda got: len(got) >= len(head) + length + 2)
         expect(bytes(self.got[:len(head)]), head)
@@ -72,7 +72,7 @@ class Client:
 
 
 def until(done):
-    """Asked again and again; the time is reached only where that never is so."""
+    """Asks again and again until it is so. If it never is, the time runs out."""
     end = time.monotonic() + TIMEOUT
     while not done():
         if time.monotonic() > end:
@@ -124,7 +124,7 @@ def idle_clients_are_sent_away_at_SIGTERM():
 
 
 def a_request_that_has_begun_is_finished_at_SIGTERM():
-    """And is the last. All have been told when the first and the last that came are gone, in whatever order that is."""
+    """This is the last test. When the first and the last client are gone, all have been told, in whatever order."""
     with server() as (path, process), Client(path) as first, Client(path) as client, Client(path) as last:
         send(client.s, b"*2\r\n$4\r\nECHO\r\n$5\r\nhe", [])
         for one in (first, client, last):
@@ -176,7 +176,8 @@ def an_expired_key_is_none_for_any_command():
 
 
 def an_expired_key_is_none_before_its_timer_has_its_turn():
-    """All in one read, and so before any timer; how long the rest takes is not known, so it is tried until it is enough."""
+    """Everything is in one read, and so before any timer. It is not known how long the rest takes, so it is tried until
+    it is enough."""
     with server() as (path, _), Client(path) as client:
         client.ask("MSET", *("a" * 1000 + f"{i}" for i in range(1000)))
 
@@ -206,7 +207,7 @@ def a_scan_sees_all_that_stays_while_others_come():
 
 
 def used(client):
-    """When it has stopped changing: who has left may be seen a little later."""
+    """The figure when it has stopped changing: kv may notice a little later that a client has left."""
     figures = []
     while len(figures) < 5 or len(set(figures[-5:])) > 1:
         figures.append(int(re.search(rb"used_memory:(\d+)", client.ask("INFO"))[1]))
@@ -261,7 +262,8 @@ def a_value_stays_for_who_is_being_sent_it():
 
 
 def a_client_may_ask_for_much_before_it_reads():
-    """More than the queue may hold: it is not heard meanwhile, and then gets all."""
+    """Asks for more than the queue may hold. Meanwhile kv does not read from the client; then the client gets
+    everything."""
     count = 1100
     with server() as (path, _), Client(path) as client:
         client.ask("SET", "big", b"x" * MIB)
@@ -324,7 +326,7 @@ for check in CHECKS:
         continue
     try:
         check()
-    except Exception as problem:  # a failure is a line, and the others go on
+    except Exception as problem:  # a failure prints a line, and the other tests go on
         failed += 1
         print(f"failed: {check.__name__}: {type(problem).__name__}: {problem}")
 print(f"kv: {len(CHECKS) - len(left_out)} checks, {failed} failed, {len(left_out)} left out")

@@ -1,14 +1,15 @@
-"""What kv and redis-server are asked, and where they may answer differently: for compare.py.
+"""The questions for kv and redis-server, and where their answers may differ: for compare.py.
 
 SPDX-License-Identifier: BSD-3-Clause
 """
-BIG = bytes(range(256)) * 800  # more than one read takes, with every byte in it
+BIG = bytes(range(256)) * 800  # longer than one read, with every byte in it
 LINE = "x" * 60000
 
 # --- requests ---
 #
-# Text is words with spaces between them, sent as an array and as a line; a tuple is words with any bytes in them, sent as
-# an array. Two things that are not the same each time have a rule: rule(name, request) says which, and compare.py has them.
+# A text is words with spaces between them, sent as an array and as a line. A tuple is words with any bytes in them,
+# sent as an array. Answers that differ each time have a rule: rule(name, request) names the rule, and compare.py
+# defines it.
 
 
 class Ruled:
@@ -20,7 +21,7 @@ def rule(name, request, replies=1):
     return Ruled(name, request, replies)
 
 
-# By name: the requests of one client, in order.
+# For each name the requests of one client, in order.
 TALKS = {
     "ping and echo": ["PING", "ping", "PiNg hello", "PING a b", "ECHO hello", "ECHO", "ECHO a b", ("ECHO", b""),
                       ("ECHO", b"\0\r\n\xff"), ("PING", BIG), ("ECHO", BIG)],
@@ -105,7 +106,7 @@ TALKS = {
     "a browser's other line": ["Host: example", "PING"],
 }
 
-# Where each is refused for want of memory.
+# Requests that are refused for lack of memory.
 FULL = ["SET a 1", "GETSET a 1", "INCR a", "DECR a", "INCRBY a 5", "APPEND a 1", "MSET a 1", "SET a", "GET a", "DEL a", "EXPIRE a 1",
         "EXISTS a", "FLUSHALL", "PING", "CONFIG GET maxmemory", "DBSIZE", "SET a 1 FOO"]
 
@@ -118,7 +119,7 @@ def array(*words):
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
 
 
-# By name: what is sent as it is; then the client says nothing more.
+# For each name the bytes that are sent as they are; then the client sends nothing more.
 RAW = {
     "lines": b"PING\r\nPING\n  PING  \r\n\r\n\n \r\n\t\r\nECHO hello\nECHO\thello\r\nECHO \t hello \t \r\n\rPING\r\n",
     "quotes": b"ECHO \"a b\"\r\nECHO 'a b'\r\nECHO \"\"\r\nECHO ''\r\nECHO \"\\x41\\x00\\xff\\n\\r\\t\\b\\a\\\\\\\"\\q\\x4\\xzz\"\r\n"
@@ -173,7 +174,7 @@ RAW = {
     "an array of lines": array(b"PING\r\n") + array(b"\r\n") + array(b"*1\r\n$4\r\nPING\r\n"),
 }
 
-# Several clients: (which, what), in order.
+# Several clients: (client, request), in order.
 TOGETHER = {
     "news": [(0, "SUBSCRIBE a b"), (1, "PUBLISH a hello"), (1, "PUBLISH b world"), (1, "PUBLISH c nobody"), (0, "UNSUBSCRIBE a"),
              (1, "PUBLISH a gone"), (1, ("PUBLISH", "b", BIG)), (1, ("PUBLISH", "b", b"\0\r\n")), (0, "PING")],

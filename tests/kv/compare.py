@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Asks kv what redis-server was asked, and compares the answers, byte by byte.
+"""Asks kv the same as redis-server, and compares the answers, byte by byte.
 
-usage: compare.py KV             with what redis-server has answered, in answers.json
-       compare.py KV REDIS       with what it answers now, and that with answers.json
+usage: compare.py KV             compares with the recorded answers of redis-server, in answers.json
+       compare.py KV REDIS       compares with its answers now, and these with answers.json
        compare.py --record REDIS writes answers.json
-       compare.py --cli KV REDIS the same words by redis-cli
+       compare.py --cli KV REDIS compares the answers to the same words by redis-cli
 
-KV and REDIS are the programs; REDIS is redis-server 7.0, or the file that it is a name of. cases.py has what is asked.
-Each talk is sent as arrays and as lines; at once, byte by byte, and cut at random, and every cut is a read of its own.
+KV and REDIS are the programs; REDIS is redis-server 7.0, or the file that it links to. cases.py has the questions. Each
+conversation is sent as arrays and as lines; at once, byte by byte, and cut at random. Every cut is a read of its own.
 SPDX-License-Identifier: BSD-3-Clause
 """
 import contextlib
@@ -47,7 +47,7 @@ def expect(got, wanted):
 
 @contextlib.contextmanager
 def started(command, program, path):
-    """A server that listens at a path; it must end cleanly when it is told to."""
+    """A server that listens at a path. It must exit cleanly when told to."""
     process = subprocess.Popen(command, executable=program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
     try:
@@ -68,7 +68,7 @@ def started(command, program, path):
 
 
 def read_all(s):
-    """Until the end."""
+    """Reads until the end."""
     got = bytearray()
     read_on(s, got, lambda _: False)
     return bytes(got)
@@ -80,7 +80,7 @@ def kv_server(program, folder, *options):
 
 
 def redis_server(program, folder, *options):
-    """Named redis-server, for the file may be one that is several programs."""
+    """Starts it under the name redis-server, since one file may be several programs."""
     path = os.path.join(folder, "redis")
     return started(["redis-server", "--port", "0", "--unixsocket", path, "--dir", folder, "--save", "", "--appendonly", "no",
                     *options], program, path), path
@@ -96,14 +96,14 @@ def connect(path):
 # --- sending ---
 
 def wait_until_read(s):
-    """So that what is sent next comes in another read."""
+    """Waits, so that the next bytes come in another read."""
     unread = b"\0\0\0\0"
     while struct.unpack("i", fcntl.ioctl(s, termios.TIOCOUTQ, unread))[0] > 0:
         time.sleep(0)
 
 
 def send(s, data, cuts):
-    """In pieces that end at the cuts. A server may have closed before it has all."""
+    """Sends pieces that end at the cuts. A server may close before it has everything."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         for begin, end in zip([0, *cuts], [*cuts, len(data)]):
             s.sendall(data[begin:end])
@@ -112,7 +112,7 @@ def send(s, data, cuts):
 
 
 def read_on(s, got, done):
-    """Until it is done, or the end. What was sent before a reset comes before it."""
+    """Reads until it is done, or the end. Bytes sent before a reset come before it."""
     while not done(got):
         try:
             part = s.recv(1 << 20)
@@ -128,7 +128,7 @@ TOKEN = b"7e6f0d1c-that-is-all"
 
 
 def finish(s, got):
-    """All that is answered until now, and whether the end came."""
+    """Returns all answers so far, and whether the end came."""
     send(s, b"PING " + TOKEN + b"\r\n", [])
     marks = (b"$%d\r\n%s\r\n" % (len(TOKEN), TOKEN), b"*2\r\n$4\r\npong\r\n$%d\r\n%s\r\n" % (len(TOKEN), TOKEN))
     open_ = read_on(s, got, lambda got: got.endswith(marks[0]))
@@ -142,7 +142,7 @@ def finish(s, got):
 # --- what an answer is ---
 
 def parse(data, at):
-    """The value that begins there, and where it ends."""
+    """Returns the value that begins here, and where it ends."""
     end = data.index(b"\r\n", at)
     kind, rest, end = data[at:at + 1], data[at + 1:end], end + 2
     if kind == b"$" and int(rest) >= 0:
@@ -168,7 +168,7 @@ def info(text):
 
 
 def command(values):
-    """What kv has must be as in Redis, and these must be there."""
+    """The commands of kv must be as in Redis, and these must exist."""
     names = ("append client command config dbsize decr del echo exists expire flushall get getset hello incr incrby info keys mget "
              "mset persist pexpire ping psubscribe pttl publish punsubscribe quit scan select set strlen subscribe ttl "
              "unsubscribe").split()
@@ -185,7 +185,7 @@ def in_any_order(values):
     return sorted([v[0], v[1]] for v in values), [v[2] for v in values]
 
 
-# What is made of the values of a reply, so that it is the same each time: by the name of the rule, and a number behind it.
+# For each rule: how to change the values of a reply so that they are the same each time. A number may follow the name.
 RULES = {
     "seconds": lambda values, n: within(values[0], n, n - 60),
     "milliseconds": lambda values, n: within(values[0], n, n - 60000),
@@ -205,7 +205,7 @@ def apply_rule(name, values):
 
 
 def replies_of(request):
-    """How many: a name for each that is subscribed to."""
+    """Counts the names: there is one for each subscription."""
     words = words_of(request)
     name = words[0].upper()
     if name in (b"SUBSCRIBE", b"PSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE") and len(words) > 1:
@@ -214,7 +214,8 @@ def replies_of(request):
 
 
 def normal(requests, data, open_):
-    """The answers, each as it came or as its rule says, and whether the end came; what is long by its hash."""
+    """The answers, each as it came or as its rule changes it, and whether the end came. Long answers are given by a
+    hash."""
     parts, at = [], 0
     for request in requests:
         ruled = isinstance(request, cases.Ruled)
@@ -271,7 +272,7 @@ def ask_raw(path, data, how):
     with connect(path) as s:
         got = bytearray()
         send(s, data, cuts_of(how, len(data)))
-        wait_until_read(s)  # or the end of a line that has none would be the next one's
+        wait_until_read(s)  # otherwise a line without an end would take the end of the next line
         return got, finish(s, got)
 
 
@@ -307,7 +308,7 @@ def ask_together(path, steps):
 
 
 def ask_silent(path, data):
-    """To a server that may not answer at all: another client is answered meanwhile, and nothing more comes then."""
+    """Sends to a server that may not answer at all: when another client has been answered, nothing more comes."""
     flush(path)
     with connect(path) as s:
         send(s, data, [])
@@ -323,7 +324,7 @@ def ask_silent(path, data):
 
 
 def questions(full_path):
-    """All that is compared: its name, and a function of a path that answers."""
+    """All comparisons: a name, and a function that takes a path and returns the answers."""
     for name, requests in cases.TALKS.items():
         for encode in (as_array, as_line):
             for how in HOW:
@@ -338,7 +339,7 @@ def questions(full_path):
 
 @contextlib.contextmanager
 def both(make, program):
-    """A server, and one that has no memory left: as {path: path of that}."""
+    """A server, and a server without memory, as {path: path of the second}."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         os.mkdir(os.path.join(folder, "full"))
         server, path = make(program, folder)
@@ -349,7 +350,7 @@ def both(make, program):
 
 
 def answers_of(make, program):
-    """What a server answers to each question; the same for every way to ask it."""
+    """The answer of a server to each question, which is the same for every way to ask it."""
     answers = {}
     with both(make, program) as (full, path):
         for name, how, ask in questions(full):
@@ -377,7 +378,7 @@ def difference_between(got, wanted):
 
 
 def compare_with(answers, program, say):
-    """How many questions were asked, and how many were answered otherwise."""
+    """How many questions were asked, and how many answers differed."""
     asked = wrong = 0
     with both(kv_server, program) as (full, path):
         for name, how, ask in questions(full):
@@ -407,7 +408,7 @@ def cli(path, words):
 
 
 def cli_subscriber(path, name):
-    """What one says that is told two things; it does not end by itself."""
+    """The output of a client that gets two messages; it does not end by itself."""
     with subprocess.Popen(["redis-cli", "-s", path, name, "a", "b"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         lines = [process.stdout.readline() for _ in range(6)]
         expect(cli(path, [b"PUBLISH", b"b", b"hello"]), (b"1\n", 0))
@@ -418,7 +419,7 @@ def cli_subscriber(path, name):
 
 
 def compare_cli(kv, redis):
-    """All that has no rule; of those that subscribe, one for each kind."""
+    """All requests without a rule; of the subscriptions, one of each kind."""
     asked = 0
     with both(kv_server, kv) as (_, ours), both(redis_server, redis) as (_, theirs):
         for name, requests in cases.TALKS.items():

@@ -1,6 +1,6 @@
 /* A socket that takes as many bytes as it is told to: the linker redirects the
- * library's send and sendmsg to this file (--wrap). SPDX-License-Identifier:
- * BSD-3-Clause */
+ * library's send and sendmsg to this file (--wrap).
+ * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef OUTPUT_SINK_H
 #define OUTPUT_SINK_H
 

@@ -1,6 +1,6 @@
-"""Runs Conan's recipe, with what Conan would bring in a few lines: tests/recipes/conan.py FOLDER
+"""Runs Conan's recipe, with a few lines in place of Conan: tests/recipes/conan.py FOLDER
 
-What it exports is built in FOLDER, so that a file it forgets is missed. SPDX-License-Identifier: BSD-3-Clause
+The exported files are built in FOLDER, so that a forgotten file is noticed. SPDX-License-Identifier: BSD-3-Clause
 """
 import fnmatch
 import importlib.util

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Random clients against soak_server: run.py SOAK_SERVER SECONDS [SEED]. SPDX-License-Identifier: BSD-3-Clause
 
-The time is cut into rounds. After each all clients are gone, and what the server has then is what it had after the
-first: descriptors, heap, resident memory. A client of a kind that is served to the end checks every answer, and its
-lines are counted on both sides.
+The time is cut into rounds. After each round all clients are gone. Then the server must have the same descriptors, heap
+and resident memory as after the first round. Clients that are served to the end check every answer, and their lines are
+counted on both sides.
 """
 import os
 import random
@@ -18,8 +18,8 @@ import time
 
 CLIENTS = 12
 ROUNDS = 6
-LIMIT = 65536  # the server's, for a message
-LINGER = 2.0  # and for a peer that takes nothing
+LIMIT = 65536  # the server's message limit
+LINGER = 2.0  # the server's linger time
 STUCK = 2.5 * LINGER
 SPARES = 4  # how many message buffers the library keeps for the next connections
 HEAP_ROOM = 16384  # how much the heap may exceed that after the first round: libevent's tables
@@ -31,7 +31,7 @@ class Wrong(Exception):
 
 
 class Conversation:
-    """A connection, and the answers that are to come on it."""
+    """A connection, and the answers expected on it."""
 
     def __init__(self, soak, rng, receive_buffer=0):
         self.soak, self.rng = soak, rng
@@ -59,7 +59,7 @@ class Conversation:
         return b"".join(self.line(mark, size) for size in rng.sample(sizes, len(sizes)))
 
     def check(self, size=65536, pause=0.0):
-        """All that is expected comes, and nothing else."""
+        """Everything expected comes, and nothing else."""
         while self.expected:
             data = self.socket.recv(min(size, len(self.expected)))
             if not data or not self.expected.startswith(data):
@@ -167,7 +167,7 @@ BYES = (pipelining, dribbling, slow, stuck)
 class Soak:
     def __init__(self, program, folder):
         path = os.path.join(folder, "socket")
-        # Without its cache for each thread, malloc counts what is in use exactly.
+        # Without a cache for each thread, malloc counts the memory in use exactly.
         environment = dict(os.environ, GLIBC_TUNABLES="glibc.malloc.tcache_count=0")
         self.server = subprocess.Popen([program, path], stdout=subprocess.PIPE, text=True, env=environment)
         port = int(self.server.stdout.readline())
@@ -221,7 +221,7 @@ class Soak:
             c.socket.close()
 
     def round(self, seed, seconds):
-        """What the server counts when all clients are gone."""
+        """The counts of the server when all clients are gone."""
         end = time.monotonic() + seconds
         threads = [threading.Thread(target=self.client, args=(random.Random("%d.%d" % (seed, i)), end))
                    for i in range(CLIENTS)]

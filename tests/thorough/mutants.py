@@ -2,8 +2,9 @@
 
 usage: mutants.py FOLDER [--share PERCENT] [--seed N] [--only TEXT]
 
-A mutant that lives is to be in mutants.txt, with the reason; and what is there is to live. Of those that are not
-there, 95 % are to be noticed, and those that are not fail the stage too: they are a gap in the tests, or belong there.
+A mutant that survives must be in mutants.txt, with the reason, and mutants in mutants.txt must survive. Of the others,
+95 % must be noticed. Those that are not noticed fail the stage too: they show a gap in the tests, or belong into
+mutants.txt.
 
 SPDX-License-Identifier: BSD-3-Clause"""
 
@@ -55,17 +56,17 @@ REPLACED = {
 
 
 def blank(match):
-    """As many spaces, so that places stay."""
+    """Replaces a text by as many spaces, so that places stay the same."""
     return re.sub(r"[^\n]", " ", match.group())
 
 
 def code_of(source):
-    """The source with nothing in it that is not to be changed."""
+    """The source, without the parts that must not be changed."""
     return DIRECTIVE.sub(blank, COMMENT_OR_STRING.sub(blank, source))
 
 
 def closing(code, at):
-    """Behind the parenthesis that closes the one at `at`."""
+    """The place behind the parenthesis that closes the one at `at`."""
     depth = 0
     for place in range(at, len(code)):
         depth += (code[place] == "(") - (code[place] == ")")
@@ -86,7 +87,7 @@ def changed_operators(code):
 
 
 def is_negated_already(condition):
-    """By a change of its only operator."""
+    """Whether another mutant negates the condition already, by a change of its only operator."""
     alone = "&&" not in condition and "||" not in condition
     return alone and re.search(r"==|!=|^\(!", condition) is not None
 
@@ -123,7 +124,7 @@ def line_at(source, at):
 
 
 def mutants_of(file):
-    """Those alike, of one line, are numbered."""
+    """Equal changes of one line are numbered."""
     source = (TOP / "src" / file).read_text()
     code = code_of(source)
     seen = collections.Counter()
@@ -144,7 +145,7 @@ def mutated(mutant):
 # --- those that are explained ---
 
 def explained():
-    """Records apart by empty lines: file and function, the line, the change; then why."""
+    """Reads records, separated by empty lines: file and function, the line, the change, and the reason."""
     records = {}
     for record in EXPLAINED.read_text().split("\n\n"):
         lines = [line.strip() for line in record.splitlines() if line and not line.startswith("#")]
@@ -162,7 +163,7 @@ def run(*command):
 
 
 class Kind:
-    """One of the ways in which the library is built, and linked with tests."""
+    """One way to build the library and link it with tests."""
 
     def __init__(self, pool, out, flags, for_library=(), link=()):
         self.flags, self.for_library, self.link = [*CFLAGS, *flags], for_library, link
@@ -176,7 +177,7 @@ class Kind:
         return target
 
     def compile_unit(self, name, bench=None):
-        """A file of src, or of a bench's."""
+        """Compiles a file of src, or of a bench."""
         target = (bench or self.out) / f"{self.out.name}_{name.replace('/', '_')}.o"
         src = (bench or TOP) / "src"
         return self.compile(src / name, target, f"-I{src}", *self.for_library)
@@ -189,7 +190,7 @@ class Kind:
 
 
 class Program:
-    """A test, to be linked with a library. `seconds` of the processor end one that goes round for ever."""
+    """A test, to be linked with a library. An endless one is ended after `seconds` of CPU time."""
 
     def __init__(self, pool, kind, name, sources, *arguments, through=()):
         self.kind, self.name, self.arguments, self.through = kind, name, arguments, through
@@ -197,7 +198,7 @@ class Program:
         self.seconds = 60
 
     def succeeds(self, folder, units):
-        """With these of the library's objects in the place of its own."""
+        """Links with these objects in place of the library's own."""
         target = folder / "program"
         library = {**self.kind.library, **units}
         run("gcc", *self.kind.flags, *self.objects, *library.values(), *self.kind.link, "-lcmocka", "-levent_core",
@@ -206,7 +207,7 @@ class Program:
         return ends_well([*limited, *self.through, target, *self.arguments], folder)
 
     def measure(self, folder):
-        """On the library as it is."""
+        """Links with the unchanged library."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         if not self.succeeds(folder, {}):
             sys.exit(f"{self.name} fails with nothing changed:\n{(folder / 'said').read_text()}")
@@ -215,7 +216,8 @@ class Program:
 
 
 def ends_well(command, folder):
-    """One that waits for ever does not. (ASan's limit of all memory is kept by a thread, whose descriptor tests see.)"""
+    """A test that would wait for ever is ended. (ASan's limit for all memory needs a thread, whose descriptor the tests
+    see.)"""
     environment = {**os.environ, "CMOCKA_TEST_ABORT": "1", "TMPDIR": str(folder),
                    "ASAN_OPTIONS": "max_allocation_size_mb=512:quarantine_size_mb=16"}
     with open(folder / "said", "w") as said:
@@ -231,13 +233,13 @@ def ends_well(command, folder):
 
 
 def wrap_options():
-    """As tests/faults/CMakeLists.txt has them."""
+    """The wrapped calls, as in tests/faults/CMakeLists.txt."""
     names = re.search(r"set\(wrapped (.*?)\)", (TOP / "tests/faults/CMakeLists.txt").read_text(), re.S).group(1)
     return [f"-Wl,--wrap={name}" for name in names.split()]
 
 
 def make_programs(pool, out):
-    """Those that run what is changed; cheapest first, for the first that fails is the last that is run."""
+    """The tests that run the changed code. The cheapest come first, since the first one that fails ends the search."""
     asan = Kind(pool, out / "asan", ["-fsanitize=address"])
     counted = Kind(pool, out / "counted", [], for_library=["-fsanitize-coverage=trace-pc"])
     plain = Kind(pool, out / "plain", [], link=[*wrap_options(), "-l:libevent_core.a"])
@@ -273,7 +275,7 @@ ALONE = {"test_match": "framer/match.c", "test_framer": "framer/framer.c"}  # th
 
 
 class Bench:
-    """Where one mutant at a time is built and run: a folder with all of src, of which one file is changed."""
+    """A folder where one mutant at a time is built and run. It has all of src, with one changed file."""
 
     def __init__(self, folder, programs):
         self.folder, self.programs = folder, programs
@@ -283,7 +285,7 @@ class Bench:
             place.symlink_to(path)
 
     def fate(self, mutant):
-        """What came of it: the name of the test that noticed, or None if it lives; or why there is no such program."""
+        """The result: the name of the test that noticed, None if the mutant survives, or why it cannot be built."""
         (self.folder / "said").write_text("")
         place = self.folder / "src" / mutant.file
         place.unlink()
@@ -308,7 +310,7 @@ class Bench:
         return IS_THE_SAME if self.is_the_same(names) else None
 
     def is_the_same(self, names):
-        """To a compiler that does its best."""
+        """Whether an optimizing compiler makes the same code of it."""
         def compiled(src, name):
             target = self.folder / "optimized.o"
             run("gcc", *CFLAGS, f"-I{src}", "-O2", "-c", src / name, "-o", target)
@@ -317,7 +319,7 @@ class Bench:
 
 
 def try_all(mutants, programs, out):
-    """The fate of each, also in a file, as they come; and what the test said."""
+    """Prints the fate of each mutant, also into a file, with the message of the test."""
     workers = os.cpu_count() or 1
     benches = queue.Queue()
     for number in range(workers):
@@ -352,7 +354,7 @@ def complain(what, descriptions):
 
 
 def judge(fates, words, reasons):
-    """Answers how much is wrong."""
+    """Returns how many mutants are wrong."""
     lives = [mutant for mutant, fate in fates.items() if fate is None]
     noticed = [mutant for mutant, fate in fates.items() if fate not in (None, DOES_NOT_COMPILE, IS_THE_SAME)]
     unexplained = [mutant for mutant in lives if key(mutant) not in reasons]
@@ -376,7 +378,7 @@ def sample(mutants, share, seed):
 
 
 def chosen(mutants, reasons, options):
-    """Those that live take longest, as they go through all tests: of a part it is a fifth of them."""
+    """Surviving mutants take longest, since they go through all tests. So a partial run tries only a fifth of them."""
     mutants = [mutant for mutant in mutants if options.only in " ".join(key(mutant))]
     lives = [mutant for mutant in mutants if key(mutant) in reasons]
     others = [mutant for mutant in mutants if key(mutant) not in reasons]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How TLS ends between a channel over bufferevent_openssl and CPython's ssl, whoever ends it, and how.
+"""The end of TLS between a channel over bufferevent_openssl and CPython's ssl, whichever side ends it, and however.
 
 usage: run.py ENDS FOLDER    ENDS is the program of ends.c; in FOLDER it makes a certificate
 
@@ -24,7 +24,7 @@ def expect(got, wanted):
 
 
 class Server:
-    """The program; `how` is what it runs TLS over, `version` what its peers speak."""
+    """The program. `how` is what it runs TLS over, `version` is the version of TLS of its peers."""
 
     def __init__(self, process, certificate, how, version):
         self.process, self.how = process, how
@@ -36,19 +36,19 @@ class Server:
         self.context.minimum_version = self.context.maximum_version = version
 
     def said(self):
-        """What became of a channel."""
+        """The result of a channel."""
         return self.process.stdout.readline().rstrip()
 
     def failed(self, why):
-        """What it says of a channel that OpenSSL ended. In libevent 2.2 bufferevent_get_openssl_error() answers 0 for
-        every bufferevent of TLS, since its check for one is the wrong way round."""
+        """The reason of a channel that OpenSSL ended. In libevent 2.2 bufferevent_get_openssl_error() returns 0 for
+        every bufferevent of TLS, since its check for TLS is the wrong way round."""
         if not self.libevent.startswith("2.1."):
             why = "Input/output error"
         return f"error {EIO}, {why}; closed {EIO}"
 
     @contextlib.contextmanager
     def peer(self):
-        """A connection that was greeted; an end without close_notify is an error of it."""
+        """A connection that was greeted. An end without close_notify is an error."""
         with socket.create_connection(("127.0.0.1", self.port), TIMEOUT) as plain, \
                 self.context.wrap_socket(plain, suppress_ragged_eofs=False) as tls:
             expect(received(tls, 6), b"hello\n")
@@ -82,8 +82,8 @@ def received(tls, most=None):
 # --- the channel ends it ---
 
 def ended(server, first, answer, said):
-    """After `first` the channel's end is a clean one of TLS. What is sent is one record, so that nothing is unread when
-    the channel closes, and the system resets nothing."""
+    """After `first` the channel ends TLS in order. The bytes sent are one record, so that nothing is unread when the
+    channel closes, and the system does not reset the connection."""
     with server.peer() as tls:
         tls.sendall(first)
         expect(received(tls), answer)
@@ -128,14 +128,14 @@ def a_time_that_is_over_ends_tls(server):
 # --- the peer ends it ---
 
 class Halves:
-    """A peer that may end its own half first: unwrap() of a socket drops what comes before the answer to it."""
+    """A peer that may end its own half first. unwrap() of a socket would drop the bytes that come before the answer."""
 
     def __init__(self, plain, context):
         self.plain, self.incoming, self.outgoing = plain, ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing)
 
     def do(self, call, *arguments):
-        """Until it is done."""
+        """Runs an operation until it is done."""
         while True:
             try:
                 return call(*arguments)
@@ -145,14 +145,14 @@ class Halves:
                 self.incoming.write(data) if data else self.incoming.write_eof()
 
     def begin(self, call, *arguments):
-        """Sends what there is to send."""
+        """Sends everything that is ready to be sent."""
         with contextlib.suppress(ssl.SSLWantReadError):
             call(*arguments)
         self.plain.sendall(self.outgoing.read())
 
 
 def close_notify_is_the_end_of_file(server):
-    """It is answered in kind, behind what handle_eof says."""
+    """close_notify is answered with close_notify, after the bytes that handle_eof pushes."""
     with socket.create_connection(("127.0.0.1", server.port), TIMEOUT) as plain:
         peer = Halves(plain, server.context)
         peer.do(peer.tls.do_handshake)
@@ -196,7 +196,7 @@ TESTS = {"strict": BOTH + (without_close_notify_it_is_an_error,),
 
 
 def fails(test, *server):
-    """What went wrong; each test has a server of its own."""
+    """Returns what went wrong. Each test has a server of its own."""
     try:
         with started(*server) as running:
             test(running)

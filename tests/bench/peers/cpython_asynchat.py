@@ -96,7 +96,7 @@ class Server(asyncore.dispatcher):
         self.listen(4096)
 
     def handle_accept(self):
-        # All that wait: each pass of the loop looks at every connection.
+        # Accepts all that wait, since each pass of the loop looks at every connection.
         while (accepted := self.accept()) is not None:
             self.handle_accepted(*accepted)
 
