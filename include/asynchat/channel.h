@@ -541,8 +541,9 @@ ASYNCHAT_API int asynchat_push_evbuffer(struct asynchat_channel *ch,
 ASYNCHAT_API int asynchat_push_producer(struct asynchat_channel *ch,
                                         struct asynchat_producer *producer);
 
-/* Has a producer that answered ASYNCHAT_LATER asked again, from the loop: it
- * has something now. Does nothing if no producer waits. Since 0.1. */
+/* Tells the channel that a producer which returned ASYNCHAT_LATER has something
+ * now: it is asked again, from the loop. Does nothing if no producer waits.
+ * Since 0.1. */
 ASYNCHAT_API void asynchat_resume_producer(struct asynchat_channel *ch);
 
 /* --- Pressure --- */
@@ -688,13 +689,13 @@ ASYNCHAT_API unsigned asynchat_get_linger(const struct asynchat_channel *ch);
 
 /* Sets how long the connection, including a handshake over a bufferevent of
  * your own, may take to come up: 1 to 2^31 - 1 milliseconds from this call on.
- * Unless set, the time is 60000 from the making of a channel with
- * ASYNCHAT_CONNECTING, and the `timeout` given to asynchat_connect(). When the
- * time is over the channel ends with -ETIMEDOUT, by handle_error and
- * handle_close, without handle_connect. This also holds for a channel that was
- * told to close when done. Bytes of a handshake do not prolong the time. Once
- * the connection is up this function has no effect. Errors: -EINVAL (`ch` is
- * NULL, or the value is out of range), -ENOMEM. Since 0.1. */
+ * Unless set, a channel made with ASYNCHAT_CONNECTING has 60000 milliseconds
+ * from its making, and a channel of asynchat_connect() has the `timeout` given
+ * there. When the time is over the channel ends with -ETIMEDOUT, by
+ * handle_error and handle_close, without handle_connect. This also holds for a
+ * channel that was told to close when done. Bytes of a handshake do not prolong
+ * the time. Once the connection is up this function has no effect. Errors:
+ * -EINVAL (`ch` is NULL, or the value is out of range), -ENOMEM. Since 0.1. */
 ASYNCHAT_API int asynchat_set_connect_time(struct asynchat_channel *ch,
                                            unsigned milliseconds);
 /* Returns the time in force, in milliseconds. Returns 0 if there is none:

@@ -41,8 +41,9 @@ ASYNCHAT_API int asynchat_get_stats(const struct asynchat_channel *ch,
                                     struct asynchat_stats *stats, size_t size);
 
 /* What a server and all its channels have done, including channels that are
- * gone. Connections given to workers count as accepted; the server knows
- * nothing else of them. */
+ * gone. The fields from `received` on are the sums of the same fields of
+ * asynchat_stats over all channels. Connections given to workers count as
+ * accepted; the server knows nothing else of them. */
 struct asynchat_server_stats {
     uint64_t accepted;    /* connections that became channels */
     uint64_t turned_away; /* connections turned away because of a limit */
@@ -50,13 +51,13 @@ struct asynchat_server_stats {
                              or memory */
     uint64_t connections; /* channels now, as asynchat_server_connections() */
     uint64_t errors;      /* channels that ended with an error */
-    uint64_t received;    /* from here on: the sums over all channels */
-    uint64_t sent;
-    uint64_t messages;
-    uint64_t dropped;
-    uint64_t dropped_bytes;
-    uint64_t pressures;
-    uint64_t queued;
+    uint64_t received;    /* bytes received */
+    uint64_t sent;        /* bytes that the system, or bufferevents, took */
+    uint64_t messages;    /* messages delivered */
+    uint64_t dropped;     /* messages dropped, over the message limit */
+    uint64_t dropped_bytes; /* the length of these messages in all */
+    uint64_t pressures;     /* how often the high mark was passed */
+    uint64_t queued;        /* bytes queued now */
 };
 
 /* Writes what the server has done to *stats. The call looks at each channel.
