@@ -1,4 +1,4 @@
-# Runs vcpkg's recipe, with what vcpkg would bring in a few lines: cmake -D WORK=FOLDER -D LINKAGE=static|dynamic -P
+# Runs vcpkg's recipe, with a few lines in place of vcpkg: cmake -D WORK=FOLDER -D LINKAGE=static|dynamic -P
 # tests/recipes/vcpkg.cmake. SPDX-License-Identifier: BSD-3-Clause
 cmake_minimum_required(VERSION 3.25)
 set(port ${CMAKE_CURRENT_LIST_DIR}/../../cmake/vcpkg/asynchat)
