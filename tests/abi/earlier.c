@@ -1,5 +1,5 @@
-/* A program of an earlier version, on a later library: each of its tables ends
- * where its memory ends, so that nothing past its size can be read.
+/* A program of an earlier version, with a later library. The memory of each of
+ * its tables ends with the table, so that nothing past its size can be read.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat.h>
 #include <event2/buffer.h>
@@ -12,7 +12,7 @@
 
 static int received;
 
-/* A copy with an unreadable page behind it. */
+/* Makes a copy with an unreadable page behind it. */
 static void *at_the_end(const void *table, size_t size)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);

@@ -1,5 +1,5 @@
 /* The load: gives a server work, slice by slice, compares every answer, and
- * says what it cost the server in CPU time, as the kernel accounts for it.
+ * prints the CPU time that the server needed, as the kernel accounts for it.
  *
  * usage: load PORT PID LOAD [ARGUMENT...]
  *
@@ -11,8 +11,8 @@
  *     pace CONNECTIONS SIZE FIRST       a message of each in a second
  *
  * It reads numbers, each the work of one slice, and answers each with a line:
- * what was done, nanoseconds of CPU of process PID and all its threads, seconds,
- * and three delays in microseconds. Ends at the end of input.
+ * the work done, nanoseconds of CPU of process PID and all its threads,
+ * seconds, and three delays in microseconds. It ends at the end of input.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "load.h"
@@ -140,7 +140,7 @@ struct cpu {
     long ran, waited; /* nanoseconds */
 };
 
-/* One file for each thread of the server; all are there when it listens. */
+/* One file for each thread of the server. All threads exist when it listens. */
 static int files[THREADS], file_count;
 
 static void files_open(void)

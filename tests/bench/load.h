@@ -1,4 +1,4 @@
-/* What the loads have in common. Each fails with a message and status 1 as soon
+/* The common part of the loads. Each fails with a message and status 1 as soon
  * as a server answers wrongly, or not at all for TIMEOUT seconds.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef LOAD_H
@@ -8,10 +8,10 @@
 
 #define TIMEOUT 20
 
-/* What one slice of work came to. */
+/* The result of one slice of work. */
 struct result {
-    long count;      /* of messages, bytes, connections, as the load says */
-    double delay[3]; /* median, 99th percentile, most, in microseconds */
+    long count;      /* messages, bytes or connections, by the kind of load */
+    double delay[3]; /* median, 99th percentile, maximum, in microseconds */
 };
 
 struct load {
@@ -24,32 +24,33 @@ struct load {
 extern const struct load load_echo, load_sink, load_source, load_connect,
     load_fair, load_pace;
 
-/* Ends the program: with errno's text, and because of an answer. */
+/* End the program: with errno's text, and because of a wrong answer. */
 void fail(const char *what);
 void wrong(const char *what);
 
-/* A connection to the server: blocking, but for no longer than TIMEOUT. */
+/* Returns a connection to the server, which blocks for at most TIMEOUT. */
 int open_connection(void);
-/* The same from an address of this machine's, in the host's byte order. */
+/* Returns a connection from a given address of this machine, in the host's byte
+ * order. */
 int open_connection_from(unsigned address);
 #define LOOPBACK_NET 0x7f000000u /* 127.0.0.0 */
 void make_nonblocking(int fd);
 
-/* Sends or receives all of it, on a blocking connection. */
+/* Send or receive all bytes, on a blocking connection. */
 void send_all(int fd, const char *data, size_t len);
 void receive_all(int fd, char *data, size_t len);
 
 /* Sorts delays, and gives three of them. */
 void put_delays(double *delays, long count, struct result *result);
 
-/* Seconds: of a clock, and those that the server was ready to run but waited
- * for its core. */
+/* Seconds of a clock, and seconds in which the server was ready to run but
+ * waited for its core. */
 double now(void);
 double server_waited(void);
 
-/* The stream that is sent, and comes back: COUNT different lines over and over,
- * so that a line that is lost, doubled, or somebody else's is found out. From
- * any place below `period`, `more` bytes follow. */
+/* The stream that is sent and comes back: COUNT different lines over and over,
+ * so that a line that is lost, doubled, or somebody else's is noticed. From any
+ * place below `period`, `more` bytes follow. */
 struct tape {
     char *bytes;
     size_t period;

@@ -1,6 +1,6 @@
-/* A new connection for each exchange of one line, AT_ONCE of them at a time:
- * the load ends its side, then the server its own, and only then it counts.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* A new connection for each exchange of one line, AT_ONCE of them at a time.
+ * The load ends its side, then the server ends its own, and only then the
+ * exchange counts. SPDX-License-Identifier: BSD-3-Clause */
 #include "load.h"
 
 #include <errno.h>

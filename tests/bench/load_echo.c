@@ -1,6 +1,6 @@
-/* A closed loop of messages over many connections: each keeps IN_FLIGHT of SIZE
- * bytes on their way, and sends another one for each that is answered.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* A closed loop of messages over many connections. Each connection keeps
+ * IN_FLIGHT messages of SIZE bytes on their way, and sends a new message for
+ * each answer. SPDX-License-Identifier: BSD-3-Clause */
 #include "load.h"
 
 #include <errno.h>
@@ -12,9 +12,9 @@
 struct connection {
     int fd;
     size_t sent_at, received_at; /* places on the tape */
-    size_t part;                 /* of a message that has arrived */
-    size_t to_send;              /* bytes of the messages that are due */
-    int waits;                   /* for the socket to take more */
+    size_t part;    /* bytes that have arrived of the next answer */
+    size_t to_send; /* bytes of the messages that are due */
+    int waits;      /* it waits until the socket takes more */
 };
 
 static struct tape tape;
@@ -60,7 +60,7 @@ static void send_due(struct connection *c)
 static void receive(struct connection *c)
 {
     static char data[1 << 18];
-    size_t most = in_flight * size + 1; /* one more is one too many */
+    size_t most = in_flight * size + 1; /* one byte more would be too much */
     ssize_t n = recv(c->fd, data, most < sizeof data ? most : sizeof data,
                      MSG_DONTWAIT);
     if (n < 0 && errno == EAGAIN)
@@ -101,7 +101,7 @@ static void run(long messages, struct result *result)
     result->count = answered;
 }
 
-/* Each connection begins with another message. */
+/* Each connection begins with a different message. */
 static void connect_one(struct connection *c, size_t number)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
@@ -110,7 +110,8 @@ static void connect_one(struct connection *c, size_t number)
     epoll_ctl(poll_fd, EPOLL_CTL_ADD, c->fd, &event);
 }
 
-/* By an exchange, so that those who wait to be accepted are never too many. */
+/* Waits for an exchange, so that never too many connections wait to be
+ * accepted. */
 static void wait_until_accepted(struct connection *c)
 {
     char *answer = malloc(size);

@@ -1,9 +1,9 @@
 /* How long a line of SIZE bytes takes there and back on one connection, while
- * another keeps WINDOW bytes of pipelined lines on their way and reads what
- * comes back. The end of a delay is when the kernel had the answer, by its own
- * stamp: what this program was doing then does not count. Neither does the time
- * that the server waited for its core, which others may have had.
- * SPDX-License-Identifier: BSD-3-Clause */
+ * another connection keeps WINDOW bytes of pipelined lines on their way and
+ * reads the answers. A delay ends when the kernel has the answer, by the
+ * kernel's time stamp, so it does not matter what this program does then. The
+ * time in which the server waited for its core, which other programs may have
+ * used, does not count either. SPDX-License-Identifier: BSD-3-Clause */
 #include "load.h"
 
 #include <errno.h>
@@ -21,9 +21,9 @@ static size_t size;
 /* --- the full stream --- */
 
 static int stream;
-static size_t sent, received; /* since ever */
+static size_t sent, received; /* in all */
 
-/* At most this many bytes; gives how many. */
+/* Sends at most this many bytes; returns how many. */
 static size_t stream_send(size_t most)
 {
     size_t room = WINDOW - (sent - received);
@@ -66,7 +66,7 @@ static double stamp_of(struct msghdr *message)
     return (double)stamp.tv_sec + (double)stamp.tv_nsec / 1e9;
 }
 
-/* When the answer arrived, or 0 when it has not. */
+/* Returns when the answer arrived, or 0 if it has not. */
 static double single_receive(const char *expected)
 {
     char data[256], control[256];
@@ -92,7 +92,7 @@ static double realtime(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* In microseconds. */
+/* Returns the delay in microseconds. */
 static double exchange(const char *line)
 {
     double waited = server_waited(), began = realtime(), arrived;
@@ -108,7 +108,8 @@ static double exchange(const char *line)
 
 /* --- both --- */
 
-/* To the end of the line that is partly sent, and until all have come back. */
+/* Sends the rest of the current line, and waits until all lines have come
+ * back. */
 static void drain_stream(void)
 {
     size_t rest = (size - sent % size) % size;

@@ -1,9 +1,10 @@
-/* Messages at a pace: each of CONNECTIONS sends one of SIZE bytes a second, in
- * turn and evenly over it. The delay of an answer is from when its message was
- * due, so a server, or a load, that is late is not spared.
+/* Messages at a pace: each of CONNECTIONS sends one message of SIZE bytes a
+ * second, in turn and evenly over the second. The delay of an answer begins
+ * when its message was due, so it includes any lateness of the server or of the
+ * load.
  *
- * Each thousand connections come from an address of their own, 127.0.FIRST.1 and
- * on, for one has no more than some 28,000 ports.
+ * Each thousand connections come from an address of their own, from
+ * 127.0.FIRST.1 on, since one address has only some 28,000 ports.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "load.h"
@@ -58,7 +59,7 @@ static void receive_for(int milliseconds)
         receive(events[i].data.ptr);
 }
 
-/* One message is on its way at a time: a late one keeps the next back. */
+/* One message is on its way at a time: a late message delays the next. */
 static void send_message(struct connection *c, double due)
 {
     while (c->received_at < c->sent_at)
@@ -94,7 +95,7 @@ static void run(long messages, struct result *result)
     free(delays);
 }
 
-/* Each connection begins with another message. */
+/* Each connection begins with a different message. */
 static void open(char **argument)
 {
     unsigned first = (unsigned)atoi(argument[2]) << 8;

@@ -1,5 +1,5 @@
 /* Long streams over one connection: to the server in lines, which it counts,
- * and from it, as peer.h says.
+ * and from the server, as described in peer.h.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "load.h"
 
@@ -10,7 +10,7 @@
 
 #define LINE 65536          /* of an upload, "\r\n" included */
 #define BLOCK 65536         /* what source and file send, over and over */
-#define REQUEST (64L << 20) /* bytes asked for at once, at most */
+#define REQUEST (64L << 20) /* the most bytes asked for at once */
 #define BUFFER (16 * LINE)
 
 static int fd;
@@ -26,7 +26,8 @@ static void open_sink(char **argument)
     make_tape(&tape, LINE, BUFFER / LINE, 0);
 }
 
-/* The answer comes when all has been seen, so the time is of finished work. */
+/* The answer comes when the server has seen everything, so only finished work
+ * is timed. */
 static void run_sink(long bytes, struct result *result)
 {
     char answer[64], expected[64];

@@ -1,5 +1,5 @@
-/* The matcher beside memchr and memmem: prints one row for each kind of input.
- * All figures of a row come from turns of all of them in this one run.
+/* Compares the matcher with memchr and memmem: prints one row for each kind of
+ * input. All figures of a row come from this run, in turns.
  * SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE 1
 #include <stdio.h>
@@ -15,12 +15,12 @@
 static uint8_t input[MIB];
 static struct needles recent;
 
-/* One way to find all messages: answers how many there are. */
+/* One way to find all messages. Returns how many there are. */
 typedef size_t way(const struct match *m, size_t len);
 
 /* --- the ways --- */
 
-/* What any search costs at least: the last byte of each terminator is found. */
+/* The least cost of any search: finds the last byte of each terminator. */
 static size_t by_memchr(const struct match *m, size_t len)
 {
     size_t found = 0;
@@ -45,7 +45,7 @@ static size_t by_memmem(const struct match *m, size_t len)
     return found;
 }
 
-/* One step, as the channel takes it. Answers whether a message is complete. */
+/* One step, as in the channel. Returns whether a message is complete. */
 static inline bool feed(struct match *m, const uint8_t *piece, size_t len,
                         size_t *used)
 {

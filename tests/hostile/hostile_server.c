@@ -1,17 +1,18 @@
-/* The server that tests/thorough/hostile has attacked: every limit and timeout
- * is on. It answers each line with its number in the connection and the line.
+/* The server that is attacked by tests/thorough/hostile. Every limit and
+ * timeout is on. It answers each line with the line's number in the connection
+ * and the line.
  *
  * usage: hostile_server [WITHOUT]
  *
- *     login     from now on a message may take a minute, but is to come at
- *               MIN_RATE; before, it is to be there in PATIENCE
+ *     login     from now on a message may take a minute, but must come at
+ *               MIN_RATE; before the login it must be complete within PATIENCE
  *     big TEXT  the answer is followed by BIG bytes
- *     feed      BIG bytes every FEED milliseconds, whether they are taken or not
+ *     feed      BIG bytes every FEED milliseconds, whether taken or not
  *     bye       closes when the answer is sent
  *
- * WITHOUT is the name of a limit that is off, which the test is to find out. It
- * prints its port, and at each SIGUSR1 a line of counts; at SIGTERM it stops
- * listening, and exits with 0 if nothing is left in the loop then.
+ * WITHOUT is the name of a limit that is off; the test must notice that. The
+ * server prints its port, and at each SIGUSR1 a line of counts. At SIGTERM it
+ * stops listening, and exits with 0 if nothing is left in the loop then.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
@@ -32,7 +33,7 @@
 
 #include "descriptors.h"
 
-/* What attack.py and run.py know as well. */
+/* These values are also in attack.py and run.py. */
 #define MESSAGE_LIMIT 8192
 #define OUTPUT_LIMIT 262144
 #define BUDGET 64
@@ -44,7 +45,7 @@
 #define PATIENCE 2000 /* milliseconds */
 #define LINGER 300
 #define MIN_RATE 100
-#define SEND_BUFFER 16384 /* the system's; what is more waits in the queue */
+#define SEND_BUFFER 16384 /* the system's buffer; the rest waits in the queue */
 
 struct connection {
     struct event *feed;
@@ -58,9 +59,9 @@ static struct event_base *base;
 static struct asynchat_server *server;
 static struct event *signals[2];
 static const char *without = "";
-static size_t peak;                      /* connections */
-static unsigned slow_login, slow_upload; /* of those that were ESLOW */
-static unsigned wrong;                   /* not as the manual says */
+static size_t peak;                      /* the most connections */
+static unsigned slow_login, slow_upload; /* channels that ended with ESLOW */
+static unsigned wrong;                   /* events that contradict the manual */
 
 static void check(int error, const char *what)
 {
@@ -71,7 +72,7 @@ static void check(int error, const char *what)
     }
 }
 
-/* A limit, or what is as good as none. */
+/* Returns the limit, or if it is off a value that is as good as none. */
 static unsigned unless(const char *name, unsigned limit, unsigned none)
 {
     return strcmp(without, name) == 0 ? none : limit;
@@ -94,7 +95,8 @@ static void set_timeouts(struct asynchat_channel *ch, unsigned message,
     check(asynchat_set_timeouts(ch, &times), "timeouts");
 }
 
-/* The peer's window is not ours to bound, but what the system keeps is. */
+/* The peer's window cannot be limited here, but the system's send buffer
+ * can. */
 static void set_send_buffer(struct asynchat_channel *ch)
 {
     int size = SEND_BUFFER;
@@ -145,7 +147,8 @@ static void log_in(struct asynchat_channel *ch, struct connection *c)
 
 static const char big[BIG];
 
-/* Refused only where nothing can be sent any more: handle_close says why. */
+/* A push is refused only if nothing can be sent any more; handle_close has the
+ * reason. */
 static void push(struct asynchat_channel *ch, const void *data, size_t len)
 {
     int error = asynchat_push(ch, data, len);
@@ -201,7 +204,7 @@ static void failed(struct asynchat_channel *ch, int error, void *arg)
     c->errors++;
 }
 
-/* An error is told once, by both. */
+/* An error is reported once by handle_error and once by handle_close. */
 static void closed(struct asynchat_channel *ch, int status, void *arg)
 {
     struct connection *c = arg;
@@ -247,11 +250,11 @@ static void report_ended(void)
     printf("slow_login %u slow_upload %u ", slow_login, slow_upload);
 }
 
-/* Each report has the peak since the last. */
+/* Each report has the peak since the last report. */
 static void report(evutil_socket_t number, short what, void *arg)
 {
     struct asynchat_server_stats stats;
-    malloc_trim(0); /* what malloc keeps is not the library's */
+    malloc_trim(0); /* memory kept by malloc does not count */
     struct mallinfo2 memory = mallinfo2();
     (void)number;
     (void)what;

@@ -1,5 +1,5 @@
 /* A client and a server that exchange a megabyte of lines, each of which comes
- * back, and then a file, and compare every byte.
+ * back, and then a file. Both compare every byte.
  *
  * usage: talk server ADDRESS
  *        talk client ADDRESS CONNECT-TIMEOUT
@@ -27,7 +27,7 @@
 static unsigned char file[FILE_SIZE];
 
 struct talk {
-    int lines; /* that came */
+    int lines; /* how many lines came */
     struct asynchat_server *server;
     struct event *stop;
 };
@@ -42,7 +42,7 @@ static void check(int error, const char *what)
 
 /* --- what is said --- */
 
-/* The i-th line, with its end. Answers how long it is. */
+/* Makes the i-th line, with its end. Returns its length. */
 static size_t make_line(int i, char text[LINE_SIZE])
 {
     int len = sprintf(text, "%06d ", i);
@@ -87,7 +87,7 @@ static void say_status(const char *event, int status)
     fflush(stdout);
 }
 
-/* Whether it is the line that comes next. */
+/* Whether the data is the next line. */
 static int expect_line(struct talk *talk, const void *data, size_t len)
 {
     char text[LINE_SIZE];

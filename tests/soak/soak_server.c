@@ -1,9 +1,9 @@
-/* The server that tests/thorough/soak puts under load: it answers each line
- * with its number in the connection and the line.
+/* The server that tests/thorough/soak puts under load. It answers each line
+ * with the line's number in the connection and the line.
  *
  * usage: soak_server UNIX-SOCKET
  *
- * It prints its port, and at each SIGUSR1 a line of counts; at SIGTERM it stops
+ * It prints its port, and at each SIGUSR1 a line of counts. At SIGTERM it stops
  * listening, and exits with 0 if nothing is left in the loop then.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -132,7 +132,7 @@ static const struct asynchat_handler handler = {
 
 static void report(evutil_socket_t number, short what, void *arg)
 {
-    malloc_trim(0); /* what malloc keeps is not the library's */
+    malloc_trim(0); /* memory kept by malloc does not count */
     struct mallinfo2 memory = mallinfo2();
     (void)number;
     (void)what;

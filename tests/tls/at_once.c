@@ -1,6 +1,6 @@
-/* A bufferevent that fails while a channel is made over it, as bufferevent_openssl
- * does when it has something to send, and no handshake was done: the program is
- * told from the loop. SPDX-License-Identifier: BSD-3-Clause */
+/* A bufferevent that fails while a channel is made over it. bufferevent_openssl
+ * does this if it has something to send before the handshake. The program gets
+ * the error from the loop. SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
 #include <errno.h>

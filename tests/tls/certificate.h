@@ -7,8 +7,8 @@
 
 #include <openssl/ssl.h>
 
-/* Makes one for "localhost" and has `context` use it; writes it to the file
- * `path` for the peers, unless that is NULL. */
+/* Makes a certificate for "localhost" and lets `context` use it. Writes it to
+ * the file `path` for the peers, unless `path` is NULL. */
 bool certificate_use(SSL_CTX *context, const char *path);
 
 #endif

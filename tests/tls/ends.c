@@ -1,10 +1,11 @@
-/* How TLS ends, as channel.h says it: a server over bufferevent_openssl whose
- * peers, of run.py, say by their first line how each conversation ends.
+/* How TLS ends, as described in channel.h: a server over bufferevent_openssl.
+ * Its peers, from run.py, say in their first line how the conversation ends.
  *
  * usage: ends CERTIFICATE socket|filter strict|ignore
  *
  * Writes its certificate to a file, then its port and libevent's version to
- * standard output, and for each channel a line when it has closed. Ends with standard input.
+ * standard output, and for each channel a line when it has closed. Ends with
+ * standard input.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <stdbool.h>
@@ -27,7 +28,7 @@
 
 #include "certificate.h"
 
-#define LIMIT 100 /* bytes of a message */
+#define LIMIT 100 /* the message limit, in bytes */
 #define BIG 1000000
 
 static SSL_CTX *context;
@@ -202,7 +203,7 @@ int main(int argc, char **argv)
     check(listener && input && event_add(input, NULL) == 0, "no server");
     tell_port(listener);
     event_base_dispatch(base);
-    event_base_loop(base, EVLOOP_NONBLOCK); /* what bufferevents left to it */
+    event_base_loop(base, EVLOOP_NONBLOCK); /* frees bufferevents */
     event_free(input);
     evconnlistener_free(listener);
     event_base_free(base);

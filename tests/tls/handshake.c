@@ -1,5 +1,5 @@
-/* A handshake over bufferevent_openssl takes no longer than the time for it, with
- * a clock of the test's own. SPDX-License-Identifier: BSD-3-Clause */
+/* A handshake over bufferevent_openssl may not take longer than its time. The
+ * clock is the test's own. SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
 #include <fcntl.h>

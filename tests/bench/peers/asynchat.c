@@ -1,5 +1,5 @@
-/* What the two peers on libasynchat share: the start of a channel, sending from
- * memory and from a file, and the main program.
+/* The common part of the two peers on libasynchat: the start of a channel,
+ * sending from memory and from a file, and the main program.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "asynchat.h"
 
@@ -17,8 +17,8 @@ static bool limited, shared;
 
 /* --- limits --- */
 
-/* The peer is served within all of them. They are so short that their timers are
- * seen at work. */
+/* The load never reaches these limits. The times are short enough that their
+ * timers run during the measurement. */
 static void limit(struct asynchat_channel *ch)
 {
     static const struct asynchat_timeouts times = {
@@ -39,7 +39,7 @@ static void limit(struct asynchat_channel *ch)
         abort();
 }
 
-/* They count, and turn nobody away. */
+/* These limits count connections, but turn nobody away. */
 static void limit_server(struct asynchat_server_options *options)
 {
     options->max_connections = 1000000;
@@ -157,7 +157,7 @@ static void check(int error, const char *what)
     exit(1);
 }
 
-/* What is in front of the mode: how many there are. */
+/* Reads the options in front of the mode, and returns how many there are. */
 static int read_options(char **argument)
 {
     char **first = argument;

@@ -17,19 +17,19 @@
 /* The timeouts of "limits", in milliseconds. */
 #define PEER_TIME 10000
 
-/* What each of the two defines: handlers of line, length and sink. */
+/* Each of the two peers defines these: handlers of line, length and sink. */
 extern const struct asynchat_handler *const echo_handlers[3];
 
-/* For their handle_connect. */
+/* To be called in handle_connect. */
 void start(struct asynchat_channel *ch, void *arg);
 
-/* For their handle_close, where arg is malloced. */
+/* To be called in handle_close, if `arg` was allocated. */
 void finish(struct asynchat_channel *ch, int status, void *arg);
 
-/* The arg of a channel that sinks. */
+/* Makes the `arg` of a channel that is a sink. */
 void start_sink(struct asynchat_channel *ch, void *arg);
 
-/* A line ended: answers if it was an empty one. */
+/* A line has ended. Sends the answer if the line was empty. */
 void sink_line(struct asynchat_channel *ch, struct peer_upload *upload);
 
 #endif

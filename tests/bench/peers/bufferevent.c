@@ -1,4 +1,4 @@
-/* A peer on bufferevents, as libevent's own documentation does it.
+/* A peer on bufferevents, written as in libevent's own documentation.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "peer.h"
 
@@ -12,7 +12,7 @@
 #include <event2/listener.h>
 
 struct connection {
-    uint64_t left, at; /* to send of memory, where in it */
+    uint64_t left, at; /* bytes to send from memory; the place in it */
     size_t searched;   /* bytes of the input without an end of line */
     struct peer_upload upload;
 };
@@ -61,7 +61,7 @@ static void sink(struct bufferevent *bev, void *arg)
             bufferevent_write(bev, answer, n);
     }
     size_t len = evbuffer_get_length(input);
-    c->searched = len > 0 ? len - 1 : 0; /* the last may be '\r' */
+    c->searched = len > 0 ? len - 1 : 0; /* the last byte may be '\r' */
 }
 
 /* Called when less than the low watermark is left of what was written. */

@@ -1,5 +1,5 @@
-/* A peer on bare epoll: one recv and one send for each wake-up, as a competent
- * hand would write it. The reference.
+/* A peer on bare epoll, as a competent programmer would write it: one recv and
+ * one send for each wake-up. It is the reference.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "peer.h"
 
@@ -13,15 +13,15 @@
 #include <unistd.h>
 
 #define BUFFER 65536
-#define TURNS 16 /* sends for one connection before the others have theirs */
+#define TURNS 16 /* sends for one connection before the others get a turn */
 
 struct connection {
     int fd;
     unsigned watched;       /* events */
-    size_t out_len, out_at; /* what the socket did not take yet */
+    size_t out_len, out_at; /* output that the socket has not taken yet */
     char *out;
-    uint64_t left; /* to send of memory or file */
-    off_t at;      /* where in it; where in a message that is received */
+    uint64_t left; /* bytes to send from memory or file */
+    off_t at;      /* the place in it, or in a message that is received */
     struct peer_request request;
     struct peer_upload upload;
     char held; /* see peer_line_end */

@@ -1,5 +1,5 @@
-/* A web server on libevent's evhttp: evhttp PORT FOLDER, for httpd.py. What it
- * answers is what examples/httpd does: /hello, and the files in the folder.
+/* A web server on libevent's evhttp: evhttp PORT FOLDER, for httpd.py. It gives
+ * the same answers as examples/httpd: /hello, and the files in the folder.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <fcntl.h>
 #include <signal.h>
@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 {
     struct event_base *base = event_base_new();
     struct evhttp *http = base ? evhttp_new(base) : NULL;
-    signal(SIGPIPE, SIG_IGN); /* it would end at the first that hangs up */
+    signal(SIGPIPE, SIG_IGN); /* a client may hang up */
     root = argc == 3 ? open(argv[2], O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     if (!http || root < 0 ||
         evhttp_bind_socket(http, "127.0.0.1", (ev_uint16_t)atoi(argv[1])) < 0) {

@@ -11,17 +11,17 @@
 
 #define BUFFER 65536
 
-/* For those that send of memory or file. */
+/* For connections that send from memory or file. */
 struct transfer {
     uv_write_t write;
-    char piece[PEER_CHUNK]; /* of the file */
+    char piece[PEER_CHUNK]; /* a piece of the file */
 };
 
 struct connection {
-    uv_tcp_t tcp; /* the first, so that a pointer to it is one to this */
+    uv_tcp_t tcp; /* first: a pointer to it also points to this struct */
     struct transfer *transfer;
-    uint64_t left; /* to send of memory or file */
-    uint64_t at;   /* where in it; where in a message that is received */
+    uint64_t left; /* bytes to send from memory or file */
+    uint64_t at;   /* the place in it, or in a message that is received */
     struct peer_request request;
     struct peer_upload upload;
     char held; /* see peer_line_end */
@@ -56,9 +56,9 @@ static void flush(struct connection *c, const char *data, size_t len)
     uv_write(request, stream, &buffer, 1, written);
 }
 
-/* Where the next bytes to send are: in memory, or read from the file.
- * uv_fs_read does it at once when it has no callback. uv_fs_sendfile is no
- * gain: on a socket it copies by 8 KiB. */
+/* Returns the next bytes to send, from memory or read from the file. uv_fs_read
+ * without a callback works at once. uv_fs_sendfile is no gain: on a socket it
+ * copies 8 KiB at a time. */
 static uv_buf_t next_piece(struct connection *c)
 {
     uv_fs_t request;
