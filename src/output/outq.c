@@ -112,6 +112,24 @@ int asynchat__outq_producer(struct outq *q, struct asynchat_producer *producer)
     return 0;
 }
 
+int asynchat__outq_border(struct outq *q)
+{
+    if (!q->first)
+        return 0;
+    struct outq_entry *entry = outq_append(q);
+    if (!entry)
+        return -ENOMEM;
+    q->bordered = true;
+    return 0;
+}
+
+void asynchat__outq_pass(struct outq *q)
+{
+    if (q->bordered)
+        asynchat__outq_pop(q);
+    q->bordered = false;
+}
+
 struct outq_entry *asynchat__outq_shift(struct outq *q)
 {
     struct outq_entry *entry = q->first;
@@ -121,7 +139,7 @@ struct outq_entry *asynchat__outq_shift(struct outq *q)
     entry->next = NULL;
     if (entry->bytes)
         q->size -= evbuffer_get_length(entry->bytes);
-    else if (entry->state != OUTQ_DROPPED)
+    else if (entry->producer && entry->state != OUTQ_DROPPED)
         q->size -= OUTQ_PRODUCER_SIZE;
     return entry;
 }

@@ -25,8 +25,8 @@ enum outq_state {
     OUTQ_DROPPED  /* its producer is being asked, and was discarded meanwhile */
 };
 
-/* Invariants: an entry has either bytes or a producer. Only the first entry of
- * a queue is in another state than READY. */
+/* Invariants: an entry has either bytes or a producer, or is a border and has
+ * neither. Only the first entry of a queue is in another state than READY. */
 struct outq_entry {
     struct outq_entry *next;
     struct evbuffer *bytes;
@@ -44,7 +44,14 @@ struct outq {
     size_t size;
     unsigned lent; /* how many have lent it */
     bool ends;     /* the channel closes when the queue is empty */
+    bool bordered; /* one of the entries is a border */
 };
+
+/* What is behind a border waits for a layer. */
+static inline bool outq_is_border(const struct outq_entry *entry)
+{
+    return !entry->bytes && !entry->producer;
+}
 
 /* Whether the first entry can go. */
 static inline bool outq_is_ready(const struct outq *q)
@@ -75,6 +82,19 @@ void asynchat__outq_take_back(struct outq *q);
 /* Appends a producer. 0 or -ENOMEM; the producer is the queue's only when it is
  * 0. */
 int asynchat__outq_producer(struct outq *q, struct asynchat_producer *producer);
+
+/* Appends a border, where something is in front of it. 0 or -ENOMEM. */
+int asynchat__outq_border(struct outq *q);
+
+/* Of a queue that has one: whether all that was in front of it is gone. A border that
+ * has nothing in front of it is no entry, nor one that was discarded with that. */
+static inline bool outq_is_at_border(const struct outq *q)
+{
+    return !q->bordered || outq_is_border(q->first);
+}
+
+/* The border is no more. */
+void asynchat__outq_pass(struct outq *q);
 
 /* Takes the first entry out, to be freed by asynchat__outq_free(); or frees it.
  */
