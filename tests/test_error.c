@@ -16,7 +16,11 @@ static const int own[] = {0,
                           ASYNCHAT_ESTALLED,
                           ASYNCHAT_ESLOW,
                           ASYNCHAT_ESTOPPED,
-                          ASYNCHAT_EADDRESS};
+                          ASYNCHAT_EADDRESS,
+                          ASYNCHAT_EHANDSHAKE,
+                          ASYNCHAT_ELATE,
+                          ASYNCHAT_ECUTOFF,
+                          ASYNCHAT_EPROTOCOL};
 static const size_t own_count = sizeof own / sizeof own[0];
 
 static void every_own_code_has_a_text_of_its_own(void **state)

@@ -34,7 +34,13 @@ enum {
     ASYNCHAT_ESTALLED = -10007, /* the peer took nothing for too long */
     ASYNCHAT_ESLOW = -10008,    /* a message comes too slowly */
     ASYNCHAT_ESTOPPED = -10009, /* the server was told to stop */
-    ASYNCHAT_EADDRESS = -10010  /* a text is not an address: see connect.h */
+    ASYNCHAT_EADDRESS = -10010, /* a text is not an address: see connect.h */
+    ASYNCHAT_EHANDSHAKE =
+        -10011, /* the handshake of a layer failed: see layer.h */
+    ASYNCHAT_ELATE = -10012, /* the handshake of a layer took too long */
+    ASYNCHAT_ECUTOFF =
+        -10014, /* the connection ended without the peer's last word */
+    ASYNCHAT_EPROTOCOL = -10015 /* the peer does not speak what was agreed */
 };
 
 /* Returns the text of an error code, without a full stop. The result is never

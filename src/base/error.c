@@ -31,6 +31,14 @@ const char *asynchat_strerror(int error)
     case ASYNCHAT_EADDRESS:
         return "not an address like 192.0.2.1:25, [2001:db8::1]:25 or "
                "unix:/run/x (host names are not looked up)";
+    case ASYNCHAT_EHANDSHAKE:
+        return "the handshake failed";
+    case ASYNCHAT_ELATE:
+        return "the handshake took too long";
+    case ASYNCHAT_ECUTOFF:
+        return "the connection was cut off";
+    case ASYNCHAT_EPROTOCOL:
+        return "the peer does not speak what was agreed";
     default: /* its memory is the thread's: NOLINTNEXTLINE(concurrency-*) */
         return error < 0 && error > ASYNCHAT_EOF ? strerror(-error)
                                                  : "unknown error";

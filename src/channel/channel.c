@@ -30,6 +30,14 @@
 
 /* --- wake-ups --- */
 
+/* The channel is over, and with it what is still to be sent. */
+static void channel_drop_output(struct asynchat_channel *ch)
+{
+    if (!asynchat__channel_out_empty(ch))
+        channel_out_lose(ch);
+    asynchat__channel_out_discard(ch);
+}
+
 /* From here to asynchat__channel_release() the channel's memory stays, whatever
  * its callbacks do, and what they push is sent without another wake-up. */
 void asynchat__channel_hold(struct asynchat_channel *ch)
@@ -45,7 +53,7 @@ static void channel_destroy(struct asynchat_channel *ch)
     ch->running = true;
     asynchat__loop_hold(loop);
     asynchat__loop_part(loop);
-    asynchat__channel_out_discard(ch);
+    channel_drop_output(ch);
     asynchat__post_forget(ch);
     ch->transport.ops->close(&ch->transport);
     asynchat__channel_in_free(&ch->in);
@@ -62,7 +70,7 @@ static void channel_destroy(struct asynchat_channel *ch)
 void asynchat__channel_release(struct asynchat_channel *ch)
 {
     if (ch->state == CHANNEL_ENDED)
-        asynchat__channel_out_discard(ch); /* its release callbacks may free */
+        channel_drop_output(ch); /* its release callbacks may free */
     if (ch->state == CHANNEL_ENDED) {
         asynchat__channel_enter(ch, CHANNEL_FREED);
         asynchat__channel_log(ch, ASYNCHAT_LOG_DEBUG, "closes");
@@ -88,7 +96,8 @@ void asynchat__channel_let_go(struct asynchat_channel *ch, bool running)
 /* A peer may have come, said all it had to say, and gone. */
 static bool channel_is_up(const struct asynchat_channel *ch)
 {
-    return !ch->transport.connecting && !ch->transport.failed;
+    const struct transport *t = &ch->transport;
+    return !t->connecting && !t->failed && !t->shaking;
 }
 
 /* handle_connect is the first callback; what it sets holds for the first byte.

@@ -31,6 +31,8 @@ static void expire_clock(struct asynchat_channel *ch, enum clock clock)
         asynchat__channel_stop(ch, ASYNCHAT_ESLOW, 0);
     else if (clock == CLOCK_WRITE)
         asynchat__channel_end(ch, ASYNCHAT_ESTALLED);
+    else if (clock == CLOCK_SHAKE)
+        asynchat__channel_end(ch, ASYNCHAT_ELATE);
     else if (ch->state == CHANNEL_RECEIVING)
         asynchat__channel_end(ch, ch->transport.broken);
     else

@@ -16,6 +16,7 @@
 #include "loop/loop.h"
 #include "output/marks.h"
 #include "output/outq.h"
+#include "transport/stage.h"
 #include "transport/transport.h"
 
 struct channel_rate;
@@ -68,7 +69,8 @@ enum channel_pause {
     PAUSE_PRESSURE = 2, /* the channel that this one is joined with is under
                            pressure */
     PAUSE_TURN = 4, /* the message budget is used up: others have their turn */
-    PAUSE_RATE = 8  /* a rate does not allow it now */
+    PAUSE_RATE = 8, /* a rate does not allow it now */
+    PAUSE_BORDER = 16 /* a layer begins when what was pushed before is sent */
 };
 
 /* The evbuffer of the input. */
@@ -227,6 +229,18 @@ static inline bool channel_out_gap(const struct asynchat_channel *ch)
     return error == -ENOMEM || error == ASYNCHAT_EFULL;
 }
 
+/* Whether all that is to be sent before a layer begins is out of the queue. */
+static inline bool channel_out_at_border(const struct asynchat_channel *ch)
+{
+    return (ch->in.paused & PAUSE_BORDER) && outq_is_at_border(&ch->out.queue);
+}
+
+/* Whether the first entry of the queue can go. */
+static inline bool channel_out_is_ready(const struct asynchat_channel *ch)
+{
+    return outq_is_ready(&ch->out.queue) && !channel_out_at_border(ch);
+}
+
 /* --- the state, changed --- */
 
 /* To be called when the state has changed, or what pauses the input. */
@@ -242,6 +256,14 @@ static inline void channel_in_begin_turn(struct channel_in *in)
 {
     in->messages += in->allowed - in->turn;
     in->allowed = in->turn = in->budget;
+}
+
+/* Output that was to be sent is not: a layer does not tell the peer that all is
+ * well. */
+static inline void channel_out_lose(struct asynchat_channel *ch)
+{
+    if (ch->transport.stage)
+        stage_lose(ch->transport.stage);
 }
 
 /* What is pushed from now on takes the long way. */
@@ -333,6 +355,11 @@ int asynchat__channel_time_turn(struct asynchat_channel *ch);
 /* Gives the peer the linger time to take the rest; again, if there was
  * `progress`. 0 or -ENOMEM. */
 int asynchat__channel_time_linger(struct asynchat_channel *ch, bool progress);
+
+/* Gives the handshake of the layer that many milliseconds from now on; 0: as long as
+ * it wants. Ends with asynchat__channel_time_up(). 0 or -ENOMEM. */
+int asynchat__channel_time_shake(struct asynchat_channel *ch,
+                                 unsigned milliseconds);
 
 /* The channel waits no longer, or not for the peer. */
 void asynchat__channel_linger_stop(struct asynchat_channel *ch);
@@ -494,6 +521,20 @@ void asynchat__channels_end(struct asynchat_channel *list);
 
 /* In each wake-up of a channel that is leaving: whether it ends now. */
 void asynchat__channel_stopping(struct asynchat_channel *ch);
+
+/* --- layer.c --- */
+
+/* What a server gives each of its channels before the channel begins. `make` may be
+ * NULL. */
+struct channel_dress {
+    int (*make)(struct asynchat_channel *ch, void *arg);
+    void *arg;
+};
+
+/* Dresses a channel that was just made. Whatever `make` answers but 0 ends the
+ * channel, from the loop. */
+void asynchat__channel_dress(struct asynchat_channel *ch,
+                             struct channel_dress dress);
 
 /* --- channel.c --- */
 

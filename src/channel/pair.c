@@ -6,6 +6,8 @@
 
 #include <event2/bufferevent.h>
 
+#include "channel/object.h"
+
 int asynchat_pair_new(struct event_base *base,
                       const struct asynchat_handler *const handlers[2],
                       void *const args[2], struct asynchat_channel *out[2])
@@ -30,6 +32,8 @@ int asynchat_pair_new(struct event_base *base,
         bufferevent_free(bevs[1]);
         return error;
     }
+    asynchat__transport_pair(&first->transport);
+    asynchat__transport_pair(&out[1]->transport);
     out[0] = first;
     return 0;
 }

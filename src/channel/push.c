@@ -137,7 +137,8 @@ static int push_to(struct asynchat_channel *ch, struct evbuffer *target,
 static struct evbuffer *push_target(struct asynchat_channel *ch)
 {
     channel_out_busy(ch);
-    if (ch->out.queue.first || ch->transport.draining)
+    if (ch->out.queue.first || ch->transport.draining ||
+        (ch->in.paused & PAUSE_BORDER))
         return asynchat__outq_bytes(&ch->out.queue);
     return ch->transport.output;
 }
@@ -187,7 +188,7 @@ int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
         len - 1 >= ch->transport.room - ch->transport.pushed)
         return push_bytes(ch, data, len);
     uint8_t *to = ch->transport.loop->pushed + ch->transport.pushed;
-    ch->transport.pushed += len;
+    ch->transport.pushed += (uint32_t)len;
     memcpy(to, data, len);
     return 0;
 }

@@ -57,7 +57,7 @@ static struct asynchat_producer *out_producer(const struct asynchat_channel *ch)
 /* A producer that writes to the socket itself. */
 static bool out_is_sender(const struct asynchat_channel *ch)
 {
-    return outq_is_ready(&ch->out.queue) && out_producer(ch) &&
+    return channel_out_is_ready(ch) && out_producer(ch) &&
            out_producer(ch)->send &&
            asynchat__transport_fd(&ch->transport) >= 0;
 }
@@ -66,6 +66,7 @@ static bool out_is_sender(const struct asynchat_channel *ch)
 static void out_failed(struct asynchat_channel *ch, int error)
 {
     struct outq_entry *entries = asynchat__outq_take(&ch->out.queue);
+    channel_out_lose(ch);
     asynchat__outq_free(&ch->out.queue, entries);
     asynchat__channel_stop(ch, error, 0);
 }
@@ -124,7 +125,7 @@ static bool out_move(struct asynchat_channel *ch)
  * is asked once, one that gives little until half a write has come together. */
 static bool out_has_room(const struct asynchat_channel *ch)
 {
-    return channel_sends(ch) && outq_is_ready(&ch->out.queue) &&
+    return channel_sends(ch) && channel_out_is_ready(ch) &&
            out_moving(ch) < (ch->out.chunk + 1) / 2;
 }
 
@@ -223,7 +224,7 @@ static void out_linger(struct asynchat_channel *ch, bool progress)
  * that only waits for that. */
 static void out_watch(struct asynchat_channel *ch)
 {
-    bool ready = out_moving(ch) > 0 || outq_is_ready(&ch->out.queue);
+    bool ready = out_moving(ch) > 0 || channel_out_is_ready(ch);
     ready = ready && channel_sends(ch) && out_most(ch) > 0;
     if (ch->transport.ops->write(&ch->transport, ready) < 0)
         asynchat__channel_end(ch, -ENOMEM);

@@ -28,6 +28,14 @@ void asynchat__channel_log(const struct asynchat_channel *ch,
     asynchat__log(level, "%s: %s", name, text);
 }
 
+/* What the layer has to say about an error, or NULL. */
+static const char *channel_layer_text(const struct asynchat_channel *ch)
+{
+    const struct stage *stage = ch->transport.stage;
+    return stage && stage->codec->text ? stage->codec->text(stage->layer)
+                                       : NULL;
+}
+
 /* Why the channel ends: the first error, or else the first reason. */
 static void channel_explain(struct asynchat_channel *ch, int status)
 {
@@ -38,6 +46,8 @@ static void channel_explain(struct asynchat_channel *ch, int status)
     if (!asynchat__channel_is_error(status))
         return;
     asynchat__channel_log(ch, ASYNCHAT_LOG_INFO, asynchat_strerror(status));
+    if (channel_layer_text(ch))
+        asynchat__channel_log(ch, ASYNCHAT_LOG_INFO, channel_layer_text(ch));
     if (ch->handler->handle_error)
         ch->handler->handle_error(ch, status, ch->arg);
 }
@@ -219,8 +229,9 @@ void asynchat__channel_sent(struct asynchat_channel *ch)
         return;
     }
     bool lost = ch->transport.ops->finish(&ch->transport, more);
-    if (!lost) {
-        asynchat__channel_end(ch, ch->status);
+    if (!lost || channel_out_gap(ch)) { /* last words may have no memory */
+        asynchat__channel_end(ch, channel_out_gap(ch) ? ch->transport.broken
+                                                      : ch->status);
     } else if (ch->state != CHANNEL_LINGERING) {
         asynchat__channel_linger(ch, true);
         if (ch->state >= CHANNEL_ENDED)

@@ -75,7 +75,7 @@ unsigned asynchat__channel_time_running(const struct asynchat_channel *ch)
            bits_if(time->stalls && !time->kept, CLOCK_BIT(CLOCK_WRITE)) |
            bits_if(time->lingers && !time->kept, CLOCK_BIT(CLOCK_LINGER)) |
            bits_if(ch->state == CHANNEL_CONNECTING, CLOCK_BIT(CLOCK_CONNECT)) |
-           CLOCK_BIT(CLOCK_ALLOW);
+           CLOCK_BIT(CLOCK_ALLOW) | CLOCK_BIT(CLOCK_SHAKE);
 }
 
 int asynchat__channel_time_over(struct asynchat_channel *ch, unsigned which)
@@ -385,30 +385,55 @@ void asynchat__channel_linger_stop(struct asynchat_channel *ch)
 
 /* --- until the connection is up --- */
 
-/* Without a transport yet, where the channel is just being made. */
-int asynchat__channel_time_connect(struct asynchat_channel *ch,
-                                   struct event_base *base,
-                                   unsigned milliseconds)
+/* Times of which no more may be needed when the channel is up. 0 or -ENOMEM. */
+static int time_make_passing(struct asynchat_channel *ch,
+                             struct event_base *base)
 {
-    uint32_t now = asynchat__channel_time_now();
-    if (!ch->time) {
-        ch->time = time_new(ch, base);
-        if (!ch->time)
-            return -ENOMEM;
-        ch->time->passing = true;
-    }
+    if (ch->time)
+        return 0;
+    ch->time = time_new(ch, base);
+    if (!ch->time)
+        return -ENOMEM;
+    ch->time->passing = true;
+    return 0;
+}
+
+/* Begins a clock with that limit. 0, or -ENOMEM, which has changed nothing. */
+static int time_begin(struct asynchat_channel *ch, enum clock clock,
+                      uint32_t limit)
+{
     struct channel_time before = *ch->time;
-    ch->time->clocks.limit[CLOCK_CONNECT] = milliseconds;
-    asynchat__clocks_begin(&ch->time->clocks, CLOCK_BIT(CLOCK_CONNECT), now);
+    uint32_t now = asynchat__channel_time_now();
+    ch->time->clocks.limit[clock] = limit;
+    asynchat__clocks_begin(&ch->time->clocks, CLOCK_BIT(clock), now);
     int error = asynchat__channel_time_arm(ch, now);
     if (error)
         *ch->time = before;
     return error;
 }
 
+/* Without a transport yet, where the channel is just being made. */
+int asynchat__channel_time_connect(struct asynchat_channel *ch,
+                                   struct event_base *base,
+                                   unsigned milliseconds)
+{
+    int error = time_make_passing(ch, base);
+    return error ? error : time_begin(ch, CLOCK_CONNECT, milliseconds);
+}
+
+int asynchat__channel_time_shake(struct asynchat_channel *ch,
+                                 unsigned milliseconds)
+{
+    if (milliseconds == 0)
+        return 0;
+    int error = time_make_passing(ch, asynchat_get_base(ch));
+    return error ? error : time_begin(ch, CLOCK_SHAKE, milliseconds);
+}
+
 /* Most channels need no more of it, and go on without. */
 void asynchat__channel_time_up(struct asynchat_channel *ch)
 {
+    ch->time->clocks.limit[CLOCK_SHAKE] = 0;
     if (!ch->time->passing)
         return;
     asynchat__channel_time_free(ch->time);

@@ -20,6 +20,7 @@ enum clock {
     CLOCK_LINGER,  /* the peer has taken nothing since the channel closes */
     CLOCK_ALLOW,   /* a rate allows nothing until then */
     CLOCK_CONNECT, /* the connection is not up */
+    CLOCK_SHAKE,   /* the connection is up, and its layer is not */
     CLOCKS
 };
 

@@ -61,6 +61,7 @@ static void loop_free(struct loop *loop)
     asynchat__mailbox_free(loop->mailbox);
     asynchat__needles_free(&loop->needles);
     asynchat__spares_free(&loop->spares);
+    free(loop->layers);
     free(loop);
 }
 
@@ -239,6 +240,22 @@ void asynchat__loop_end_guests(struct loop *loop)
 {
     while (loop->guests)
         loop->guests->end(loop->guests);
+}
+
+/* --- its layers --- */
+
+int asynchat__loop_need_layers(struct loop *loop)
+{
+    const size_t size =
+        (sizeof *loop->layers + SPARES_PAGE - 1) / SPARES_PAGE * SPARES_PAGE;
+    if (loop->layers)
+        return 0;
+    loop->layers = aligned_alloc(SPARES_PAGE, size);
+    if (!loop->layers)
+        return -ENOMEM;
+    loop->layers->gathered = 0;
+    loop->layers->gather_of = NULL;
+    return 0;
 }
 
 /* --- its mailbox --- */

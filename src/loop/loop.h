@@ -15,6 +15,14 @@
 
 #define LOOP_BUFFER 65536
 
+/* Where a layer opens what was received: 64 KiB, and a record of 16 KiB that had
+ * begun before. */
+#define LOOP_OPENED (LOOP_BUFFER + 16384)
+
+/* Of the layers: what one of them works with is there for a moment only. */
+#define LOOP_STAGE 16384
+#define LOOP_GATHER 83968
+
 struct event;
 struct event_base;
 struct mailbox;
@@ -28,6 +36,20 @@ struct loop_guest {
     void (*end)(struct loop_guest *guest);
     /* A timer that is pending as long as the event base is there; or NULL. */
     const struct event *timer;
+};
+
+/* What all layers of the loop's channels work in, one at a time.
+ *
+ * - `sealed` has what was just received.
+ * - `stage` is where short pieces of output come together before they are sealed.
+ * - `gather` has sealed bytes that are about to be sent: `gathered` of them, of the
+ *   transport `gather_of`, or of nobody. */
+struct loop_layers {
+    uint8_t sealed[LOOP_BUFFER];
+    uint8_t stage[LOOP_STAGE];
+    uint8_t gather[LOOP_GATHER];
+    size_t gathered;
+    struct transport *gather_of;
 };
 
 /* The program may free an event base before its channels, and make another one
@@ -46,9 +68,10 @@ struct loop {
     bool (*socket_is_lost)(const struct transport *socket);
     struct needles needles;
     struct spares spares;
+    struct loop_layers *layers; /* made when first needed; or NULL */
     /* What is received begins at a page, as SPARES_PAGE says why. What is pushed
      * does not: often it is what was received with a few bytes before it. */
-    _Alignas(SPARES_PAGE) uint8_t received[LOOP_BUFFER];
+    _Alignas(SPARES_PAGE) uint8_t received[LOOP_OPENED];
     uint8_t apart[SPARES_PAGE / 2];
     uint8_t pushed[LOOP_BUFFER];
 };
@@ -73,6 +96,9 @@ void asynchat__loop_end_guests(struct loop *loop);
 /* Makes the loop's mailbox, if it has none. 0, ASYNCHAT_ECLOSED (the event base is
  * gone), and the errors of asynchat__mailbox_new(). */
 int asynchat__loop_need_mailbox(struct loop *loop);
+
+/* Makes the loop's buffers for layers, if it has none. 0 or -ENOMEM. */
+int asynchat__loop_need_layers(struct loop *loop);
 
 /* One share more. Any thread. */
 void asynchat__loop_hold(struct loop *loop);

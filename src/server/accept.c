@@ -113,10 +113,11 @@ static bool server_refuses(const struct asynchat_server *server)
 }
 
 /* Reads what the peer has sent so far: if that were left unread, the system would
- * reset the connection, and the peer would lose the text. */
+ * reset the connection, and the peer would lose the text. A peer that expects a
+ * layer could not read it. */
 static void server_turn_away(struct asynchat_server *server, int fd)
 {
-    const char *text = server->options.turn_away;
+    const char *text = server->dress.make ? NULL : server->options.turn_away;
     server->counts.sum.turned_away++;
     asynchat__log_address(ASYNCHAT_LOG_INFO, &server->from, "is turned away");
     if (text && *text) {
@@ -162,7 +163,7 @@ static int server_take_in(struct asynchat_server *server, int fd)
     if (server->options.workers)
         return asynchat__workers_give(server->options.workers, server->turn++,
                                       fd, &server->from, server->handler,
-                                      server->arg);
+                                      server->arg, server->dress);
     struct channel_owner *owner = server_owner(server);
     if (!owner)
         return -ENOMEM;
@@ -177,6 +178,7 @@ static int server_take_in(struct asynchat_server *server, int fd)
     server->connections++;
     probe_accept(ch, fd);
     asynchat__channel_own(ch, owner, &server->channels);
+    asynchat__channel_dress(ch, server->dress);
     asynchat__channel_start(ch);
     return 0;
 }

@@ -10,6 +10,7 @@
 #include <event2/event.h>
 
 #include <asynchat/error.h>
+#include <asynchat/layer.h>
 
 #include "base/handler.h"
 #include "base/log.h"
@@ -259,6 +260,19 @@ void asynchat_server_set_remove_path(struct asynchat_server *server, int remove)
 {
     if (server && server->listener.fd >= 0)
         asynchat__listen_set_remove_path(&server->listener, remove != 0);
+}
+
+/* --- layers --- */
+
+int asynchat_server_set_layer(struct asynchat_server *server,
+                              int (*make)(struct asynchat_channel *ch,
+                                          void *arg),
+                              void *arg)
+{
+    if (!server)
+        return -EINVAL;
+    server->dress = (struct channel_dress){make, arg};
+    return 0;
 }
 
 /* --- asking --- */

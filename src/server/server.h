@@ -37,6 +37,7 @@ struct asynchat_server {
     /* What each channel begins with. */
     const struct asynchat_handler *handler;
     void *arg;
+    struct channel_dress dress;
     /* The program's options. `turn_away` is a copy that the server frees. */
     struct asynchat_server_options options;
 

@@ -359,6 +359,7 @@ struct gift {
     struct address from;
     const struct asynchat_handler *handler;
     void *arg;
+    struct channel_dress dress;
 };
 
 static void gift_run(struct post *post, struct mailbox *mailbox)
@@ -371,22 +372,25 @@ static void gift_run(struct post *post, struct mailbox *mailbox)
     }
     free(post);
     if (asynchat__channel_socket(mailbox->base, it.fd, &it.from, it.handler,
-                                 it.arg, &ch) == 0)
-        asynchat__channel_start(ch);
-    else
+                                 it.arg, &ch) < 0) {
         close(it.fd);
+        return;
+    }
+    asynchat__channel_dress(ch, it.dress);
+    asynchat__channel_start(ch);
 }
 
 int asynchat__workers_give(const struct asynchat_workers *workers,
                            unsigned turn, int fd, const struct address *from,
-                           const struct asynchat_handler *handler, void *arg)
+                           const struct asynchat_handler *handler, void *arg,
+                           struct channel_dress dress)
 {
     const struct worker *w = &workers->workers[turn % workers->count];
     int error = asynchat__base_check(w->base, fd);
     struct gift *gift = error ? NULL : malloc(sizeof *gift);
     if (!gift)
         return error ? error : -ENOMEM;
-    *gift = (struct gift){{NULL, gift_run}, fd, *from, handler, arg};
+    *gift = (struct gift){{NULL, gift_run}, fd, *from, handler, arg, dress};
     error = asynchat__mailbox_post(w->id, &gift->post);
     if (error)
         free(gift);

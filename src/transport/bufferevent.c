@@ -15,6 +15,7 @@
 #include "base/fork.h"
 #include "loop/loop.h"
 #include "base/sigpipe.h"
+#include "transport/stage.h"
 
 /* The pieces looked at for one write. */
 #define GIVEN_PIECES 64
@@ -423,21 +424,54 @@ static void transport_close(struct transport *t)
     transport_free(t);
 }
 
-static const struct transport_ops bufferevent_ops = {
-    .read = transport_read,
-    .send = transport_send,
-    .write = transport_write,
-    .wake = transport_wake,
-    .look = transport_look,
-    .finish = transport_finish,
-    .shut = transport_shut,
-    .close = transport_close,
-    .rest = transport_rest,
-    .last = transport_last,
-    .drained = transport_drained,
-    .given = transport_given,
-    .on_its_way = transport_on_its_way,
+/* --- a pair of ours --- */
+
+/* What the partner does is no reason to run now: this may be in the middle of
+ * another channel's wake-up, whose buffers a stage works in too. */
+static void pair_moved(struct bufferevent *bev, void *arg)
+{
+    struct transport *t = arg;
+    (void)bev;
+    t->stage->readable = true;
+    transport_wake(t);
+}
+
+static void pair_stage(struct transport *t)
+{
+    bufferevent_setcb(t->bev, pair_moved, pair_moved, transport_event, t);
+}
+
+static void pair_put(struct transport *t, const void *data, size_t len)
+{
+    int error = 0;
+    if (len > 0 && evbuffer_add(bufferevent_get_output(t->bev), data, len) < 0)
+        error = -ENOMEM;
+    if (!error)
+        error = transport_begin(t);
+    if (error)
+        t->broken = error;
+}
+
+#define BUFFEREVENT_OPS                                                        \
+    .read = transport_read, .send = transport_send, .write = transport_write,  \
+    .wake = transport_wake, .look = transport_look,                            \
+    .finish = transport_finish, .shut = transport_shut,                        \
+    .close = transport_close, .rest = transport_rest, .last = transport_last,  \
+    .drained = transport_drained, .given = transport_given,                    \
+    .on_its_way = transport_on_its_way
+
+static const struct transport_ops bufferevent_ops = {BUFFEREVENT_OPS};
+
+static const struct transport_ops pair_ops = {
+    BUFFEREVENT_OPS,
+    .stage = pair_stage,
+    .put = pair_put,
 };
+
+void asynchat__transport_pair(struct transport *t)
+{
+    t->ops = &pair_ops;
+}
 
 /* A bufferevent without marks is left as it is, since setting none may make it
  * read. */

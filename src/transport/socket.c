@@ -24,6 +24,7 @@
 
 #include "base/apart.h"
 #include "loop/loop.h"
+#include "transport/stage.h"
 
 /* The pieces of one sendmsg. */
 #define SEND_PIECES 64
@@ -61,7 +62,7 @@ static void socket_receive(struct transport *t)
     size_t most = t->read_size < LOOP_BUFFER ? t->read_size : LOOP_BUFFER;
     ssize_t n = recv(socket_fd(t), t->loop->received, most, 0);
     if (n > 0)
-        t->received = (size_t)n;
+        t->received = (uint32_t)n;
     else
         socket_received(t, n, errno);
 }
@@ -119,6 +120,21 @@ static void socket_readable(evutil_socket_t fd, short what, void *arg)
         t->woken = false;
         if ((what & EV_READ) && !t->ended)
             socket_receive(t);
+    }
+    t->ready(t);
+}
+
+/* With a stage, that receives. */
+static void socket_readable_for_stage(evutil_socket_t fd, short what, void *arg)
+{
+    struct transport *t = socket_transport(arg);
+    (void)fd;
+    if (t->reading == TRANSPORT_WATCH) {
+        if (!socket_watched(t, (short)(what & ~EV_ET)))
+            return;
+    } else {
+        t->woken = false;
+        t->stage->readable = (what & EV_READ) != 0;
     }
     t->ready(t);
 }
@@ -233,18 +249,6 @@ static ssize_t socket_sendmsg(struct transport *t, size_t most)
     return sendmsg(socket_fd(t), &message, MSG_NOSIGNAL);
 }
 
-/* What was pushed in this wake-up goes first; what of it is left now, stays. */
-static void socket_sent(struct transport *t, size_t n)
-{
-    size_t pushed = t->pushed;
-    t->pushed = 0;
-    if (n > pushed)
-        asynchat__transport_drain(t, n - pushed);
-    else if (n < pushed &&
-             evbuffer_prepend(t->output, t->loop->pushed + n, pushed - n) < 0)
-        t->broken = -ENOMEM;
-}
-
 /* One write, for the same reason; what is left waits for the write event. */
 static void socket_send(struct transport *t, size_t most)
 {
@@ -252,7 +256,7 @@ static void socket_send(struct transport *t, size_t most)
     if (n < 0 && !is_retriable(errno))
         t->broken = -errno;
     t->sent += n > 0 ? (size_t)n : 0;
-    socket_sent(t, n > 0 ? (size_t)n : 0);
+    asynchat__transport_sent(t, n > 0 ? (size_t)n : 0);
 }
 
 static inline size_t socket_send_bytes(struct transport *t, const void *data,
@@ -273,13 +277,62 @@ static bool socket_send_pushed(struct transport *t, size_t most)
     if (n == pushed)
         t->pushed = 0;
     else
-        socket_sent(t, n);
+        asynchat__transport_sent(t, n);
     return n == pushed;
 }
 
 static size_t socket_send_now(struct transport *t, const void *data, size_t len)
 {
     return socket_send_bytes(t, data, len);
+}
+
+/* --- for a stage --- */
+
+/* The event may be pending: only its callback is another one. */
+static void socket_stage(struct transport *t)
+{
+    t->bev->ev_read.ev_evcallback.evcb_cb_union.evcb_callback =
+        socket_readable_for_stage;
+}
+
+static size_t socket_pull(struct transport *t, void *to, size_t most)
+{
+    ssize_t n = recv(socket_fd(t), to, most, 0);
+    if (n > 0)
+        return (size_t)n;
+    socket_received(t, n, errno);
+    return 0;
+}
+
+/* What the socket did not take before goes first. */
+static void socket_put_kept(struct transport *t, struct evbuffer *kept)
+{
+    struct evbuffer_iovec pieces[SEND_PIECES];
+    int count = evbuffer_peek(kept, -1, NULL, pieces, SEND_PIECES);
+    if (count > SEND_PIECES)
+        count = SEND_PIECES;
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
+    ssize_t n = sendmsg(socket_fd(t), &message, MSG_NOSIGNAL);
+    if (n > 0)
+        evbuffer_drain(kept, (size_t)n);
+    else if (n < 0 && !is_retriable(errno))
+        t->broken = -errno;
+}
+
+static void socket_put(struct transport *t, const void *data, size_t len)
+{
+    struct evbuffer *kept = bufferevent_get_output(t->bev);
+    ssize_t n = 0;
+    if (evbuffer_get_length(kept) > 0)
+        socket_put_kept(t, kept);
+    if (evbuffer_get_length(kept) == 0 && len > 0 && !t->broken)
+        n = send(socket_fd(t), data, len, MSG_NOSIGNAL);
+    if (n < 0 && !is_retriable(errno))
+        t->broken = -errno;
+    size_t sent = n > 0 ? (size_t)n : 0;
+    if (sent < len &&
+        evbuffer_add(kept, (const char *)data + sent, len - sent) < 0)
+        t->broken = -ENOMEM;
 }
 
 /* The write event is pending only while there is something to wait for: most
@@ -402,6 +455,9 @@ static const struct transport_ops socket_ops = {
     .fd = socket_fd,
     .send_pushed = socket_send_pushed,
     .send_now = socket_send_now,
+    .stage = socket_stage,
+    .pull = socket_pull,
+    .put = socket_put,
 };
 
 /* The freezes of a socket bufferevent keep others from its evbuffers; here they

@@ -15,7 +15,7 @@
 
 struct evbuffer *asynchat__transport_input(const struct transport *t)
 {
-    return bufferevent_get_input(t->bev);
+    return t->ops->input ? t->ops->input(t) : bufferevent_get_input(t->bev);
 }
 
 void asynchat__transport_settle(struct transport *t)
@@ -57,6 +57,17 @@ void asynchat__transport_drain(struct transport *t, size_t sent)
     struct transport_lending before = asynchat__transport_lend(t, left);
     evbuffer_drain(t->output, sent);
     asynchat__transport_take_back(t, before);
+}
+
+void asynchat__transport_sent(struct transport *t, size_t n)
+{
+    size_t pushed = t->pushed;
+    t->pushed = 0;
+    if (n > pushed)
+        asynchat__transport_drain(t, n - pushed);
+    else if (n < pushed &&
+             evbuffer_prepend(t->output, t->loop->pushed + n, pushed - n) < 0)
+        t->broken = -ENOMEM;
 }
 
 void asynchat__transport_discard(struct transport *t)

@@ -25,6 +25,7 @@ struct evbuffer;
 struct event;
 struct event_base;
 struct loop;
+struct stage;
 struct transport;
 
 /* Whether to receive; or only to look whether the peer has gone, as far as that
@@ -98,6 +99,26 @@ struct transport_ops {
      * nor be in the output. Answers how many of the bytes went. NULL: bytes are
      * sent from the output only. */
     size_t (*send_now)(struct transport *t, const void *data, size_t len);
+
+    /* Where what was received, and not delivered, is kept. NULL: in the input of the
+     * bufferevent. */
+    struct evbuffer *(*input)(const struct transport *t);
+
+    /* --- for a stage, which works with bytes as they are on the wire; NULL: there
+     * can be none --- */
+
+    /* A stage takes over: input is not received by the transport any more, which
+     * tells of it only, by `readable` of the stage. */
+    void (*stage)(struct transport *t);
+
+    /* Receives at most `most` bytes, once. 0: there were none, or the input has
+     * `ended`. NULL: they lie in the input of the bufferevent. */
+    size_t (*pull)(struct transport *t, void *to, size_t most);
+
+    /* Sends bytes behind those that lie in the output of the bufferevent; what is
+     * not taken at once is copied there, also after an error, which is in `broken`
+     * then. With 0 sends what lies there. */
+    void (*put)(struct transport *t, const void *data, size_t len);
 };
 
 struct transport {
@@ -107,31 +128,37 @@ struct transport {
     struct evbuffer *output; /* what is to be sent; nothing happens when it is
                                 added to */
     struct loop *loop;
-    size_t received;     /* socket: so many bytes in loop->received, of this
+    struct stage *stage; /* a layer between the transport and the channel; or
+                            NULL */
+    uint32_t received;   /* socket: so many bytes in loop->received, of this
                                 wake-up, come after those of the input */
-    size_t pushed;       /* and so many in loop->pushed go before the output */
+    uint32_t pushed;     /* and so many in loop->pushed go before the output */
     struct event *waker; /* bufferevent: libevent's own deferred callbacks
                                 are not taken back by freeing */
     uint64_t sent;       /* in all, in bytes */
     size_t left;         /* while draining: what the output will have then */
-    unsigned forks; /* bufferevent: those of the process before it was made */
+    unsigned forks;     /* those of the process before it was made; of a socket,
+                       before its stage began */
     unsigned read_size; /* at most so many bytes for each read */
     unsigned room;      /* and in loop->pushed */
     uint32_t until;     /* the channel's: when it has received so many, of which
                             the rest does not count, all that had arrived is here */
-    enum transport_reading reading;
     int ended;  /* ASYNCHAT_EOF or an error: nothing is received any more */
     int broken; /* an error: nothing can be sent any more */
-    bool connecting;
-    bool failed; /* to connect */
-    bool writing;
-    bool woken;
-    bool draining;
-    bool discard;  /* when that is over */
-    bool finished; /* the peer was told that the output is over */
-    bool shuts;    /* bufferevent: the socket's output ends when all is sent, */
-    bool shuts_last; /* or before it is freed */
-    bool reset;      /* the peer is to have an error and not the end of file */
+    uint8_t reading; /* an enum transport_reading */
+    bool connecting; /* the connection is not up */
+    bool writing;    /* socket: the write event is pending */
+    bool woken; /* socket: the read event is active, without being readable */
+    bool draining; /* the output must not be added to: see below */
+
+    /* What most wake-ups do not look at. */
+    bool discard : 1;  /* the output is dropped when it is no longer lent */
+    bool failed : 1;   /* to connect */
+    bool shaking : 1;  /* the connection is up, and its layer is not */
+    bool finished : 1; /* the peer was told that the output is over */
+    bool shuts : 1; /* bufferevent: the socket's output ends when all is sent */
+    bool shuts_last : 1; /* bufferevent: the same, before it is freed */
+    bool reset : 1; /* the peer is to have an error and not the end of file */
 };
 
 /* Over a socket, connected or not, that is non-blocking. 0 or -ENOMEM; on
@@ -143,6 +170,9 @@ int asynchat__transport_socket(struct transport *t, struct event_base *base,
  * `error`. 0 or -ENOMEM. */
 int asynchat__transport_connect(struct transport *t, int error);
 
+/* The bufferevent is one half of a pair of ours, which can have a stage. */
+void asynchat__transport_pair(struct transport *t);
+
 /* Over a bufferevent of the user's. 0 or -ENOMEM; on success takes `bev`. */
 int asynchat__transport_bufferevent(struct transport *t,
                                     struct bufferevent *bev, bool connecting);
@@ -152,6 +182,10 @@ int asynchat__transport_fd(const struct transport *t);
 
 /* What was received and not yet drained. */
 struct evbuffer *asynchat__transport_input(const struct transport *t);
+
+/* `n` bytes of what was pushed, and of the output behind that, are sent; the rest of
+ * what was pushed goes to the output. */
+void asynchat__transport_sent(struct transport *t, size_t n);
 
 /* At the end of a wake-up: what was pushed and not sent goes to the output. */
 void asynchat__transport_settle(struct transport *t);

@@ -11,6 +11,8 @@
 
 #include <event2/buffer.h>
 
+#include "../toy.h"
+
 /* --- programs that more than one scenario uses --- */
 
 /* Asks three times, and closes. */
@@ -1601,6 +1603,94 @@ void connections_for_workers(struct world *w);
 #name, name, flags                                                     \
     }
 
+/* --- layers --- */
+
+static struct toy layers_of[SIDES];
+static struct world *layers_world;
+
+static void layer_release(void *layer)
+{
+    ((struct toy *)layer)->calls++; /* none comes after this */
+    layers_world->released++;
+}
+
+static void layer_set(struct side *s, int steps)
+{
+    static struct asynchat_layer_ops ops;
+    struct world *w = s->world;
+    struct toy *toy = &layers_of[s - w->sides];
+    *toy = (struct toy){.client = s == w->sides, .steps = steps, .half = -1};
+    toy->talks = 2;
+    toy->waits = s == w->sides ? 0 : 3;
+    ops = toy_ops;
+    ops.release = layer_release;
+    layers_world = w;
+    int error = asynchat_set_layer(s->ch, &ops, toy, NULL);
+    note(s, error);
+    if (error)
+        close_now(s);
+    else
+        w->lent++;
+}
+
+static void layers_set(struct world *w, int steps)
+{
+    for (int i = 0; i < w->count; i++)
+        if (w->sides[i].ch)
+            layer_set(&w->sides[i], steps);
+}
+
+static void lines_in_layers(struct world *w)
+{
+    if (over_sockets(w, &asker, &echoer))
+        layers_set(w, 3);
+}
+
+static void lines_in_layers_over_a_pair(struct world *w)
+{
+    if (over_pair(w, &asker, &echoer))
+        layers_set(w, 3);
+}
+
+static void much_in_layers_over_small_sockets(struct world *w)
+{
+    if (over_small_sockets(w, &pourer, &collector))
+        layers_set(w, 2);
+}
+
+static void much_in_layers_over_a_pair(struct world *w)
+{
+    if (over_pair(w, &pourer, &collector))
+        layers_set(w, 2);
+}
+
+static void starter_connected(struct side *s)
+{
+    layer_set(s, 3);
+    asker_connected(s);
+}
+
+static void started_connected(struct side *s)
+{
+    layer_set(s, 3);
+    crlf(s);
+}
+
+static const struct program starter = {.connected = starter_connected,
+                                       .message = asker_next};
+static const struct program started = {.connected = started_connected,
+                                       .message = echo};
+
+static void layers_that_begin_later(struct world *w)
+{
+    over_sockets(w, &starter, &started);
+}
+
+static void layers_that_begin_later_over_a_pair(struct world *w)
+{
+    over_pair(w, &starter, &started);
+}
+
 const struct scenario scenarios[] = {
     SCENARIO(lines_over_sockets, 0),
     SCENARIO(lines_over_a_pair, 0),
@@ -1716,6 +1806,12 @@ const struct scenario scenarios[] = {
     SCENARIO(aborted, SYSTEM | WAITS | LINGERS),
     SCENARIO(posts_over_sockets, 0),
     SCENARIO(posts_over_a_pair, 0),
+    SCENARIO(lines_in_layers, LINGERS),
+    SCENARIO(lines_in_layers_over_a_pair, LINGERS),
+    SCENARIO(much_in_layers_over_small_sockets, TIMED | LINGERS),
+    SCENARIO(much_in_layers_over_a_pair, LINGERS),
+    SCENARIO(layers_that_begin_later, LINGERS),
+    SCENARIO(layers_that_begin_later_over_a_pair, LINGERS),
     SCENARIO(workers_that_talk, 0),
     SCENARIO(connections_for_workers, SYSTEM | WAITS),
     {0},

@@ -39,7 +39,7 @@ static int code_place(int error)
 {
     if (error <= 0 && error > -200)
         return -error;
-    if (error <= ASYNCHAT_EOF && error >= ASYNCHAT_ESTOPPED)
+    if (error <= ASYNCHAT_EOF && error >= ASYNCHAT_EPROTOCOL)
         return 200 + ASYNCHAT_EOF - error;
     return -1;
 }
@@ -59,6 +59,7 @@ static bool is_consequence(int error)
 {
     return error == -EPIPE || error == -ECONNRESET || error == ASYNCHAT_EOF ||
            error == ASYNCHAT_ECLOSED || error == -EADDRINUSE || error == 0 ||
+           error == ASYNCHAT_ECUTOFF || error == ASYNCHAT_EHANDSHAKE ||
            (error == ASYNCHAT_ESTOPPED && world.stops > 0);
 }
 

@@ -1,0 +1,365 @@
+/* A stage: the table of operations that stands on the transport's own, and what is done
+ * before and after the channel is told. SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/stage.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <event2/event.h>
+
+#include <asynchat/error.h>
+
+#include "base/fork.h"
+#include "loop/loop.h"
+
+static const struct timeval stage_at_once = {0, 0};
+
+/* --- wake-ups --- */
+
+/* While something is to be opened, nothing is received. */
+static int stage_set_reading(struct transport *t)
+{
+    const struct stage *s = t->stage;
+    enum transport_reading how = s->how;
+    if (t->shaking && !s->dialing && !t->ended)
+        how = TRANSPORT_READ;
+    if (!s->dialing && !s->drops && asynchat__stage_has_more(t))
+        how = TRANSPORT_STOP;
+    return s->below->read(t, how);
+}
+
+/* While the layer is not up, there is nothing to wait for but its own words. */
+static int stage_set_writing(struct transport *t)
+{
+    const struct stage *s = t->stage;
+    bool up = !t->shaking && !s->error;
+    bool on = (stage_unsent(t) > 0 && !t->broken) || (s->writes && up);
+    return s->dialing ? 0 : s->below->write(t, on);
+}
+
+/* What nobody else tells of: there is more to open, or `broken` is news. */
+static void stage_set_later(struct transport *t, bool news)
+{
+    struct stage *s = t->stage;
+    bool more =
+        !t->ended && asynchat__stage_opens(t) && asynchat__stage_has_more(t);
+    if ((more || news) && evtimer_add(&s->later, &stage_at_once) < 0) {
+        t->ended = -ENOMEM;
+        s->below->wake(t);
+    }
+}
+
+/* The layer begins to speak. */
+static void stage_shake(struct transport *t)
+{
+    t->shaking = true;
+    t->stage->says = true;
+    asynchat__stage_say(t);
+}
+
+/* Before whoever is told. */
+static void stage_work(struct transport *t, const bool *gone)
+{
+    struct stage *s = t->stage;
+    if (s->dialing && !t->connecting) {
+        s->dialing = false;
+        if (!t->failed)
+            stage_shake(t);
+    }
+    if (stage_unsent(t) > 0)
+        asynchat__stage_flush(t);
+    if (s->drops)
+        asynchat__stage_drop(t);
+    else
+        asynchat__stage_receive(t, gone);
+    if (*gone)
+        return;
+    s->readable = false;
+    asynchat__stage_say(t);
+    asynchat__stage_end(t);
+}
+
+/* And after: what the layer had to say has waited for what is sent anyway. What has
+ * gone wrong since is told in the next pass. */
+static void stage_settle(struct transport *t, int ended, int broken)
+{
+    struct stage *s = t->stage;
+    if (t->loop->layers->gather_of == t)
+        asynchat__stage_flush(t);
+    if (s->shuts && stage_unsent(t) == 0) {
+        s->shuts = false;
+        s->below->shut(t);
+    }
+    if (stage_set_reading(t) < 0 || stage_set_writing(t) < 0)
+        t->ended = -ENOMEM;
+    stage_set_later(t, t->ended != ended || t->broken != broken);
+}
+
+/* What the transport calls, from the loop. `ready` may free it. */
+static void stage_ready(struct transport *t)
+{
+    struct stage *s = t->stage;
+    bool gone = false;
+    s->gone = &gone;
+    stage_work(t, &gone);
+    if (gone)
+        return;
+    int ended = t->ended, broken = t->broken;
+    s->ready(t);
+    if (gone)
+        return;
+    s->gone = NULL;
+    stage_settle(t, ended, broken);
+}
+
+static void stage_later(evutil_socket_t fd, short what, void *arg)
+{
+    struct transport *t = arg;
+    (void)fd;
+    (void)what;
+    t->stage->due = true;
+    stage_ready(t);
+}
+
+/* --- sending --- */
+
+/* What is sealed and not sent, if output of the channel is among it: the layer's own words are no loss
+ * when the peer takes nothing more. */
+static size_t staged_given(const struct transport *t)
+{
+    size_t unsent = stage_unsent(t);
+    return t->stage->put - unsent < t->stage->loaded ? unsent : 0;
+}
+
+/* Of what is sealed nothing is sealed again. Code of the program may run in between,
+ * as in evbuffers' callbacks of a pair: what that pushes is added behind. */
+static void staged_send(struct transport *t, size_t most)
+{
+    struct stage *s = t->stage;
+    if (t->shaking || s->dialing)
+        most = 0;
+    if (s->error && !t->broken)
+        t->broken = s->error;
+    struct transport_lending before =
+        asynchat__transport_lend(t, evbuffer_get_length(t->output));
+    asynchat__stage_say(t);
+    size_t n = t->broken ? 0 : asynchat__stage_seal_output(t, most);
+    asynchat__stage_flush(t);
+    if (s->error && !t->broken)
+        t->broken = s->error;
+    t->sent += n;
+    asynchat__transport_sent(t, n);
+    asynchat__transport_take_back(t, before);
+}
+
+static bool staged_send_pushed(struct transport *t, size_t most)
+{
+    staged_send(t, most);
+    return !t->broken && staged_given(t) == 0 &&
+           evbuffer_get_length(t->output) == 0;
+}
+
+/* --- ending --- */
+
+static bool staged_finish(struct transport *t, bool more)
+{
+    struct stage *s = t->stage;
+    if (asynchat__stage_has_room(t))
+        asynchat__stage_last_words(t);
+    s->drops = true;
+    if (!t->broken && stage_unsent(t) > 0)
+        return true;
+    return s->below->finish(t, more);
+}
+
+static void staged_shut(struct transport *t)
+{
+    struct stage *s = t->stage;
+    if (asynchat__stage_has_room(t))
+        asynchat__stage_last_words(t);
+    s->shuts = stage_unsent(t) > 0;
+    if (!s->shuts)
+        s->below->shut(t);
+}
+
+/* A peer that is told of an error would lose that if input were left unread: a
+ * connection that is closed then is reset. */
+static void stage_say_why(struct transport *t)
+{
+    const struct stage *s = t->stage;
+    int most = 4;
+    if (!s->error || !s->below->pull)
+        return;
+    shutdown(bufferevent_getfd(t->bev), SHUT_WR);
+    while (most > 0 &&
+           s->below->pull(t, t->loop->layers->sealed, LOOP_BUFFER) > 0)
+        most--;
+}
+
+/* Once, as far as it is taken at once. A child after fork(2) says nothing. */
+static void stage_part(struct transport *t)
+{
+    struct loop_layers *layers = t->loop->layers;
+    bool ours = t->forks == asynchat__forks() && !t->reset;
+    if (ours &&
+        (asynchat__stage_has_room(t) || (!t->broken && staged_given(t) == 0)))
+        asynchat__stage_last_words(t);
+    if (ours && layers->gather_of == t)
+        asynchat__stage_flush(t);
+    if (ours)
+        stage_say_why(t);
+    if (layers->gather_of == t)
+        layers->gather_of = NULL;
+}
+
+/* Not before the transport, whose evbuffers may have callbacks. */
+static void stage_free(struct transport *t, struct stage *s)
+{
+    s->below->close(t);
+    s->codec->release(s->layer);
+    asynchat__stage_undo(s);
+}
+
+static void staged_close(struct transport *t)
+{
+    struct stage *s = t->stage;
+    stage_part(t);
+    if (s->gone)
+        *s->gone = true;
+    evtimer_del(&s->later);
+    stage_free(t, s);
+}
+
+/* --- the rest of the table --- */
+
+static int staged_read(struct transport *t, enum transport_reading how)
+{
+    t->stage->how = how;
+    return stage_set_reading(t);
+}
+
+static int staged_write(struct transport *t, bool on)
+{
+    t->stage->writes = on;
+    return stage_set_writing(t);
+}
+
+static void staged_wake(struct transport *t)
+{
+    t->stage->below->wake(t);
+}
+
+static void staged_look(struct transport *t)
+{
+    t->stage->below->look(t);
+}
+
+static bool staged_left(const struct transport *t)
+{
+    const struct transport_ops *below = t->stage->below;
+    return below->left && below->left(t);
+}
+
+static struct evbuffer *staged_input(const struct transport *t)
+{
+    return t->stage->input;
+}
+
+static const struct transport_ops staged_ops = {
+    .read = staged_read,
+    .send = staged_send,
+    .write = staged_write,
+    .wake = staged_wake,
+    .look = staged_look,
+    .finish = staged_finish,
+    .shut = staged_shut,
+    .close = staged_close,
+    .left = staged_left,
+    .given = staged_given,
+    .on_its_way = staged_given,
+    .send_pushed = staged_send_pushed,
+    .input = staged_input,
+};
+
+/* --- making --- */
+
+static void stage_free_buffers(struct stage *s)
+{
+    if (s->input)
+        evbuffer_free(s->input);
+    if (s->output)
+        evbuffer_free(s->output);
+}
+
+int asynchat__stage_init(struct stage *s, struct transport *t,
+                         const struct asynchat_layer_ops *codec, void *layer)
+{
+    if (!t->ops->put)
+        return -ENOTSUP;
+    s->input = evbuffer_new();
+    s->output = evbuffer_new();
+    if (!s->input || !s->output || asynchat__loop_need_layers(t->loop) < 0) {
+        stage_free_buffers(s);
+        return -ENOMEM;
+    }
+    s->below = t->ops;
+    s->codec = codec;
+    s->layer = layer;
+    s->how = t->reading;
+    evtimer_assign(&s->later, bufferevent_get_base(t->bev), stage_later, t);
+    return 0;
+}
+
+void asynchat__stage_undo(struct stage *s)
+{
+    stage_free_buffers(s);
+    free(s);
+}
+
+static void waiting_close(struct transport *t)
+{
+    struct stage *s = t->stage;
+    if (s->gone)
+        *s->gone = true;
+    stage_free(t, s);
+}
+
+void asynchat__stage_wait(struct transport *t, struct stage *s)
+{
+    s->waiting = *s->below;
+    s->waiting.close = waiting_close;
+    t->stage = s;
+    t->ops = &s->waiting;
+}
+
+/* The output of the bufferevent is for sealed bytes from now on. Of a channel that
+ * is not up, it may have some that was pushed. */
+static void stage_part_output(struct transport *t, struct stage *s)
+{
+    struct evbuffer *before = t->output;
+    if (before != bufferevent_get_output(t->bev))
+        return;
+    t->output = s->output;
+    if (evbuffer_add_buffer(t->output, before) < 0)
+        t->broken = -ENOMEM;
+}
+
+void asynchat__stage_begin(struct transport *t, struct stage *s)
+{
+    bool hidden = t->ended == ASYNCHAT_EOF;
+    t->stage = s;
+    t->ops = &staged_ops;
+    t->forks = asynchat__forks();
+    s->ready = t->ready;
+    t->ready = stage_ready;
+    stage_part_output(t, s);
+    s->below->stage(t);
+    s->dialing = t->connecting;
+    s->readable = true;
+    if (!s->dialing && !t->failed)
+        stage_shake(t);
+    if (hidden)
+        asynchat__stage_end(t);
+    stage_settle(t, t->ended, t->broken);
+}
