@@ -97,7 +97,7 @@ static int transport_read(struct transport *t, enum transport_reading how)
     if ((on ? bufferevent_enable(t->bev, EV_READ)
             : bufferevent_disable(t->bev, EV_READ)) < 0)
         return -ENOMEM;
-    t->reading = how;
+    t->reading = (uint8_t)how;
     if (on) {
         transport_lift(t->bev);
         transport_read_again(t);

@@ -213,7 +213,7 @@ static int socket_read(struct transport *t, enum transport_reading how)
     if (socket_wait(t, how) < 0)
         error = -ENOMEM;
     else
-        t->reading = how;
+        t->reading = (uint8_t)how;
     if (t->woken || socket_looks(t))
         event_active(&t->bev->ev_read, socket_looks(t) ? EV_READ : 0, 0);
     return error;
