@@ -181,9 +181,10 @@ static const struct asynchat_handler echo = {
     .found_terminator = echo_end,
 };
 
-/* `len` bytes of lines in one read, over a pair. */
+/* `len` bytes of lines in one read over a pair, of which the channel takes
+ * `piece` bytes at a time. */
 static void pair_run(const struct asynchat_handler *handler, size_t len,
-                     size_t line)
+                     size_t line, size_t piece)
 {
     struct event_base *base = event_base_new();
     const struct asynchat_handler *handlers[2] = {handler, &whole};
@@ -193,7 +194,7 @@ static void pair_run(const struct asynchat_handler *handler, size_t len,
     for (size_t end = line; end <= len; end += line)
         data[end - 1] = '\n';
     expect(asynchat_pair_new(base, handlers, NULL, pair) == 0, "no pair");
-    asynchat_set_in_buffer_size(pair[0], ASYNCHAT_BUFFER_SIZE_MAX);
+    asynchat_set_in_buffer_size(pair[0], piece);
     asynchat_set_out_buffer_size(pair[1], ASYNCHAT_BUFFER_SIZE_MAX);
     asynchat_set_terminator(pair[0], "\n", 1);
     event_base_loop(base, EVLOOP_NONBLOCK);
@@ -209,27 +210,32 @@ static void pair_run(const struct asynchat_handler *handler, size_t len,
 
 static void pair_lines_2_in_1_mib(void)
 {
-    pair_run(&streaming, MIB, 2);
+    pair_run(&streaming, MIB, 2, ASYNCHAT_BUFFER_SIZE_MAX);
 }
 
 static void pair_lines_and_lengths_8(void)
 {
-    pair_run(&changing, MIB, 8);
+    pair_run(&changing, MIB, 8, ASYNCHAT_BUFFER_SIZE_MAX);
 }
 
 static void pair_lines_2_in_4_mib(void)
 {
-    pair_run(&streaming, 4 * MIB, 2);
+    pair_run(&streaming, 4 * MIB, 2, ASYNCHAT_BUFFER_SIZE_MAX);
 }
 
 static void pair_lines_32(void)
 {
-    pair_run(&streaming, MIB, 32);
+    pair_run(&streaming, MIB, 32, ASYNCHAT_BUFFER_SIZE_MAX);
 }
 
 static void pair_lines_32_whole(void)
 {
-    pair_run(&whole, MIB, 32);
+    pair_run(&whole, MIB, 32, ASYNCHAT_BUFFER_SIZE_MAX);
+}
+
+static void pair_lines_32_by_bytes(void)
+{
+    pair_run(&streaming, MIB, 32, 1);
 }
 
 /* Sets every limit, but no limit is reached and no time runs out. The times
@@ -312,13 +318,21 @@ static const struct {
     const char *name;
     void (*run)(void);
 } scenarios[] = {
-    ROW(match_lines_32),           ROW(match_lines_4096),
-    ROW(match_run_of_cr),          ROW(match_run_of_a),
-    ROW(pair_lines_and_lengths_8), ROW(match_boundary),
-    ROW(match_single_bytes),       ROW(pair_lines_2_in_1_mib),
-    ROW(pair_lines_2_in_4_mib),    ROW(pair_lines_32),
-    ROW(pair_lines_32_whole),      ROW(socket_echo_1),
-    ROW(socket_echo_16),           ROW(socket_echo_1_limits),
+    ROW(match_lines_32),
+    ROW(match_lines_4096),
+    ROW(match_run_of_cr),
+    ROW(match_run_of_a),
+    ROW(pair_lines_and_lengths_8),
+    ROW(match_boundary),
+    ROW(match_single_bytes),
+    ROW(pair_lines_2_in_1_mib),
+    ROW(pair_lines_2_in_4_mib),
+    ROW(pair_lines_32),
+    ROW(pair_lines_32_whole),
+    ROW(pair_lines_32_by_bytes),
+    ROW(socket_echo_1),
+    ROW(socket_echo_16),
+    ROW(socket_echo_1_limits),
     ROW(socket_echo_16_limits),
 };
 

@@ -36,6 +36,7 @@ SCENARIOS = {
     "pair_lines_32": MIB // 32,
     "pair_lines_and_lengths_8": MIB // 8,
     "pair_lines_32_whole": MIB // 32,
+    "pair_lines_32_by_bytes": MIB,
     "socket_echo_1": 1000,
     "socket_echo_16": 16000,
     "socket_echo_1_limits": 1000,
