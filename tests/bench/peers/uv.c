@@ -4,6 +4,7 @@
 #include "peer.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 /* For connections that send from memory or file. */
 struct transfer {
     uv_write_t write;
+    bool busy;              /* `write` is libuv's until sent() is called */
     char piece[PEER_CHUNK]; /* a piece of the file */
 };
 
@@ -83,12 +85,14 @@ static void pump(struct connection *c)
     c->at += piece.len;
     c->left -= piece.len;
     c->transfer->write.data = c;
+    c->transfer->busy = true;
     uv_write(&c->transfer->write, (uv_stream_t *)&c->tcp, &piece, 1, sent);
 }
 
 static void sent(uv_write_t *request, int status)
 {
     struct connection *c = request->data;
+    c->transfer->busy = false;
     if (status == 0 && c->left > 0)
         pump(c);
 }
@@ -133,14 +137,16 @@ static void sink(struct connection *c, const char *data, size_t len)
     }
 }
 
+/* The peer may have received all of one transfer, and asked for the next, before
+ * libuv has called sent() for its last piece. */
 static void request(struct connection *c, const char *data, size_t len)
 {
     if (!peer_request(&c->request, data, len, &c->left))
         return;
     c->at = 0;
-    if (!c->transfer && !(c->transfer = malloc(sizeof *c->transfer)))
+    if (!c->transfer && !(c->transfer = calloc(1, sizeof *c->transfer)))
         abort();
-    if (c->left > 0)
+    if (c->left > 0 && !c->transfer->busy)
         pump(c);
 }
 
