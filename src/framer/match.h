@@ -108,12 +108,13 @@ static inline bool needle_stands(const struct needle *needle,
                                  const uint8_t *place)
 {
     const uint8_t *bytes = needle_bytes(needle);
-    uint32_t i = 0, len = needle->len;
+    uint32_t len = needle->len;
     if (len == 2)
         return memcmp(place, bytes, 2) == 0;
-    while (i < len && place[i] == bytes[i])
-        i++;
-    return i == len;
+    for (uint32_t i = 0; i < len; i++)
+        if (place[i] != bytes[i])
+            return false;
+    return true;
 }
 
 /* Looks at the next piece, in two steps, which change nothing: the caller sets
