@@ -74,13 +74,12 @@ static enum framer_event message_say(struct framer *f, struct framer_cursor *c,
 {
     c->data = data;
     c->len = len;
+    f->fresh = 0;
     if (message_room(f) > 0) {
         f->have += len;
-        f->fresh = 0;
         return event;
     }
     f->dropped += len;
-    f->fresh = 0;
     return f->drops ? FRAMER_SILENT : FRAMER_TOO_LONG;
 }
 
