@@ -710,6 +710,36 @@ static void what_is_received_comes_behind_what_was_kept(void **state)
               "closed(0)");
 }
 
+/* The same where a single byte is kept, of what an earlier pause has kept: an
+ * empty message. */
+static void pause_and_feed_again(struct fixture *f)
+{
+    f->on_message = NULL;
+    asynchat_pause_reading(f->ch);
+    asynchat_push(f->ch, "x", 1);
+    feed_string(f, "four;five;");
+}
+
+static void pause_first(struct fixture *f)
+{
+    f->on_message = pause_and_feed_again;
+    asynchat_pause_reading(f->ch);
+}
+
+static void what_is_received_comes_behind_a_byte_that_was_kept(void **state)
+{
+    struct fixture *f = start_whole(state);
+    asynchat_set_terminator(f->ch, ";", 1);
+    f->on_message = pause_first;
+    f->on_drained = resume_and_close_between;
+    feed_string(f, "one;;;");
+    settle(f);
+    asynchat_resume_reading(f->ch);
+    settle(f);
+    expect(f, "message(one) message() message() message(four) message(five) "
+              "closed(0)");
+}
+
 /* A loop that is not edge-triggered. */
 static int setup_poll(void **state)
 {
@@ -775,6 +805,7 @@ int main(void)
         OVER_ALL(two_that_were_dropped_are_a_turn),
         OVER_ALL(a_budget_holds_at_once),
         OVER_SOCKETS(what_is_received_comes_behind_what_was_kept),
+        OVER_SOCKETS(what_is_received_comes_behind_a_byte_that_was_kept),
         OVER_ALL(bad_budgets_are_refused),
     };
     return RUN(tests);
