@@ -85,6 +85,16 @@ static void lines_and_a_number_in_turn(void **state)
     asynchat_framer_free(f);
 }
 
+static void what_is_held_back_comes_before_a_message_that_is_whole(void **state)
+{
+    struct asynchat_framer *f = crlf();
+    (void)state;
+    assert_string_equal(feed(f, "\r"), "");
+    assert_int_equal(asynchat_framer_set_terminator(f, ";;", 2), 0);
+    assert_string_equal(feed(f, "c;;"), "data(\r) data(c) end");
+    asynchat_framer_free(f);
+}
+
 static void the_end_of_the_stream_ends_a_message_without_terminator(
     void **state)
 {
@@ -187,6 +197,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_and_a_number_in_turn),
+        cmocka_unit_test(
+            what_is_held_back_comes_before_a_message_that_is_whole),
         cmocka_unit_test(
             the_end_of_the_stream_ends_a_message_without_terminator),
         cmocka_unit_test(the_end_of_the_stream_cuts_a_message_off),

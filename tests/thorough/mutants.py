@@ -251,6 +251,7 @@ def make_programs(pool, out):
 
     return [
         Program(pool, asan, "test_match", ["test_match.c"]), Program(pool, asan, "test_framer", ["test_framer.c"]),
+        Program(pool, asan, "test_framer_calls", ["test_framer_calls.c"]),
         test("test_message_limit"), test("test_asynchat"), test("test_channel_pause"), test("test_pair"),
         test("test_server_stop", "clock.c"),
         Program(pool, asan, "conformance", ["replay.c"], through=[TOP / "tests/conformance/run"]),
