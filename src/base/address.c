@@ -1,5 +1,5 @@
-/* Socket addresses as text: "127.0.0.1:25", "[::1]:25", "unix:/run/x",
- * "unix:@name".
+/* Socket addresses, and their form as text: "127.0.0.1:25", "[::1]:25",
+ * "unix:/run/x", "unix:@name".
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "address.h"
 
@@ -29,8 +29,9 @@ _Static_assert(ASYNCHAT_ADDRESS_SIZE >
                    sizeof unix_prefix + ESCAPED_MOST(PATH_MOST),
                "no room for an address as text");
 
-/* The path fills sun_path at most, and has a NUL then only behind it. One cut short
- * would be another path, as would one with a NUL in it. */
+/* A path may fill sun_path entirely: its NUL then lies behind sun_path. A
+ * longer path is refused, since its beginning would be another path; and so is
+ * a path with a NUL in it, since it would end there. */
 static int parse_path(struct address *address, const char *text)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)&address->storage;
@@ -45,7 +46,8 @@ static int parse_path(struct address *address, const char *text)
     return 0;
 }
 
-/* In Linux's abstract namespace: a NUL, and a name of any bytes (unix(7)). */
+/* A name in Linux's abstract namespace is a NUL, followed by any bytes: see
+ * unix(7). */
 static int parse_name(struct address *address, const char *text)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)&address->storage;
@@ -65,7 +67,8 @@ static int parse_unix(struct address *address, const char *text)
                         : parse_path(address, text);
 }
 
-/* Digits and nothing else, as strtoul would take "+1", " 1" and "1x". */
+/* Takes digits and nothing else. strtoul alone would take "+1", " 1" and "1x"
+ * too. */
 static bool parse_number(const char *text, unsigned long most,
                          unsigned long *value)
 {
@@ -96,8 +99,9 @@ static int parse_four(struct address *address, const char *host, uint16_t port)
     return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? 0 : ASYNCHAT_EADDRESS;
 }
 
-/* An interface's name, or its number, which one that is not there has as well
- * (RFC 4007, 11.2). A name comes first, as in glibc: it may be digits. */
+/* A zone is the name or the number of an interface. The number may be that of
+ * an interface that does not exist (RFC 4007, 11.2). The text is looked up as a
+ * name first, as in glibc, since a name may consist of digits. */
 static int parse_zone(const char *text, uint32_t *zone)
 {
     unsigned long number;
@@ -116,8 +120,8 @@ static int parse_zone(const char *text, uint32_t *zone)
     return 0;
 }
 
-/* `host` is what stood between the brackets, with or without a zone: fe80::1%lo.
- */
+/* `host` is the text between the brackets, with or without a zone:
+ * "fe80::1%lo". The zone is cut off. */
 static int parse_six(struct address *address, char *host, uint16_t port)
 {
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address->storage;
@@ -132,8 +136,8 @@ static int parse_six(struct address *address, char *host, uint16_t port)
     return zone ? parse_zone(zone, &in6->sin6_scope_id) : 0;
 }
 
-/* The last colon is before the port; those of an IPv6 address are in brackets.
- */
+/* The last colon stands before the port: the colons of an IPv6 address are
+ * inside brackets. */
 static int parse_inet(struct address *address, const char *text)
 {
     char host[INET6_ADDRSTRLEN + IF_NAMESIZE + sizeof "[%]"];
@@ -229,7 +233,8 @@ static int format_four(const struct address *address, char *text, size_t size)
     return snprintf(text, size, "%s:%d", host, ntohs(in->sin_port));
 }
 
-/* Such a name is read again as it is, and shown as it is. */
+/* Whether asynchat__address_parse() reads the name as it is, and a reader sees
+ * it as it is. */
 static bool is_plain_zone(const char *name)
 {
     for (; *name; name++)
@@ -238,7 +243,8 @@ static bool is_plain_zone(const char *name)
     return true;
 }
 
-/* The zone's name, or its number where there is none, or no more. */
+/* Writes the zone's name; or its number, if the interface is gone or has a name
+ * that is not plain. */
 static void format_zone(uint32_t zone, char text[IF_NAMESIZE])
 {
     if (!if_indextoname(zone, text) || !is_plain_zone(text))
@@ -258,8 +264,8 @@ static int format_six(const struct address *address, char *text, size_t size)
                     ntohs(in6->sin6_port));
 }
 
-/* A name in the abstract namespace is behind a NUL, for which stands the "@"; a
- * path that begins with one has that escaped. */
+/* A name in the abstract namespace begins with a NUL, which is written as "@".
+ * If a path begins with "@", this "@" is escaped. */
 static size_t format_path(const char *path, size_t len, char *text)
 {
     if (path[0] == '\0' || path[0] == '@') {
@@ -270,8 +276,8 @@ static size_t format_path(const char *path, size_t len, char *text)
     return asynchat__escape(text, path, len);
 }
 
-/* A socket without a name has a length and no path. What Linux says of a path that
- * fills sun_path counts the NUL behind that. */
+/* The address of a socket without a name ends where sun_path begins. If a path
+ * fills sun_path, Linux counts the NUL behind sun_path in the length. */
 static int format_unix(const struct address *address, char *text)
 {
     const char *path = (const char *)&address->storage + PATH_OFFSET;
@@ -286,7 +292,7 @@ static int format_unix(const struct address *address, char *text)
     return (int)at;
 }
 
-/* Written whole or not at all. */
+/* Writes the whole text, or nothing. */
 int asynchat__address_format(const struct address *address, char *text,
                              size_t size)
 {

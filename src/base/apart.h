@@ -1,4 +1,5 @@
-/* For what the common case is to pass by without saving registers for it.
+/* APART marks a function that must not be inlined, so that the fast path does
+ * not save registers for it.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_APART_H
 #define ASYNCHAT_APART_H

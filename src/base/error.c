@@ -39,7 +39,7 @@ const char *asynchat_strerror(int error)
         return "the connection was cut off";
     case ASYNCHAT_EPROTOCOL:
         return "the peer does not speak what was agreed";
-    default: /* its memory is the thread's: NOLINTNEXTLINE(concurrency-*) */
+    default: /* the text is the thread's own: NOLINTNEXTLINE(concurrency-*) */
         return error < 0 && error > ASYNCHAT_EOF ? strerror(-error)
                                                  : "unknown error";
     }

@@ -1,4 +1,5 @@
-/* Bytes that somebody else chose, as text.
+/* Writes bytes that somebody else chose, such as a peer's, as text; and reads
+ * such text back.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "escape.h"
 
@@ -7,7 +8,8 @@
 
 /* --- to text --- */
 
-/* How many bytes a UTF-8 character has by its first one; 0: it has no such. */
+/* How many bytes a UTF-8 character has that begins with the byte `first`; 0: no
+ * character begins with it. */
 static size_t utf8_length(uint8_t first)
 {
     if (first < 0x80)
@@ -19,8 +21,9 @@ static size_t utf8_length(uint8_t first)
     return first >= 0xf0 && first <= 0xf4 ? 4 : 0;
 }
 
-/* The character at `bytes` and its length in *used; or -1. What is longer than it
- * need be, is half of a pair or too large is no character (RFC 3629, 3). */
+/* Gives the character at `bytes`, and its length in *used; or -1. The answer is
+ * -1 also for an encoding that is longer than necessary, for half of a
+ * surrogate pair, and for a number that is too large (RFC 3629, 3). */
 static int32_t utf8_decode(const uint8_t *bytes, size_t len, size_t *used)
 {
     static const int32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -38,8 +41,11 @@ static int32_t utf8_decode(const uint8_t *bytes, size_t len, size_t *used)
     return c < least[n] || half || c > 0x10ffff ? -1 : c;
 }
 
-/* Whether a reader sees it, and sees the rest of the line in its place. The last
- * are the line and the paragraph separator, and what turns the direction (UAX 9). */
+/* Whether a reader sees the character, and sees the rest of the line where it
+ * stands. The ranges in `turns` are the characters that turn the direction of
+ * text, and the line and paragraph separators (UAX 9). A backslash is not
+ * plain, since it begins an escape; nor is -1, which stands for bytes that are
+ * not UTF-8. */
 static bool is_plain(int32_t c)
 {
     bool control = c < 0x20 || (c >= 0x7f && c < 0xa0);
@@ -80,9 +86,9 @@ size_t asynchat__escape(char *text, const void *bytes, size_t len)
     return (size_t)(to - text);
 }
 
-/* --- and back --- */
+/* --- from text --- */
 
-/* -1: it is no digit. */
+/* The value of a hexadecimal digit; -1: `c` is not one. */
 static int digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -92,7 +98,8 @@ static int digit(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* What `text` begins with, or -1; and how long that is. */
+/* The byte that the beginning of `text` stands for, or -1. *used is how many
+ * characters of the text stand for that byte. */
 static int unescape_byte(const char *text, size_t *used)
 {
     *used = 1;

@@ -1,14 +1,16 @@
-/* What fork(2) leaves to a child.
+/* Counts forks, so that the library can tell what a child of fork(2) has
+ * inherited, and sets handlers for fork(2).
  *
- * The handlers are the program's from the first loop on, and not before. When a
- * library that was loaded by dlopen(3) goes, so do its handlers.
+ * The handlers are set when the program makes its first loop, and not before.
+ * When a library that was loaded by dlopen(3) is unloaded, its handlers go with
+ * it.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "fork.h"
 
 #include <pthread.h>
 
-/* Written by a child before it has other threads. */
+/* A child writes this before it has other threads. */
 static unsigned forks;
 
 static void fork_count(void)
@@ -16,7 +18,8 @@ static void fork_count(void)
     forks++;
 }
 
-/* A child's handlers run in the order in which they were set. */
+/* In a child, handlers run in the order in which they were set: the fork is
+ * counted before `child` runs. */
 int asynchat__fork_expect(void (*prepare)(void), void (*parent)(void),
                           void (*child)(void))
 {

@@ -1,4 +1,4 @@
-/* The table of callbacks that a program gives.
+/* Checks the table of callbacks that a program gives.
  *
  * Tested by tests/test_channel.c.
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -17,7 +17,8 @@ static bool delivers_pieces(const struct asynchat_handler *handler)
     return handler->collect_incoming_data || handler->found_terminator;
 }
 
-/* A table without any callback is one that was forgotten to be filled in. */
+/* Whether the table has any callback. If it has none, the program has forgotten
+ * to fill it in. */
 static bool has_callback(const struct asynchat_handler *handler)
 {
     return delivers_pieces(handler) || handler->message ||

@@ -1,4 +1,4 @@
-/* A set of things that are known by a number.
+/* A set of objects that are found by a number: see ids.h.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "ids.h"
 
@@ -6,8 +6,9 @@
 
 #define ROOM_LEAST 16
 
-/* Numbers that follow each other, of which some stay for long, would lie in long
- * runs; multiplied by 2^64 over the golden ratio they are scattered. */
+/* The place where the search for a number begins. Consecutive numbers would
+ * fill long runs of places, of which some would stay for long. Multiplying a
+ * number by 2^64 over the golden ratio scatters them. */
 static size_t ids_home(const struct ids *ids, uint64_t id)
 {
     uint64_t scattered = id * UINT64_C(0x9E3779B97F4A7C15);
@@ -44,8 +45,8 @@ void asynchat__ids_add(struct ids *ids, uint64_t *id)
     ids->count++;
 }
 
-/* Those behind the gap, up to the next one, are found only if they are not cut
- * off from their homes. */
+/* Moves numbers into a gap. A number behind the gap, up to the next free place,
+ * is found only if no free place lies between its home and itself. */
 static void ids_close(struct ids *ids, size_t gap)
 {
     size_t place = gap;

@@ -1,7 +1,8 @@
-/* A set of things that are known by a number: each has its id, and the set finds
- * the place of that. Pure C, and no locks.
+/* A set of objects that are found by a number. The number lies in the object,
+ * and the set keeps a pointer to it. Pure C, and no locks.
  *
- * Open addressing, at most half full: 16 to 32 bytes for each that is in it.
+ * The set is a hash table with open addressing, at most half full: it takes 16
+ * to 32 bytes for each number.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_IDS_H
@@ -11,30 +12,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* All zeros is an empty one. */
+/* A set of all zeros is empty. */
 struct ids {
-    uint64_t **at; /* NULL where there is none */
+    uint64_t **at; /* NULL: the place is free */
     size_t room;   /* a power of two, or 0 */
     size_t count;
 };
 
-/* Makes room for one more. False: there is no memory for it. */
+/* Makes room for one more number. False: there is no memory for it. */
 bool asynchat__ids_reserve(struct ids *ids);
 
-/* Puts it in; there is room, and it is not in. */
+/* Adds a number that is not in the set. There must be room for it. */
 void asynchat__ids_add(struct ids *ids, uint64_t *id);
 
-/* Takes it out again. */
+/* Removes a number that is in the set. */
 void asynchat__ids_remove(struct ids *ids, const uint64_t *id);
 
-/* NULL: it is not in. */
+/* Where the number `id` lies; NULL: it is not in the set. */
 uint64_t *asynchat__ids_find(const struct ids *ids, uint64_t id);
 
-/* The next one from *place on, which begins with 0 and moves behind it; or NULL.
- * The set must not change in between. */
+/* The next number from the place *place on, or NULL. *place has to be 0 at
+ * first, and each call moves it on. The set must not change between the
+ * calls. */
 uint64_t *asynchat__ids_next(const struct ids *ids, size_t *place);
 
-/* Empties it. */
+/* Empties the set, and frees its memory. */
 void asynchat__ids_free(struct ids *ids);
 
 #endif

@@ -1,4 +1,6 @@
-/* The log. SPDX-License-Identifier: BSD-3-Clause */
+/* The log: the program's function for it, and the lines that this function
+ * gets.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "log.h"
 
 #include <stdarg.h>
@@ -9,10 +11,10 @@
 
 #include "address.h"
 
-/* Room for an address and a text of the system's. */
+/* Room for an address and for an error text of the system. */
 #define LINE_SIZE (ASYNCHAT_ADDRESS_SIZE + 128)
 
-/* Set while no loop runs. */
+/* The program sets this while no loop runs, so it needs no lock. */
 static struct {
     enum asynchat_log_level level;
     void (*log)(enum asynchat_log_level level, const char *text, void *arg);

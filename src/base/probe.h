@@ -1,6 +1,7 @@
-/* Static probes, for perf, bpftrace, SystemTap and gdb, where <sys/sdt.h> was
- * there when the library was built (Debian: systemtap-sdt-dev). Each is an
- * instruction that does nothing, and a note in the library of where that is.
+/* Static probes, for perf, bpftrace, SystemTap and gdb. They exist if
+ * <sys/sdt.h> was there when the library was built (Debian: systemtap-sdt-dev).
+ * A probe is an instruction that does nothing, and a note in the library of
+ * where the instruction is.
  *
  *     perf probe sdt_asynchat:message
  *     gdb -ex 'break -probe-stap asynchat:close' ...
@@ -25,7 +26,8 @@
 #define PROBE2(name, a, b) ((void)(a), (void)(b))
 #endif
 
-/* The macros are the system's, and clang finds them in this file. */
+/* The macros come from a system header, but clang warns of them in this
+ * file. */
 #ifdef __clang__
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
@@ -33,7 +35,7 @@
 
 struct asynchat_channel;
 
-/* A server made a channel of a descriptor. */
+/* A server has made a channel of the connection `fd`. */
 static inline void probe_accept(const struct asynchat_channel *ch, int fd)
 {
     PROBE2(accept, ch, fd);
@@ -45,14 +47,14 @@ static inline void probe_message(const struct asynchat_channel *ch)
     PROBE1(message, ch);
 }
 
-/* The high mark was passed. */
+/* More than the high mark is queued. */
 static inline void probe_pressure(const struct asynchat_channel *ch,
                                   size_t queued)
 {
     PROBE2(pressure, ch, queued);
 }
 
-/* handle_close comes. */
+/* The channel has ended, and handle_close is called next. */
 static inline void probe_close(const struct asynchat_channel *ch, int status)
 {
     PROBE2(close, ch, status);

@@ -1,5 +1,6 @@
-/* SIGPIPE, where no flag of the system call can keep it away: sendfile, and
- * libevent's own writev. SPDX-License-Identifier: BSD-3-Clause */
+/* Ignores SIGPIPE, for the sake of system calls that have no flag against it:
+ * sendfile(2), and the writev(2) of libevent.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "sigpipe.h"
 
 #include <pthread.h>

@@ -1,9 +1,10 @@
-/* SIGPIPE, where no flag of the system call can keep it away.
+/* Ignores SIGPIPE, for the sake of system calls that have no flag against it.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SIGPIPE_H
 #define ASYNCHAT_SIGPIPE_H
 
-/* Once in a process, and only if it is SIG_DFL, sets SIGPIPE to SIG_IGN. */
+/* Sets SIGPIPE to SIG_IGN, if it is SIG_DFL. Only the first call in a process
+ * does anything. */
 void asynchat__sigpipe_ignore(void);
 
 #endif

@@ -1,8 +1,9 @@
 /* Sockets as the library wants them: non-blocking, close-on-exec, without
  * Nagle's algorithm.
  *
- * One of two files with a choice by platform, beside search.c: where a socket
- * cannot be made so in one call, it takes three.
+ * Few files depend on the platform: this one, search.c and producer_file.c.
+ * Where a socket cannot be made non-blocking and close-on-exec in one call,
+ * three calls are made here.
  *
  * Tested by tests/test_server_listen.c and tests/test_connect.c.
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -63,8 +64,8 @@ int asynchat__socket_lower(int fd)
     return found ? lower : fd;
 }
 
-/* Linux tells with accept(2) what has happened to the connection in the
- * meantime: see its manual. */
+/* On Linux accept(2) also reports errors that the connection to be accepted has
+ * had meanwhile: see its manual. */
 bool asynchat__socket_is_passing(int error)
 {
     switch (-error) {

@@ -7,19 +7,20 @@
 
 #include "address.h"
 
-/* A stream socket, or -errno. */
+/* Makes a stream socket. Answers its descriptor, or -errno. */
 int asynchat__socket_new(int family);
 
-/* Accepts a connection, and says from where; -EAGAIN when there is none, or
- * another -errno. What was set on a listening TCP socket holds for it,
- * TCP_NODELAY too. */
+/* Accepts a connection, and gives the peer's address in *from. Answers the
+ * descriptor; -EAGAIN when no connection waits; or another -errno. A connection
+ * inherits the options of a listening TCP socket, TCP_NODELAY too. */
 int asynchat__socket_accept(int fd, struct address *from);
 
-/* The same socket by a smaller number, if there is one by now. */
+/* Gives the socket a smaller descriptor, if one is free by now. Answers the
+ * descriptor that the socket has then. */
 int asynchat__socket_lower(int fd);
 
-/* Whether such an error is about one connection, which is gone with it. The next
- * one may be good. */
+/* Whether an error of accept(2) is about one connection only, which is gone
+ * then. The next connection may be good. */
 bool asynchat__socket_is_passing(int error);
 
 #endif

@@ -1,5 +1,5 @@
-/* How a caller's table, whose first field is its size, is checked and
- * copied. SPDX-License-Identifier: BSD-3-Clause */
+/* Checks and copies tables of the program, whose first field is their size.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "table.h"
 
 #include <errno.h>
