@@ -1,4 +1,5 @@
-/* The marks of an output. SPDX-License-Identifier: BSD-3-Clause */
+/* The marks of an output: see marks.h.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "output/marks.h"
 
 bool asynchat__marks_rise(struct marks *marks, size_t queued)

@@ -1,5 +1,5 @@
-/* The marks of an output: whether too much waits for the peer, and when that is
- * over.
+/* The marks of an output: whether more bytes than the high mark wait for the
+ * peer, which is too much, and whether no more than the low mark wait again.
  *
  * Tested by tests/test_marks.c. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_MARKS_H
@@ -11,35 +11,39 @@
 enum marks_level {
     MARKS_CALM,
     MARKS_BUSY, /* the low mark was passed */
-    MARKS_HIGH, /* the high mark was passed, and the low one not since */
-    MARKS_TOLD  /* and the program knows */
+    /* the high mark was passed; the bytes have not fallen to the low mark
+     * since */
+    MARKS_HIGH,
+    MARKS_TOLD /* the same, and the program was told */
 };
 
 enum marks_event {
     MARKS_NOTHING,
-    MARKS_TELL,   /* the program is to know of the high mark */
+    MARKS_TELL,   /* the program has to be told of the high mark */
     MARKS_LOW,    /* no more than the low mark waits */
     MARKS_DRAINED /* the same, and more did before */
 };
 
-/* In bytes. Invariant: low < high. */
+/* The marks are numbers of bytes. Invariant: low < high. */
 struct marks {
     size_t low, high;
     enum marks_level level;
 };
 
-/* More is about to wait, for a program that wants to know when it is sent. */
+/* To be called before more bytes wait, then `queued` of them, if the program wants
+ * to know when they are sent. */
 static inline void marks_push(struct marks *marks, size_t queued)
 {
     if (marks->level == MARKS_CALM && queued > marks->low)
         marks->level = MARKS_BUSY;
 }
 
-/* More waits. True: the high mark was passed just now. */
+/* To be called when more bytes wait, now `queued` of them. True: they have just
+ * passed the high mark. */
 bool asynchat__marks_rise(struct marks *marks, size_t queued);
 
-/* What there is to tell of `queued` bytes that wait. MARKS_TELL comes once,
- * until MARKS_DRAINED has come. */
+/* Answers what the program has to be told when `queued` bytes wait. After
+ * MARKS_TELL another MARKS_TELL comes only when MARKS_DRAINED has come. */
 enum marks_event asynchat__marks_look(struct marks *marks, size_t queued);
 
 #endif

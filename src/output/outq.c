@@ -1,4 +1,4 @@
-/* The output queue: bytes and producers in the order they go out.
+/* The output queue: bytes and producers, in the order in which they are sent.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "outq.h"
 
@@ -22,7 +22,7 @@ static void entry_free(struct outq_entry *entry)
     free(entry);
 }
 
-/* A new last entry, empty. */
+/* Appends an empty entry. NULL: there is no memory. */
 static struct outq_entry *outq_append(struct outq *q)
 {
     struct outq_entry *entry = calloc(1, sizeof *entry);
@@ -33,8 +33,9 @@ static struct outq_entry *outq_append(struct outq *q)
     return entry;
 }
 
-/* The entry being asked stays first, so that what its producer pushes meanwhile
- * comes after it; it is only marked. */
+/* An entry whose producer is being asked stays first, so that whatever the
+ * producer pushes meanwhile comes after it. The entry is only marked as
+ * dropped. */
 struct outq_entry *asynchat__outq_take(struct outq *q)
 {
     struct outq_entry *first = q->first;
@@ -80,8 +81,8 @@ void asynchat__outq_take_back(struct outq *q)
     asynchat__outq_free(q, dropped);
 }
 
-/* Bytes that follow bytes share an entry: a hundred small pushes behind a
- * producer are one evbuffer. */
+/* Bytes that follow bytes go into the same entry: a hundred small pushes behind
+ * a producer share one evbuffer. */
 struct evbuffer *asynchat__outq_bytes(struct outq *q)
 {
     if (q->first) {
@@ -151,8 +152,8 @@ void asynchat__outq_pop(struct outq *q)
 
 /* --- producers --- */
 
-/* asynchat_resume_producer() inside `more` comes before the answer that it is
- * about. */
+/* If `more` calls asynchat_resume_producer(), it does so before it answers
+ * ASYNCHAT_LATER. So the state has to be ASKED already. */
 int asynchat__outq_ask(struct outq *q, struct asynchat_channel *ch,
                        struct evbuffer *to, size_t room)
 {

@@ -1,6 +1,6 @@
-/* The output queue: bytes and producers in the order they go out, and whether
- * the channel closes after them. The queue asks producers, and never a channel,
- * which it only hands on.
+/* The output queue: bytes and producers, in the order in which they are sent,
+ * and whether the channel closes after them. The queue calls producers. It
+ * never looks into the channel, which it only passes on to them.
  *
  * Tested by tests/test_outq.c. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_OUTQ_H
@@ -14,7 +14,8 @@
 struct asynchat_channel;
 struct evbuffer;
 
-/* What a producer counts as: of what it will give nothing is known. */
+/* How many bytes a producer counts in the size of the queue. How many bytes it
+ * will give is not known. */
 #define OUTQ_PRODUCER_SIZE 512
 
 enum outq_state {
@@ -25,8 +26,8 @@ enum outq_state {
     OUTQ_DROPPED  /* its producer is being asked, and was discarded meanwhile */
 };
 
-/* Invariants: an entry has either bytes or a producer, or is a border and has
- * neither. Only the first entry of a queue is in another state than READY. */
+/* Invariants: an entry has either bytes or a producer; a border has neither. Only
+ * the first entry of a queue can have another state than READY. */
 struct outq_entry {
     struct outq_entry *next;
     struct evbuffer *bytes;
@@ -36,13 +37,13 @@ struct outq_entry {
 
 /* Invariants: `last` is where the pointer to the next entry goes. `size` counts
  * the bytes, and OUTQ_PRODUCER_SIZE for each producer, of all entries that are
- * not DROPPED. `dropped` is NULL while nobody has lent the queue. */
+ * not DROPPED. `dropped` is NULL while the queue is not lent. */
 struct outq {
     struct outq_entry *first;
     struct outq_entry **last;
     struct outq_entry *dropped; /* to be freed when the queue is taken back */
     size_t size;
-    unsigned lent; /* how many have lent it */
+    unsigned lent; /* how many times the queue is lent now */
     bool ends;     /* the channel closes when the queue is empty */
     bool bordered; /* one of the entries is a border */
 };
@@ -53,7 +54,7 @@ static inline bool outq_is_border(const struct outq_entry *entry)
     return !entry->bytes && !entry->producer;
 }
 
-/* Whether the first entry can go. */
+/* Whether there is a first entry, and it can be sent or asked now. */
 static inline bool outq_is_ready(const struct outq *q)
 {
     return q->first && q->first->state != OUTQ_LATER &&
@@ -62,65 +63,70 @@ static inline bool outq_is_ready(const struct outq *q)
 
 void asynchat__outq_init(struct outq *q);
 
-/* Empties the queue, the end included, and gives what was in it. An entry that
- * is being asked goes when it has answered. */
+/* Empties the queue, after which the channel does not close any more, and gives
+ * the entries that were in it. An entry whose producer is being asked stays
+ * until the producer has answered. */
 struct outq_entry *asynchat__outq_take(struct outq *q);
 
-/* Frees what was taken; if the queue is lent, when it is taken back. Release
- * callbacks run, which may push. */
+/* Frees entries that were taken out of the queue. While the queue is lent, they
+ * are freed when it is taken back. Release callbacks run, and may push. */
 void asynchat__outq_free(struct outq *q, struct outq_entry *entries);
 
-/* Where bytes go that are to be last in the queue; NULL for want of memory. Who
- * adds there counts them in `size`. */
+/* The evbuffer for bytes that are to be last in the queue; NULL: there is no
+ * memory. The caller counts the bytes that it adds there in `size`. */
 struct evbuffer *asynchat__outq_bytes(struct outq *q);
 
-/* Around work on what asynchat__outq_bytes() answered, during which code of the
- * program may run, and discard. */
+/* To be called before and after work on the evbuffer of asynchat__outq_bytes()
+ * during which code of the program may run. If such code empties the queue, the
+ * evbuffer is freed only when the queue is taken back. */
 void asynchat__outq_lend(struct outq *q);
 void asynchat__outq_take_back(struct outq *q);
 
-/* Appends a producer. 0 or -ENOMEM; the producer is the queue's only when it is
- * 0. */
+/* Appends a producer, and takes it on success. 0 or -ENOMEM. */
 int asynchat__outq_producer(struct outq *q, struct asynchat_producer *producer);
 
-/* Appends a border, where something is in front of it. 0 or -ENOMEM. */
+/* Appends a border, unless nothing is in front of it. 0 or -ENOMEM. */
 int asynchat__outq_border(struct outq *q);
 
-/* Of a queue that has one: whether all that was in front of it is gone. A border that
- * has nothing in front of it is no entry, nor one that was discarded with that. */
+/* Of a queue that was given a border: whether all that was in front of it is gone. A
+ * border that had nothing in front of it is no entry, nor is one that was discarded
+ * together with what was in front of it. */
 static inline bool outq_is_at_border(const struct outq *q)
 {
     return !q->bordered || outq_is_border(q->first);
 }
 
-/* The border is no more. */
+/* Takes the border away. */
 void asynchat__outq_pass(struct outq *q);
 
-/* Takes the first entry out, to be freed by asynchat__outq_free(); or frees it.
- */
+/* Takes the first entry out of the queue; asynchat__outq_free() frees it. */
 struct outq_entry *asynchat__outq_shift(struct outq *q);
+/* Takes the first entry out of the queue, and frees it. */
 void asynchat__outq_pop(struct outq *q);
 
-/* Asks the first entry's producer for at most `room` bytes, which go to the end
- * of `to`. It may call anything: what it pushes goes behind it. Answers what
- * the producer answers. asynchat__outq_answered() follows. */
+/* Asks the producer of the first entry for at most `room` bytes, which it
+ * appends to `to`. The producer may call anything: whatever it pushes goes
+ * behind its own entry. Answers what the producer has answered.
+ * asynchat__outq_answered() has to follow. */
 int asynchat__outq_ask(struct outq *q, struct asynchat_channel *ch,
                        struct evbuffer *to, size_t room);
 
-/* Whether the queue was emptied while the producer was asked. */
+/* Whether the queue was emptied while the producer of the first entry was
+ * asked. */
 bool asynchat__outq_is_dropped(const struct outq *q);
 
-/* What the answer means for the queue: a producer that is done goes, and so
- * does one that was dropped, for which this answers false. */
+/* Deals with the answer of the first producer: a producer that is done is
+ * freed, and so is a producer that was dropped. False: it was dropped. */
 bool asynchat__outq_answered(struct outq *q, int answer);
 
-/* Around other code of the program's during which the first entry has to stay.
- * False: the queue was emptied meanwhile, and the entry has gone. */
+/* To be called before and after other code of the program during which the
+ * first entry has to stay. The second call answers false if the queue was
+ * emptied meanwhile: then the entry is gone. */
 void asynchat__outq_hold(struct outq *q);
 bool asynchat__outq_let_go(struct outq *q);
 
-/* A producer that is to be asked later can be asked again. False: it was not to
- * be asked later. */
+/* Lets the first producer be asked again, if it has answered ASYNCHAT_LATER, or
+ * is being asked and may still answer that. False: neither is the case. */
 bool asynchat__outq_resume(struct outq *q);
 
 #endif

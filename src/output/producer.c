@@ -1,4 +1,5 @@
-/* Producers: a program's own, bytes, and one after the other.
+/* Producers: those of the program, and the ready-made ones for bytes, and for
+ * several producers one after the other.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "producer.h"
 
@@ -16,9 +17,9 @@
 _Static_assert(sizeof(struct asynchat_producer_ops) == 3 * sizeof(void *),
                "asynchat_producer_ops has padding");
 
-/* A program's own producer is not trusted to keep to the rules: an answer that
- * is none would be taken for one, and more of nothing would be asked for
- * without end. */
+/* A producer of the program is not trusted to keep to the rules. An answer that
+ * does not exist becomes -EINVAL. If the producer answers ASYNCHAT_MORE and has
+ * appended nothing, it would be asked without end, so it counts as done. */
 int asynchat__producer_more(const struct asynchat_producer *producer,
                             struct asynchat_channel *ch, struct evbuffer *out,
                             size_t room)
@@ -69,7 +70,7 @@ void asynchat_producer_free(struct asynchat_producer *producer)
     free(producer);
 }
 
-/* For ready-made producers, whose ops are known to be good. */
+/* For ready-made producers, whose ops need no check. */
 struct asynchat_producer *asynchat__producer_make(
     const struct asynchat_producer_ops *ops, void *state)
 {
@@ -91,8 +92,8 @@ struct simple {
     unsigned char data[];
 };
 
-/* The copy is kept until the last chunk has gone; each chunk is copied once
- * more, as it is small. */
+/* The producer keeps its copy until the last chunk was handed out. Each chunk
+ * is copied once more: it is small. */
 static int simple_more(struct asynchat_channel *ch, struct evbuffer *out,
                        size_t room, void *arg)
 {
@@ -117,8 +118,8 @@ static const struct asynchat_producer_ops simple_ops = {
     .release = free,
 };
 
-/* What is wrong with the arguments is told when the producer is asked, so that
- * a NULL can only mean want of memory. */
+/* Wrong arguments are reported when the producer is asked, so that NULL only
+ * ever means that there is no memory. */
 struct asynchat_producer *asynchat_producer_simple(const void *data, size_t len,
                                                    size_t buffer_size)
 {
@@ -137,7 +138,7 @@ struct asynchat_producer *asynchat_producer_simple(const void *data, size_t len,
     return asynchat__producer_make(&simple_ops, simple);
 }
 
-/* --- one after the other --- */
+/* --- several producers, one after the other --- */
 
 struct concat {
     size_t count;
@@ -145,9 +146,10 @@ struct concat {
     struct asynchat_producer *parts[];
 };
 
-/* One part is asked in each call, as if it stood in the queue by itself: it may
- * discard everything, and then the next one must not be asked. A part that
- * fails, fails the whole; a part that waits is the one that is asked again. */
+/* Each call asks one part, as if this part stood in the queue by itself: it may
+ * discard everything, and then the next part must not be asked. If a part
+ * fails, the whole producer fails. A part that answers ASYNCHAT_LATER is asked
+ * again. */
 static int concat_more(struct asynchat_channel *ch, struct evbuffer *out,
                        size_t room, void *arg)
 {
@@ -183,9 +185,8 @@ static void free_all(struct asynchat_producer *const *producers, size_t count)
         asynchat_producer_free(producers[i]);
 }
 
-/* Takes the parts whatever happens: the caller's pointers are gone in the
- * array.
- */
+/* Takes the parts in every case: the caller may know them from the array
+ * only. */
 struct asynchat_producer *asynchat_producer_concat(
     struct asynchat_producer *const *producers, size_t count)
 {

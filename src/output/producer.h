@@ -1,4 +1,4 @@
-/* The library's side of producers.
+/* What the library knows of a producer, and how it asks one for bytes.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SRC_PRODUCER_H
 #define ASYNCHAT_SRC_PRODUCER_H
@@ -10,23 +10,24 @@
 struct asynchat_producer {
     const struct asynchat_producer_ops *ops;
     void *arg;
-    bool trusted; /* more of nothing is not the end */
+    bool trusted; /* ASYNCHAT_MORE with nothing appended is not the end */
 
-    /* Set where a producer can move its bytes to a plain socket itself: at most
-     * `room` of them, counted in *sent, which is set in any case. Answers as
-     * `more` does; -EAGAIN when the socket takes nothing, and -ENOTSUP when it
-     * turns out that `more` must do it. */
+    /* Sends at most `room` bytes of the producer straight to a plain socket,
+     * and gives in *sent how many bytes went, on an error too. Answers as
+     * `more` does; or -EAGAIN: the socket takes nothing now; or -ENOTSUP:
+     * `more` has to be asked instead. NULL: the producer cannot do this. */
     int (*send)(void *arg, int socket, size_t room, size_t *sent);
 };
 
-/* Asks for the next chunk. An answer that is none is -EINVAL; ASYNCHAT_MORE
- * with nothing appended is the end. */
+/* Asks the producer for its next chunk, of at most `room` bytes. An answer that
+ * does not exist becomes -EINVAL. ASYNCHAT_MORE with nothing appended becomes
+ * ASYNCHAT_DONE, unless the producer is trusted. */
 int asynchat__producer_more(const struct asynchat_producer *producer,
                             struct asynchat_channel *ch, struct evbuffer *out,
                             size_t room);
 
-/* A ready-made producer over a state made by malloc; NULL, with `state`
- * released, for want of memory. */
+/* Makes a ready-made producer, and takes `state`, which was made by malloc.
+ * NULL: there is no memory, and `state` was released. */
 struct asynchat_producer *asynchat__producer_make(
     const struct asynchat_producer_ops *ops, void *state);
 

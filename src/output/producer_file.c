@@ -1,7 +1,8 @@
-/* The producer of a file: sendfile on plain sockets, pread elsewhere.
+/* The producer of a file: it uses sendfile(2) on plain sockets, and pread(2)
+ * elsewhere.
  *
- * No mmap: a file that is cut short under a mapping kills the process with
- * SIGBUS.
+ * It does not map the file: when a mapped file is cut short, the process is
+ * killed by SIGBUS.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "producer.h"
@@ -32,8 +33,8 @@ static size_t file_chunk(const struct file *file, size_t room)
     return file->left < room ? (size_t)file->left : room;
 }
 
-/* What a read or sendfile of the next chunk answered: how the file stands now.
- */
+/* Takes account of what pread or sendfile has answered for the next chunk.
+ * Answers as `more` does. */
 static int file_advance(struct file *file, ssize_t n)
 {
     if (n < 0)
@@ -45,7 +46,8 @@ static int file_advance(struct file *file, ssize_t n)
     return file->left > 0 ? ASYNCHAT_MORE : ASYNCHAT_DONE;
 }
 
-/* Straight into the output's memory, a chunk at a time. */
+/* Reads the next chunk into `buffer`, which is memory of the output: so the
+ * chunk is not copied again. */
 static ssize_t file_pread(const struct file *file, void *buffer, size_t len)
 {
     ssize_t n;
@@ -88,7 +90,8 @@ static int file_send(void *arg, int socket, size_t room, size_t *sent)
     if (n < 0 && errno == EINTR)
         return -EAGAIN;
     if (n < 0 && (errno == EINVAL || errno == ENOSYS || errno == EOVERFLOW))
-        return -ENOTSUP; /* not every file system has it, or all offsets */
+        /* no sendfile in this file system, or at this offset */
+        return -ENOTSUP;
     return file_advance(file, n);
 }
 #endif
@@ -107,7 +110,9 @@ static const struct asynchat_producer_ops file_ops = {
     .release = file_release,
 };
 
-/* Takes `fd` in every case, as the calls that nest around this one may fail. */
+/* Takes `fd` in every case. Programs nest this call in
+ * asynchat_push_producer(), and could not tell which of the two calls has
+ * failed. */
 struct asynchat_producer *asynchat_producer_file(int fd, uint64_t offset,
                                                  uint64_t len)
 {
