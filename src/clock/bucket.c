@@ -1,9 +1,10 @@
-/* A token bucket. SPDX-License-Identifier: BSD-3-Clause */
+/* A token bucket: see bucket.h.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "bucket.h"
 
 #define BYTE 1000
 
-/* What comes in so many milliseconds is worth a wake-up. */
+/* A wake-up is worth it for the bytes that come in this many milliseconds. */
 #define WORTH 20
 
 void asynchat__bucket_set(struct bucket *b, uint64_t rate, uint64_t burst,
@@ -15,7 +16,8 @@ void asynchat__bucket_set(struct bucket *b, uint64_t rate, uint64_t burst,
     b->since = now;
 }
 
-/* Each millisecond brings as many thousandths as the rate has bytes. */
+/* Each millisecond brings as many thousandths of a byte as the rate has bytes
+ * per second. */
 static void bucket_fill(struct bucket *b, uint32_t now)
 {
     uint64_t missing = (uint64_t)(b->full - b->level);

@@ -1,4 +1,4 @@
-/* Clocks: which of the times that run is over.
+/* Clocks: which of the times that run is over. See clocks.h.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "clock/clocks.h"
 

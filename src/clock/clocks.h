@@ -10,15 +10,15 @@
 
 #include <stdint.h>
 
-/* In the order in which those that end at the same time are told. */
+/* Clocks that end at the same time are reported in this order. */
 enum clock {
     CLOCK_IDLE,    /* nothing has moved */
     CLOCK_READ,    /* nothing has come */
     CLOCK_WRITE,   /* the peer has taken nothing of what waits */
     CLOCK_MESSAGE, /* a message is in progress */
     CLOCK_RATE,    /* the peer has sent less than it should */
-    CLOCK_LINGER,  /* the peer has taken nothing since the channel closes */
-    CLOCK_ALLOW,   /* a rate allows nothing until then */
+    CLOCK_LINGER,  /* the channel closes, and the peer takes nothing */
+    CLOCK_ALLOW,   /* a rate allows nothing before this clock ends */
     CLOCK_CONNECT, /* the connection is not up */
     CLOCK_SHAKE,   /* the connection is up, and its layer is not */
     CLOCKS
@@ -33,20 +33,22 @@ struct clocks {
     uint32_t standing_since; /* when the clocks that stand still stopped */
 };
 
-/* How long until one of `running` is over; 0 if one is; UINT32_MAX: never. */
+/* In how many milliseconds the first of the clocks `running` is over; 0: one is
+ * over; UINT32_MAX: none will ever be. */
 uint32_t asynchat__clocks_next(const struct clocks *clocks, unsigned running,
                                uint32_t now);
 
-/* The first of `running` that is over, or -1. */
+/* The first of the clocks `running` that is over, or -1. */
 int asynchat__clocks_over(const struct clocks *clocks, unsigned running,
                           uint32_t now);
 
-/* Begins `which` anew. */
+/* Begins the clocks `which` anew. */
 void asynchat__clocks_begin(struct clocks *clocks, unsigned which,
                             uint32_t now);
 
-/* Ends a time in which `which` stood still, since `standing_since`: each goes
- * on from where it stood. A clock that was begun anew meanwhile begins now. */
+/* The clocks `which` go on after a time in which they stood still, which began
+ * at `standing_since`. Each clock goes on from where it stood; a clock that was
+ * begun anew meanwhile begins now. */
 void asynchat__clocks_go_on(struct clocks *clocks, unsigned which,
                             uint32_t now);
 

@@ -1,8 +1,9 @@
-/* A limiter: rates of its own, and of a group.
+/* A limiter: its own rates, and those of its group.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "clock/limiter.h"
 
-/* A member of a group is not bothered with less at a time, if there is more. */
+/* A member of a group gets at least this many bytes at a time, if the group has
+ * as many. */
 #define SHARE_LEAST 1024
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -54,7 +55,7 @@ void asynchat__limiter_pay(struct limiter *l, enum limiter_way way,
         asynchat__bucket_spend(&l->group->rates.bucket[way], bytes);
 }
 
-/* What a member may take of the group's at a time. */
+/* How many bytes of the group's a member may take at a time. */
 static uint64_t group_share(struct limiter_group *group, enum limiter_way way,
                             uint32_t now)
 {

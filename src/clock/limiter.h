@@ -1,5 +1,5 @@
-/* A limiter: how many bytes may move now, each way, for one that has rates of
- * its own and may share those of a group.
+/* A limiter: how many bytes a connection may move now, in each direction. It
+ * has rates of its own, and may share the rates of a group.
  *
  * Nothing here moves bytes, asks for the time, or waits. `now` is in
  * milliseconds, of a clock that wraps.
@@ -29,39 +29,42 @@ struct limiter_group {
     size_t count;
 };
 
-/* Invariant: `next` and `link` mean something only while there is a `group`, of
- * whose list they are. */
+/* Invariant: `next` and `link` are the limiter's place in the list of its
+ * group, and mean nothing while `group` is NULL. */
 struct limiter {
     struct limiter_rates own;
-    uint64_t paid[LIMITER_WAYS]; /* bytes paid for, of all that have moved */
-    bool served;                 /* something has moved since limiter_next() */
+    uint64_t paid[LIMITER_WAYS]; /* how many of the bytes that moved are paid */
+    /* bytes moved since asynchat__limiter_next() */
+    bool served;
     struct limiter_group *group; /* or NULL */
     struct limiter *next, **link;
 };
 
-/* A limiter without rates, for one that has moved so much already. */
+/* Makes a limiter without rates, for a connection that has received `read`
+ * bytes and sent `written` bytes already. */
 void asynchat__limiter_init(struct limiter *l, uint64_t read, uint64_t written);
 
 void asynchat__limiter_join(struct limiter *l, struct limiter_group *group);
 void asynchat__limiter_leave(struct limiter *l);
 
-/* Whether it limits nothing. */
+/* Whether the limiter limits nothing. */
 bool asynchat__limiter_is_idle(const struct limiter *l);
 
-/* Pays for what has moved since the last time; `moved` is the number of bytes
- * in all. */
+/* Pays for the bytes that have moved since the last call. `moved` counts all
+ * bytes that have ever moved. */
 void asynchat__limiter_pay(struct limiter *l, enum limiter_way way,
                            uint64_t moved);
 
-/* How many bytes may move. A group's are shared out, so that each member gets
- * some. */
+/* How many bytes may move now. The bytes of a group are shared out, so that
+ * each member gets some. */
 uint64_t asynchat__limiter_may(struct limiter *l, enum limiter_way way,
                                uint32_t now);
 
-/* In how many milliseconds it is worth looking again for one that waits to read
- * or to write, at least 1; 0: it waits for neither. A member that has just
- * moved something comes behind the others of its group, who wait for the same
- * moment. */
+/* In how many milliseconds, at least 1, it is worth looking again whether bytes
+ * may move. `reads` and `writes` tell whether the connection waits to read or
+ * to write; 0: it waits for neither. A member of a group that has just moved
+ * bytes waits a millisecond longer, so that it comes after the members that
+ * wait for the same moment. */
 uint32_t asynchat__limiter_next(struct limiter *l, bool reads, bool writes);
 
 #endif
