@@ -1,5 +1,7 @@
-/* What a channel answers about itself. Tested by tests/test_channel.c and
- * tests/test_stats.c. SPDX-License-Identifier: BSD-3-Clause */
+/* What a channel answers about itself.
+ *
+ * Tested by tests/test_channel.c and tests/test_stats.c.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat/stats.h>
 
 #include <errno.h>
@@ -36,8 +38,9 @@ struct event_base *asynchat_get_base(const struct asynchat_channel *ch)
     return ch ? bufferevent_get_base(ch->transport.bev) : NULL;
 }
 
-/* The socket is asked each time, apart from what is kept of a peer: nobody has
- * 128 bytes for each connection. */
+/* Asks the socket each time, since keeping an address would take 128 bytes.
+ * Only the address of an internet peer is kept, in fewer bytes: see
+ * asynchat_peer_address(). */
 static int channel_address(const struct asynchat_channel *ch,
                            int (*name)(int, struct sockaddr *, socklen_t *),
                            char *text, size_t size)
@@ -65,8 +68,7 @@ int asynchat_local_address(const struct asynchat_channel *ch, char *text,
     return channel_address(ch, getsockname, text, size);
 }
 
-/* All but what is queued, of which a channel that is gone has nothing any more.
- */
+/* `queued` is left 0: a channel that is gone has nothing queued any more. */
 struct asynchat_stats asynchat__channel_stats(const struct asynchat_channel *ch)
 {
     return (struct asynchat_stats){

@@ -1,6 +1,7 @@
-/* What waits to be sent: how much it is, how much it may be, lending it, and
- * dropping it. Tested by tests/test_channel_out.c. SPDX-License-Identifier:
- * BSD-3-Clause */
+/* Output that waits to be sent: how much there is, how much there may be,
+ * lending it, and dropping it.
+ *
+ * Tested by tests/test_channel_out.c. SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
 
 bool asynchat__channel_out_empty(const struct asynchat_channel *ch)
@@ -9,7 +10,7 @@ bool asynchat__channel_out_empty(const struct asynchat_channel *ch)
            asynchat__transport_pending(&ch->transport) == 0;
 }
 
-/* Everything is out of the queue before the first release callback runs: what
+/* The queue is empty before the first release callback runs, so that whatever
  * such a callback pushes stays. */
 void asynchat__channel_out_discard(struct asynchat_channel *ch)
 {

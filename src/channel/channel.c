@@ -1,10 +1,9 @@
-/* The channel's life: made, woken by its transport, ended, freed.
+/* The channel's life: it is made, woken by its transport, ended, and freed.
  *
- * Only channel_ready() here, and time_fired() for the time a peer has, are
- * entered from the loop.
- * Everything else is called from there, or by the program; what the program
- * asks for in between is done at the end of the wake-up, or in one that is
- * asked for.
+ * The loop enters a channel in two places only: channel_ready() here, which the
+ * transport calls, and time_fired() in times.c. Everything else is called from
+ * these two, or by the program. What a call of the program asks for is done at
+ * the end of the wake-up under way, or in a wake-up that the call asks for.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
@@ -39,14 +38,16 @@ static void channel_drop_output(struct asynchat_channel *ch)
 }
 
 /* From here to asynchat__channel_release() the channel's memory stays, whatever
- * its callbacks do, and what they push is sent without another wake-up. */
+ * its callbacks do, and whatever they push is sent without another wake-up. */
 void asynchat__channel_hold(struct asynchat_channel *ch)
 {
     ch->running = true;
 }
 
-/* Release callbacks may still call; they find the channel running, and freed. What
- * was posted, and runs when the loop is nobody's any more, finds nothing of it. */
+/* Release callbacks that run here may still use the channel: they find it
+ * running, and its state FREED. Posts may run when the last share of the loop
+ * is given up: by then the channel's number is forgotten, so they find no
+ * channel. */
 static void channel_destroy(struct asynchat_channel *ch)
 {
     struct loop *loop = ch->transport.loop;
@@ -65,12 +66,13 @@ static void channel_destroy(struct asynchat_channel *ch)
     asynchat__loop_release(loop);
 }
 
-/* The end of what asynchat__channel_hold() began, and the one place where a
- * channel goes away during a wake-up. */
+/* Ends what asynchat__channel_hold() has begun. This is the one place where a
+ * channel is freed during a wake-up. */
 void asynchat__channel_release(struct asynchat_channel *ch)
 {
+    /* Release callbacks may free the channel: so the state is asked twice. */
     if (ch->state == CHANNEL_ENDED)
-        channel_drop_output(ch); /* its release callbacks may free */
+        channel_drop_output(ch);
     if (ch->state == CHANNEL_ENDED) {
         asynchat__channel_enter(ch, CHANNEL_FREED);
         asynchat__channel_log(ch, ASYNCHAT_LOG_DEBUG, "closes");
@@ -83,7 +85,8 @@ void asynchat__channel_release(struct asynchat_channel *ch)
         channel_destroy(ch);
 }
 
-/* Nobody has woken the channel meanwhile, as it seemed to be awake. */
+/* Meanwhile nobody could wake the channel, as it seemed to be awake: so it is
+ * woken now. */
 void asynchat__channel_let_go(struct asynchat_channel *ch, bool running)
 {
     ch->running = running;
@@ -93,15 +96,16 @@ void asynchat__channel_let_go(struct asynchat_channel *ch, bool running)
         asynchat__channel_wake(ch);
 }
 
-/* A peer may have come, said all it had to say, and gone. */
+/* Whether the connection is up. It counts as up also if the peer has sent all
+ * it had to say, and has gone already. */
 static bool channel_is_up(const struct asynchat_channel *ch)
 {
     const struct transport *t = &ch->transport;
     return !t->connecting && !t->failed && !t->shaking;
 }
 
-/* handle_connect is the first callback; what it sets holds for the first byte.
- */
+/* handle_connect is the first callback: its settings hold from the first byte
+ * on. */
 static void channel_open(struct asynchat_channel *ch)
 {
     asynchat__channel_enter(ch, CHANNEL_OPEN);
@@ -112,7 +116,8 @@ static void channel_open(struct asynchat_channel *ch)
         ch->handler->handle_connect(ch, ch->arg);
 }
 
-/* The peer ends its side, and this one has. */
+/* Both directions are over: the peer ends its output, and this side has ended
+ * its own before. */
 static void channel_both_over(struct asynchat_channel *ch, int cut_off)
 {
     if (ch->handler->handle_eof)
@@ -120,17 +125,19 @@ static void channel_both_over(struct asynchat_channel *ch, int cut_off)
     asynchat__channel_end(ch, ASYNCHAT_EOF);
 }
 
-/* What was received comes before the end. A program that has paused is told of an
- * error at once, and has no more; but what only waits for its turn, or for a
- * rate, does not wait in vain. */
+/* Whether the end has to wait until input is delivered. The end of file always
+ * waits for that. An error does not wait if the program, or a joined channel,
+ * has paused the input: it is reported at once, and the input is lost. But if
+ * the input is only paused for its turn, or by a rate, an error waits for it
+ * too. */
 static bool channel_end_waits(const struct asynchat_channel *ch, int status)
 {
     bool asked = ch->in.paused & (PAUSE_PROGRAM | PAUSE_PRESSURE);
     return (status == ASYNCHAT_EOF || !asked) && asynchat__channel_in_waits(ch);
 }
 
-/* The transport receives no more. Called again at each wake-up after that: once
- * SENDING or LINGERING, only an error is news. */
+/* To be called in each wake-up after the transport has stopped receiving. Once
+ * the channel is SENDING or LINGERING, only an error is news. */
 static APART void channel_input_over(struct asynchat_channel *ch)
 {
     struct transport *t = &ch->transport;
@@ -151,10 +158,13 @@ static APART void channel_input_over(struct asynchat_channel *ch)
         asynchat__channel_end(ch, status);
 }
 
-/* Reads as long as there is somebody to read for, and nothing after the end,
- * which an event would tell again and again: as long as that end waits for input to
- * be delivered, or the output goes on, only an error is news. Who is to end between
- * messages has what came meanwhile before. */
+/* Tells the transport whether to read. It reads while input is delivered or
+ * dropped; while input is paused, it only looks whether the peer has gone.
+ * After the end of the input it does not read, since an event would report the
+ * end again and again; but while input is still to be delivered, or the output
+ * goes on, it looks for an error. When reading begins again for a channel
+ * that is to end between messages, the channel first gets the input that has
+ * come meanwhile. */
 static void channel_watch(struct asynchat_channel *ch)
 {
     enum transport_reading how = TRANSPORT_STOP;
@@ -171,7 +181,7 @@ static void channel_watch(struct asynchat_channel *ch)
         ch->transport.ops->look(&ch->transport);
 }
 
-/* What has moved counts for rates and times. 0 or -ENOMEM. */
+/* Counts what has moved for the rates and the times. 0 or -ENOMEM. */
 static int channel_account(struct asynchat_channel *ch)
 {
     int error = 0;
@@ -185,8 +195,9 @@ static int channel_account(struct asynchat_channel *ch)
 }
 
 /* One wake-up. Input comes first, so that the answers to all of it leave in one
- * write. Who stops the server meanwhile has asked for another wake-up, which
- * looks at the input before. */
+ * write. If a callback makes the channel leave, it has also asked for another
+ * wake-up, which looks at the input before the channel may end. So whether the
+ * channel is leaving is asked at the beginning. */
 static void channel_turn(struct asynchat_channel *ch)
 {
     bool stopping = channel_is_leaving(ch);
@@ -207,15 +218,15 @@ static void channel_turn(struct asynchat_channel *ch)
     channel_watch(ch);
 }
 
-/* What callbacks push is sent in a wake-up of its own. */
+/* Output that callbacks push here is sent in a wake-up of its own. */
 static APART void channel_expired(struct asynchat_channel *ch)
 {
     asynchat__channel_expire(ch);
     asynchat__channel_release(ch);
 }
 
-/* What the transport calls, and the timer. A bufferevent may do so in the middle of
- * a wake-up. */
+/* The transport and the timer call this. A bufferevent may call it in the
+ * middle of a wake-up. */
 static void channel_ready(struct transport *t)
 {
     struct asynchat_channel *ch = (struct asynchat_channel *)t;
@@ -233,7 +244,7 @@ static void channel_ready(struct transport *t)
 
 /* --- making --- */
 
-/* A channel without a transport yet: to be freed by free(). */
+/* Makes a channel without a transport, which free() can free. */
 static struct asynchat_channel *channel_make(
     const struct asynchat_handler *handler, void *arg)
 {
@@ -251,8 +262,8 @@ static struct asynchat_channel *channel_make(
     return ch;
 }
 
-/* A peer that has gone is still known by its address, which the system does not
- * know after a reset. */
+/* Keeps the peer's address for the time after the peer has gone: after a reset
+ * the system does not know the address any more. */
 static void channel_keep_peer(struct asynchat_channel *ch, int fd,
                               const struct address *peer)
 {
@@ -287,17 +298,17 @@ int asynchat__channel_socket(struct event_base *base, int fd,
     return 0;
 }
 
-/* Reading begins at once, and not with the wake-up: in a loop with both sides
- * of a connection, the one that accepts is then known to epoll before the other
- * sends, and each is served before the other sends more. (That it may fail is
- * seen by channel_watch(), which tries again.) */
+/* Reading begins at once, and not in the first wake-up. If both sides of a
+ * connection are in one loop, epoll then knows the accepting side before the
+ * other side sends, and each side is served before the other sends more. If
+ * reading cannot begin, channel_watch() tries again. */
 void asynchat__channel_start(struct asynchat_channel *ch)
 {
     ch->transport.ops->read(&ch->transport, TRANSPORT_READ);
     asynchat__channel_wake(ch);
 }
 
-/* 0 for a stream socket. */
+/* 0: the socket is a stream socket. */
 static int socket_check(int fd)
 {
     int type;
@@ -307,7 +318,7 @@ static int socket_check(int fd)
     return type == SOCK_STREAM ? 0 : -EINVAL;
 }
 
-/* What can fail is done before the socket is taken. */
+/* Everything that can fail is done before the channel takes the socket. */
 int asynchat_channel_new_socket(struct event_base *base, int fd,
                                 const struct asynchat_handler *handler,
                                 void *arg, struct asynchat_channel **out)
@@ -328,7 +339,8 @@ int asynchat_channel_new_socket(struct event_base *base, int fd,
     return error;
 }
 
-/* One that connects has its time, which is made before `bev` is taken. */
+/* Takes `bev`. A channel that connects has its connect time, which can fail and
+ * so is made before. */
 static int channel_take(struct asynchat_channel *ch, struct bufferevent *bev,
                         bool connecting)
 {
@@ -342,8 +354,8 @@ static int channel_take(struct asynchat_channel *ch, struct bufferevent *bev,
     return error;
 }
 
-/* It has no state of its own to ask for: a bufferevent that is not said to be
- * connecting is connected. */
+/* A bufferevent cannot be asked whether it is connected. It counts as connected
+ * unless the flag says that it is still connecting. */
 int asynchat_channel_new(struct bufferevent *bev, unsigned flags,
                          const struct asynchat_handler *handler, void *arg,
                          struct asynchat_channel **out)
@@ -361,7 +373,7 @@ int asynchat_channel_new(struct bufferevent *bev, unsigned flags,
     struct asynchat_channel *ch = channel_make(handler, arg);
     if (!ch)
         return -ENOMEM;
-    ch->running = true; /* what TLS tells at once waits for the loop */
+    ch->running = true; /* what TLS reports at once waits for the loop */
     error = channel_take(ch, bev, flags & ASYNCHAT_CONNECTING);
     ch->running = false;
     if (error) {

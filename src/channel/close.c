@@ -1,5 +1,7 @@
-/* Ending, by the program: at once, when all is sent, in stages, between
- * messages. Tested by tests/test_channel.c and tests/test_half_close.c.
+/* How the program ends a channel: at once, when all is sent, in stages, or
+ * between messages.
+ *
+ * Tested by tests/test_channel.c and tests/test_half_close.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
 
@@ -11,7 +13,8 @@
 
 #include <asynchat/error.h>
 
-/* The status stays what it was: 0, or why the channel was ending already. */
+/* The status stays as it was: 0, or the reason why the channel was ending
+ * already. */
 void asynchat_close(struct asynchat_channel *ch)
 {
     if (!ch || ch->state >= CHANNEL_ENDED)
@@ -48,7 +51,8 @@ static int close_output(struct asynchat_channel *ch, bool shuts)
     return 0;
 }
 
-/* All is done already when the output was ended before. */
+/* If the output has ended before, by asynchat_shutdown_write(), all is sent:
+ * the channel closes at once. */
 int asynchat_close_when_done(struct asynchat_channel *ch)
 {
     if (ch && ch->half == HALF_SHUT && ch->state == CHANNEL_RECEIVING) {
@@ -66,7 +70,8 @@ int asynchat_close_in_stages(struct asynchat_channel *ch)
     return error;
 }
 
-/* Once told to close, the channel does that. */
+/* If the program has asked before to close when done, the channel still closes:
+ * this call does not make it end its output only. */
 int asynchat_shutdown_write(struct asynchat_channel *ch)
 {
     return close_output(ch,
@@ -80,24 +85,25 @@ void asynchat_keep_open(struct asynchat_channel *ch)
         asynchat__channel_halve(ch, HALF_KEPT);
 }
 
-/* Counts wrap: a number of bytes that is behind what was received looks like a very
- * large one. */
+/* Counts wrap: a number of bytes that is behind what was received looks like a
+ * very large one. */
 uint32_t asynchat__channel_awaits(const struct asynchat_channel *ch)
 {
     uint32_t left = ch->transport.until - (uint32_t)ch->in.received;
     return left <= INT32_MAX ? left : 0;
 }
 
-/* The first byte is enough to wait for: a channel does not leave in the middle of a
- * message. */
+/* The first byte is enough to wait for: a channel does not leave in the middle
+ * of a message. */
 void asynchat__channel_await(struct asynchat_channel *ch)
 {
     asynchat__channel_take_leave(ch, LEAVE_STOPPING);
     ch->transport.until = (uint32_t)(ch->in.received + 1);
 }
 
-/* The peer can hope for an answer to what has arrived. A channel that is just running
- * is woken once more. */
+/* Input that has arrived by now is received before the channel ends, since the
+ * peer may expect an answer to it. A channel that is running is woken once
+ * more. */
 void asynchat__channel_receive_rest(struct asynchat_channel *ch)
 {
     size_t arrived = asynchat__transport_arrived(&ch->transport);

@@ -10,7 +10,8 @@
 #include "base/handler.h"
 #include "base/socket.h"
 
-/* An interrupted connect goes on by itself, as one in progress does. */
+/* An interrupted connect(2) goes on by itself, as a connect(2) in progress
+ * does. */
 static int connect_begin(int fd, const struct address *address)
 {
     if (connect(fd, (const struct sockaddr *)&address->storage, address->len) ==
@@ -19,9 +20,9 @@ static int connect_begin(int fd, const struct address *address)
     return errno == EINTR ? -EINPROGRESS : -errno;
 }
 
-/* Only what keeps the channel from being made is answered at once. Why the peer
- * could not be reached is told from the loop, even where connect(2) knows it
- * already: the program has one place for it. */
+/* An error is answered at once only if the channel cannot be made. If the peer
+ * cannot be reached, this is reported from the loop, even if connect(2) has
+ * said so already: so the program has one place to deal with it. */
 int asynchat_connect(struct event_base *base, const char *address,
                      unsigned timeout, const struct asynchat_handler *handler,
                      void *arg, struct asynchat_channel **out)

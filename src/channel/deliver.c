@@ -1,10 +1,11 @@
-/* Input: gives what was received to the framer, a span at a time, and calls the
- * handler for its events. What has to stay is in the evbuffer, in front of what
- * is received later; a piece of it is drained once, when it is done with.
+/* Input: gives the bytes received to the framer, a span at a time, and calls
+ * the handler for the framer's events. Input that has to stay is kept in the
+ * evbuffer, in front of what is received later. A piece of the evbuffer is
+ * drained once, when the framer is done with it.
  *
- * Any callback may set a terminator, discard, pause, close or free. What that
- * changes in the framer its next event sees; what it changes in the channel is
- * looked at after each callback.
+ * Any callback may set a terminator, discard, pause, close or free. If a
+ * callback changes the framer, the framer's next event takes account of it.
+ * Whether a callback has changed the channel is looked at after each callback.
  *
  * Tested by tests/test_channel_in.c, tests/test_asynchat.c and
  * tests/test_message_limit.c.
@@ -46,7 +47,7 @@ void asynchat__channel_in_free(struct channel_in *in)
 
 /* --- messages in a wake-up --- */
 
-/* Without a budget only the counter is full. */
+/* The counter of messages has run out. Without a budget it just begins anew. */
 static APART void in_end_turn(struct asynchat_channel *ch)
 {
     if (ch->in.budget == UINT_MAX)
@@ -55,7 +56,8 @@ static APART void in_end_turn(struct asynchat_channel *ch)
         asynchat__channel_pause(ch, PAUSE_TURN);
 }
 
-/* The callback that is due is the last of this wake-up if its budget is spent. */
+/* Counts a message whose callback is due. If the budget is used up by it, this
+ * callback is the last one of the wake-up. */
 static inline void in_count_message(struct asynchat_channel *ch)
 {
     probe_message(ch);
@@ -65,8 +67,9 @@ static inline void in_count_message(struct asynchat_channel *ch)
 
 /* --- the memory of a message --- */
 
-/* Doubles, so that each byte is copied a bounded number of times, up to the
- * limit and no further. No memory is longer than PTRDIFF_MAX. */
+/* Doubles the memory, so that each byte is copied a bounded number of times,
+ * but makes it no larger than the message limit. No object can be larger than
+ * PTRDIFF_MAX. */
 static bool in_grow(struct channel_in *in, size_t used, uint64_t need)
 {
     struct spare *message = &in->message;
@@ -82,8 +85,8 @@ static bool in_grow(struct channel_in *in, size_t used, uint64_t need)
     return asynchat__spare_grow(message, used, capacity);
 }
 
-/* Adds to the message in progress, in which the framer has counted these bytes.
- * False: there was no memory. */
+/* Adds bytes to the message in progress. The framer has counted them already.
+ * False: there is no memory. */
 static bool in_keep(struct asynchat_channel *ch, const uint8_t *data,
                     size_t len)
 {
@@ -98,14 +101,15 @@ static bool in_keep(struct asynchat_channel *ch, const uint8_t *data,
     return true;
 }
 
-/* Between messages an idle connection keeps no memory for them. */
+/* Gives the memory of the message back: between messages an idle connection
+ * keeps none. */
 static void in_forget(struct asynchat_channel *ch)
 {
     asynchat__spares_give(&ch->transport.loop->spares, ch->in.message);
     ch->in.message = (struct spare){NULL, 0};
 }
 
-/* --- what is delivered --- */
+/* --- events, and their callbacks --- */
 
 static void in_message(struct asynchat_channel *ch, const void *data,
                        size_t len)
@@ -114,8 +118,9 @@ static void in_message(struct asynchat_channel *ch, const void *data,
     ch->handler->message(ch, data, len, ch->arg);
 }
 
-/* A message that was kept, of that length. Its memory stays until the wake-up
- * ends, as the callback has it, but may call for it to be dropped. */
+/* Delivers a message of `len` bytes that was kept. Its memory stays until the
+ * wake-up ends: the callback uses it, and may discard everything
+ * meanwhile. */
 static void in_kept_message(struct asynchat_channel *ch, uint64_t len)
 {
     const void *data = len > 0 ? (const void *)ch->in.message.bytes : "";
@@ -129,7 +134,7 @@ static void in_found(struct asynchat_channel *ch)
         ch->handler->found_terminator(ch, ch->arg);
 }
 
-/* The end of a message that was not dropped. */
+/* Ends a message that was not dropped. */
 static void in_end(struct asynchat_channel *ch, uint64_t total)
 {
     ch->in.timed = false;
@@ -154,7 +159,7 @@ static void in_dropped(struct asynchat_channel *ch,
                                  c->total, ch->arg);
 }
 
-/* Bytes of the message in progress. */
+/* Keeps or delivers bytes of the message in progress. */
 static void in_data(struct asynchat_channel *ch, const struct framer_cursor *c)
 {
     const struct asynchat_handler *handler = ch->handler;
@@ -166,7 +171,7 @@ static void in_data(struct asynchat_channel *ch, const struct framer_cursor *c)
     }
 }
 
-/* A whole message, from where it lies. */
+/* Delivers a whole message from where it lies. */
 static inline void in_whole_message(struct asynchat_channel *ch,
                                     struct framer_cursor *c)
 {
@@ -174,14 +179,14 @@ static inline void in_whole_message(struct asynchat_channel *ch,
     in_message(ch, c->data, c->len);
 }
 
-/* Whether the message ends with what was just delivered. */
+/* Whether the message ends with the bytes that were just delivered. */
 static APART bool in_end_now(struct asynchat_channel *ch,
                              struct framer_cursor *c)
 {
     return channel_delivers(ch) && framer_end(&ch->in.framer, c);
 }
 
-/* The last bytes of a message. */
+/* Deals with the last bytes of a message. */
 static void in_last(struct asynchat_channel *ch, struct framer_cursor *c)
 {
     if (ch->handler->message && ch->in.framer.have == c->len) {
@@ -193,7 +198,7 @@ static void in_last(struct asynchat_channel *ch, struct framer_cursor *c)
         in_end(ch, c->total);
 }
 
-/* Most messages come whole, in one piece. */
+/* Delivers a message that came whole, in one piece, as most messages do. */
 static inline void in_whole(struct asynchat_channel *ch,
                             struct framer_cursor *c)
 {
@@ -208,7 +213,7 @@ static inline void in_whole(struct asynchat_channel *ch,
         in_found(ch);
 }
 
-/* All other events, which are few. False: there is none. */
+/* Deals with all other events, which are few. False: there is no event. */
 static APART bool in_event(struct asynchat_channel *ch, struct framer_cursor *c)
 {
     enum framer_event event = asynchat__framer_step(&ch->in.framer, c);
@@ -226,8 +231,8 @@ static APART bool in_event(struct asynchat_channel *ch, struct framer_cursor *c)
     return event != FRAMER_MORE;
 }
 
-/* What the framer has to say of a span. False: that had to stop before the end of
- * the span. */
+/* Deals with all events of a span. False: delivery had to stop before the end
+ * of the span. */
 static bool in_events(struct asynchat_channel *ch, struct framer_cursor *c)
 {
     struct framer *f = &ch->in.framer;
@@ -243,8 +248,8 @@ static bool in_events(struct asynchat_channel *ch, struct framer_cursor *c)
     }
 }
 
-/* Delivers a piece, in spans that are no longer than the program wants. Answers
- * how many bytes of it were dealt with. */
+/* Delivers a piece of input, in spans that are no longer than the program
+ * wants. Answers how many bytes of the piece were dealt with. */
 static size_t in_piece(struct asynchat_channel *ch, const uint8_t *piece,
                        size_t len)
 {
@@ -256,14 +261,14 @@ static size_t in_piece(struct asynchat_channel *ch, const uint8_t *piece,
         size_t span = len - done < f->piece ? len - done : f->piece;
         framer_feed(&c, piece + done, span);
         if (!in_events(ch, &c))
-            len = 0; /* no more of it */
+            len = 0; /* deliver no more of this piece */
         done = (size_t)(c.at - piece);
     } while (done < len && ch->in.buffer != BUFFER_DROPPED);
     ch->in.cursor = NULL;
     return done;
 }
 
-/* --- where it comes from --- */
+/* --- where input comes from --- */
 
 /* Whether the evbuffer holds input. */
 static void in_look(struct asynchat_channel *ch)
@@ -273,8 +278,10 @@ static void in_look(struct asynchat_channel *ch)
         evbuffer_get_length(input) > 0 ? BUFFER_HOLDS : BUFFER_EMPTY;
 }
 
-/* References that came over a pair are released by this, and the callbacks may
- * call anything: discard_buffers waits until it is done. */
+/* Drains input that was dealt with. This releases references that came over a
+ * pair, and their release callbacks may call anything. If such a callback calls
+ * asynchat_discard_buffers(), the rest of the input is discarded when the
+ * draining is done. */
 static void in_drain(struct asynchat_channel *ch, size_t len)
 {
     const struct transport *t = &ch->transport;
@@ -286,8 +293,8 @@ static void in_drain(struct asynchat_channel *ch, size_t len)
         in_look(ch);
 }
 
-/* Whether discard_buffers was called while the input could not be touched; and
- * does it now. */
+/* Discards the input if asynchat_discard_buffers() was called while the input
+ * could not be touched. Answers whether it was called. */
 static bool in_discarded(struct asynchat_channel *ch)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
@@ -300,7 +307,7 @@ static bool in_discarded(struct asynchat_channel *ch)
     return discarded;
 }
 
-/* What was received goes behind what the evbuffer holds. */
+/* Puts bytes that were received behind those in the evbuffer. */
 static APART void in_store(struct asynchat_channel *ch, const uint8_t *bytes,
                            size_t len)
 {
@@ -310,7 +317,7 @@ static APART void in_store(struct asynchat_channel *ch, const uint8_t *bytes,
     ch->in.buffer = BUFFER_HOLDS;
 }
 
-/* What was just received is delivered from where it lies. */
+/* Delivers the bytes that were just received from where they lie. */
 static void in_run_received(struct asynchat_channel *ch)
 {
     const uint8_t *bytes = ch->transport.loop->received;
@@ -322,7 +329,7 @@ static void in_run_received(struct asynchat_channel *ch)
         in_store(ch, bytes + done, len - done);
 }
 
-/* Something is to be said without a byte more. */
+/* Deals with events that are due without another byte. */
 static void in_run_due(struct asynchat_channel *ch)
 {
     if (ch->in.framer.busy && channel_delivers(ch)) {
@@ -377,8 +384,9 @@ bool asynchat__channel_in_waits(const struct asynchat_channel *ch)
             f->dropped > 0 || (ch->handler->message && f->have > 0));
 }
 
-/* No more can come to complete a terminator: what was held back is data; or, if
- * a callback sets another terminator now, is matched with that. */
+/* No more bytes can come to complete a terminator, so the bytes held back are
+ * data. If a callback sets another terminator now, the bytes held back are
+ * matched with that one. */
 int asynchat__channel_in_finish(struct asynchat_channel *ch)
 {
     struct framer *f = &ch->in.framer;
@@ -389,7 +397,8 @@ int asynchat__channel_in_finish(struct asynchat_channel *ch)
     return f->cut_off || (f->fresh == 0 && match_ends(&f->match));
 }
 
-/* While a callback has a pointer into the evbuffer, it is only marked. */
+/* While a callback has a pointer into the evbuffer, or the evbuffer is being
+ * drained, the evbuffer is only marked, and emptied later. */
 void asynchat__channel_in_discard(struct asynchat_channel *ch)
 {
     asynchat__framer_drop(&ch->in.framer, ch->in.cursor);

@@ -1,4 +1,5 @@
-/* A time is over: what that means for the channel.
+/* What happens to a channel when one of its times is over.
+ *
  * Tested by tests/test_channel_time.c. SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/times.h"
 
@@ -14,7 +15,8 @@ static void expire_idle(struct asynchat_channel *ch)
         asynchat__channel_stop(ch, ASYNCHAT_EIDLE, 0);
 }
 
-/* The wake-up that follows tries, and says when to try again. */
+/* The wake-up that follows tries to read and to write, and says when to try
+ * again. */
 static void expire_allow(struct asynchat_channel *ch)
 {
     ch->time->clocks.limit[CLOCK_ALLOW] = 0;
@@ -39,8 +41,9 @@ static void expire_clock(struct asynchat_channel *ch, enum clock clock)
         asynchat__channel_end(ch, -ETIMEDOUT);
 }
 
-/* Each clock once. A callback may take its time, and set the clocks that come
- * after its own. */
+/* Looks at each clock once, in order. A callback may take long, and may set the
+ * clocks that come after its own: so these are looked at after it has
+ * returned. */
 void asynchat__channel_expire(struct asynchat_channel *ch)
 {
     unsigned left = ~0u;

@@ -1,5 +1,7 @@
-/* Pressure: what is queued for a peer that takes less than it is given, and who
- * is told of it.
+/* Pressure: what happens when too much is queued for a peer that takes less
+ * than it is given. The program is told, and the channel joined with this one
+ * is paused.
+ *
  * Tested by tests/test_channel_pressure.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
@@ -87,7 +89,7 @@ int asynchat_join(struct asynchat_channel *ch, struct asynchat_channel *other)
         return 0;
     asynchat__channel_part(other);
     if (ch->state >= CHANNEL_ENDED || other->state >= CHANNEL_ENDED)
-        return 0; /* it would not part any more */
+        return 0; /* a channel that has ended never parts */
     pressure_join(ch, other);
     pressure_join(other, ch);
     return 0;

@@ -22,9 +22,9 @@ _Static_assert(sizeof(struct asynchat_layer_options) ==
                        sizeof(void (*)(void)),
                "asynchat_layer_options has padding");
 
-/* The transport frees it, as a stage. `ready` is what the transport, or the stage,
- * calls as long as there is no layer, or it is up: until then it is a function of
- * this file, so that nobody else looks. */
+/* The transport frees it, as a stage. `ready` is what the transport, or the
+ * stage, calls as long as there is no layer, or it is up: until then it is a
+ * function of this file, so that nobody else looks. */
 struct channel_layer {
     struct stage stage;
     void (*ready)(struct transport *t);
@@ -103,7 +103,8 @@ static bool layer_has_early(const struct asynchat_channel *ch)
     return evbuffer_get_length(input) > 0 || framer_held(&ch->in.framer) > 0;
 }
 
-/* All that was pushed before is sent. What ends the channel does so from the loop. */
+/* All that was pushed before is sent. What ends the channel does so from the
+ * loop. */
 static void layer_reach(struct asynchat_channel *ch)
 {
     struct channel_layer *layer = layer_of(&ch->transport);
@@ -157,7 +158,8 @@ static int layer_set_border(struct asynchat_channel *ch,
 /* What `finish` is, or what comes behind it, may be NULL. */
 static int layer_ops_check(const struct asynchat_layer_ops *ops)
 {
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the last field is a pointer */
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the last field is a pointer
+     * */
     const size_t least = TABLE_SIZE(struct asynchat_layer_ops, release);
     int error = asynchat__table_check(ops, least, sizeof *ops);
     if (error)
@@ -169,7 +171,8 @@ static int layer_ops_check(const struct asynchat_layer_ops *ops)
 static int layer_options_check(struct asynchat_layer_options *copy,
                                const struct asynchat_layer_options *options)
 {
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the last field is a pointer */
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the last field is a pointer
+     * */
     const size_t least = TABLE_SIZE(struct asynchat_layer_options, up);
     *copy = (struct asynchat_layer_options){.size = sizeof *copy};
     int error =

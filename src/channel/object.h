@@ -23,7 +23,7 @@ struct channel_rate;
 struct channel_time;
 struct channel_transcript;
 
-/* asynchat__channel_enter() alone changes it:
+/* The state of a channel. Only asynchat__channel_enter() changes it:
  *
  *                       +--------------------+
  *                       |                    v
@@ -36,25 +36,30 @@ enum channel_state {
     CHANNEL_CONNECTING, /* the connection is not up yet */
     CHANNEL_OPEN,
     CHANNEL_SENDING,   /* the input is over; the queue is still sent */
-    CHANNEL_RECEIVING, /* the output is over, and so is the peer's input; what
-                          the peer sends, or had sent, is still delivered */
+    CHANNEL_RECEIVING, /* the output is over; what the peer sends, or had sent,
+                          is still delivered */
     CHANNEL_LINGERING, /* all is sent; what the peer still sends is dropped
                           until the peer has seen our end */
     CHANNEL_ENDED,     /* handle_close is due */
     CHANNEL_FREED      /* no callback runs any more */
 };
 
-/* Which half of the connection ends before the other. asynchat__channel_halve()
- * alone changes it. */
+/* Which direction of the connection may end before the other. Only
+ * asynchat__channel_halve() changes it. */
 enum channel_half {
-    HALF_NEITHER, /* the peer's end ends the channel, when all is sent */
-    HALF_KEPT,    /* the peer's end does not: this side's output goes on */
-    HALF_SHUT,    /* when all is sent the output ends, and the input goes on */
-    HALF_STAGES   /* the channel may end before the peer has sent all */
+    /* When the peer ends its output, the channel ends once all is sent. */
+    HALF_NEITHER,
+    /* When the peer ends its output, this side's output goes on. */
+    HALF_KEPT,
+    /* When all is sent, this side's output ends, and the input goes on. */
+    HALF_SHUT,
+    /* When all is sent, this side's output ends. The channel then waits until
+     * the peer ends its own output, and drops what it still sends. */
+    HALF_STAGES
 };
 
-/* How far a channel that is to end between two messages has come.
- * asynchat__channel_take_leave() alone changes it. */
+/* How far a channel has come that is to end between two messages. Only
+ * asynchat__channel_take_leave() changes it. */
 enum channel_leave {
     LEAVE_NOT,
     LEAVE_BETWEEN,  /* the program has asked for it */
@@ -63,22 +68,22 @@ enum channel_leave {
     LEAVE_NOW       /* the owner's grace is over */
 };
 
-/* Why the input is not delivered. Reasons add up. */
+/* Reasons why the input is not delivered. Several can hold at the same time. */
 enum channel_pause {
-    PAUSE_PROGRAM = 1,  /* the program has asked for that */
-    PAUSE_PRESSURE = 2, /* the channel that this one is joined with is under
-                           pressure */
-    PAUSE_TURN = 4, /* the message budget is used up: others have their turn */
-    PAUSE_RATE = 8, /* a rate does not allow it now */
-    PAUSE_BORDER = 16 /* a layer begins when what was pushed before is sent */
+    PAUSE_PROGRAM = 1,  /* the program has asked for it */
+    PAUSE_PRESSURE = 2, /* the channel joined with this one is under pressure */
+    PAUSE_TURN = 4,     /* the budget is used up; other channels go first */
+    PAUSE_RATE = 8,     /* a rate does not allow it now */
+    PAUSE_BORDER = 16   /* a layer begins when what was pushed before is sent */
 };
 
-/* The evbuffer of the input. */
+/* The evbuffer of the input. Over a bufferevent, which fills it, EMPTY says
+ * nothing. */
 enum in_buffer {
-    BUFFER_EMPTY,   /* over a bufferevent, which fills it, nothing is known */
-    BUFFER_HOLDS,   /* it holds input that comes before what is received next */
-    BUFFER_DRAINS,  /* libevent drains it now: nobody else may touch it */
-    BUFFER_DROPPED, /* discard_buffers was called: all of it is to go */
+    BUFFER_EMPTY,
+    BUFFER_HOLDS,  /* it holds input that comes before what is received next */
+    BUFFER_DRAINS, /* libevent drains it now: nobody else may touch it */
+    BUFFER_DROPPED /* asynchat_discard_buffers() was called: all input goes */
 };
 
 /* Input: from the evbuffer through the framer to the handler. deliver.c writes
@@ -89,7 +94,7 @@ enum in_buffer {
  * paused exactly while `paused` is not 0 or the state receives nothing. */
 struct channel_in {
     struct framer framer;
-    struct framer_cursor *cursor; /* of the delivery under way; or NULL */
+    struct framer_cursor *cursor; /* the delivery under way; or NULL */
     struct spare message;    /* a message in progress, for handler->message */
     uint64_t received;       /* bytes received in all */
     uint64_t messages;       /* messages delivered in earlier wake-ups */
@@ -114,26 +119,29 @@ enum out_way {
     WAY_OPEN   /* into loop->pushed, to be sent when the wake-up ends */
 };
 
-/* Output: from the queue into the transport's evbuffer, and on. send.c and push.c
- * write it; settings.c sets its sizes.
+/* Output: from the queue into the transport's evbuffer, and on. send.c and
+ * push.c write it; settings.c sets its sizes.
  *
  * Invariants: unless the way is long, the channel is OPEN, nothing is queued,
- * pending or due, and nobody looks at pushes. The way is open in a wake-up only. */
+ * pending or due, and nobody looks at pushes. The way is open in a wake-up
+ * only. */
 struct channel_out {
     struct outq queue;
     uint32_t chunk; /* the most bytes of one write, or asked of a producer */
     enum out_way way : 8;
-    uint8_t writes; /* writes made in this wake-up, or since the last one by a
-                       push */
-    size_t left;    /* bytes pending at the end of the last wake-up */
+    /* How many writes this wake-up has made; outside of wake-ups, how many
+     * writes pushes have made since the last one. */
+    uint8_t writes;
+    size_t left; /* bytes pending at the end of the last wake-up */
     struct marks marks;
     uint64_t pressures; /* how often the program was told of the high mark */
     size_t limit;       /* the most bytes that may be queued */
 };
 
-/* What a wake-up of a channel with times looks at in any case. The rest of the
- * times is memory that a wake-up does not touch while the channel is calm.
- * times.c writes it. Times are in milliseconds, of a clock that wraps. */
+/* The part of a channel's times that each wake-up looks at. The rest of the
+ * times is memory that a wake-up does not touch while the channel is calm, so
+ * this part lies in the channel. times.c writes it. Times are in milliseconds,
+ * of a clock that wraps. */
 struct channel_moves {
     uint32_t received; /* the low bits of in.received, when last seen */
     uint32_t sent;     /* the low bits of transport.sent, when last seen */
@@ -141,7 +149,8 @@ struct channel_moves {
     uint32_t moved_at; /* when something came or went, or CLOCK_IDLE began */
 };
 
-/* Whoever made the channel, and is told when it is gone. */
+/* The owner of a channel, such as the server that has made it. The owner is
+ * told when the channel is gone. */
 struct channel_owner {
     /* Called once, right before the channel's memory is freed. */
     void (*gone)(struct channel_owner *owner,
@@ -152,13 +161,13 @@ struct channel_owner {
 
 /* Invariants: `next` and `link` mean something only while there is an owner.
  * Two channels are `joined` with each other, or neither is. `status` stays once
- * it is an error. The transport comes first: its `ready` finds the channel by
- * that. */
+ * it is an error. The transport comes first, since its `ready` gets the
+ * transport and finds the channel by it. */
 struct asynchat_channel {
     struct transport transport;
     const struct asynchat_handler *handler;
     void *arg;
-    uint64_t id; /* 0 until it is asked for */
+    uint64_t id; /* 0 until the program asks for it */
     struct peer_address peer;
     struct channel_in in;
     struct channel_out out;
@@ -168,17 +177,16 @@ struct asynchat_channel {
     struct channel_transcript *transcript; /* or NULL */
     struct channel_owner *owner;           /* or NULL */
     struct asynchat_channel *next, **link; /* among the owner's channels */
-    unsigned linger;                       /* milliseconds */
+    unsigned linger;                       /* a time in milliseconds */
     int status;                            /* for handle_close */
     enum channel_state state : 8;
     enum channel_half half : 8;
     enum channel_leave leave : 8;
     bool running; /* in a wake-up, at whose end what was pushed is sent */
-    bool calm;    /* only the next message is waited for, and the timer is set
-                     */
+    bool calm;    /* waits only for the next message; the timer is set */
 };
 
-/* --- the state, asked --- */
+/* --- questions about the state --- */
 
 /* Whether the channel ends when the queue is sent. */
 static inline bool channel_closing(const struct asynchat_channel *ch)
@@ -193,7 +201,7 @@ static inline bool channel_receives(const struct asynchat_channel *ch)
     return ch->state == CHANNEL_OPEN || ch->state == CHANNEL_RECEIVING;
 }
 
-/* Whether it is to be delivered now. */
+/* Whether input is to be delivered now. */
 static inline bool channel_delivers(const struct asynchat_channel *ch)
 {
     return !(ch->in.framer.busy & FRAMER_PAUSED);
@@ -209,7 +217,7 @@ static inline bool channel_is_leaving(const struct asynchat_channel *ch)
     return ch->leave != LEAVE_NOT;
 }
 
-/* Whether nothing has come of the next message. */
+/* Whether no byte of the next message has come. */
 static inline bool channel_in_is_between(const struct asynchat_channel *ch)
 {
     return framer_is_between(&ch->in.framer);
@@ -221,8 +229,8 @@ static inline uint64_t channel_messages(const struct asynchat_channel *ch)
     return ch->in.messages + (uint32_t)(ch->in.allowed - ch->in.turn);
 }
 
-/* Whether something was refused that was to be sent: nothing behind it is sent
- * either. */
+/* Whether output was refused, for want of memory or of room in the queue. Then
+ * nothing that follows this output is sent either. */
 static inline bool channel_out_gap(const struct asynchat_channel *ch)
 {
     int error = ch->transport.broken;
@@ -241,17 +249,19 @@ static inline bool channel_out_is_ready(const struct asynchat_channel *ch)
     return outq_is_ready(&ch->out.queue) && !channel_out_at_border(ch);
 }
 
-/* --- the state, changed --- */
+/* --- changes of the state --- */
 
-/* To be called when the state has changed, or what pauses the input. */
+/* To be called when the state, or the reasons that pause the input, have
+ * changed. */
 static inline void channel_in_look(struct asynchat_channel *ch)
 {
     asynchat__framer_pause(&ch->in.framer, ch->in.cursor,
                            !channel_receives(ch) || ch->in.paused);
 }
 
-/* Messages are not counted one by one: the count of a wake-up is what it was
- * allowed minus what is left of that. */
+/* Begins the message budget anew. Messages are not counted one by one: a
+ * wake-up has delivered as many as it was allowed minus those that it may still
+ * deliver. */
 static inline void channel_in_begin_turn(struct channel_in *in)
 {
     in->messages += in->allowed - in->turn;
@@ -266,7 +276,7 @@ static inline void channel_out_lose(struct asynchat_channel *ch)
         stage_lose(ch->transport.stage);
 }
 
-/* What is pushed from now on takes the long way. */
+/* From now on pushes take the long way. */
 static inline void channel_out_busy(struct asynchat_channel *ch)
 {
     ch->out.way = WAY_LONG;
@@ -274,7 +284,8 @@ static inline void channel_out_busy(struct asynchat_channel *ch)
 
 /* --- wake.c --- */
 
-/* Has the loop look at the channel, unless it is just doing so. */
+/* Asks the loop for a turn of the channel, unless the channel has its turn
+ * now. */
 void asynchat__channel_wake(struct asynchat_channel *ch);
 
 void asynchat__channel_pause(struct asynchat_channel *ch,
@@ -284,8 +295,8 @@ void asynchat__channel_resume(struct asynchat_channel *ch,
 
 /* --- ask.c --- */
 
-/* What the channel has done so far, all but `queued`: that is work to find out,
- * and 0 of a channel that is gone. */
+/* What the channel has done so far. `queued` is left 0: finding it out is work,
+ * and a channel that is gone has nothing queued. */
 struct asynchat_stats asynchat__channel_stats(
     const struct asynchat_channel *ch);
 
@@ -299,11 +310,12 @@ void asynchat__channel_out_discard(struct asynchat_channel *ch);
 /* Has the short way of pushes obey the output limit. */
 void asynchat__channel_out_room(struct asynchat_channel *ch);
 
-/* Around work on an evbuffer of the output or of the queue during which code of
- * the program may run. Bytes that such code pushes go behind what is there;
- * bytes that it discards are not counted any more, and go when the work is
- * done. `left` is how many bytes the output has then. The second call needs
- * what the first has answered. */
+/* To be called before and after work on an evbuffer, of the output or of the
+ * queue, during which code of the program may run. Bytes that such code pushes
+ * go behind those that are there. Bytes that it discards are not counted any
+ * more, and are dropped when the work is done. `left` is how many bytes the
+ * output has when the work is done. The second call needs what the first has
+ * answered. */
 struct transport_lending asynchat__channel_out_lend(struct asynchat_channel *ch,
                                                     size_t left);
 void asynchat__channel_out_take_back(struct asynchat_channel *ch,
@@ -313,22 +325,22 @@ void asynchat__channel_out_take_back(struct asynchat_channel *ch,
 
 void asynchat__channel_pressure_init(struct channel_out *out);
 
-/* More was pushed: the channel joined with is paused at once, and not only at
- * the end of the wake-up. */
+/* To be called after a push. If the high mark is passed now, the channel joined
+ * with this one is paused at once, and not only at the end of the wake-up. */
 void asynchat__channel_press(struct asynchat_channel *ch);
 
 /* Looks whether what is queued has passed a mark, and tells the program. */
 void asynchat__channel_pressure(struct asynchat_channel *ch);
 
-/* Ends a joining. */
+/* Ends the joining of the channel with another one, if there is one. */
 void asynchat__channel_part(struct asynchat_channel *ch);
 
 /* --- times.c --- */
 
-/* In milliseconds, of a clock that wraps. */
+/* The time, in milliseconds of a clock that wraps. */
 uint32_t asynchat__channel_time_now(void);
 
-/* Makes what the channel needs for times. 0 or -ENOMEM. */
+/* Makes what the channel needs for times, if need be. 0 or -ENOMEM. */
 int asynchat__channel_time_make(struct asynchat_channel *ch);
 void asynchat__channel_time_free(struct channel_time *time);
 
@@ -336,43 +348,44 @@ void asynchat__channel_time_free(struct channel_time *time);
 struct channel_rate *asynchat__channel_get_rate(
     const struct asynchat_channel *ch);
 
-/* Gives the connection that many milliseconds from now on to come up. 0 or
- * -ENOMEM, which has changed nothing. */
+/* Gives the connection this many milliseconds from now on to come up. 0; or
+ * -ENOMEM: nothing has changed. */
 int asynchat__channel_time_connect(struct asynchat_channel *ch,
                                    struct event_base *base,
                                    unsigned milliseconds);
 
-/* The connection is up. */
+/* To be called when the connection is up. */
 void asynchat__channel_time_up(struct asynchat_channel *ch);
 
 /* Looks at what has moved in a wake-up that ends. 0 or -ENOMEM. */
 int asynchat__channel_time(struct asynchat_channel *ch);
 
-/* The turn of the channel is over: it goes on when all others have had theirs.
+/* Ends the channel's turn: the channel goes on when all others have had theirs.
  * 0 or -ENOMEM. */
 int asynchat__channel_time_turn(struct asynchat_channel *ch);
 
-/* Gives the peer the linger time to take the rest; again, if there was
- * `progress`. 0 or -ENOMEM. */
+/* Gives the peer the linger time to take the rest. If there was `progress`, the
+ * time begins anew. 0 or -ENOMEM. */
 int asynchat__channel_time_linger(struct asynchat_channel *ch, bool progress);
 
-/* Gives the handshake of the layer that many milliseconds from now on; 0: as long as
- * it wants. Ends with asynchat__channel_time_up(). 0 or -ENOMEM. */
+/* Gives the handshake of the layer that many milliseconds from now on; 0: as
+ * long as it wants. Ends with asynchat__channel_time_up(). 0 or -ENOMEM. */
 int asynchat__channel_time_shake(struct asynchat_channel *ch,
                                  unsigned milliseconds);
 
-/* The channel waits no longer, or not for the peer. */
+/* Ends the linger time: the channel does not wait for the peer any more. */
 void asynchat__channel_linger_stop(struct asynchat_channel *ch);
 
-/* A rate may allow more in `wait` milliseconds; 0: nothing waits for that.
- * `kept`: the rate keeps output, so the peer is not to blame. 0 or -ENOMEM. */
+/* Has the channel look again in `wait` milliseconds, when a rate may allow
+ * more; 0: nothing waits for that. `kept`: the rate keeps output back, so the
+ * peer is not to blame. 0 or -ENOMEM. */
 int asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait,
                                  bool kept);
 
-/* The channel has no rate any more. */
+/* To be called when the channel has no rate any more. */
 void asynchat__channel_time_unrated(struct asynchat_channel *ch);
 
-/* In a wake-up: whether the timer has begun it. */
+/* Whether the timer has begun the wake-up under way. */
 bool asynchat__channel_time_has_fired(const struct asynchat_channel *ch);
 
 /* --- state.c --- */
@@ -380,7 +393,7 @@ bool asynchat__channel_time_has_fired(const struct asynchat_channel *ch);
 /* Whether a status is an error, and not an orderly end. */
 bool asynchat__channel_is_error(int status);
 
-/* A line of the log about the channel. */
+/* Logs a line that begins with the address of the channel's peer. */
 void asynchat__channel_log(const struct asynchat_channel *ch,
                            enum asynchat_log_level level, const char *text);
 
@@ -400,23 +413,26 @@ bool asynchat__channel_may_halve(enum channel_half from, enum channel_half to);
 bool asynchat__channel_may_leave(enum channel_leave from,
                                  enum channel_leave to);
 
-/* The one way to ENDED. The first error stays, or else the first status. */
+/* Ends the channel: the one way to ENDED. The first error stays as the status;
+ * if there is none, the first status does. */
 void asynchat__channel_end(struct asynchat_channel *ch, int status);
 
-/* The input is over, by its end or by an error after which the peer can still
- * be answered: the queue is sent, then the channel ends with `status`. Calls
- * handle_eof or handle_error. */
+/* Ends the input, because of its end or of an error after which the peer can
+ * still be answered. The queue is sent, then the channel ends with `status`.
+ * Calls handle_eof or handle_error. */
 void asynchat__channel_stop(struct asynchat_channel *ch, int status,
                             int cut_off);
 
-/* Nothing can be sent any more. What the peer had sent is still delivered. */
+/* To be called when nothing can be sent any more. What the peer had sent is
+ * still delivered. */
 void asynchat__channel_broken(struct asynchat_channel *ch, int error);
 
-/* All is sent: waits for the peer if it is still sending, or else ends. */
+/* To be called when all is sent. Waits for the peer if it is still sending, or
+ * else ends the channel. */
 void asynchat__channel_sent(struct asynchat_channel *ch);
 
-/* The channel is closing, and not all is sent: the peer has the linger time;
- * again, if there was `progress`. */
+/* To be called when the channel is closing, and not all is sent. Gives the peer
+ * the linger time; if there was `progress`, the time begins anew. */
 void asynchat__channel_linger(struct asynchat_channel *ch, bool progress);
 
 /* --- rates.c, for a channel that has rates --- */
@@ -424,19 +440,21 @@ void asynchat__channel_linger(struct asynchat_channel *ch, bool progress);
 /* Accounts for what has moved in a wake-up that ends. 0 or -ENOMEM. */
 int asynchat__channel_rate(struct asynchat_channel *ch);
 
-/* How many bytes may be sent now, at most those of one write. */
+/* How many bytes may be sent now, and at most those of one write. */
 size_t asynchat__channel_rate_send(struct asynchat_channel *ch);
 
-/* For a channel without rates too. */
+/* Frees the rates of the channel, if it has any. */
 void asynchat__channel_rate_free(struct asynchat_channel *ch);
 
 /* --- transcript.c, for a channel that has one --- */
 
-/* These bytes were queued. NULL: bytes that were sent from a file. */
+/* Tells the transcript that these bytes were queued. NULL: bytes that were sent
+ * from a file. */
 void asynchat__transcript_sent(struct asynchat_channel *ch, const void *data,
                                size_t len);
 
-/* These bytes of an evbuffer, which is lent, were queued. */
+/* Tells the transcript that `len` bytes were queued: the bytes of `buffer` from
+ * `from` on. The buffer has to be lent. */
 void asynchat__transcript_added(struct asynchat_channel *ch,
                                 struct evbuffer *buffer, size_t from,
                                 size_t len);
@@ -456,18 +474,19 @@ void asynchat__channel_in_run(struct asynchat_channel *ch);
  * cut off. */
 int asynchat__channel_in_finish(struct asynchat_channel *ch);
 
-/* Whether something came that is undelivered because the input is paused. */
+/* Whether input has come that is not delivered because the input is paused. */
 bool asynchat__channel_in_waits(const struct asynchat_channel *ch);
 
-/* Drops what was received and not delivered; in a callback, when that returns.
- */
+/* Drops input that was received and not delivered. If a callback is running,
+ * the input is dropped when the callback returns. */
 void asynchat__channel_in_discard(struct asynchat_channel *ch);
 
 /* --- send.c --- */
 
 void asynchat__channel_out_init(struct channel_out *out);
 
-/* Whether nobody has to look at each push, or at how much may be sent. */
+/* Whether the channel has neither rates, which limit how much may be sent, nor
+ * a transcript, which looks at each push. */
 static inline bool channel_is_plain(const struct asynchat_channel *ch)
 {
     return !asynchat__channel_get_rate(ch) && !ch->transcript;
@@ -476,26 +495,29 @@ static inline bool channel_is_plain(const struct asynchat_channel *ch)
 /* At the beginning of a wake-up: opens the short way of pushes. */
 void asynchat__channel_out_begin(struct asynchat_channel *ch);
 
-/* At its end: fills the transport's evbuffer from the queue, and sends. */
+/* At the end of a wake-up: fills the transport's evbuffer from the queue, and
+ * sends. */
 void asynchat__channel_out_run(struct asynchat_channel *ch);
 
-/* Sends at once, from where they lie, bytes before which nothing is queued.
- * Answers how many went. */
+/* Sends bytes at once, from where they lie. Nothing may be queued before them.
+ * Answers how many bytes went. */
 size_t asynchat__channel_out_now(struct asynchat_channel *ch, const void *data,
                                  size_t len);
 
 /* --- expire.c --- */
 
-/* The timer has fired: looks which clocks are over, and what comes of that. */
+/* To be called when the timer has fired: looks which clocks are over, and does
+ * what follows from that. */
 void asynchat__channel_expire(struct asynchat_channel *ch);
 
 /* --- close.c --- */
 
-/* Input that has arrived by now is received before the channel leaves. */
+/* Asks for a turn that receives the input that has arrived by now: a channel
+ * that is leaving does not end before. */
 void asynchat__channel_receive_rest(struct asynchat_channel *ch);
 
-/* The channel has come while its owner stops: the peer has its first message answered
- * before the channel leaves. */
+/* The channel has come while its owner stops: the peer has its first message
+ * answered before the channel leaves. */
 void asynchat__channel_await(struct asynchat_channel *ch);
 
 /* How many bytes are to be received before the channel leaves. */
@@ -508,24 +530,27 @@ void asynchat__channel_own(struct asynchat_channel *ch,
                            struct channel_owner *owner,
                            struct asynchat_channel **list);
 
-/* The channel is gone. */
+/* Takes the channel out of its owner's list, and tells the owner that it is
+ * gone. */
 void asynchat__channel_disown(struct asynchat_channel *ch);
 
-/* The owner is gone before its channels. */
+/* To be called when the owner is freed before its channels, which go on without
+ * one. */
 void asynchat__channels_disown(struct asynchat_channel *list);
 
-/* The owner stops: asks its channels to end, and then makes them. No callback
- * runs before the loop does. */
+/* The owner stops. The first call asks its channels to end, and the second,
+ * after the grace, makes them end. Callbacks run only when the loop does. */
 void asynchat__channels_stop(struct asynchat_channel *list);
 void asynchat__channels_end(struct asynchat_channel *list);
 
-/* In each wake-up of a channel that is leaving: whether it ends now. */
+/* To be called in each wake-up of a channel that is leaving: tells the program,
+ * or ends the channel, if it is time for that. */
 void asynchat__channel_stopping(struct asynchat_channel *ch);
 
 /* --- layer.c --- */
 
-/* What a server gives each of its channels before the channel begins. `make` may be
- * NULL. */
+/* What a server gives each of its channels before the channel begins. `make`
+ * may be NULL. */
 struct channel_dress {
     int (*make)(struct asynchat_channel *ch, void *arg);
     void *arg;
@@ -538,26 +563,28 @@ void asynchat__channel_dress(struct asynchat_channel *ch,
 
 /* --- channel.c --- */
 
-/* A channel over a socket that is non-blocking, to a peer of that address;
- * NULL: the socket is asked for it. It takes `fd` on success. */
+/* Makes a channel over a non-blocking socket to `peer`, and takes `fd` on
+ * success. `peer` may be NULL: then the socket is asked for the address. 0 or
+ * an error. */
 int asynchat__channel_socket(struct event_base *base, int fd,
                              const struct address *peer,
                              const struct asynchat_handler *handler, void *arg,
                              struct asynchat_channel **out);
 
-/* The connection is up: begins to read, and tells the program from the loop. */
+/* To be called when the connection is up. Begins to read; handle_connect is
+ * called from the loop. */
 void asynchat__channel_start(struct asynchat_channel *ch);
 
-/* Around what the loop enters: in between the channel's memory stays, whatever
- * its callbacks do. At the end a channel that has ended is told so, and freed.
- */
+/* To be called at the beginning and at the end of everything that the loop
+ * enters. In between the channel's memory stays, whatever its callbacks do. At
+ * the end, a channel that has ended gets handle_close, and is freed. */
 void asynchat__channel_hold(struct asynchat_channel *ch);
 void asynchat__channel_release(struct asynchat_channel *ch);
 
-/* Around what a call of the program's does while other code of the program's
- * may run, which may free the channel or end it: in between the memory stays,
- * and what that code has begun goes on from the loop. The second call needs
- * what the first has answered. */
+/* To be called before and after work of a call of the program during which
+ * other code of the program may run, which may free or end the channel. In
+ * between the channel's memory stays, and whatever such code has begun goes on
+ * from the loop. The second call needs what the first has answered. */
 static inline bool channel_keep(struct asynchat_channel *ch)
 {
     bool running = ch->running;

@@ -1,5 +1,5 @@
-/* Who made a channel, and is to know of it until it is gone: the list of an
- * owner's channels, and how these end when the owner does.
+/* The owner of channels, such as a server: the list of an owner's channels,
+ * which they are in until they are gone, and how they end when the owner stops.
  *
  * Tested by tests/test_server_stop.c.
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -58,8 +58,8 @@ void asynchat__channels_end(struct asynchat_channel *list)
     }
 }
 
-/* Whether there is nothing to ask for: not so where only one side is over, and
- * the other goes on. */
+/* Whether the channel is ending anyway, so that it need not be asked to. It is
+ * not ending if only one direction is over, and the other goes on. */
 static bool is_ending(const struct asynchat_channel *ch)
 {
     switch (ch->state) {
@@ -72,8 +72,9 @@ static bool is_ending(const struct asynchat_channel *ch)
     }
 }
 
-/* Whether bytes that the channel waits for are still to be received. Asked in each
- * wake-up, so that the counts, which wrap, stay close to each other. */
+/* Whether input that the channel waits for before it ends is still to be
+ * received. This is asked in each wake-up, so that the two counts, which wrap,
+ * stay close to each other. */
 static bool is_arriving(struct asynchat_channel *ch)
 {
     if (asynchat__channel_awaits(ch) > 0)
@@ -82,9 +83,9 @@ static bool is_arriving(struct asynchat_channel *ch)
     return false;
 }
 
-/* Nothing has come of the next message: of what came while reading was paused
- * that is not known, and who paused it may still have to answer the last one.
- */
+/* Whether no byte of the next message has come. While reading is paused this is
+ * not known, and the program that has paused it may still have to answer the
+ * last message: then the answer is false. */
 static bool is_between_messages(const struct asynchat_channel *ch)
 {
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
@@ -94,14 +95,16 @@ static bool is_between_messages(const struct asynchat_channel *ch)
            channel_in_is_between(ch) && evbuffer_get_length(input) == 0;
 }
 
-/* The grace is over. A connection that had broken before ends with that. */
+/* Ends a channel when the grace is over. If its connection had broken before,
+ * the channel ends with the error of the connection. */
 static void channel_over(struct asynchat_channel *ch)
 {
     int error = ch->state == CHANNEL_RECEIVING ? ch->transport.broken : 0;
     asynchat__channel_end(ch, error ? error : ASYNCHAT_ESTOPPED);
 }
 
-/* Whether the program has to be told, and sees to the rest. */
+/* Whether the handler is told that the owner stops, and sees to the end of the
+ * channel. It is not told if the program has asked for this end itself. */
 static bool is_to_be_told(const struct asynchat_channel *ch)
 {
     return ch->handler->handle_stopping && ch->leave != LEAVE_BETWEEN;

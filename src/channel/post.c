@@ -1,4 +1,4 @@
-/* Posting to channels: their numbers, and what finds them again.
+/* Posting to channels: how a channel gets its number, and is found again by it.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "post.h"
 
@@ -11,7 +11,7 @@
 
 /* --- numbers --- */
 
-/* The set holds the place of the number in the channel. */
+/* Finds a channel by the place of its number, which lies in the channel. */
 static struct asynchat_channel *channel_of(uint64_t *id)
 {
     if (!id)
@@ -77,7 +77,7 @@ struct channel_post {
     void *arg;
 };
 
-/* The memory goes first: the function may do anything. */
+/* The memory is freed first, since the function may do anything. */
 static void channel_post_run(struct post *post, struct mailbox *mailbox)
 {
     struct channel_post it = *(struct channel_post *)post;

@@ -1,4 +1,4 @@
-/* What posting to channels needs of them.
+/* How channels get the numbers by which threads post to them.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SRC_POST_H
 #define ASYNCHAT_SRC_POST_H
@@ -7,18 +7,20 @@
 
 struct event_base;
 
-/* A channel is about to be made. A worker knows all that are in its loop: there
- * is room for it then, or this is -ENOMEM, or -ECANCELED when the worker ends.
- * Otherwise 0. */
+/* To be called before a channel is made. A worker knows all channels in its
+ * loop by number, so this makes room for one number more. 0; -ENOMEM; or
+ * -ECANCELED: the worker ends. */
 int asynchat__post_expect(struct event_base *base);
 
-/* And now it is there, with its transport. */
+/* To be called when a channel is made, and has its transport. In a worker's
+ * loop, the channel gets its number now. */
 void asynchat__post_enrol(struct asynchat_channel *ch);
 
-/* It is about to go: posts will find NULL. */
+/* To be called before a channel is freed: posts to it find NULL from now on. */
 void asynchat__post_forget(struct asynchat_channel *ch);
 
-/* A channel of the loop that this thread runs; or NULL. For those of workers. */
+/* For workers: the next channel in the loop of `mailbox`, or NULL. `place` is
+ * as in asynchat__ids_next(). */
 struct mailbox;
 struct asynchat_channel *asynchat__post_channel(const struct mailbox *mailbox,
                                                 size_t *place);

@@ -1,5 +1,6 @@
-/* Pushing: what the program gives goes behind what is there already, and out at
- * the end of the wake-up. It begins none itself: from outside, one is asked for.
+/* Pushing: bytes and producers that the program gives go behind those that are
+ * queued already, and are sent at the end of the wake-up. A push begins no
+ * wake-up itself: outside of one, it asks the loop for one.
  *
  * Tested by tests/test_channel_out.c and tests/test_hooks.c.
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -18,7 +19,8 @@
 #include "base/apart.h"
 #include "loop/loop.h"
 
-/* What is refused would be missing before all that comes: the channel ends. */
+/* Ends the channel when a push is refused: everything that is pushed later
+ * would follow a gap. */
 static int push_failed(struct asynchat_channel *ch, int error)
 {
     channel_out_busy(ch);
@@ -27,16 +29,18 @@ static int push_failed(struct asynchat_channel *ch, int error)
     return error;
 }
 
-/* With that much more in the queue, its size, and the chunk that a producer adds,
- * still fit into a size_t. Bytes pushed by reference need no memory, so on 32 bits
- * a program without an output limit can come to that. */
+/* Whether there is room for `len` more bytes. The size of the queue with them,
+ * and with the chunk that a producer adds, must fit into a size_t. Bytes pushed
+ * by reference need no memory, so on 32 bits a program without an output limit
+ * can come to that. */
 static bool push_has_room(const struct asynchat_channel *ch, size_t len)
 {
     uint64_t queued = asynchat_get_queued(ch);
     return queued <= ch->out.limit && queued + len <= PTRDIFF_MAX;
 }
 
-/* 0 while `len` bytes that are pushed will be sent. */
+/* 0: `len` bytes may be pushed, and will be sent. Otherwise the error of the
+ * push. */
 static int push_refused(struct asynchat_channel *ch, size_t len)
 {
     bool open = ch->state == CHANNEL_CONNECTING || channel_sends(ch);
@@ -54,15 +58,16 @@ static int push_no_memory(struct asynchat_channel *ch)
     return -ENOMEM;
 }
 
-/* Whether handle_drained is due when this is sent as well. */
+/* Notes whether handle_drained is due when the queue and `len` more bytes are
+ * sent. */
 static void push_count(struct asynchat_channel *ch, size_t len)
 {
     if (ch->handler->handle_drained)
         marks_push(&ch->out.marks, asynchat_get_queued(ch) + len);
 }
 
-/* Pushed during a wake-up, it is sent at its end. From outside, another one is
- * asked for, in which all pushes until then go out together. */
+/* Output that is pushed during a wake-up is sent at its end. Outside of one, a
+ * push asks for a wake-up, in which all pushes until then are sent together. */
 static void push_done(struct asynchat_channel *ch)
 {
     if (ch->joined)
@@ -70,8 +75,9 @@ static void push_done(struct asynchat_channel *ch)
     asynchat__channel_wake(ch);
 }
 
-/* What is too long for the loop's buffer need not be copied to be sent, where
- * nothing is to go before it: the system takes as much as it can, at once. */
+/* Sends a push at once that is too long for the loop's buffer, if nothing has
+ * to go before it. The bytes that the system takes then need not be copied.
+ * Answers how many it took. */
 static size_t push_now(struct asynchat_channel *ch, const void *data,
                        size_t len)
 {
@@ -82,13 +88,14 @@ static size_t push_now(struct asynchat_channel *ch, const void *data,
     return asynchat__channel_out_now(ch, data, len);
 }
 
-/* What is pushed: bytes to be copied, bytes that are shared, or an evbuffer's. */
+/* What a push gives: bytes to be copied, bytes by reference, or the bytes of an
+ * evbuffer. */
 struct pushed {
     const void *data;
     size_t len;
     struct evbuffer *buffer;
-    bool shared; /* the data, until: */
-    evbuffer_ref_cleanup_cb release;
+    bool shared;                     /* the bytes are not copied */
+    evbuffer_ref_cleanup_cb release; /* of shared bytes; or NULL */
     void *arg;
 };
 
@@ -113,9 +120,9 @@ static void push_tell(struct asynchat_channel *ch, struct evbuffer *target,
         asynchat__transcript_sent(ch, what->data, what->len);
 }
 
-/* Behind all that is in the evbuffer. Its callbacks, and those of the program's
- * own evbuffer, run in between: what is added is counted before. -1: it was not
- * added, and none has run. */
+/* Adds the bytes of a push at the end of the evbuffer. The callbacks of the
+ * evbuffer, and those of an evbuffer of the program, run meanwhile, so the
+ * bytes are counted before. -1: nothing was added, and no callback has run. */
 static int push_to(struct asynchat_channel *ch, struct evbuffer *target,
                    const struct pushed *what, size_t sent)
 {
@@ -133,7 +140,7 @@ static int push_to(struct asynchat_channel *ch, struct evbuffer *target,
     return added;
 }
 
-/* Where bytes go that are to be sent last; NULL for want of memory. */
+/* The evbuffer for bytes that are to be sent last; NULL: there is no memory. */
 static struct evbuffer *push_target(struct asynchat_channel *ch)
 {
     channel_out_busy(ch);
@@ -143,7 +150,8 @@ static struct evbuffer *push_target(struct asynchat_channel *ch)
     return ch->transport.output;
 }
 
-/* An evbuffer that cannot be taken from is frozen, by the program. */
+/* Pushes bytes behind all others. -EINVAL: the bytes of an evbuffer cannot be
+ * taken, since the program has frozen it. */
 static int push_last(struct asynchat_channel *ch, const struct pushed *what)
 {
     enum marks_level level = ch->out.marks.level;
@@ -159,7 +167,8 @@ static int push_last(struct asynchat_channel *ch, const struct pushed *what)
     return target && what->buffer ? -EINVAL : push_failed(ch, -ENOMEM);
 }
 
-/* Every push but that of a producer, and those of the short way, ends here. */
+/* Every push ends here, except pushes of producers and those that take the
+ * short way. */
 static int push_pushed(struct asynchat_channel *ch, const struct pushed *what)
 {
     int error = push_refused(ch, what->len);
@@ -179,9 +188,10 @@ static APART int push_bytes(struct asynchat_channel *ch, const void *data,
     return push_pushed(ch, &(struct pushed){.data = data, .len = len});
 }
 
-/* The short way is open when everything that would be asked for is known to be
- * so. (0 bytes, less 1, are too many.) It copies last, when nothing is needed any
- * more: so it saves no registers. */
+/* The short way is open while everything that the long way asks is known to be
+ * in order. (A length of 0 does not take it: 0 - 1 is more than any room.) The
+ * copy comes last, when nothing else is needed any more, so no registers are
+ * saved. */
 int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
 {
     if (!ch || !data || ch->out.way != WAY_OPEN ||
@@ -193,11 +203,11 @@ int asynchat_push(struct asynchat_channel *ch, const void *data, size_t len)
     return 0;
 }
 
-/* --- as printf has it --- */
+/* --- formatted as by printf --- */
 
-#define TEXT_MOST 512 /* bytes that are no reason to allocate */
+#define TEXT_MOST 512 /* a text shorter than this is made on the stack */
 
-/* printf may want memory as well. */
+/* Answers why vsnprintf has failed, which may be for want of memory too. */
 static int push_no_text(struct asynchat_channel *ch)
 {
     if (errno == ENOMEM)
@@ -205,7 +215,8 @@ static int push_no_text(struct asynchat_channel *ch)
     return errno > 0 ? -errno : -EINVAL;
 }
 
-/* The second time it may come out shorter. %m is the error of the caller. */
+/* Formats a text that is too long for the stack. The second time the text may
+ * come out shorter. %m stands for the error of the caller. */
 static int push_long_text(struct asynchat_channel *ch, const char *format,
                           va_list args, size_t len, int error)
 {
@@ -262,8 +273,8 @@ static int push_reference(struct asynchat_channel *ch, const void *data,
     return push_pushed(ch, &what);
 }
 
-/* The release callback is called for every outcome, here for those in which
- * libevent never got the bytes. */
+/* `release` is called in every case. This function calls it in those cases in
+ * which libevent never got the bytes. */
 int asynchat_push_reference(
     struct asynchat_channel *ch, const void *data, size_t len,
     void (*release)(const void *data, size_t len, void *arg), void *arg)
@@ -301,7 +312,7 @@ int asynchat_push_producer(struct asynchat_channel *ch,
     return 0;
 }
 
-/* --- later, and at the end --- */
+/* --- resuming a producer, and discarding --- */
 
 void asynchat_resume_producer(struct asynchat_channel *ch)
 {
@@ -313,9 +324,9 @@ void asynchat_discard_buffers(struct asynchat_channel *ch)
 {
     if (!ch || ch->state >= CHANNEL_ENDED)
         return;
-    bool running = channel_keep(ch); /* release callbacks may also push, those
-                                        of references in the input as well:
-                                        that stays */
+    /* Release callbacks, also those of references in the input, may push: what
+     * they push stays. */
+    bool running = channel_keep(ch);
     if (ch->state == CHANNEL_OPEN || ch->half == HALF_KEPT)
         asynchat__channel_linger_stop(ch);
     if (ch->half == HALF_STAGES)

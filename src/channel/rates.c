@@ -1,9 +1,9 @@
-/* Rates of channels and of groups of them.
+/* Rates of channels, and of groups of channels.
  *
- * At the end of each wake-up a channel pays for what has moved in it, and is
- * told how much may move in the next. When that is nothing, its reading is
- * paused, or its output kept, until a timer says that it is worth looking
- * again. How much may move says the limiter.
+ * At the end of each wake-up a channel pays for the bytes that have moved in
+ * it, and asks the limiter how many bytes may move in the next one. If none
+ * may, reading is paused, or the output is kept back, until a timer says that
+ * it is worth looking again.
  *
  * Tested by tests/test_rate.c. SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat/rate.h>
@@ -15,13 +15,13 @@
 #include "channel/times.h"
 #include "clock/limiter.h"
 
-/* The channels of a group are those of its limiter's members. */
+/* The channels of a group are found by the members of `group`. */
 struct asynchat_rate_group {
     struct event_base *base;
     struct limiter_group group;
 };
 
-/* The limiter comes first: a member of a group leads back to its channel. */
+/* The limiter comes first, so that a member of a group leads to its channel. */
 struct channel_rate {
     struct limiter limiter;
     struct asynchat_channel *ch;
@@ -52,8 +52,9 @@ size_t asynchat__channel_rate_send(struct asynchat_channel *ch)
     return (size_t)least(ch->out.chunk, most);
 }
 
-/* The next read is no longer than what may come, as far as that is known now:
- * if others of the group take it first, it is a debt. */
+/* Limits the next read to the bytes that may come, as far as that is known now.
+ * If other members of the group take these bytes first, the read makes a
+ * debt. */
 static void rate_read(struct asynchat_channel *ch)
 {
     struct limiter *limiter = &ch->time->rate->limiter;
@@ -68,7 +69,7 @@ static void rate_read(struct asynchat_channel *ch)
         most > 0 ? (unsigned)least(ch->in.framer.piece, most) : 1;
 }
 
-/* Something is to be sent, and may not be yet. */
+/* Whether output waits to be sent, and a rate does not allow it yet. */
 static bool rate_keeps(struct asynchat_channel *ch)
 {
     return channel_sends(ch) && !asynchat__channel_out_empty(ch) &&
@@ -88,7 +89,7 @@ int asynchat__channel_rate(struct asynchat_channel *ch)
 
 /* --- making and ending --- */
 
-/* What a channel needs for rates; 0 or -ENOMEM. */
+/* Makes what a channel needs for rates. 0 or -ENOMEM. */
 static int rate_make(struct asynchat_channel *ch)
 {
     if (asynchat__channel_get_rate(ch))
@@ -103,7 +104,8 @@ static int rate_make(struct asynchat_channel *ch)
     return 0;
 }
 
-/* Other rates hold, and what was waited for may be there. */
+/* To be called when the rates have changed: bytes that had to wait may move
+ * now. */
 static void rate_changed(struct asynchat_channel *ch)
 {
     channel_out_busy(ch);
@@ -112,7 +114,8 @@ static void rate_changed(struct asynchat_channel *ch)
     asynchat__channel_wake(ch);
 }
 
-/* Without a limit the channel is as fast as before it had one. */
+/* Frees rates that limit nothing, so that the channel is as fast as before it
+ * had any. */
 static void rate_drop(struct asynchat_channel *ch)
 {
     if (!asynchat__limiter_is_idle(&ch->time->rate->limiter))
@@ -138,7 +141,8 @@ static bool in_range(uint64_t bytes)
     return bytes <= ASYNCHAT_RATE_MAX;
 }
 
-/* Copies what was asked for, or no limit. */
+/* Checks and copies the rates that the program has asked for; NULL is no
+ * limit. */
 static int rates_check(struct asynchat_rates *copy,
                        const struct asynchat_rates *rates)
 {

@@ -1,8 +1,9 @@
 /* Output: fills the evbuffer from the queue, and has the transport send it.
  *
- * What is pushed during a wake-up is sent once, at its end. A producer is asked
- * while less than half of what one write takes is waiting to be sent: small
- * chunks share a write, and a slow peer has no more than that prepared for it.
+ * Everything that is pushed during a wake-up is sent once, at its end. A
+ * producer is asked only while less than half a write waits to be sent. So
+ * small chunks share a write, and no more than that is prepared for a slow
+ * peer.
  *
  * Tested by tests/test_channel_out.c and tests/test_writes.c.
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -17,15 +18,17 @@
 
 #include "output/producer.h"
 
-/* Writes in one wake-up, for a peer that takes all it can get: fewer wake-ups for
- * it, and no long wait for the others. Who sets a smaller size gets one write of
- * it at a time, as in Python; and so does who sets one of which more would be
- * too much to be counted in 32 bits. */
+/* The most writes in one wake-up, for a peer that takes all it can get. Such a
+ * peer needs fewer wake-ups, and the other channels do not wait long. If the
+ * program sets a smaller out_buffer_size, one write of that size is made at a
+ * time, as in Python. The same holds for a size of which several could not be
+ * counted in 32 bits. */
 #define OUT_WRITES 4
 #define OUT_WRITES_MOST (ASYNCHAT_BUFFER_SIZE_MAX / OUT_WRITES)
 
-/* A push that is sent from where it lies has more. What is left of it has to be
- * copied, which keeps the others waiting as well: for as long as these writes. */
+/* The most writes of a push that is sent from where it lies. It has more
+ * writes, since the rest would have to be copied, which keeps the other
+ * channels waiting for as long as these writes do. */
 #define OUT_WRITES_NOW 16
 
 void asynchat__channel_out_init(struct channel_out *out)
@@ -35,13 +38,14 @@ void asynchat__channel_out_init(struct channel_out *out)
     asynchat__channel_pressure_init(out);
 }
 
-/* What is on its way: out of the queue, and not with the system yet. */
+/* How many bytes have left the queue, and are not with the system yet. */
 static size_t out_pending(const struct asynchat_channel *ch)
 {
     return asynchat__transport_pending(&ch->transport);
 }
 
-/* And what of that does not only wait for more to follow it. */
+/* How many bytes have left the queue, are not with the system yet, and are not
+ * just kept by a bufferevent until more follows them. */
 static size_t out_moving(const struct asynchat_channel *ch)
 {
     return asynchat__transport_moving(&ch->transport);
@@ -54,7 +58,7 @@ static struct asynchat_producer *out_producer(const struct asynchat_channel *ch)
     return ch->out.queue.first->producer;
 }
 
-/* A producer that writes to the socket itself. */
+/* Whether the next entry is a producer that writes to the socket itself. */
 static bool out_is_sender(const struct asynchat_channel *ch)
 {
     return channel_out_is_ready(ch) && out_producer(ch) &&
@@ -62,7 +66,8 @@ static bool out_is_sender(const struct asynchat_channel *ch)
            asynchat__transport_fd(&ch->transport) >= 0;
 }
 
-/* A producer failed: what it gave before is sent, and nothing after it. */
+/* A producer has failed: the bytes that it gave before are sent, and nothing
+ * after them. */
 static void out_failed(struct asynchat_channel *ch, int error)
 {
     struct outq_entry *entries = asynchat__outq_take(&ch->out.queue);
@@ -71,14 +76,15 @@ static void out_failed(struct asynchat_channel *ch, int error)
     asynchat__channel_stop(ch, error, 0);
 }
 
-/* ASYNCHAT_MORE and ASYNCHAT_LATER leave the producer where it is: first. */
+/* Deals with the answer of the first producer, which stays first if the answer
+ * is ASYNCHAT_MORE or ASYNCHAT_LATER. */
 static void out_answered(struct asynchat_channel *ch, int answer)
 {
     if (asynchat__outq_answered(&ch->out.queue, answer) && answer < 0)
         out_failed(ch, answer);
 }
 
-/* What it has given, from `from` on. */
+/* Tells the transcript what a producer has given: the output from `from` on. */
 static void out_tell(struct asynchat_channel *ch, size_t from)
 {
     struct evbuffer *output = ch->transport.output;
@@ -92,9 +98,10 @@ static void out_tell(struct asynchat_channel *ch, size_t from)
 
 /* Asks the first producer. False: it wants to be asked later.
  *
- * A producer that has itself discarded may still have gone on: as pushes go to the
- * queue meanwhile, all that is in the evbuffer then is its own, and goes before its
- * release callback can push. */
+ * A producer may discard everything, itself included, and still give bytes.
+ * Pushes go to the queue meanwhile, so all that the evbuffer has then was given
+ * by the producer. It is dropped before the producer's release callback can
+ * push. */
 static bool out_ask(struct asynchat_channel *ch)
 {
     struct evbuffer *output = ch->transport.output;
@@ -108,9 +115,10 @@ static bool out_ask(struct asynchat_channel *ch)
     return answer != ASYNCHAT_LATER;
 }
 
-/* Bytes go over whole: they take no more memory there than here. False: there
- * was none. (The evbuffer that they go to may have a callback of the program's,
- * which finds nothing of them in the queue.) */
+/* Moves the bytes of the first entry to the evbuffer of the output, all of
+ * them: they take no more memory there than in the queue. The entry leaves the
+ * queue before, so that a callback of the evbuffer, which may be the program's,
+ * does not find the bytes in both places. False: there was no memory. */
 static bool out_move(struct asynchat_channel *ch)
 {
     struct outq_entry *entry = asynchat__outq_shift(&ch->out.queue);
@@ -121,16 +129,18 @@ static bool out_move(struct asynchat_channel *ch)
     return moved;
 }
 
-/* Room for another chunk: see the top of this file. A producer that gives a lot
- * is asked once, one that gives little until half a write has come together. */
+/* Whether there is room for another chunk: see the top of this file. A producer
+ * that gives much is asked once; a producer that gives little is asked until
+ * half a write has come together. */
 static bool out_has_room(const struct asynchat_channel *ch)
 {
     return channel_sends(ch) && channel_out_is_ready(ch) &&
            out_moving(ch) < (ch->out.chunk + 1) / 2;
 }
 
-/* From the queue, in its order, as far as there is room. A callback may end the
- * channel or empty the queue, so each turn looks again. */
+/* Moves output from the queue to the evbuffer, in order, as long as there is
+ * room. A callback may end the channel or empty the queue, so each round looks
+ * again. */
 static void out_fill(struct asynchat_channel *ch)
 {
     bool more = true;
@@ -151,14 +161,15 @@ static bool out_may_write(const struct asynchat_channel *ch)
     return ch->out.writes < (out_is_fast(ch) ? OUT_WRITES : 1);
 }
 
-/* At most so many bytes for the next write. */
+/* The most bytes of the next write. */
 static size_t out_most(struct asynchat_channel *ch)
 {
     return asynchat__channel_get_rate(ch) ? asynchat__channel_rate_send(ch)
                                           : ch->out.chunk;
 }
 
-/* It has sent so much itself. False: it was discarded meanwhile. */
+/* Tells the transcript that the first producer has sent bytes itself. False:
+ * the producer was discarded meanwhile. */
 static bool out_tell_sent(struct asynchat_channel *ch, size_t sent)
 {
     asynchat__outq_hold(&ch->out.queue);
@@ -166,7 +177,8 @@ static bool out_tell_sent(struct asynchat_channel *ch, size_t sent)
     return asynchat__outq_let_go(&ch->out.queue);
 }
 
-/* The first producer's own turn to write, when all before it is out. */
+/* Has the first producer write to the socket itself. Everything before it has
+ * been sent. Answers how many bytes the producer has sent. */
 static size_t out_send_producer(struct asynchat_channel *ch, size_t most)
 {
     size_t sent;
@@ -180,13 +192,13 @@ static size_t out_send_producer(struct asynchat_channel *ch, size_t most)
     if (ch->transcript && !out_tell_sent(ch, sent))
         return sent;
     if (answer == -ENOTSUP)
-        producer->send = NULL; /* it is asked for bytes, at the next wake-up */
+        producer->send = NULL; /* `more` is asked, at the next wake-up */
     else if (!broken && answer != -EAGAIN)
         out_answered(ch, answer);
     return sent;
 }
 
-/* What is in the evbuffer: one write. Answers how much the peer took. */
+/* Sends the evbuffer, in one write. Answers how many bytes went. */
 static size_t out_send_output(struct asynchat_channel *ch)
 {
     size_t pending = out_pending(ch), most = out_most(ch);
@@ -198,8 +210,8 @@ static size_t out_send_output(struct asynchat_channel *ch)
     return left < pending ? pending - left : 0;
 }
 
-/* One write, or one each of the evbuffer and of the producer behind it. Answers
- * how much the peer took. */
+/* Makes one write of the evbuffer. If this empties it, a producer that comes
+ * next makes one write as well. Answers how many bytes went. */
 static size_t out_send(struct asynchat_channel *ch)
 {
     size_t sent = out_send_output(ch), most;
@@ -211,7 +223,8 @@ static size_t out_send(struct asynchat_channel *ch)
     return sent;
 }
 
-/* The peer has its time; not for a producer of ours that lets it wait. */
+/* Gives the peer the linger time. The time does not run while the peer waits
+ * for a producer that has nothing yet. */
 static void out_linger(struct asynchat_channel *ch, bool progress)
 {
     if (out_pending(ch) == 0 && !outq_is_ready(&ch->out.queue))
@@ -220,8 +233,8 @@ static void out_linger(struct asynchat_channel *ch, bool progress)
         asynchat__channel_linger(ch, progress);
 }
 
-/* Has the transport call again when it is able to send, if there is something
- * that only waits for that. */
+/* Has the transport call when it can send again, if some output waits for
+ * nothing but that. */
 static void out_watch(struct asynchat_channel *ch)
 {
     bool ready = out_moving(ch) > 0 || channel_out_is_ready(ch);
@@ -230,11 +243,11 @@ static void out_watch(struct asynchat_channel *ch)
         asynchat__channel_end(ch, -ENOMEM);
 }
 
-/* Fills and sends, and again while whole writes are taken, within the budget of
- * a wake-up. True: the peer took something. */
+/* Fills the evbuffer and sends it, and does so again while whole writes are
+ * taken, within the budget of a wake-up. True: the peer took something. */
 static bool out_move_on(struct asynchat_channel *ch)
 {
-    bool progress = out_pending(ch) < ch->out.left; /* a bufferevent's own */
+    bool progress = out_pending(ch) < ch->out.left; /* sent by a bufferevent */
     while (out_may_write(ch)) {
         size_t sent = 0;
         if (channel_sends(ch))
@@ -249,8 +262,8 @@ static bool out_move_on(struct asynchat_channel *ch)
     return progress;
 }
 
-/* A peer that takes nothing more is no loss as long as there is nothing for it;
- * bytes that there was no memory for are gone. */
+/* Whether output is lost, because nothing can be sent any more and something
+ * waits to be sent, or because bytes were refused. */
 static bool out_is_broken(const struct asynchat_channel *ch)
 {
     int error = ch->transport.broken;
@@ -264,9 +277,9 @@ void asynchat__channel_out_begin(struct asynchat_channel *ch)
         ch->out.way = WAY_OPEN;
 }
 
-/* The short way through most wake-ups: what was pushed in this one, if anything,
- * is all there is to send, and nobody is to be told that it went. False: there
- * is more to do. */
+/* The short way through most wake-ups: there is nothing to send but what was
+ * pushed in this wake-up, if anything, and no callback is due when it is sent.
+ * False: there is more to do. */
 static bool out_run_pushed(struct asynchat_channel *ch)
 {
     struct transport *t = &ch->transport;
@@ -285,7 +298,8 @@ static bool out_run_pushed(struct asynchat_channel *ch)
     return !t->broken && ch->out.left <= ch->out.marks.high;
 }
 
-/* There is nothing to follow what waits for more. */
+/* If all output that is left only waits for more to follow it, tells the
+ * transport that nothing follows. */
 static void out_last(struct asynchat_channel *ch)
 {
     const struct transport_ops *ops = ch->transport.ops;
@@ -301,7 +315,7 @@ static bool out_is_idle(const struct asynchat_channel *ch)
            !ch->out.queue.ends && ch->out.left == 0 && channel_is_plain(ch);
 }
 
-/* The long way. */
+/* The long way through a wake-up. */
 static void out_run_all(struct asynchat_channel *ch)
 {
     bool progress = out_move_on(ch);
@@ -315,7 +329,7 @@ static void out_run_all(struct asynchat_channel *ch)
         asynchat__channel_out_empty(ch))
         asynchat__channel_sent(ch);
     if (channel_sends(ch) && channel_closing(ch)) {
-        ch->out.queue.ends = true; /* handle_eof, handle_error have pushed */
+        ch->out.queue.ends = true; /* handle_eof and handle_error have run */
         out_linger(ch, progress);
     }
     asynchat__transport_settle(&ch->transport);
@@ -335,14 +349,16 @@ void asynchat__channel_out_run(struct asynchat_channel *ch)
         out_run_all(ch);
 }
 
-/* A write was made. If the peer did not take all of it, the wake-up has no more. */
+/* Counts a write. If the peer did not take all of it, this wake-up has no more
+ * writes. */
 static bool out_now_taken(struct asynchat_channel *ch, bool all)
 {
     ch->out.writes = all ? (uint8_t)(ch->out.writes + 1) : OUT_WRITES_NOW;
     return all;
 }
 
-/* What was pushed before goes first. */
+/* Sends the bytes that were pushed before, which go first. False: some are
+ * left. */
 static bool out_now_pushed(struct asynchat_channel *ch)
 {
     struct transport *t = &ch->transport;

@@ -1,5 +1,7 @@
-/* Setting the terminator: from outside, or in a callback in the middle of the
+/* The settings of a channel: its terminator, times, sizes and limits. The
+ * program may change them from outside, or in a callback in the middle of the
  * input.
+ *
  * Tested by tests/test_channel_in.c, tests/test_channel_out.c and
  * tests/test_channel_time.c.
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -12,8 +14,9 @@
 #include "channel/times.h"
 #include "loop/loop.h"
 
-/* Bytes that are held back under the old terminator may be said under the new
- * one without a byte more: from the loop, unless a delivery is under way. */
+/* Bytes that were held back under the old terminator may be due under the new
+ * one without another byte. The delivery under way deals with them; if there is
+ * none, the loop is asked for a turn. */
 static int terminator_set(struct asynchat_channel *ch,
                           enum asynchat_terminator kind, const void *bytes,
                           uint64_t len)
@@ -129,8 +132,8 @@ int asynchat_set_timeouts(struct asynchat_channel *ch,
 
 /* --- sizes and limits of the input --- */
 
-/* The transport reads no more than that, and an evbuffer that holds more is
- * delivered in such pieces. */
+/* The transport reads at most `size` bytes at a time, and an evbuffer that
+ * holds more is delivered in pieces of that size. */
 int asynchat_set_in_buffer_size(struct asynchat_channel *ch, size_t size)
 {
     if (!ch || size == 0 || size > ASYNCHAT_BUFFER_SIZE_MAX)

@@ -1,4 +1,6 @@
-/* The state of a channel: the one setter, and the ways in which a channel ends.
+/* The state of a channel: the rules for it, the setters that keep to them, and
+ * the ways in which a channel ends.
+ *
  * Tested by tests/test_channel.c. SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
 
@@ -9,7 +11,7 @@
 
 #include "base/log.h"
 
-/* The peer's orderly end is a reason to close, and no error. */
+/* The peer's end of file is a reason to close, and not an error. */
 bool asynchat__channel_is_error(int status)
 {
     return status < 0 && status != ASYNCHAT_EOF;
@@ -36,7 +38,8 @@ static const char *channel_layer_text(const struct asynchat_channel *ch)
                                        : NULL;
 }
 
-/* Why the channel ends: the first error, or else the first reason. */
+/* Records why the channel ends, and reports it if it is an error. The first
+ * error counts; if there is none, the first reason does. */
 static void channel_explain(struct asynchat_channel *ch, int status)
 {
     if (asynchat__channel_is_error(ch->status) || ch->state == CHANNEL_FREED)
@@ -77,8 +80,8 @@ bool asynchat__channel_may_enter(enum channel_state from, enum channel_state to)
     return is_allowed(rules, from, to);
 }
 
-/* The peer's end is not the channel's: only an error, which ends both, takes
- * that back. */
+/* HALF_KEPT means that the peer's end does not end the channel. Only an error,
+ * which ends both directions, takes that back. */
 bool asynchat__channel_may_halve(enum channel_half from, enum channel_half to)
 {
     static const unsigned rules[] = {
@@ -90,7 +93,8 @@ bool asynchat__channel_may_halve(enum channel_half from, enum channel_half to)
     return is_allowed(rules, from, to);
 }
 
-/* Only what the program has asked for itself can be taken back. */
+/* Only LEAVE_BETWEEN, which the program has asked for itself, can be taken
+ * back. */
 bool asynchat__channel_may_leave(enum channel_leave from, enum channel_leave to)
 {
     static const unsigned rules[] = {
@@ -118,8 +122,8 @@ void asynchat__channel_halve(struct asynchat_channel *ch,
         ch->half = half;
 }
 
-/* A channel that begins to leave waits for no bytes yet: what it waited for when it
- * left before may be behind by more than the counts can tell. */
+/* A channel that begins to leave waits for no bytes yet: what it waited for
+ * when it left before may be behind by more than the counts can tell. */
 void asynchat__channel_take_leave(struct asynchat_channel *ch,
                                   enum channel_leave leave)
 {
@@ -130,7 +134,7 @@ void asynchat__channel_take_leave(struct asynchat_channel *ch,
     ch->leave = leave;
 }
 
-/* If that is how it is halved. */
+/* Goes back to HALF_NEITHER, if the half is `from`. */
 static void state_halve_back(struct asynchat_channel *ch,
                              enum channel_half from)
 {
@@ -152,20 +156,21 @@ void asynchat__channel_enter(struct asynchat_channel *ch,
 
 /* --- ending --- */
 
-/* The only way to ENDED. handle_close does not come from here, but at the end
- * of the wake-up, so that whoever called this may still look at the channel. */
+/* The only way to ENDED. handle_close is not called here, but at the end of the
+ * wake-up, so that the caller may still look at the channel. */
 void asynchat__channel_end(struct asynchat_channel *ch, int status)
 {
-    bool sent = ch->state == CHANNEL_LINGERING; /* what is said now, is late */
+    /* When all is sent, another reason comes too late. */
+    bool sent = ch->state == CHANNEL_LINGERING;
     if (ch->state >= CHANNEL_ENDED)
         return;
     asynchat__channel_enter(ch, CHANNEL_ENDED);
     channel_explain(ch, sent ? ch->status : status);
 }
 
-/* handle_eof and handle_error may push: the queue is told to end after them, by
- * asynchat__channel_out_run(). A program that has asked to close when done
- * before is told 0 and not ASYNCHAT_EOF: it was first. */
+/* handle_eof and handle_error may push, so asynchat__channel_out_run() makes
+ * the queue end after them. If the program has asked to close when done before,
+ * the status is 0 and not ASYNCHAT_EOF: the program was first. */
 void asynchat__channel_stop(struct asynchat_channel *ch, int status,
                             int cut_off)
 {
@@ -189,10 +194,10 @@ void asynchat__channel_linger(struct asynchat_channel *ch, bool progress)
         asynchat__channel_end(ch, -ENOMEM);
 }
 
-/* A peer that has reset the connection may have sent much before that, which
- * lies in the socket and still arrives, with the end behind it. Other errors,
- * and bufferevents, give no such promise; nor does a peer that only refuses to
- * read, so it has no more than the linger time. */
+/* A peer that has reset the connection may have sent much before. This input
+ * lies in the socket and can still be received, with the end behind it. Other
+ * errors, and bufferevents, give no such promise. A peer that only refuses to
+ * read may never send an end, so it has no more than the linger time. */
 void asynchat__channel_broken(struct asynchat_channel *ch, int error)
 {
     const struct transport *t = &ch->transport;
@@ -209,18 +214,19 @@ void asynchat__channel_broken(struct asynchat_channel *ch, int error)
     asynchat__channel_linger(ch, true);
 }
 
-/* Only the output ends. */
+/* Ends the output; the input goes on. */
 static void channel_shut(struct asynchat_channel *ch)
 {
     asynchat__channel_linger_stop(ch);
     ch->transport.ops->shut(&ch->transport);
-    if (ch->state == CHANNEL_OPEN) /* what a filter has called may end it */
+    if (ch->state == CHANNEL_OPEN) /* a filter's callback may have ended it */
         asynchat__channel_enter(ch, CHANNEL_RECEIVING);
 }
 
-/* As in Python the channel closes at once, unless that would take from the peer
- * what it was just sent. One whose message is too long is still sending it, and
- * of another the program may know that it does. */
+/* As in Python the channel closes at once, unless the peer would lose what it
+ * was just sent. `more`: the peer is still sending. It is if its message was
+ * too long; of another peer the program may know it, and say so by
+ * asynchat_close_in_stages(). */
 void asynchat__channel_sent(struct asynchat_channel *ch)
 {
     bool more = ch->status == ASYNCHAT_ETOOLONG || ch->half == HALF_STAGES;
@@ -235,8 +241,9 @@ void asynchat__channel_sent(struct asynchat_channel *ch)
     } else if (ch->state != CHANNEL_LINGERING) {
         asynchat__channel_linger(ch, true);
         if (ch->state >= CHANNEL_ENDED)
-            return; /* no memory for that, which is not too late to be said */
+            return; /* no memory: this error can still be reported */
         asynchat__channel_enter(ch, CHANNEL_LINGERING);
-        ch->transport.read_size = ASYNCHAT_BUFFER_SIZE_MAX; /* it is dropped */
+        /* Input is only dropped from now on, so it may come in large pieces. */
+        ch->transport.read_size = ASYNCHAT_BUFFER_SIZE_MAX;
     }
 }

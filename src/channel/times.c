@@ -1,8 +1,8 @@
 /* Times: how long a peer may take.
  *
- * Wake-ups note what has moved, and when. One timer looks at that when the
- * first of the clocks that run could be over, and if it is not, goes on until
- * it could be: no message sets a timer. Most channels never have one.
+ * Wake-ups note what has moved, and when. One timer fires when the first of the
+ * running clocks could be over. If no clock is over then, the timer is set to
+ * when one could be. So no message sets a timer. Most channels never have one.
  *
  * Tested by tests/test_channel_time.c. SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/times.h"
@@ -49,7 +49,8 @@ static void time_clocks_changed(struct asynchat_channel *ch)
 
 /* --- which clocks run --- */
 
-/* What comes is waited for, also when this side's output has ended. */
+/* Whether the channel waits for input; it may, also when its own output has
+ * ended. */
 static bool time_is_reading(const struct asynchat_channel *ch)
 {
     bool open = ch->state == CHANNEL_OPEN ||
@@ -62,8 +63,8 @@ static unsigned bits_if(bool runs, unsigned bits)
     return runs ? bits : 0;
 }
 
-/* The clocks about reading run from the wake-up on that has set them right
- * after a pause. */
+/* After a pause, a wake-up sets the clocks about reading right. They run from
+ * then on. */
 unsigned asynchat__channel_time_running(const struct asynchat_channel *ch)
 {
     const struct channel_time *time = ch->time;
@@ -98,7 +99,7 @@ static int time_set(struct channel_time *time, uint32_t now, uint32_t wait)
     return 0;
 }
 
-/* The timer is left as it is if it fires early enough. */
+/* Leaves the timer as it is if it fires early enough. */
 int asynchat__channel_time_arm(struct asynchat_channel *ch, uint32_t now)
 {
     struct channel_time *time = ch->time;
@@ -109,8 +110,8 @@ int asynchat__channel_time_arm(struct asynchat_channel *ch, uint32_t now)
     return time_set(time, now, next);
 }
 
-/* The clocks that ran already are not over before the timer, also begun anew. A
- * clock that began to run since may be. */
+/* A clock that ran before is not over before the timer fires, even if it was
+ * begun anew. But a clock that has begun to run since may be. */
 static int time_arm_if_changed(struct asynchat_channel *ch, uint32_t now)
 {
     return ch->time->running == asynchat__channel_time_running(ch)
@@ -118,8 +119,8 @@ static int time_arm_if_changed(struct asynchat_channel *ch, uint32_t now)
                : asynchat__channel_time_arm(ch, now);
 }
 
-/* A timer that is over at once comes after what is ready in the next pass of
- * the loop; a channel that is woken has its turn in this pass. */
+/* Sets the timer to 0. It fires after everything that is ready in the next pass
+ * of the loop, while a channel that is woken has its turn in this pass. */
 int asynchat__channel_time_turn(struct asynchat_channel *ch)
 {
     return time_set(ch->time, asynchat__channel_time_now(), 0);
@@ -130,7 +131,7 @@ bool asynchat__channel_time_has_fired(const struct asynchat_channel *ch)
     return ch->time && ch->time->fired;
 }
 
-/* The channel is told as by its transport. */
+/* The timer calls the channel as the transport does. */
 static void time_fired(evutil_socket_t fd, short what, void *arg)
 {
     struct asynchat_channel *ch = arg;
@@ -144,7 +145,8 @@ static void time_fired(evutil_socket_t fd, short what, void *arg)
 
 /* --- what has moved --- */
 
-/* Nothing is to be taken for what moved before. */
+/* Begins the clocks of a message. Bytes that came before do not count for
+ * them. */
 static void time_begin_message(struct asynchat_channel *ch, uint32_t now)
 {
     asynchat__clocks_begin(&ch->time->clocks,
@@ -188,7 +190,8 @@ static void time_write(struct asynchat_channel *ch, uint32_t now, bool sent)
     time->stalls = stalls;
 }
 
-/* It is open, as its output is idle. */
+/* Whether the channel only waits for the next message. Its state is OPEN, since
+ * its output is idle. */
 static bool time_is_calm(const struct asynchat_channel *ch)
 {
     return ch->out.way != WAY_LONG && !ch->in.paused &&
@@ -220,7 +223,8 @@ int asynchat__channel_time(struct asynchat_channel *ch)
 
 /* --- a clock that is over --- */
 
-/* A slow peer may have taken what the system has had from us long ago. */
+/* Whether the peer has taken something since the last look. A slow peer may
+ * take bytes that the system has had from us for long. */
 static bool time_is_taken(struct asynchat_channel *ch)
 {
     size_t before = ch->time->unsent;
@@ -330,8 +334,8 @@ void asynchat__channel_time_limits(struct asynchat_channel *ch,
 
 /* --- rates --- */
 
-/* Neither the peer's clock nor the linger time ran while a rate kept the
- * output. */
+/* CLOCK_WRITE and CLOCK_LINGER did not run while a rate kept the output back,
+ * and begin anew when it does not any more. */
 static void time_allow_in(struct channel_time *time, uint32_t now,
                           uint32_t wait, bool kept)
 {
@@ -360,7 +364,8 @@ void asynchat__channel_time_unrated(struct asynchat_channel *ch)
 
 /* --- linger --- */
 
-/* It is not a limit on all of it: a peer that takes something has it again. */
+/* The linger time is no limit for all that is left: when the peer takes
+ * something, the time begins anew. */
 int asynchat__channel_time_linger(struct asynchat_channel *ch, bool progress)
 {
     uint32_t now = asynchat__channel_time_now();
@@ -412,7 +417,8 @@ static int time_begin(struct asynchat_channel *ch, enum clock clock,
     return error;
 }
 
-/* Without a transport yet, where the channel is just being made. */
+/* The caller gives the event base, since a channel that is being made has no
+ * transport yet. */
 int asynchat__channel_time_connect(struct asynchat_channel *ch,
                                    struct event_base *base,
                                    unsigned milliseconds)
@@ -430,7 +436,8 @@ int asynchat__channel_time_shake(struct asynchat_channel *ch,
     return error ? error : time_begin(ch, CLOCK_SHAKE, milliseconds);
 }
 
-/* Most channels need no more of it, and go on without. */
+/* Frees the times if they were only for connecting: most channels need none
+ * later. */
 void asynchat__channel_time_up(struct asynchat_channel *ch)
 {
     ch->time->clocks.limit[CLOCK_SHAKE] = 0;

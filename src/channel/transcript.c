@@ -1,5 +1,7 @@
-/* The transcript: callbacks of ours are put before the handler's, and pushes
- * take the long way, so that a channel without one has no work with it.
+/* The transcript: a table of our callbacks takes the place of the handler.
+ * These callbacks tell the transcript, and call the handler's own. Pushes take
+ * the long way, which tells the transcript too. So a channel without a
+ * transcript does no work for it.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat/transcript.h>
 
@@ -12,11 +14,13 @@
 #include "base/handler.h"
 #include "base/table.h"
 
-/* Once made it stays with the channel, since callbacks of it may be running. */
+/* A transcript that was made stays until the channel is freed, since its
+ * callbacks may be running. */
 struct channel_transcript {
     struct asynchat_handler ours;
     struct asynchat_handler theirs;
-    const struct asynchat_handler *handler; /* which that is a copy of */
+    /* The program's own table, which `theirs` is a copy of. */
+    const struct asynchat_handler *handler;
     void (*tell)(struct asynchat_channel *ch, enum asynchat_transcript what,
                  const void *data, size_t len, void *arg);
     void *arg;
@@ -56,10 +60,10 @@ void asynchat__transcript_added(struct asynchat_channel *ch,
     }
 }
 
-/* --- in the handler's place --- */
+/* --- the callbacks that take the place of the handler's --- */
 
-/* The handler, or nobody, has what was told: `tell` may have ended the channel.
- */
+/* Tells the transcript of input. False: `tell` has ended the channel, and the
+ * handler gets nothing. */
 static bool tell_received(struct asynchat_channel *ch,
                           enum asynchat_transcript what, const void *data,
                           size_t len)

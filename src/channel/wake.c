@@ -1,20 +1,23 @@
-/* Asking for a turn; and pausing the input, for one reason or several.
+/* How a channel asks the loop for a turn, and how its input is paused, for one
+ * reason or several.
  *
- * What was received and not delivered stays where it is; nothing more is read
- * as long as there is a reason.
+ * As long as there is a reason, nothing is read, and input that was received
+ * and not delivered stays where it is.
  *
- * Tested by tests/test_channel_pause.c. SPDX-License-Identifier: BSD-3-Clause
- */
+ * Tested by tests/test_channel_pause.c.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
 
-/* Calls of the program end here: what they ask for is done from the loop. */
+/* Calls of the program end with this: the loop does what they have asked
+ * for. */
 void asynchat__channel_wake(struct asynchat_channel *ch)
 {
     if (!ch->running)
         ch->transport.ops->wake(&ch->transport);
 }
 
-/* A callback that is running is the last. */
+/* If a callback of the input is running, it is the last one before the
+ * pause. */
 void asynchat__channel_pause(struct asynchat_channel *ch,
                              enum channel_pause why)
 {

@@ -30,8 +30,8 @@ struct marks {
     enum marks_level level;
 };
 
-/* To be called before more bytes wait, then `queued` of them, if the program wants
- * to know when they are sent. */
+/* To be called before more bytes wait, then `queued` of them, if the program
+ * wants to know when they are sent. */
 static inline void marks_push(struct marks *marks, size_t queued)
 {
     if (marks->level == MARKS_CALM && queued > marks->low)

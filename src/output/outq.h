@@ -26,8 +26,8 @@ enum outq_state {
     OUTQ_DROPPED  /* its producer is being asked, and was discarded meanwhile */
 };
 
-/* Invariants: an entry has either bytes or a producer; a border has neither. Only
- * the first entry of a queue can have another state than READY. */
+/* Invariants: an entry has either bytes or a producer; a border has neither.
+ * Only the first entry of a queue can have another state than READY. */
 struct outq_entry {
     struct outq_entry *next;
     struct evbuffer *bytes;
@@ -88,9 +88,9 @@ int asynchat__outq_producer(struct outq *q, struct asynchat_producer *producer);
 /* Appends a border, unless nothing is in front of it. 0 or -ENOMEM. */
 int asynchat__outq_border(struct outq *q);
 
-/* Of a queue that was given a border: whether all that was in front of it is gone. A
- * border that had nothing in front of it is no entry, nor is one that was discarded
- * together with what was in front of it. */
+/* Of a queue that was given a border: whether all that was in front of it is
+ * gone. A border that had nothing in front of it is no entry, nor is one that
+ * was discarded together with what was in front of it. */
 static inline bool outq_is_at_border(const struct outq *q)
 {
     return !q->bordered || outq_is_border(q->first);
