@@ -1,13 +1,14 @@
-/* Accepting: connections become channels, or are turned away, until nobody waits
- * or there is no room. A server that stops accepts once more. Tested by
- * tests/test_server_accept.c.
+/* Accepting: connections become channels, or are turned away, until no
+ * connection waits or there is no room. A server that is stopped accepts once
+ * more.
  *
- * Room can be missing in two ways. A server that has as many channels as it may is
- * FULL, and waits until one of them is gone. A server for which the system has no
- * descriptor or no memory is STARVED, and tries again after a pause. In both cases
- * the listening socket is taken out of the loop, which would wake up for it all
- * the time.
+ * Room can be missing in two ways. A server that has as many channels as it may
+ * is FULL, and waits until one of them is gone. A server for which the system
+ * has no descriptor or no memory is STARVED, and tries again after a pause. In
+ * both cases the listening socket is taken out of the loop, since the loop
+ * would wake up for it all the time.
  *
+ * Tested by tests/test_server_accept.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "server.h"
 
@@ -27,7 +28,8 @@
 #include "server/workers.h"
 
 /* How many connections are accepted in one wake-up, unless the options say so:
- * enough to keep up, and few enough that the channels do not wait long for it. */
+ * enough to keep up, and few enough that the channels do not wait long for
+ * it. */
 #define ACCEPT_BUDGET 64
 
 /* After this many errors in a row that are about one connection each, the fault
@@ -60,14 +62,16 @@ static void server_has_room(struct asynchat_server *server)
                           "accepts again");
 }
 
-/* Without the timer, accepting would never begin again: then it does not pause. */
+/* Takes the listening socket out of the loop for a while. If the timer cannot
+ * be set, accepting would never begin again: then it does not pause. */
 static void server_pause(struct asynchat_server *server)
 {
     if (evtimer_add(server->timer, &accept_pause) == 0)
         event_del(server->acceptable);
 }
 
-/* False: libevent has no memory for that, and the timer has it tried again. */
+/* Puts the listening socket back into the loop. False: libevent has no memory
+ * for that, and the timer will try again. */
 static bool server_resume(struct asynchat_server *server)
 {
     if (event_add(server->acceptable, NULL) == 0)
@@ -82,8 +86,9 @@ static bool server_is_full(const struct asynchat_server *server)
     return most > 0 && server->connections >= most;
 }
 
-/* A channel is gone. That can happen inside any call of the program, so what
- * follows from it, accepting or the server's end, is left to the loop. */
+/* Takes account of a channel that is gone. A channel can go inside any call of
+ * the program, so whatever follows from it, accepting or the server's end, is
+ * left to the loop. */
 static void server_gone(struct channel_owner *owner,
                         const struct asynchat_channel *ch)
 {
@@ -112,9 +117,9 @@ static bool server_refuses(const struct asynchat_server *server)
             asynchat__peers_count(&server->peers, key) >= most);
 }
 
-/* Reads what the peer has sent so far: if that were left unread, the system would
- * reset the connection, and the peer would lose the text. A peer that expects a
- * layer could not read it. */
+/* Reads what the peer has sent so far: if that were left unread, the system
+ * would reset the connection, and the peer would lose the text. A peer that
+ * expects a layer could not read the text, so that one gets none. */
 static void server_turn_away(struct asynchat_server *server, int fd)
 {
     const char *text = server->dress.make ? NULL : server->options.turn_away;
@@ -130,9 +135,9 @@ static void server_turn_away(struct asynchat_server *server, int fd)
 
 /* --- accepting --- */
 
-/* The connection that could not be taken in the last time, or else the next one;
- * or -errno. A descriptor that is too large for select(2) is made smaller, if a
- * smaller one is free by now. */
+/* The connection for which there was no room the last time, or else the next
+ * one; or -errno. If the descriptor of the first kind is too large for
+ * select(2), a smaller one takes its place, if one is free by now. */
 static int server_next(struct asynchat_server *server)
 {
     int fd = server->waiting;
@@ -183,7 +188,8 @@ static int server_take_in(struct asynchat_server *server, int fd)
     return 0;
 }
 
-/* accept4(2) gave no connection: 0 if the next call may give one, or the error. */
+/* accept4(2) gave no connection: 0 if the next call may give one, or the
+ * error. */
 static int server_failed(struct asynchat_server *server, int error)
 {
     bool passing = asynchat__socket_is_passing(error);
@@ -191,7 +197,8 @@ static int server_failed(struct asynchat_server *server, int error)
     return passing && server->failures < ACCEPT_FAILURES ? 0 : error;
 }
 
-/* Accepts one connection. 0, or why accepting has to stop for now. */
+/* Accepts one connection. Answers 0, or the error for which accepting has to
+ * stop for now. */
 static int server_accept(struct asynchat_server *server)
 {
     int fd = server_next(server);
@@ -218,8 +225,9 @@ static bool server_lets_wait(const struct asynchat_server *server)
     return server_is_full(server) && !server->options.turn_away;
 }
 
-/* Accepts at most `most` connections. 0; -EAGAIN (nobody waits, or the server is
- * full); or another error: the system has no room for one more. */
+/* Accepts at most `most` connections. Answers 0; -EAGAIN: no connection waits,
+ * or the server is full; or another error: the system has no room for one
+ * more. */
 static int server_accept_some(struct asynchat_server *server, long long most)
 {
     int error = 0;
@@ -249,8 +257,8 @@ static void server_acceptable(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-/* The peer of a channel that was just made may not have asked for anything yet:
- * the channel waits for its first message before it ends. */
+/* Marks channels that were just made. Their peers may not have asked for
+ * anything yet, so each channel waits for its first message before it ends. */
 static void channels_await(struct asynchat_channel *first,
                            const struct asynchat_channel *end)
 {
@@ -258,8 +266,9 @@ static void channels_await(struct asynchat_channel *first,
         asynchat__channel_await(first);
 }
 
-/* At most the backlog and one more had come when the call began. Others may come
- * for ever, and are not waited for. */
+/* When the call began, at most as many connections waited as the backlog says,
+ * and one more. More connections may come for ever, so they are not
+ * waited for. */
 void asynchat__server_accept_rest(struct asynchat_server *server)
 {
     const struct asynchat_channel *before = server->channels;

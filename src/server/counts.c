@@ -17,8 +17,9 @@ void asynchat__counts_add(struct asynchat_server_stats *sum,
     sum->pressures += stats->pressures;
 }
 
-/* The first statuses have places, and keep them. There are fewer than places,
- * unless a producer makes up errors. */
+/* Counts how a channel has ended. The first SERVER_ENDS statuses get a place,
+ * and keep it; any others are not counted. There are enough places, unless a
+ * producer makes up errors. */
 static void counts_end(struct server_counts *counts, int status)
 {
     size_t i = 0;

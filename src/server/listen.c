@@ -1,9 +1,10 @@
-/* What a server listens on: a socket of its own or a given one, and the path of
- * a Unix socket. Tested by tests/test_server_listen.c.
+/* What a server listens on: a socket that it makes or is given, and the path of
+ * a Unix socket.
  *
- * What is set of the socket holds for its connections too: see
+ * Options that are set on the socket hold for its connections too: see
  * asynchat__socket_accept().
  *
+ * Tested by tests/test_server_listen.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "listen.h"
 
@@ -40,7 +41,7 @@ static bool has_path(const struct listener *l)
     return asynchat__address_has_path(&l->address);
 }
 
-/* Ends with a NUL, which may lie behind sun_path. */
+/* The path of a Unix socket. Its NUL may lie behind sun_path. */
 static const char *listener_path(const struct listener *l)
 {
     const char *storage = (const char *)&l->address.storage;
@@ -71,8 +72,8 @@ static void lock_name(struct path_lock *lock, const char *path)
                    (int)(name - path), path, name);
 }
 
-/* 0: the file still has its name. 1: the server that had the lock before has
- * removed it. */
+/* 0: the lock file still has its name. 1: the server that had the lock before
+ * has removed the file. */
 static int lock_check(const struct path_lock *lock)
 {
     struct stat own, there;
@@ -83,8 +84,9 @@ static int lock_check(const struct path_lock *lock)
     return own.st_dev != there.st_dev || own.st_ino != there.st_ino;
 }
 
-/* 1: another file has this name now, and has to be locked. -ENOLCK: this file
- * system has no locks. */
+/* Locks the file. 0: it is locked. 1: another file has its name now, and has to
+ * be locked instead. -EADDRINUSE: another server has the lock. -ENOLCK: this
+ * file system has no locks. */
 static int lock_file(const struct path_lock *lock)
 {
     if (flock(lock->fd, LOCK_EX | LOCK_NB) == 0)
@@ -109,9 +111,9 @@ static void lock_close(struct path_lock *lock, bool remove)
     lock->fd = -1;
 }
 
-/* -EADDRINUSE: another server has the lock, and is about to listen. Answers 0
- * without a lock where the file system has none, or where a policy allows
- * sockets in the directory and no files. */
+/* Takes the lock of a path. -EADDRINUSE: another server has the lock, and is
+ * about to listen. Answers 0 without a lock where the file system has none, or
+ * where a policy allows sockets in the directory and no files. */
 static int lock_take(struct path_lock *lock, const char *path)
 {
     lock_name(lock, path);
@@ -147,8 +149,8 @@ static int path_ask(const struct address *address)
     return error;
 }
 
-/* Removes a socket on which nobody listens. If something else is at the path, it
- * stays, and the answer is -EADDRINUSE. */
+/* Removes a socket on which nobody listens. If something else is at the path,
+ * it stays, and the answer is -EADDRINUSE. */
 static int path_clear(const struct listener *l)
 {
     struct stat there;
@@ -164,7 +166,8 @@ static int path_clear(const struct listener *l)
     return other ? -EADDRINUSE : answer;
 }
 
-/* Remembers which file is at the path, so that no other file is taken for it. */
+/* Remembers which file is at the path, so that no other file is taken for
+ * it. */
 static int path_look(struct listener *l)
 {
     struct stat there;
@@ -213,7 +216,7 @@ void asynchat__listen_remove_path(struct listener *l)
         unlink(path);
 }
 
-/* --- a socket of its own --- */
+/* --- a socket that the server makes --- */
 
 static int bind_address(const struct listener *l)
 {
@@ -257,9 +260,9 @@ static int set_connections(struct listener *l,
                : 0;
 }
 
-/* SO_REUSEADDR lets a server start again while connections of the last one are in
- * TIME_WAIT. IPV6_V6ONLY is set to 0 or 1 in any case, since its default is the
- * choice of the machine's administrator. */
+/* SO_REUSEADDR lets a server start again while connections of the last one are
+ * in TIME_WAIT. IPV6_V6ONLY is set to 0 or 1 in any case, since its default is
+ * the choice of the machine's administrator. */
 static int bind_ip(struct listener *l,
                    const struct asynchat_server_options *options)
 {
@@ -313,10 +316,10 @@ int asynchat__listen_begin(struct listener *l,
     return asynchat__address_of(l->fd, getsockname, &l->address);
 }
 
-/* --- a socket that is there --- */
+/* --- a socket that the server is given --- */
 
-/* The system does not say how many connections may wait at a socket that another
- * process has made. There are hardly more than these. */
+/* The system does not say how many connections may wait at a socket that
+ * another process has made. The number is hardly larger than this. */
 #define BACKLOG_MOST 65535
 
 static int get_option(int fd, int name)

@@ -1,5 +1,5 @@
-/* How many connections there are from each address. They are in the C library's
- * tree, which is balanced: whoever connects cannot make it deep.
+/* How many connections there are from each address. The addresses are in the C
+ * library's tree, which is balanced: so nobody can make it deep by connecting.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "peers.h"
 
@@ -24,9 +24,9 @@ static uint64_t key_of_four(const void *address)
     return UINT64_C(0xffff) << 32 | key_of_bytes(address, 4);
 }
 
-/* The first 64 bits name a network, which often is one customer's. On a link all
- * hosts have the same first 64 bits, so there the host's part is the key, behind
- * bits that no network has. */
+/* The key of an IPv6 address is its first 64 bits. They name a network, which
+ * often is one customer's. Link-local addresses all have the same first 64
+ * bits, so their key is the host's part, behind bits that no network has. */
 static uint64_t key_of_six(const struct in6_addr *address)
 {
     const uint8_t *bytes = address->s6_addr;

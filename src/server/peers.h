@@ -9,8 +9,8 @@
 #include "base/address.h"
 #include "channel/object.h"
 
-/* One address. Invariants: `count` is not 0; no two peers of a tree have one
- * key. */
+/* One address. Invariants: `count` is not 0; no two peers of a tree have the
+ * same key. */
 struct peer {
     /* The owner of the address's channels; the first field: see accept.c. */
     struct channel_owner owner;
@@ -31,12 +31,13 @@ bool asynchat__peers_key(const struct address *address, uint64_t *key);
 /* How many connections there are from addresses with that key. */
 unsigned asynchat__peers_count(const struct peers *peers, uint64_t key);
 
-/* Counts one connection more, and answers its peer, whose owner begins as a
+/* Counts one connection more. Answers its peer; the owner of a new peer is a
  * copy of `owner`. NULL: there is no memory. */
 struct peer *asynchat__peers_add(struct peers *peers, uint64_t key,
                                  const struct channel_owner *owner);
 
-/* Counts one connection less. Frees the peer if that was its last. */
+/* Counts one connection less. Frees the peer if that was its last
+ * connection. */
 void asynchat__peers_remove(struct peers *peers, struct peer *peer);
 
 void asynchat__peers_free(struct peers *peers);

@@ -1,5 +1,6 @@
-/* A server's life: it is made, has a place in its loop and a timer there, is
- * asked, and is freed. SPDX-License-Identifier: BSD-3-Clause */
+/* A server's life: it is made, takes its place in its loop, has one timer
+ * there, answers questions, and is freed.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "server.h"
 
 #include <errno.h>
@@ -32,7 +33,7 @@ _Static_assert(sizeof(struct asynchat_server_options) ==
 
 static int options_check(const struct asynchat_server_options *options)
 {
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the last field is a pointer */
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): last field is a pointer */
     const size_t least = TABLE_SIZE(struct asynchat_server_options, workers);
     int error = asynchat__table_check(options, least, sizeof *options);
     if (error)
@@ -128,8 +129,8 @@ static void server_destroy(struct asynchat_server *server)
     free(server);
 }
 
-/* `stopped` may call anything: asynchat_server_free() of this server does nothing
- * once the state is ENDED. */
+/* `stopped` may call anything: asynchat_server_free() of this server does
+ * nothing once the state is ENDED. */
 static void server_end(struct asynchat_server *server)
 {
     asynchat__server_enter(&server->state, SERVER_ENDED);
@@ -140,7 +141,7 @@ static void server_end(struct asynchat_server *server)
     server_destroy(server);
 }
 
-/* The grace is over, or the last channel is gone. */
+/* To be called when the grace is over, or when the last channel is gone. */
 static void server_grace_is_over(struct asynchat_server *server)
 {
     if (server->connections == 0)
@@ -151,9 +152,9 @@ static void server_grace_is_over(struct asynchat_server *server)
 
 /* --- its timer --- */
 
-/* Until the server stops, its timer is always pending: then it has its place in
- * libevent's heap, and can be set again without memory, which may have run out.
- * This is the time when there is nothing to wait for. */
+/* Until the server stops, its timer is always pending. So the timer has a place
+ * in libevent's heap, and can be set again without memory, which may have run
+ * out. The timer is set to this time when there is nothing to wait for. */
 static const struct timeval server_idle = {.tv_sec = 24L * 60 * 60};
 
 /* The timer ends the grace of a server that stops, and the pauses of all
@@ -223,8 +224,8 @@ int asynchat_server_new(struct event_base *base, const char *address,
     return error;
 }
 
-/* On an error the socket is the caller's again, so the server must not close
- * it. */
+/* After an error the socket belongs to the caller again, so the server must not
+ * close it. */
 int asynchat_server_new_socket(struct event_base *base, int fd,
                                const struct asynchat_handler *handler,
                                void *arg,
@@ -275,7 +276,7 @@ int asynchat_server_set_layer(struct asynchat_server *server,
     return 0;
 }
 
-/* --- asking --- */
+/* --- questions about a server --- */
 
 int asynchat_server_get_socket(const struct asynchat_server *server)
 {

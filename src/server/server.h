@@ -1,6 +1,7 @@
-/* struct asynchat_server, and what its files offer each other. server.c makes and
- * frees it and has its timer; accept.c accepts; stop.c stops. listen.c, peers.c,
- * counts.c and state.c have a struct of their own, and know no server.
+/* struct asynchat_server, and what the files of src/server/ offer each other.
+ * server.c makes and frees a server, and has its timer; accept.c accepts;
+ * stop.c stops. listen.c, peers.c, counts.c and state.c each have a struct of
+ * their own, and know no server.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SRC_SERVER_H
 #define ASYNCHAT_SRC_SERVER_H
@@ -21,20 +22,22 @@ struct event;
 
 /* Invariants, once the server is ACCEPTING:
  * - `state` is changed by asynchat__server_enter() alone;
- * - `listener.fd` is the listening socket until the server is STOPPING, then -1;
+ * - `listener.fd` is the listening socket until the server is STOPPING, then
+ *   -1;
  * - while the server is ACCEPTING or STARVED, `acceptable` is in the loop, or
- *   `timer` is set to the end of a pause, after which it is put back. It is not in
- *   the loop while the server is FULL, nor from STOPPING on;
- * - `timer` is pending until the server is STOPPING, and `guest.timer` is `timer`
- *   exactly as long. While it is STOPPING `timer` is set to the end of the grace;
+ *   `timer` is set to the end of a pause, after which `acceptable` is put back.
+ *   It is not in the loop while the server is FULL, nor from STOPPING on;
+ * - `timer` is pending until the server is STOPPING, and for exactly as long
+ *   `guest.timer` is `timer`. In STOPPING, `timer` is set to the end of the
+ *   grace;
  * - `waiting` is a descriptor only while the server is STARVED;
- * - `connections` is the length of the list `channels`. With options.workers both
- *   stay empty;
+ * - `connections` is the length of the list `channels`. With options.workers
+ *   both stay empty;
  * - `signals` is empty from STOPPING on. */
 struct asynchat_server {
     enum server_state state;
 
-    /* What each channel begins with. */
+    /* The handler, and its argument, of each channel at its beginning. */
     const struct asynchat_handler *handler;
     void *arg;
     struct channel_dress dress;
@@ -46,14 +49,15 @@ struct asynchat_server {
     struct loop *loop;
     /* The server's place in the loop: a worker that ends frees the server. */
     struct loop_guest guest;
-    /* A connection waits to be accepted. */
+    /* The event of the listening socket: a connection waits to be accepted. */
     struct event *acceptable;
     /* The one timer: see server_time_is_up(). */
     struct event *timer;
 
     struct listener listener;
 
-    /* A connection that was accepted, and that there was no memory for; or -1. */
+    /* A connection that was accepted, but for which there was no memory or no
+     * room; or -1. */
     int waiting;
     /* Where the connection that was accepted last is from. */
     struct address from;
@@ -65,7 +69,7 @@ struct asynchat_server {
 
     /* The channels that the server has made and that are not gone. */
     struct asynchat_channel *channels;
-    /* How many these are. */
+    /* How many channels there are in `channels`. */
     size_t connections;
     /* The owner of channels that are not counted by address. */
     struct channel_owner owner;
@@ -94,11 +98,12 @@ static inline bool server_is_stopping(const struct asynchat_server *server)
 int asynchat__server_accept(struct asynchat_server *server,
                             struct event_base *base);
 
-/* Tries again to accept: the pause for want of descriptors or memory is over. */
+/* Tries again to accept: the pause for want of descriptors or memory is
+ * over. */
 void asynchat__server_accept_again(struct asynchat_server *server);
 
-/* Accepts the connections that wait now, within the limits, and as long as the
- * system has room: the socket is about to be closed. */
+/* Accepts the connections that wait now, since the socket is about to be
+ * closed. The limits hold, and accepting ends when the system has no room. */
 void asynchat__server_accept_rest(struct asynchat_server *server);
 
 /* --- stop.c --- */

@@ -1,12 +1,13 @@
-/* The states of a server, and which may follow which. Tested by
- * tests/test_server_state.c. SPDX-License-Identifier: BSD-3-Clause */
+/* The states of a server, and which state may follow which.
+ *
+ * Tested by tests/test_server_state.c. SPDX-License-Identifier: BSD-3-Clause */
 #include "state.h"
 
 #include <stdlib.h>
 
 #define TO(state) (1u << SERVER_##state)
 
-/* By the state that a server is in: those that it may enter. */
+/* For each state, the states that may follow it. */
 static const unsigned may_enter[SERVER_STATES] = {
     [SERVER_NEW] = TO(ACCEPTING),
     [SERVER_ACCEPTING] = TO(FULL) | TO(STARVED) | TO(STOPPING),

@@ -1,6 +1,8 @@
-/* Stopping: the server accepts what waits, closes its socket, and asks its
- * channels to end. What happens when the grace is over, or the last channel
- * gone, is in server.c. Tested by tests/test_server_stop.c.
+/* Stopping: the server accepts the connections that wait, closes its socket,
+ * and asks its channels to end. What happens when the grace is over, or when
+ * the last channel is gone, is in server.c.
+ *
+ * Tested by tests/test_server_stop.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "server.h"
 
@@ -18,7 +20,8 @@
 
 /* When the socket is closed, the system resets the connections that wait to be
  * accepted, even if another socket listens on the port. So these are accepted
- * first. The path goes before that, so that nobody can come by it meanwhile. */
+ * first. The path is removed before that, so that nobody connects by it
+ * meanwhile. */
 static void server_accept_no_more(struct asynchat_server *server)
 {
     event_del(server->acceptable);
@@ -30,7 +33,9 @@ static void server_accept_no_more(struct asynchat_server *server)
     server->waiting = -1;
 }
 
-/* From now on the timer is not always pending, and tells the loop nothing. */
+/* From now on the timer is not always pending. So the guest gives it up: from a
+ * timer that is not pending the loop would conclude that the event base is
+ * gone. */
 static void server_begin_to_stop(struct asynchat_server *server)
 {
     asynchat__log_address(ASYNCHAT_LOG_INFO, &server->listener.address,
@@ -41,9 +46,9 @@ static void server_begin_to_stop(struct asynchat_server *server)
     server->guest.timer = NULL;
 }
 
-/* Setting the timer needs no memory while it is pending. When the server is
- * stopped again after the grace, it may fail: then there is no second grace,
- * since without the timer that would never end. */
+/* Setting the timer needs no memory while the timer is pending. When the server
+ * is stopped again after the grace, setting it may fail: then there is no
+ * second grace, since without the timer the grace would never end. */
 int asynchat_server_stop(struct asynchat_server *server, unsigned grace,
                          void (*stopped)(void *arg), void *arg)
 {
@@ -99,15 +104,16 @@ void asynchat__server_forget_signals(struct asynchat_server *server)
     }
 }
 
-/* Gives what the signal does now. */
+/* Whether the signal can be caught. *now is what the signal does now. */
 static bool can_be_caught(int number, struct sigaction *now)
 {
     return number != SIGKILL && number != SIGSTOP &&
            sigaction(number, NULL, now) == 0;
 }
 
-/* If libevent's memory runs out late, it fails and leaves its own handler in place,
- * which does nothing: the signal would be lost. So what was there is put back. */
+/* If memory runs out late in event_add(), libevent fails and leaves its own
+ * handler in place, which does nothing: the signal would be lost. So the
+ * handler that was there before is put back. */
 static int signal_catch(struct server_signal *s, int number,
                         const struct sigaction *before)
 {

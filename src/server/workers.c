@@ -1,8 +1,8 @@
 /* Workers: threads with a loop each.
  *
- * The thread that makes the workers starts one after the other. Then it lets all of
- * them go on: they serve, or end if one of them failed to start. A worker ends in
- * the same way in both cases.
+ * The thread that makes the workers starts them one after the other, and each
+ * waits when it has started. Then all of them go on: they serve, or they end if
+ * one of them failed to start. A worker ends in the same way in both cases.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "server/workers.h"
@@ -31,16 +31,16 @@
 struct worker {
     /* The workers that this one belongs to. */
     struct asynchat_workers *all;
-    /* Its number among them. */
+    /* The number of the worker, by which the program knows it. */
     unsigned index;
     pthread_t thread;
     /* The event base that the thread runs. */
     struct event_base *base;
     /* The loop of that base, with the mailbox that `id` is for. */
     struct loop *loop;
-    /* By this number other threads post to the worker. */
+    /* The number by which other threads post to the worker. */
     uint64_t id;
-    /* The post that ends the worker: it is here, so that ending needs no
+    /* The post that ends the worker. It is a field, so that ending needs no
      * memory. */
     struct post end;
 };
@@ -55,15 +55,15 @@ struct asynchat_workers {
     void *arg;
     /* How many threads there are. */
     unsigned count;
-    /* Forks before the workers were made: see base/fork.h. A child has no
-     * workers. */
+    /* How many forks there were when the workers were made: see base/fork.h. A
+     * child has no workers. */
     unsigned forks;
     pthread_mutex_t lock;
     /* `started` or `word` has changed. */
     pthread_cond_t changed;
     /* How many threads have tried to start. */
     unsigned started;
-    /* Why the last of them failed, or 0. */
+    /* Why the last thread that has tried to start failed, or 0. */
     int error;
     enum word word;
     struct worker workers[];
@@ -103,7 +103,8 @@ static int worker_start(struct worker *w)
     return error;
 }
 
-/* Reports how the start went, and waits for the word. True: the worker serves. */
+/* Reports how the start went, and waits for the word of the thread that makes
+ * the workers. True: the worker is to serve. */
 static bool worker_report(const struct worker *w, int error)
 {
     struct asynchat_workers *all = w->all;
@@ -118,7 +119,7 @@ static bool worker_report(const struct worker *w, int error)
     return serve;
 }
 
-/* --- and ends --- */
+/* --- a worker ends --- */
 
 static void end_run(struct post *post, struct mailbox *mailbox)
 {
@@ -192,7 +193,7 @@ static void *worker_run(void *arg)
     return NULL;
 }
 
-/* --- all of them --- */
+/* --- all workers --- */
 
 /* Blocks all signals but those that the processor raises, which cannot wait. */
 static void signals_block(sigset_t *before)
