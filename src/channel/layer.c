@@ -1,5 +1,6 @@
-/* Layers: what a channel does until its layer is up. SPDX-License-Identifier:
- * BSD-3-Clause */
+/* Layers: what a channel does until its layer is up.
+ *
+ * Tested by tests/test_layer.c. SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat/layer.h>
 
 #include <limits.h>
