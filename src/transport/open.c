@@ -94,7 +94,7 @@ static bool stage_open_new(struct transport *t)
     return len > 0;
 }
 
-/* All is sent, and what still comes is not looked at. */
+/* The channel has sent all, and input is not opened any more. */
 void asynchat__stage_drop(struct transport *t)
 {
     struct stage *s = t->stage;

@@ -58,7 +58,7 @@ static void stage_shake(struct transport *t)
     asynchat__stage_say(t);
 }
 
-/* Before whoever is told. */
+/* What is done before the channel is told. */
 static void stage_work(struct transport *t, const bool *gone)
 {
     struct stage *s = t->stage;
@@ -80,8 +80,8 @@ static void stage_work(struct transport *t, const bool *gone)
     asynchat__stage_end(t);
 }
 
-/* And after: what the layer had to say has waited for what is sent anyway. What has
- * gone wrong since is told in the next pass. */
+/* What is done after that. The layer's own words have waited for what the channel
+ * sends. An error since then is told in the next pass. */
 static void stage_settle(struct transport *t, int ended, int broken)
 {
     struct stage *s = t->stage;
@@ -124,16 +124,16 @@ static void stage_later(evutil_socket_t fd, short what, void *arg)
 
 /* --- sending --- */
 
-/* What is sealed and not sent, if output of the channel is among it: the layer's own words are no loss
- * when the peer takes nothing more. */
+/* Sealed bytes that are not sent, if output of the channel is among them: the layer's
+ * own words are no loss when the peer takes nothing more. */
 static size_t staged_given(const struct transport *t)
 {
     size_t unsent = stage_unsent(t);
     return t->stage->put - unsent < t->stage->loaded ? unsent : 0;
 }
 
-/* Of what is sealed nothing is sealed again. Code of the program may run in between,
- * as in evbuffers' callbacks of a pair: what that pushes is added behind. */
+/* Output that is sealed is drained, whether it was sent or not. Code of the program may
+ * run in between, in callbacks of a pair's evbuffers: its pushes go to the queue. */
 static void staged_send(struct transport *t, size_t most)
 {
     struct stage *s = t->stage;
@@ -183,8 +183,8 @@ static void staged_shut(struct transport *t)
         s->below->shut(t);
 }
 
-/* A peer that is told of an error would lose that if input were left unread: a
- * connection that is closed then is reset. */
+/* A connection that is closed with input unread is reset, and the peer would lose the
+ * words that tell it of an error. */
 static void stage_say_why(struct transport *t)
 {
     const struct stage *s = t->stage;
@@ -197,7 +197,8 @@ static void stage_say_why(struct transport *t)
         most--;
 }
 
-/* Once, as far as it is taken at once. A child after fork(2) says nothing. */
+/* The last words are tried once, and lost if they are not taken at once. A child after
+ * fork(2) says nothing. */
 static void stage_part(struct transport *t)
 {
     struct loop_layers *layers = t->loop->layers;
@@ -213,7 +214,7 @@ static void stage_part(struct transport *t)
         layers->gather_of = NULL;
 }
 
-/* Not before the transport, whose evbuffers may have callbacks. */
+/* The transport is closed first, since its evbuffers may have callbacks. */
 static void stage_free(struct transport *t, struct stage *s)
 {
     s->below->close(t);
@@ -333,8 +334,8 @@ void asynchat__stage_wait(struct transport *t, struct stage *s)
     t->ops = &s->waiting;
 }
 
-/* The output of the bufferevent is for sealed bytes from now on. Of a channel that
- * is not up, it may have some that was pushed. */
+/* The output of the bufferevent is for sealed bytes from now on. It may hold bytes that
+ * were pushed before the connection was up. */
 static void stage_part_output(struct transport *t, struct stage *s)
 {
     struct evbuffer *before = t->output;
