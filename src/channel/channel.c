@@ -101,7 +101,7 @@ void asynchat__channel_let_go(struct asynchat_channel *ch, bool running)
 static bool channel_is_up(const struct asynchat_channel *ch)
 {
     const struct transport *t = &ch->transport;
-    return !t->connecting && !t->failed && !t->shaking;
+    return t->phase == TRANSPORT_UP && !(t->stage && t->stage->shaking);
 }
 
 /* handle_connect is the first callback: its settings hold from the first byte

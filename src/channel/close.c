@@ -31,7 +31,7 @@ void asynchat_abort(struct asynchat_channel *ch)
     int fd = bufferevent_getfd(ch->transport.bev);
     if (fd >= 0) /* fails where there are no resets */
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-    ch->transport.reset = true;
+    ch->transport.end = END_RESET;
     asynchat_close(ch);
 }
 

@@ -46,13 +46,13 @@ int asynchat_connect(struct event_base *base, const char *address,
         return error;
     }
     error = asynchat__transport_connect(&ch->transport, connect_begin(fd, &to));
-    if (!error && ch->transport.connecting && timeout > 0)
+    if (!error && ch->transport.phase == TRANSPORT_CONNECTING && timeout > 0)
         error = asynchat__channel_time_connect(ch, base, timeout);
     if (error) {
         asynchat_channel_free(ch);
         return error;
     }
-    if (!ch->transport.connecting)
+    if (ch->transport.phase != TRANSPORT_CONNECTING)
         asynchat__channel_wake(ch);
     *out = ch;
     return 0;

@@ -64,12 +64,12 @@ static void layer_shakes(struct transport *t)
     struct channel_layer *layer = layer_of(t);
     struct asynchat_channel *ch = layer_channel(t);
     const bool *gone = layer->stage.gone;
-    if (!t->connecting && !layer->timed) {
+    if (t->phase != TRANSPORT_CONNECTING && !layer->timed) {
         layer->timed = true;
         if (asynchat__channel_time_shake(ch, layer->time) < 0)
             asynchat__channel_end(ch, -ENOMEM);
     }
-    if (!t->connecting && !t->shaking) {
+    if (t->phase != TRANSPORT_CONNECTING && !layer->stage.shaking) {
         layer->stage.ready = layer->ready;
         if (ch->state != CHANNEL_CONNECTING && ch->state < CHANNEL_ENDED)
             layer_tell_up(ch);
@@ -135,7 +135,8 @@ static void layer_waits(struct transport *t)
         return;
     layer->stage.gone = NULL;
     if (channel_sends(ch) && channel_out_at_border(ch) &&
-        asynchat__transport_pending(t) == 0 && !t->draining && !t->broken)
+        asynchat__transport_pending(t) == 0 && t->hold == OUTPUT_FREE &&
+        !t->broken)
         layer_reach(ch);
 }
 
@@ -196,7 +197,8 @@ static int layer_may_begin(const struct asynchat_channel *ch)
     bool connecting = ch->state == CHANNEL_CONNECTING;
     if ((!connecting && ch->state != CHANNEL_OPEN) || ch->out.queue.ends)
         return ASYNCHAT_ECLOSED;
-    if (ch->transport.stage || (connecting && ch->transport.draining))
+    if (ch->transport.stage ||
+        (connecting && ch->transport.hold != OUTPUT_FREE))
         return -EBUSY;
     return 0;
 }
@@ -264,6 +266,6 @@ void asynchat__channel_dress(struct asynchat_channel *ch,
     int error = dress.make ? dress.make(ch, dress.arg) : 0;
     if (!error)
         return;
-    ch->transport.failed = true;
+    ch->transport.phase = TRANSPORT_FAILED;
     ch->transport.ended = error;
 }

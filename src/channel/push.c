@@ -144,7 +144,7 @@ static int push_to(struct asynchat_channel *ch, struct evbuffer *target,
 static struct evbuffer *push_target(struct asynchat_channel *ch)
 {
     channel_out_busy(ch);
-    if (ch->out.queue.first || ch->transport.draining ||
+    if (ch->out.queue.first || ch->transport.hold != OUTPUT_FREE ||
         (ch->in.paused & PAUSE_BORDER))
         return asynchat__outq_bytes(&ch->out.queue);
     return ch->transport.output;

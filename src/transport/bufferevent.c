@@ -97,7 +97,7 @@ static int transport_read(struct transport *t, enum transport_reading how)
     if ((on ? bufferevent_enable(t->bev, EV_READ)
             : bufferevent_disable(t->bev, EV_READ)) < 0)
         return -ENOMEM;
-    t->reading = (uint8_t)how;
+    t->reading = how;
     if (on) {
         transport_lift(t->bev);
         transport_read_again(t);
@@ -235,9 +235,10 @@ static int transport_write(struct transport *t, bool on)
  * ends its stream; to sockets and TLS it is nothing. */
 static void transport_last(struct transport *t)
 {
-    if (!t->finished)
-        bufferevent_flush(t->bev, EV_WRITE, BEV_FINISHED);
-    t->finished = true;
+    if (t->end != END_NOT)
+        return;
+    bufferevent_flush(t->bev, EV_WRITE, BEV_FINISHED);
+    t->end = END_FINISHED;
 }
 
 static struct bufferevent *transport_lowest(const struct transport *t)
@@ -253,7 +254,8 @@ static struct bufferevent *transport_lowest(const struct transport *t)
 static bool transport_finish(struct transport *t, bool more)
 {
     transport_last(t);
-    t->shuts_last = t->shuts_last || more;
+    if (more)
+        t->end = END_SHUTS_LAST;
     return !t->broken && transport_given(t) > 0;
 }
 
@@ -272,14 +274,14 @@ static void transport_shut_if_sent(struct transport *t)
 {
     if (transport_given(t) > 0)
         return;
-    t->shuts = false;
+    t->end = END_FINISHED;
     transport_shut_lowest(t);
 }
 
 static void transport_shut(struct transport *t)
 {
     transport_last(t);
-    t->shuts = true;
+    t->end = END_SHUTS;
     transport_shut_if_sent(t);
 }
 
@@ -317,12 +319,13 @@ static void transport_event(struct bufferevent *bev, short what, void *arg)
 {
     struct transport *t = arg;
     bool writing = what & BEV_EVENT_WRITING;
-    bool reading = (what & BEV_EVENT_READING) || !writing || t->connecting;
+    bool reading = (what & BEV_EVENT_READING) || !writing ||
+                   t->phase == TRANSPORT_CONNECTING;
     bool eof = what & BEV_EVENT_EOF;
     int error = event_error(what);
     if (what & BEV_EVENT_CONNECTED) {
         bufferevent_set_timeouts(bev, NULL, NULL);
-        t->connecting = false;
+        t->phase = TRANSPORT_UP;
         t->ready(t);
         return;
     }
@@ -343,7 +346,7 @@ static void transport_below_sent(struct evbuffer *output,
     (void)output;
     if (info->n_deleted == 0)
         return;
-    if (t->shuts)
+    if (t->end == END_SHUTS)
         transport_shut_if_sent(t);
     event_active(t->waker, 0, 0);
 }
@@ -378,7 +381,7 @@ static void transport_tell_partner(const struct transport *t)
     short what = BEV_EVENT_EOF | BEV_EVENT_WRITING;
     if (!partner)
         return;
-    if (t->reset) {
+    if (t->end == END_RESET) {
         what = BEV_EVENT_ERROR | BEV_EVENT_READING | BEV_EVENT_WRITING;
         EVUTIL_SET_SOCKET_ERROR(ECONNRESET);
     }
@@ -402,11 +405,11 @@ static void transport_free(struct transport *t)
  * Nagle's algorithm, sent at once. */
 static void transport_end(struct transport *t)
 {
-    if (!t->reset) {
+    if (t->end != END_RESET) {
         transport_last_words(t);
         transport_last(t);
     }
-    if (t->shuts_last)
+    if (t->end == END_SHUTS_LAST)
         transport_shut_lowest(t);
 }
 
@@ -513,7 +516,7 @@ int asynchat__transport_bufferevent(struct transport *t,
     asynchat__sigpipe_ignore();
     t->ops = &bufferevent_ops;
     t->bev = bev;
-    t->connecting = connecting;
+    t->phase = connecting ? TRANSPORT_CONNECTING : TRANSPORT_UP;
     t->forks = asynchat__forks();
     transport_take_over(bev, connecting);
     bufferevent_setcb(bev, transport_received, transport_moved, transport_event,

@@ -18,14 +18,15 @@ static bool stage_can_open(const struct transport *t)
 /* and the channel wants that. */
 bool asynchat__stage_opens(const struct transport *t)
 {
-    return (t->stage->how == TRANSPORT_READ || t->shaking) && stage_can_open(t);
+    return (t->stage->how == TRANSPORT_READ || t->stage->shaking) &&
+           stage_can_open(t);
 }
 
 /* What a layer may not do. */
 static int stage_check(const struct transport *t, int how, size_t len,
                        size_t taken, size_t room, size_t given)
 {
-    bool up = !t->shaking || (how > 0 && (how & ASYNCHAT_LAYER_UP));
+    bool up = !t->stage->shaking || (how > 0 && (how & ASYNCHAT_LAYER_UP));
     bool stands = taken == 0 && given == 0 && len > 0 &&
                   (how & ASYNCHAT_LAYER_LATER) == 0;
     if (how < 0)
@@ -47,7 +48,7 @@ static size_t stage_open_some(struct transport *t, const uint8_t *data,
     how = stage_check(t, how, len, taken, room, given);
     if (taken > len || given > room)
         taken = given = 0;
-    if (how >= 0 || !t->shaking)
+    if (how >= 0 || !t->stage->shaking)
         t->received += (uint32_t)given;
     asynchat__stage_answered(t, how);
     if (t->received == LOOP_OPENED)
@@ -125,7 +126,7 @@ static bool stage_receive(struct transport *t, const bool *gone)
  * there, and else there is no handshake. */
 void asynchat__stage_receive(struct transport *t, const bool *gone)
 {
-    bool broken = t->shaking && t->broken;
+    bool broken = t->stage->shaking && t->broken;
     t->stage->readable = t->stage->readable || broken;
     if (!stage_receive(t, gone) && broken && !t->ended)
         t->ended = t->broken;
@@ -154,5 +155,6 @@ void asynchat__stage_end(struct transport *t)
     int how = s->hidden ? 0 : s->codec->ended(s->layer);
     if (s->asked && how >= 0)
         how = ASYNCHAT_EOF;
-    t->ended = how == ASYNCHAT_EOF && t->shaking ? ASYNCHAT_EHANDSHAKE : how;
+    t->ended =
+        how == ASYNCHAT_EOF && t->stage->shaking ? ASYNCHAT_EHANDSHAKE : how;
 }

@@ -85,7 +85,7 @@ void asynchat__stage_answered(struct transport *t, int how)
         return;
     }
     if (how & ASYNCHAT_LAYER_UP)
-        t->shaking = false;
+        t->stage->shaking = false;
     if (how & ASYNCHAT_LAYER_SAYS)
         s->says = true;
     if (how & ASYNCHAT_LAYER_LATER)
@@ -173,7 +173,7 @@ void asynchat__stage_last_words(struct transport *t)
 {
     struct stage *s = t->stage;
     size_t given = 0;
-    bool up = !s->dialing && !t->failed && !t->shaking;
+    bool up = !s->dialing && t->phase != TRANSPORT_FAILED && !t->stage->shaking;
     if (!up || s->worded || s->lossy || s->error || !s->codec->finish)
         return;
     struct loop_layers *layers = t->loop->layers;

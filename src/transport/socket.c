@@ -213,7 +213,7 @@ static int socket_read(struct transport *t, enum transport_reading how)
     if (socket_wait(t, how) < 0)
         error = -ENOMEM;
     else
-        t->reading = (uint8_t)how;
+        t->reading = how;
     if (t->woken || socket_looks(t))
         event_active(&t->bev->ev_read, socket_looks(t) ? EV_READ : 0, 0);
     return error;
@@ -362,8 +362,7 @@ static void socket_connected(struct transport *t)
     event_del(&t->bev->ev_write);
     t->writing = false;
     t->ended = socket_error(t);
-    t->failed = t->ended != 0;
-    t->connecting = false;
+    t->phase = t->ended ? TRANSPORT_FAILED : TRANSPORT_UP;
 }
 
 /* An attempt to connect ends like this as well. */
@@ -372,7 +371,7 @@ static void socket_writable(evutil_socket_t fd, short what, void *arg)
     struct transport *t = socket_transport(arg);
     (void)fd;
     (void)what;
-    if (t->connecting)
+    if (t->phase == TRANSPORT_CONNECTING)
         socket_connected(t);
     t->ready(t);
 }
@@ -381,10 +380,10 @@ int asynchat__transport_connect(struct transport *t, int error)
 {
     if (error != -EINPROGRESS) {
         t->ended = error;
-        t->failed = error != 0;
+        t->phase = error ? TRANSPORT_FAILED : TRANSPORT_UP;
         return 0;
     }
-    t->connecting = true;
+    t->phase = TRANSPORT_CONNECTING;
     if (event_add(&t->bev->ev_write, NULL) < 0)
         return -ENOMEM;
     t->writing = true;
@@ -404,12 +403,14 @@ static bool socket_left(const struct transport *t)
  * is shut down, for now. */
 static bool socket_finish(struct transport *t, bool more)
 {
-    if (t->ended || t->finished)
+    if (t->ended || t->end != END_NOT)
         return !t->ended;
     if (!more && socket_peek(t) <= 0)
         return false;
-    t->finished = shutdown(socket_fd(t), SHUT_WR) == 0;
-    return t->finished;
+    if (shutdown(socket_fd(t), SHUT_WR) < 0)
+        return false;
+    t->end = END_FINISHED;
+    return true;
 }
 
 static void socket_shut(struct transport *t)

@@ -22,7 +22,7 @@ static int stage_set_reading(struct transport *t)
 {
     const struct stage *s = t->stage;
     enum transport_reading how = s->how;
-    if (t->shaking && !s->dialing && !t->ended)
+    if (t->stage->shaking && !s->dialing && !t->ended)
         how = TRANSPORT_READ;
     if (!s->dialing && !s->drops && asynchat__stage_has_more(t))
         how = TRANSPORT_STOP;
@@ -33,7 +33,7 @@ static int stage_set_reading(struct transport *t)
 static int stage_set_writing(struct transport *t)
 {
     const struct stage *s = t->stage;
-    bool up = !t->shaking && !s->error;
+    bool up = !t->stage->shaking && !s->error;
     bool on = (stage_unsent(t) > 0 && !t->broken) || (s->writes && up);
     return s->dialing ? 0 : s->below->write(t, on);
 }
@@ -53,7 +53,7 @@ static void stage_set_later(struct transport *t, bool news)
 /* The layer begins to speak. */
 static void stage_shake(struct transport *t)
 {
-    t->shaking = true;
+    t->stage->shaking = true;
     t->stage->says = true;
     asynchat__stage_say(t);
 }
@@ -62,9 +62,9 @@ static void stage_shake(struct transport *t)
 static void stage_work(struct transport *t, const bool *gone)
 {
     struct stage *s = t->stage;
-    if (s->dialing && !t->connecting) {
+    if (s->dialing && t->phase != TRANSPORT_CONNECTING) {
         s->dialing = false;
-        if (!t->failed)
+        if (t->phase != TRANSPORT_FAILED)
             stage_shake(t);
     }
     if (stage_unsent(t) > 0)
@@ -137,7 +137,7 @@ static size_t staged_given(const struct transport *t)
 static void staged_send(struct transport *t, size_t most)
 {
     struct stage *s = t->stage;
-    if (t->shaking || s->dialing)
+    if (t->stage->shaking || s->dialing)
         most = 0;
     if (s->error && !t->broken)
         t->broken = s->error;
@@ -202,7 +202,7 @@ static void stage_say_why(struct transport *t)
 static void stage_part(struct transport *t)
 {
     struct loop_layers *layers = t->loop->layers;
-    bool ours = t->forks == asynchat__forks() && !t->reset;
+    bool ours = t->forks == asynchat__forks() && t->end != END_RESET;
     if (ours &&
         (asynchat__stage_has_room(t) || (!t->broken && staged_given(t) == 0)))
         asynchat__stage_last_words(t);
@@ -356,9 +356,9 @@ void asynchat__stage_begin(struct transport *t, struct stage *s)
     t->ready = stage_ready;
     stage_part_output(t, s);
     s->below->stage(t);
-    s->dialing = t->connecting;
+    s->dialing = t->phase == TRANSPORT_CONNECTING;
     s->readable = true;
-    if (!s->dialing && !t->failed)
+    if (!s->dialing && t->phase != TRANSPORT_FAILED)
         stage_shake(t);
     if (hidden)
         asynchat__stage_end(t);

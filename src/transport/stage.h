@@ -42,6 +42,7 @@ struct stage {
     int error; /* of the layer; but for words about it the layer is not called
                         any more */
     enum transport_reading how; /* how the channel wants to read */
+    bool shaking;               /* the layer is not up */
     bool writes;   /* the channel wants to be told when it can write */
     bool dialing;  /* the connection itself is not up */
     bool readable; /* there may be something to receive */

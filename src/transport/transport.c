@@ -28,14 +28,15 @@ void asynchat__transport_settle(struct transport *t)
 
 size_t asynchat__transport_left(const struct transport *t)
 {
-    return t->draining ? t->left : evbuffer_get_length(t->output);
+    return t->hold != OUTPUT_FREE ? t->left : evbuffer_get_length(t->output);
 }
 
 struct transport_lending asynchat__transport_lend(struct transport *t,
                                                   size_t left)
 {
-    struct transport_lending before = {t->draining, t->left};
-    t->draining = true;
+    struct transport_lending before = {t->hold != OUTPUT_FREE, t->left};
+    if (!before.lent)
+        t->hold = OUTPUT_LENT;
     t->left = left;
     return before;
 }
@@ -43,12 +44,13 @@ struct transport_lending asynchat__transport_lend(struct transport *t,
 void asynchat__transport_take_back(struct transport *t,
                                    struct transport_lending before)
 {
-    t->draining = before.draining;
-    t->left = t->discard ? 0 : before.left;
-    if (!t->draining && t->discard) {
-        t->discard = false;
+    bool dropped = t->hold == OUTPUT_DROPPED;
+    t->left = dropped ? 0 : before.left;
+    if (before.lent)
+        return;
+    t->hold = OUTPUT_FREE;
+    if (dropped)
         asynchat__transport_discard(t);
-    }
 }
 
 void asynchat__transport_drain(struct transport *t, size_t sent)
@@ -74,8 +76,8 @@ void asynchat__transport_discard(struct transport *t)
 {
     t->pushed = 0;
     t->left = 0;
-    if (t->draining)
-        t->discard = true;
+    if (t->hold != OUTPUT_FREE)
+        t->hold = OUTPUT_DROPPED;
     else
         asynchat__transport_drain(t, evbuffer_get_length(t->output));
 }

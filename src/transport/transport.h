@@ -121,6 +121,31 @@ struct transport_ops {
     void (*put)(struct transport *t, const void *data, size_t len);
 };
 
+/* How far the connection has come. */
+enum transport_phase {
+    TRANSPORT_UP,
+    TRANSPORT_CONNECTING,
+    TRANSPORT_FAILED /* to connect */
+};
+
+/* Whether the output may be added to. */
+enum transport_hold {
+    OUTPUT_FREE,
+    OUTPUT_LENT,   /* it must not be added to: see asynchat__transport_lend() */
+    OUTPUT_DROPPED /* the same, and it goes when it is given back */
+};
+
+/* How the output ends. */
+enum transport_end {
+    END_NOT,
+    END_FINISHED, /* the peer was told that the output is over */
+    END_SHUTS, /* bufferevent: the same, and the socket's output ends when all
+                       is sent */
+    END_SHUTS_LAST, /* bufferevent: the same, and the socket's output ends before
+                       the bufferevent is freed */
+    END_RESET       /* the peer is to have an error and not the end of file */
+};
+
 struct transport {
     const struct transport_ops *ops;
     struct bufferevent *bev;
@@ -145,20 +170,12 @@ struct transport {
                             the rest does not count, all that had arrived is here */
     int ended;  /* ASYNCHAT_EOF or an error: nothing is received any more */
     int broken; /* an error: nothing can be sent any more */
-    uint8_t reading; /* an enum transport_reading */
-    bool connecting; /* the connection is not up */
-    bool writing;    /* socket: the write event is pending */
-    bool woken; /* socket: the read event is active, without being readable */
-    bool draining; /* the output must not be added to: see below */
-
-    /* What most wake-ups do not look at. */
-    bool discard : 1;  /* the output is dropped when it is no longer lent */
-    bool failed : 1;   /* to connect */
-    bool shaking : 1;  /* the connection is up, and its layer is not */
-    bool finished : 1; /* the peer was told that the output is over */
-    bool shuts : 1; /* bufferevent: the socket's output ends when all is sent */
-    bool shuts_last : 1; /* bufferevent: the same, before it is freed */
-    bool reset : 1; /* the peer is to have an error and not the end of file */
+    enum transport_reading reading : 8;
+    enum transport_phase phase : 8;
+    enum transport_hold hold : 8;
+    enum transport_end end : 8;
+    bool writing; /* socket: the write event is pending */
+    bool woken;   /* socket: the read event is active, without being readable */
 };
 
 /* Over a socket, connected or not, that is non-blocking. 0 or -ENOMEM; on
@@ -192,12 +209,12 @@ void asynchat__transport_settle(struct transport *t);
 
 /* Around work on the output during which code of the program may run: `release`
  * of bytes that were pushed by reference, and callbacks of evbuffers. Such code
- * may push and discard: while `draining`, the output must not be added to, and
+ * may push and discard: while it is lent, the output must not be added to, and
  * what is dropped goes at the end. `left` is how many bytes the output has when
  * the work is done. asynchat__transport_lend() answers what
  * asynchat__transport_take_back() needs. */
 struct transport_lending {
-    bool draining;
+    bool lent; /* it was lent before, too */
     size_t left;
 };
 struct transport_lending asynchat__transport_lend(struct transport *t,
