@@ -192,7 +192,7 @@ static void say_over(struct run *r)
     if (!say_all(r))
         return;
     asynchat__framer_leave(&r->f, &r->c);
-    say_word(r, r->f.cut_off ? "cut-off" : "over");
+    say_word(r, r->f.end == FRAMER_CUT_OFF ? "cut-off" : "over");
 }
 
 /* Feeds the stream cut in two at `cut`, or in single bytes. */

@@ -394,7 +394,7 @@ int asynchat__channel_in_finish(struct asynchat_channel *ch)
         asynchat__framer_finish(f);
         in_run_due(ch);
     }
-    return f->cut_off || (f->fresh == 0 && match_ends(&f->match));
+    return f->end == FRAMER_CUT_OFF || (f->fresh == 0 && match_ends(&f->match));
 }
 
 /* While a callback has a pointer into the evbuffer, or the evbuffer is being

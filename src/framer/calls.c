@@ -135,7 +135,7 @@ void asynchat_framer_finish(struct asynchat_framer *framer)
 
 int asynchat_framer_is_cut_off(const struct asynchat_framer *framer)
 {
-    return framer && framer->f.cut_off;
+    return framer && framer->f.end == FRAMER_CUT_OFF;
 }
 
 void asynchat_framer_discard(struct asynchat_framer *framer)

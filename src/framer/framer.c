@@ -189,7 +189,7 @@ static enum framer_event say_over(struct framer *f, struct framer_cursor *c)
         return say_released(f, c, f->match.held);
     if (f->fresh > 0)
         return FRAMER_MORE;
-    f->cut_off = ends;
+    f->end = ends ? FRAMER_CUT_OFF : FRAMER_ENDED;
     if (f->dropped > 0)
         return message_over(f, c);
     if (ends)
@@ -205,7 +205,7 @@ static void settle(struct framer *f)
     f->lent = NULL;
     if (f->replay && f->from == f->to)
         replay_end(f);
-    if (!f->replay && !f->over)
+    if (!f->replay && f->end == FRAMER_GOES_ON)
         f->busy &= (uint8_t)~FRAMER_OTHER;
 }
 
@@ -220,7 +220,7 @@ static APART enum framer_event say_next(struct framer *f,
         return say_end(f, c);
     const uint8_t *bytes = source(f, c, &len);
     if (len == 0)
-        return f->over ? say_over(f, c) : FRAMER_MORE;
+        return f->end == FRAMER_GOES_ON ? FRAMER_MORE : say_over(f, c);
     if (!(f->busy & FRAMER_PLAN))
         c->plan = asynchat__match_from(&f->match, bytes, looked, len);
     f->busy |= FRAMER_PLAN;
@@ -365,7 +365,7 @@ void asynchat__framer_piece(struct framer *f, struct framer_cursor *c,
 
 void asynchat__framer_finish(struct framer *f)
 {
-    f->over = true;
+    f->end = FRAMER_ENDED;
     f->busy |= FRAMER_OTHER;
 }
 

@@ -43,6 +43,13 @@ enum {
     FRAMER_PAUSED = 16 /* the caller takes no events: see framer_pause() */
 };
 
+/* Whether more comes. */
+enum framer_end {
+    FRAMER_GOES_ON,
+    FRAMER_ENDED,  /* the stream is over */
+    FRAMER_CUT_OFF /* the same, and a message was not finished then */
+};
+
 /* Of one turn of the caller. */
 struct framer_cursor {
     const uint8_t *at, *end; /* the span, from where it was not handed out */
@@ -73,8 +80,7 @@ struct framer {
                             what the caller makes its spans of */
     uint8_t busy;        /* what is to be done before the span is looked at */
     bool drops;          /* what is over the limit, and goes on */
-    bool over;           /* no more comes */
-    bool cut_off;        /* and a message was not finished then */
+    enum framer_end end : 8;
 };
 
 static inline void framer_feed(struct framer_cursor *c, const void *bytes,
