@@ -278,6 +278,13 @@ static void in_look(struct asynchat_channel *ch)
         evbuffer_get_length(input) > 0 ? BUFFER_HOLDS : BUFFER_EMPTY;
 }
 
+/* What was called meanwhile may have asked for all of it to go. */
+static void in_drained(struct asynchat_channel *ch)
+{
+    if (ch->in.buffer == BUFFER_DRAINS)
+        in_look(ch);
+}
+
 /* Drains input that was dealt with. This releases references that came over a
  * pair, and their release callbacks may call anything. If such a callback calls
  * asynchat_discard_buffers(), the rest of the input is discarded when the
@@ -289,8 +296,7 @@ static void in_drain(struct asynchat_channel *ch, size_t len)
         ch->in.received += t->ops->drained(t, len);
     ch->in.buffer = BUFFER_DRAINS;
     evbuffer_drain(asynchat__transport_input(t), len);
-    if (ch->in.buffer == BUFFER_DRAINS)
-        in_look(ch);
+    in_drained(ch);
 }
 
 /* Discards the input if asynchat_discard_buffers() was called while the input

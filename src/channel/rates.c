@@ -31,12 +31,12 @@ _Static_assert(sizeof(struct asynchat_rates) ==
                    TABLE_SIZE(struct asynchat_rates, write_burst),
                "asynchat_rates ends with padding");
 
-static struct asynchat_channel *channel_of(struct limiter *limiter)
+static struct asynchat_channel *rate_channel(struct limiter *limiter)
 {
     return ((struct channel_rate *)limiter)->ch;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
+static uint64_t rate_least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
@@ -49,7 +49,7 @@ size_t asynchat__channel_rate_send(struct asynchat_channel *ch)
     asynchat__limiter_pay(limiter, LIMITER_WRITE, ch->transport.sent);
     uint64_t most = asynchat__limiter_may(limiter, LIMITER_WRITE,
                                           asynchat__channel_time_now());
-    return (size_t)least(ch->out.chunk, most);
+    return (size_t)rate_least(ch->out.chunk, most);
 }
 
 /* Limits the next read to the bytes that may come, as far as that is known now.
@@ -66,7 +66,7 @@ static void rate_read(struct asynchat_channel *ch)
     if (most == 0)
         asynchat__channel_pause(ch, PAUSE_RATE);
     ch->transport.read_size =
-        most > 0 ? (unsigned)least(ch->in.framer.piece, most) : 1;
+        most > 0 ? (unsigned)rate_least(ch->in.framer.piece, most) : 1;
 }
 
 /* Whether output waits to be sent, and a rate does not allow it yet. */
@@ -229,7 +229,7 @@ int asynchat_rate_group_set(struct asynchat_rate_group *group,
         return error;
     rates_set(&group->group.rates, &copy);
     for (struct limiter *l = group->group.members; l; l = l->next)
-        rate_changed(channel_of(l));
+        rate_changed(rate_channel(l));
     return 0;
 }
 
@@ -237,7 +237,7 @@ void asynchat_rate_group_free(struct asynchat_rate_group *group)
 {
     while (group && group->group.members) {
         struct limiter *limiter = group->group.members;
-        struct asynchat_channel *ch = channel_of(limiter);
+        struct asynchat_channel *ch = rate_channel(limiter);
         asynchat__limiter_leave(limiter);
         rate_changed(ch);
         rate_drop(ch);

@@ -107,6 +107,8 @@ bool asynchat__channel_may_leave(enum channel_leave from, enum channel_leave to)
     return is_allowed(rules, from, to);
 }
 
+#undef TO
+
 /* --- the setters --- */
 
 static bool refuses(bool allowed)

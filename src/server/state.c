@@ -17,6 +17,8 @@ static const unsigned may_enter[SERVER_STATES] = {
     [SERVER_ENDED] = 0,
 };
 
+#undef TO
+
 bool asynchat__server_may_enter(enum server_state from, enum server_state to)
 {
     return (may_enter[from] & 1u << to) != 0;

@@ -96,21 +96,25 @@ static void stage_settle(struct transport *t, int ended, int broken)
     stage_set_later(t, t->ended != ended || t->broken != broken);
 }
 
-/* What the transport calls, from the loop. `ready` may free it. */
+/* `ready` may free the transport. */
+static void stage_tell(struct transport *t, const bool *gone)
+{
+    int ended = t->ended, broken = t->broken;
+    t->stage->ready(t);
+    if (*gone)
+        return;
+    t->stage->gone = NULL;
+    stage_settle(t, ended, broken);
+}
+
+/* What the transport calls, from the loop. */
 static void stage_ready(struct transport *t)
 {
-    struct stage *s = t->stage;
     bool gone = false;
-    s->gone = &gone;
+    t->stage->gone = &gone;
     stage_work(t, &gone);
-    if (gone)
-        return;
-    int ended = t->ended, broken = t->broken;
-    s->ready(t);
-    if (gone)
-        return;
-    s->gone = NULL;
-    stage_settle(t, ended, broken);
+    if (!gone)
+        stage_tell(t, &gone);
 }
 
 static void stage_later(evutil_socket_t fd, short what, void *arg)

@@ -244,7 +244,7 @@ def make_programs(pool, out):
     counted = Kind(pool, out / "counted", [], for_library=["-fsanitize-coverage=trace-pc"])
     plain = Kind(pool, out / "plain", [], link=[*wrap_options(), "-l:libevent_core.a"])
     corpus = TOP / "tests/fuzz/corpus"
-    faults = [f"faults/{name}.c" for name in ("memory", "inject", "scenarios", "threads", "sweep", "world")]
+    faults = [f"faults/{name}.c" for name in ("memory", "inject", "scenarios", "threads", "sweep", "world")] + ["toy.c"]
 
     def test(name, *more):
         return Program(pool, asan, name, [f"{name}.c", "fixture.c", "descriptors.c", "serving.c", *more])
