@@ -263,7 +263,7 @@ def make_programs(pool, out):
         test("test_channel_in"), test("test_chunks"),
         Program(pool, counted, "linear", ["linear.c"]),
         Program(pool, plain, "faults_memory", faults, "quick"),
-        test("test_channel_pressure"), test("test_transport_bufferevent", "clock.c"),
+        test("test_channel_pressure"), test("test_connect_time", "clock.c"), test("test_channel_out"),
     ]
 
 
