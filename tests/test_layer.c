@@ -540,6 +540,27 @@ static void a_pause_keeps_what_is_not_opened(void **state)
     expect_log(&two->b, "eof closed(the peer ended the connection) ");
 }
 
+/* What wakes it meanwhile does not put that off. */
+static void later_comes_to_who_is_to_end_between_messages(void **state)
+{
+    struct two *two = begin_up(state);
+    two->b.toy->waits = 1;
+    assert_int_equal(asynchat_set_out_buffer_size(two->a.ch, 10), 0);
+    for (int i = 0; i < 10; i++)
+        push(&two->a, "0123456789");
+    settle_two(two);
+    two->b.got_len = 0;
+    for (int i = 0; i < 10; i++)
+        push(&two->a, "0123456789");
+    assert_int_equal(asynchat_set_terminator(two->b.ch, "\n", 1), 0);
+    assert_int_equal(asynchat_close_between_messages(two->b.ch), 0);
+    settle_two(two);
+    assert_int_equal(two->b.got_len, 100);
+    push(&two->a, "\n");
+    settle_two(two);
+    assert_null(two->b.ch);
+}
+
 static void a_budget_of_messages(void **state)
 {
     struct two *two = begin_up(state);
@@ -1373,6 +1394,7 @@ int main(void)
         ON_ALL(a_layer_speaks_by_itself),
         ON_SOCKET(later_is_the_next_pass),
         ON_ALL(a_pause_keeps_what_is_not_opened),
+        ON_ALL(later_comes_to_who_is_to_end_between_messages),
         ON_ALL(a_budget_of_messages),
         ON_ALL(a_rate_is_about_plain_bytes),
         ON_ALL(counters_are_about_plain_bytes),

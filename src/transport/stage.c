@@ -38,13 +38,15 @@ static int stage_set_writing(struct transport *t)
     return s->dialing ? 0 : s->below->write(t, on);
 }
 
-/* What nobody else tells of: there is more to open, or `broken` is news. */
+/* What nobody else tells of: there is more to open, or `broken` is news. A timer that is
+ * over, and has not run yet, would be put off by being added again. */
 static void stage_set_later(struct transport *t, bool news)
 {
     struct stage *s = t->stage;
     bool more =
         !t->ended && asynchat__stage_opens(t) && asynchat__stage_has_more(t);
-    if ((more || news) && evtimer_add(&s->later, &stage_at_once) < 0) {
+    if ((more || news) && !evtimer_pending(&s->later, NULL) &&
+        evtimer_add(&s->later, &stage_at_once) < 0) {
         t->ended = -ENOMEM;
         s->below->wake(t);
     }
