@@ -561,6 +561,20 @@ static void later_comes_to_who_is_to_end_between_messages(void **state)
     assert_null(two->b.ch);
 }
 
+static void the_same_with_more_than_one_to_open(void **state)
+{
+    struct two *two = begin_raw(state);
+    set_toy(&two->a, 0, NULL);
+    settle_two(two);
+    two->a.toy->waits = 1;
+    assert_int_equal(asynchat_set_terminator(two->a.ch, "\n", 1), 0);
+    WIRE(two, "D\0\001a\236D\0\001b\235D\0\001c\234");
+    event_base_loop(two->base, EVLOOP_ONCE);
+    assert_int_equal(asynchat_close_between_messages(two->a.ch), 0);
+    settle_two(two);
+    expect_data(&two->a, "abc");
+}
+
 static void a_budget_of_messages(void **state)
 {
     struct two *two = begin_up(state);
@@ -1395,6 +1409,7 @@ int main(void)
         ON_SOCKET(later_is_the_next_pass),
         ON_ALL(a_pause_keeps_what_is_not_opened),
         ON_ALL(later_comes_to_who_is_to_end_between_messages),
+        ON_SOCKET(the_same_with_more_than_one_to_open),
         ON_ALL(a_budget_of_messages),
         ON_ALL(a_rate_is_about_plain_bytes),
         ON_ALL(counters_are_about_plain_bytes),

@@ -257,9 +257,15 @@ static void staged_wake(struct transport *t)
     t->stage->below->wake(t);
 }
 
+/* While something is to be opened, nothing is received, and the timer looks. The
+ * channel asks in each wake-up then: an event that made itself active would keep the
+ * loop from all others. */
 static void staged_look(struct transport *t)
 {
-    t->stage->below->look(t);
+    if (asynchat__stage_has_more(t))
+        stage_set_later(t, true);
+    else
+        t->stage->below->look(t);
 }
 
 static bool staged_left(const struct transport *t)
