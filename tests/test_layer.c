@@ -993,6 +993,22 @@ static void early_words_may_be_refused(void **state)
     EXPECT_WIRE(two, "");
 }
 
+static void who_refuses_early_words_may_free(void **state)
+{
+    struct two *two = begin_raw(state);
+    const struct asynchat_layer_options options = {
+        .size = sizeof options, .flags = ASYNCHAT_LAYER_REFUSE_EARLY};
+    settle_two(two);
+    assert_int_equal(asynchat_set_terminator(two->a.ch, "xyz", 3), 0);
+    WIRE(two, "xy");
+    settle_two(two);
+    two->a.on_error = free_it;
+    set_toy(&two->a, 2, &options);
+    settle_two(two);
+    expect_log(&two->a,
+               "connect error(the peer does not speak what was agreed) ");
+}
+
 static void what_was_held_back_is_forgotten(void **state)
 {
     struct two *two = begin_raw(state);
@@ -1437,6 +1453,7 @@ int main(void)
         ON_SOCKET(the_layer_begins_behind_what_was_pushed),
         ON_SOCKET(early_words_go_into_the_layer),
         ON_SOCKET(early_words_may_be_refused),
+        ON_SOCKET(who_refuses_early_words_may_free),
         ON_SOCKET(what_was_held_back_is_forgotten),
         ON_ALL(much_goes_before_the_border),
         ON_SOCKET(discarding_does_not_take_the_border_away),

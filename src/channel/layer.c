@@ -45,6 +45,14 @@ static struct asynchat_channel *layer_channel(struct transport *t)
     return (struct asynchat_channel *)t;
 }
 
+/* Ends the channel, which is gone then: callbacks run that may free it. */
+static void layer_end(struct asynchat_channel *ch, int status)
+{
+    asynchat__channel_hold(ch);
+    asynchat__channel_end(ch, status);
+    asynchat__channel_release(ch);
+}
+
 /* --- the handshake --- */
 
 /* The layer is up behind handle_connect. */
@@ -66,8 +74,10 @@ static void layer_shakes(struct transport *t)
     const bool *gone = layer->stage.gone;
     if (t->phase != TRANSPORT_CONNECTING && !layer->timed) {
         layer->timed = true;
-        if (asynchat__channel_time_shake(ch, layer->time) < 0)
-            asynchat__channel_end(ch, -ENOMEM);
+        if (asynchat__channel_time_shake(ch, layer->time) < 0) {
+            layer_end(ch, -ENOMEM);
+            return;
+        }
     }
     if (t->phase != TRANSPORT_CONNECTING && !layer->stage.shaking) {
         layer->stage.ready = layer->ready;
@@ -104,8 +114,7 @@ static bool layer_has_early(const struct asynchat_channel *ch)
     return evbuffer_get_length(input) > 0 || framer_held(&ch->in.framer) > 0;
 }
 
-/* All that was pushed before is sent. What ends the channel does so from the
- * loop. */
+/* All that was pushed before is sent. The channel may be gone afterwards. */
 static void layer_reach(struct asynchat_channel *ch)
 {
     struct channel_layer *layer = layer_of(&ch->transport);
@@ -113,8 +122,7 @@ static void layer_reach(struct asynchat_channel *ch)
     if (ch->state == CHANNEL_OPEN)
         error = layer->refuses && layer_has_early(ch) ? ASYNCHAT_EPROTOCOL : 0;
     if (error || ch->state != CHANNEL_OPEN) {
-        asynchat__channel_end(ch, error);
-        asynchat__channel_wake(ch);
+        layer_end(ch, error);
         return;
     }
     asynchat__outq_pass(&ch->out.queue);
