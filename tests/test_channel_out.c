@@ -109,6 +109,11 @@ static void bad_pushes_are_refused(void **state)
     assert_int_equal(
         asynchat_set_out_buffer_size(f->ch, ASYNCHAT_BUFFER_SIZE_MAX + 1ul),
         -EINVAL);
+    assert_int_equal(
+        asynchat_set_out_buffer_size(f->ch, ASYNCHAT_BUFFER_SIZE_MAX), 0);
+    assert_int_equal(asynchat_get_out_buffer_size(f->ch),
+                     ASYNCHAT_BUFFER_SIZE_MAX);
+    assert_int_equal(asynchat_set_out_buffer_size(f->ch, 65536), 0);
     assert_int_equal(asynchat_set_linger(NULL, 1), -EINVAL);
     assert_int_equal(asynchat_set_linger(f->ch, 0), -EINVAL);
     assert_int_equal(asynchat_set_linger(f->ch, 1u << 31), -EINVAL);

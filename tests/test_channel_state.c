@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "channel/object.h"
+#include "child.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -84,14 +85,14 @@ static void set_what_is_forbidden(struct asynchat_channel *ch)
     ch->half = HALF_STAGES;
     asynchat__channel_halve(ch, HALF_SHUT);
     if (ch->half != HALF_STAGES)
-        _exit(1);
+        child_exit(1);
     ch->leave = LEAVE_NOW;
     asynchat__channel_take_leave(ch, LEAVE_NOT);
     if (ch->leave != LEAVE_NOW)
-        _exit(2);
+        child_exit(2);
     ch->state = CHANNEL_LINGERING;
     asynchat__channel_enter(ch, CHANNEL_OPEN);
-    _exit(ch->state == CHANNEL_LINGERING ? 0 : 3);
+    child_exit(ch->state == CHANNEL_LINGERING ? 0 : 3);
 }
 
 /* A build for debugging ends by assert(3). */
