@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <event2/buffer.h>
 #include <event2/event.h>
 
 static void pause_reading(struct fixture *f)
@@ -578,6 +579,48 @@ static void a_budget_of_one_delivers_all(void **state)
               "closed(EOF)");
 }
 
+static int give_without_end(struct asynchat_channel *ch, struct evbuffer *out,
+                            size_t room, void *arg)
+{
+    static const char zeros[4096];
+    (void)ch;
+    (void)arg;
+    evbuffer_add(out, zeros, room < sizeof zeros ? room : sizeof zeros);
+    return ASYNCHAT_MORE;
+}
+
+/* One pass of the loop after another, in each of which the channel can send. */
+static void pass_while_it_sends(struct fixture *f, int passes)
+{
+    char got[65536];
+    for (int i = 0; i < passes; i++) {
+        event_base_loop(f->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+        while (recv(f->peer, got, sizeof got, MSG_DONTWAIT) > 0)
+            ;
+    }
+}
+
+/* The timer that gives a channel its turn is set once: whatever else wakes the
+ * channel does not put the turn off. */
+static void a_turn_comes_while_the_output_goes_on(void **state)
+{
+    static const struct asynchat_producer_ops ops = {.size = sizeof ops,
+                                                     .more = give_without_end};
+    struct fixture *f = start_whole(state);
+    struct asynchat_producer *endless;
+    set_crlf(f);
+    assert_int_equal(asynchat_set_message_budget(f->ch, 1), 0);
+    assert_int_equal(asynchat_set_out_buffer_size(f->ch, 4096), 0);
+    assert_int_equal(asynchat_producer_new(&ops, NULL, &endless), 0);
+    assert_int_equal(asynchat_push_producer(f->ch, endless), 0);
+    pass_while_it_sends(f, 5);
+    feed_string(f, "a\r\nb\r\nc\r\nd\r\n");
+    pass_while_it_sends(f, 50);
+    expect(f, "message(a) message(b) message(c) message(d)");
+    asynchat_channel_free(f->ch);
+    f->ch = NULL;
+}
+
 static void count_and_leave(struct fixture *f)
 {
     f->count++;
@@ -798,6 +841,7 @@ int main(void)
         OVER_SOCKETS(others_have_their_turn_after_so_many_messages),
         OVER(BUFFEREVENT, others_have_their_turn_after_so_many_messages),
         OVER_ALL(a_budget_of_one_delivers_all),
+        OVER_SOCKETS(a_turn_comes_while_the_output_goes_on),
         OVER_ALL(two_lines_are_a_turn),
         OVER_ALL(two_whole_lines_are_a_turn),
         OVER_ALL(two_numbers_are_a_turn),

@@ -88,10 +88,22 @@ int asynchat__channel_time_over(struct asynchat_channel *ch, unsigned which)
 
 /* --- the timer --- */
 
+/* A timer that is due already, and has not fired, fires in this pass of the loop. It
+ * is left alone: libevent would take it back, and set it anew. */
+static bool time_fires_before(const struct channel_time *time, uint32_t now,
+                              uint32_t wait)
+{
+    return time->armed && (int32_t)(time->due - now) <= (int32_t)wait;
+}
+
+/* Has the timer fire in `wait` milliseconds, unless it fires before that. 0 or
+ * -ENOMEM. */
 static int time_set(struct channel_time *time, uint32_t now, uint32_t wait)
 {
     struct timeval in = {.tv_sec = (time_t)(wait / 1000),
                          .tv_usec = (suseconds_t)(wait % 1000) * 1000};
+    if (time_fires_before(time, now, wait))
+        return 0;
     if (evtimer_add(time->timer, &in) < 0)
         return -ENOMEM;
     time->armed = true;
@@ -105,9 +117,7 @@ int asynchat__channel_time_arm(struct asynchat_channel *ch, uint32_t now)
     struct channel_time *time = ch->time;
     time->running = asynchat__channel_time_running(ch);
     uint32_t next = asynchat__clocks_next(time_clocks(ch), time->running, now);
-    if (next == UINT32_MAX || (time->armed && time->due - now <= next))
-        return 0;
-    return time_set(time, now, next);
+    return next == UINT32_MAX ? 0 : time_set(time, now, next);
 }
 
 /* A clock that ran before is not over before the timer fires, even if it was
