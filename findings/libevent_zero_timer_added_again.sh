@@ -12,8 +12,8 @@
 #
 # Guessed before: that it stays due, and runs in the same pass. Wrong.
 #
-# Why it matters here: a layer that has more to open goes on by such a timer, and what wakes its channel meanwhile put
-# it off for ever. The library now leaves a timer that is pending or active alone.
+# Why it matters here: a channel with a message budget gets its next turn by such a timer, and set it in each of its
+# wake-ups: its input stood still while its output went on. The library leaves a timer alone that is due.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
