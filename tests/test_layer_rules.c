@@ -568,6 +568,88 @@ static void a_layer_may_have_no_last_words(void **state)
     assert_true(f->got_eof);
 }
 
+#define WORDS 30000
+
+/* Many words of its own for each byte that it opens. */
+static int open_makes_talk(struct codec *c, const char *data, size_t len,
+                           size_t *taken, char *to, size_t room, size_t *given)
+{
+    (void)data;
+    (void)to;
+    (void)room;
+    (void)given;
+    *taken = len;
+    c->left += len;
+    return ASYNCHAT_LAYER_SAYS;
+}
+
+static int seal_talks(struct codec *c, const char *data, size_t len, char *to,
+                      size_t room, size_t *given)
+{
+    int how = plain_seal(c, data, len, to, room, given);
+    if (len > 0 || c->left == 0)
+        return how;
+    memset(to, 'w', WORDS);
+    *given = WORDS;
+    c->left--;
+    return how | (c->left > 0 ? ASYNCHAT_LAYER_SAYS : 0);
+}
+
+/* They fill the connection, and it is the last word that comes last. */
+static void the_last_words_wait_for_those_before(void **state)
+{
+    struct codec *c =
+        codec((struct codec){.open = open_makes_talk, .seal = seal_talks});
+    struct fixture *f = dress(state, c);
+    int size = 1, fd = bufferevent_getfd(asynchat_get_bufferevent(f->ch));
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    assert_int_equal(write(f->peer, "abc", 3), 3);
+    for (int turns = 0; turns < 10; turns++)
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+    assert_int_equal(asynchat_shutdown_write(f->ch), 0);
+    for (int turns = 0; turns < 10; turns++)
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+    assert_false(f->got_eof);
+    settle(f);
+    assert_true(f->got_eof);
+    assert_int_equal(c->lasts, 1);
+    assert_true(f->got_len > 3 && f->got_len % WORDS == 3);
+    assert_memory_equal(f->got + f->got_len - 3, "bye", 3);
+}
+
+static int open_gives_and_talks(struct codec *c, const char *data, size_t len,
+                                size_t *taken, char *to, size_t room,
+                                size_t *given)
+{
+    c->left = 1;
+    return plain_open(c, data, len, taken, to, room, given) |
+           ASYNCHAT_LAYER_SAYS;
+}
+
+static void shut_now(struct fixture *f)
+{
+    assert_int_equal(asynchat_shutdown_write(f->ch), 0);
+}
+
+/* The same without last words, with which they would leave. */
+static void own_words_leave_before_the_output_ends(void **state)
+{
+    static struct asynchat_layer_ops silent;
+    struct codec *c =
+        codec((struct codec){.open = open_gives_and_talks, .seal = seal_talks});
+    struct fixture *f = start(state);
+    silent = ops;
+    silent.finish = NULL;
+    assert_int_equal(asynchat_set_layer(f->ch, &silent, c, NULL), 0);
+    settle(f);
+    f->on_data = shut_now;
+    feed_string(f, "abc");
+    settle(f);
+    expect(f, "data(abc)");
+    assert_true(f->got_eof);
+    assert_int_equal(f->got_len, WORDS);
+}
+
 /* --- a connection that breaks --- */
 
 static int seal_greets(struct codec *c, const char *data, size_t len, char *to,
@@ -792,6 +874,8 @@ int main(void)
         BOTH(many_references_leave_in_order),
         BOTH(last_words_that_are_too_many_are_none),
         BOTH(a_layer_may_have_no_last_words),
+        OVER(SOCKETPAIR, the_last_words_wait_for_those_before),
+        OVER(SOCKETPAIR, own_words_leave_before_the_output_ends),
         OVER(TCP, who_cannot_greet_may_still_hear_why),
         OVER(SOCKETPAIR, who_cannot_greet_may_still_hear_why),
         OVER(SOCKETPAIR, a_peer_that_sends_on_behind_an_error),

@@ -82,6 +82,26 @@ static void stage_work(struct transport *t, const bool *gone)
     asynchat__stage_end(t);
 }
 
+/* The layer's last words leave, and with them its own words that still wait: it may
+ * have no last ones. */
+static void stage_conclude(struct transport *t)
+{
+    if (asynchat__stage_has_room(t))
+        asynchat__stage_last_words(t);
+    asynchat__stage_flush(t);
+}
+
+/* While sealed bytes wait there is no room for the last words, and the output does not
+ * end: the stage tries again when they are sent. */
+static void staged_shut(struct transport *t)
+{
+    struct stage *s = t->stage;
+    stage_conclude(t);
+    s->shuts = stage_unsent(t) > 0;
+    if (!s->shuts)
+        s->below->shut(t);
+}
+
 /* What is done after that. The layer's own words have waited for what the channel
  * sends. An error since then is told in the next pass. */
 static void stage_settle(struct transport *t, int ended, int broken)
@@ -89,10 +109,8 @@ static void stage_settle(struct transport *t, int ended, int broken)
     struct stage *s = t->stage;
     if (t->loop->layers->gather_of == t)
         asynchat__stage_flush(t);
-    if (s->shuts && stage_unsent(t) == 0) {
-        s->shuts = false;
-        s->below->shut(t);
-    }
+    if (s->shuts && stage_unsent(t) == 0)
+        staged_shut(t);
     if (stage_set_reading(t) < 0 || stage_set_writing(t) < 0)
         t->ended = -ENOMEM;
     stage_set_later(t, t->ended != ended || t->broken != broken);
@@ -171,22 +189,11 @@ static bool staged_send_pushed(struct transport *t, size_t most)
 static bool staged_finish(struct transport *t, bool more)
 {
     struct stage *s = t->stage;
-    if (asynchat__stage_has_room(t))
-        asynchat__stage_last_words(t);
+    stage_conclude(t);
     s->drops = true;
     if (!t->broken && stage_unsent(t) > 0)
         return true;
     return s->below->finish(t, more);
-}
-
-static void staged_shut(struct transport *t)
-{
-    struct stage *s = t->stage;
-    if (asynchat__stage_has_room(t))
-        asynchat__stage_last_words(t);
-    s->shuts = stage_unsent(t) > 0;
-    if (!s->shuts)
-        s->below->shut(t);
 }
 
 /* A connection that is closed with input unread is reset, and the peer would lose the
