@@ -22,7 +22,7 @@ static int stage_set_reading(struct transport *t)
 {
     const struct stage *s = t->stage;
     enum transport_reading how = s->how;
-    if (t->stage->shaking && !s->dialing && !t->ended)
+    if (s->shaking && !t->ended)
         how = TRANSPORT_READ;
     if (!s->dialing && !s->drops && asynchat__stage_has_more(t))
         how = TRANSPORT_STOP;
