@@ -1691,6 +1691,33 @@ static void layers_that_begin_later_over_a_pair(struct world *w)
     over_pair(w, &starter, &started);
 }
 
+/* The border waits for a producer. */
+static void border_connected(struct side *s)
+{
+    crlf(s);
+    push_producer(s, asynchat_producer_simple("go\r\n", 4, 2), "go\r\n", 4);
+    layer_set(s, 3);
+    if (s->ch)
+        asker_next(s);
+}
+
+static void border_message(struct side *s)
+{
+    if (s->step++ == 0)
+        layer_set(s, 3);
+    else
+        echo(s);
+}
+
+static void layers_that_begin_behind_a_producer(struct world *w)
+{
+    static const struct program first = {.connected = border_connected,
+                                         .message = asker_next};
+    static const struct program second = {.connected = crlf,
+                                          .message = border_message};
+    over_sockets(w, &first, &second);
+}
+
 const struct scenario scenarios[] = {
     SCENARIO(lines_over_sockets, 0),
     SCENARIO(lines_over_a_pair, 0),
@@ -1812,6 +1839,7 @@ const struct scenario scenarios[] = {
     SCENARIO(much_in_layers_over_a_pair, LINGERS),
     SCENARIO(layers_that_begin_later, LINGERS),
     SCENARIO(layers_that_begin_later_over_a_pair, LINGERS),
+    SCENARIO(layers_that_begin_behind_a_producer, LINGERS),
     SCENARIO(workers_that_talk, 0),
     SCENARIO(connections_for_workers, SYSTEM | WAITS),
     {0},
