@@ -447,6 +447,19 @@ static void bad_handlers_are_refused(void **state)
     assert_int_equal(try_handler(f, &both), -EINVAL);
 }
 
+/* None of the callbacks is called: the channel is freed before the loop runs. */
+static void any_one_callback_makes_a_handler(void **state)
+{
+    struct fixture *f = *state;
+    void (*const callback)(struct asynchat_channel *, void *) = ignore;
+    for (size_t at = sizeof(size_t); at < sizeof(struct asynchat_handler);
+         at += sizeof callback) {
+        struct asynchat_handler only = {.size = sizeof only};
+        memcpy((char *)&only + at, &callback, sizeof callback);
+        assert_int_equal(try_handler(f, &only), 0);
+    }
+}
+
 static void a_handler_of_a_later_version_is_taken_if_it_asks_nothing_new(
     void **state)
 {
@@ -719,6 +732,7 @@ int main(void)
         OVER_ALL(release_callbacks_may_call_while_the_channel_is_freed),
         OVER(PAIR, a_channel_can_be_freed_before_the_loop_saw_it),
         OVER(PAIR, bad_handlers_are_refused),
+        OVER(PAIR, any_one_callback_makes_a_handler),
         OVER(PAIR,
              a_handler_of_a_later_version_is_taken_if_it_asks_nothing_new),
         OVER(PAIR, bad_sockets_are_refused),
