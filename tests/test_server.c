@@ -151,6 +151,23 @@ static void bad_options_are_refused(void **state)
     }
 }
 
+/* They would be those of each worker, or of none. */
+static void limits_are_not_for_workers(void **state)
+{
+    struct fixture *f = *state;
+    struct asynchat_workers *workers;
+    assert_int_equal(asynchat_workers_new(1, NULL, NULL, &workers), 0);
+    const struct asynchat_server_options options[] = {
+        {.size = sizeof *options, .workers = workers},
+        {.size = sizeof *options, .workers = workers, .max_connections = 1},
+        {.size = sizeof *options, .workers = workers, .max_per_address = 1},
+        {.size = sizeof *options, .workers = workers, .turn_away = "full\n"}};
+    assert_int_equal(try_options(f, &options[0]), 0);
+    for (size_t i = 1; i < COUNT(options); i++)
+        assert_int_equal(try_options(f, &options[i]), -EINVAL);
+    assert_int_equal(asynchat_workers_free(workers), 0);
+}
+
 static void options_of_a_later_version_are_taken_if_they_ask_nothing_new(
     void **state)
 {
@@ -463,6 +480,7 @@ int main(void)
         OVER(TCP, an_address_that_cannot_be_is_refused),
         OVER(TCP, NULL_is_refused),
         OVER(TCP, bad_options_are_refused),
+        OVER(TCP, limits_are_not_for_workers),
         OVER(TCP, options_of_a_later_version_are_taken_if_they_ask_nothing_new),
         OVER(TCP, bad_handlers_are_refused),
         OVER(TCP, a_unix_path_lives_as_long_as_its_server),
