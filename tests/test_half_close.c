@@ -101,6 +101,24 @@ static void bad_calls_are_refused(void **state)
 
 /* --- the peer's side ends --- */
 
+static void keep_and_close_in_stages(struct fixture *f)
+{
+    asynchat_keep_open(f->ch);
+    push(f, "last");
+    assert_int_equal(asynchat_close_in_stages(f->ch), 0);
+}
+
+/* The peer has ended already: there are no stages left. */
+static void what_was_kept_open_is_closed_in_one_stage(void **state)
+{
+    struct fixture *f = start(state);
+    f->on_eof = keep_and_close_in_stages;
+    feed_eof(f);
+    settle(f);
+    expect_got(f, "last");
+    assert_null(f->ch);
+}
+
 static void the_output_stays_open(void **state)
 {
     struct fixture *f = start(state);
@@ -182,6 +200,8 @@ int main(void)
         OVER_ALL(closing_when_done_is_not_taken_back),
         OVER_ALL(bad_calls_are_refused),
         OVER_SOCKETS(the_output_stays_open),
+        OVER(SOCKETPAIR, what_was_kept_open_is_closed_in_one_stage),
+        OVER(TCP, what_was_kept_open_is_closed_in_one_stage),
         OVER(BUFFEREVENT, the_output_stays_open),
         OVER(TCP, a_reset_is_noticed_with_the_output_open),
         OVER_SOCKETS(with_both_sides_over_the_channel_closes),
