@@ -112,6 +112,36 @@ static void a_handler_without_callbacks_for_data_has_a_transcript(void **state)
     close(fds[1]);
 }
 
+static void count_bytes(struct asynchat_channel *ch, const void *data,
+                        size_t len, void *arg)
+{
+    (void)ch;
+    (void)data;
+    *(int *)arg += (int)len;
+}
+
+static void so_has_one_that_is_told_of_no_terminator(void **state)
+{
+    static const struct asynchat_handler only = {
+        .size = sizeof only, .collect_incoming_data = count_bytes};
+    struct fixture *f = *state;
+    int fds[2], count = 0;
+    struct asynchat_channel *ch;
+    make_socketpair(fds);
+    assert_int_equal(
+        asynchat_channel_new_socket(f->base, fds[0], &only, &count, &ch), 0);
+    assert_int_equal(asynchat_set_terminator(ch, "\n", 1), 0);
+    told[0] = '\0';
+    assert_int_equal(asynchat_set_transcript(ch, tell, told), 0);
+    assert_int_equal(write(fds[1], "a\nb\n", 4), 4);
+    for (int i = 0; i < 5; i++)
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+    expect_told(" <a found(0) <b found(0)");
+    assert_int_equal(count, 2);
+    asynchat_channel_free(ch);
+    close(fds[1]);
+}
+
 /* --- output --- */
 
 static void what_is_pushed_is_told(void **state)
@@ -217,6 +247,27 @@ static void it_may_end_inside_a_callback(void **state)
     expect_told(" <three found(0)");
 }
 
+static void tell_once(struct asynchat_channel *ch,
+                      enum asynchat_transcript what, const void *data,
+                      size_t len, void *arg)
+{
+    tell(ch, what, data, len, arg);
+    assert_int_equal(asynchat_set_transcript(ch, NULL, NULL), 0);
+}
+
+/* The handler has the rest of the message, of which nothing more is told. */
+static void it_may_end_inside_its_own_report(void **state)
+{
+    struct fixture *f = start_with(state, &whole_recorder);
+    set_crlf(f);
+    told[0] = '\0';
+    assert_int_equal(asynchat_set_transcript(f->ch, tell_once, told), 0);
+    feed_string(f, "one\r\ntwo\r\n");
+    settle(f);
+    expect_told(" <one");
+    expect(f, "connect message(one) message(two)");
+}
+
 /* The transcript ends the channel at this report. */
 static enum asynchat_transcript end_at;
 static bool frees;
@@ -297,12 +348,14 @@ int main(void)
         OVER_ALL(a_whole_message_is_told_before_the_handler_has_it),
         OVER_ALL(so_is_a_message_that_was_dropped),
         OVER(SOCKETPAIR, a_handler_without_callbacks_for_data_has_a_transcript),
+        OVER(SOCKETPAIR, so_has_one_that_is_told_of_no_terminator),
         OVER_ALL(what_is_pushed_is_told),
         OVER_ALL(what_was_refused_is_not),
         OVER_ALL(of_a_file_it_is_told_how_much),
         OVER_ALL(it_is_the_order_of_the_conversation),
         OVER_ALL(of_what_is_secret_only_the_length_is_told),
         OVER_ALL(it_may_end_inside_a_callback),
+        OVER_ALL(it_may_end_inside_its_own_report),
         OVER_ALL(nothing_is_delivered_once_it_has_ended_the_channel),
         OVER_ALL(nor_is_what_was_dropped),
         OVER_ALL(bad_calls_are_refused),
