@@ -1,6 +1,7 @@
 /* Layers: a codec between a channel and its connection. In most tests both ends have
  * one, over a pair or over sockets; in others the far end is a plain descriptor, which
  * sees what is on the wire. SPDX-License-Identifier: BSD-3-Clause */
+#include "child.h"
 #include "clock.h"
 #include "fixture.h"
 #include "toy.h"
@@ -1241,7 +1242,7 @@ static void a_child_says_nothing(void **state)
     assert_true(child >= 0);
     if (child == 0) {
         asynchat_channel_free(two->a.ch);
-        _exit(0);
+        child_exit(0);
     }
     assert_int_equal(waitpid(child, NULL, 0), child);
     EXPECT_WIRE(two, "");
