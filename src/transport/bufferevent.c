@@ -1,5 +1,6 @@
-/* The bufferevent transport: any bufferevent that the user brings, by its
- * callbacks. SPDX-License-Identifier: BSD-3-Clause */
+/* The bufferevent transport: works with any bufferevent that the program
+ * brings, by the bufferevent's callbacks.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "transport.h"
 
 #include <errno.h>
@@ -17,19 +18,21 @@
 #include "base/sigpipe.h"
 #include "transport/stage.h"
 
-/* The pieces looked at for one write. */
+/* The most pieces that are looked at for one write. */
 #define GIVEN_PIECES 64
 
-/* More than this is not given to a filter that passes nothing on. */
+/* A filter that passes nothing on, and has more bytes than this, is given no
+ * more. */
 #define KEPT_MOST (1u << 20)
 
 static const struct timeval at_once = {0, 0};
 
-/* TLS of libevent 2.2, where it has the socket itself, drops an end or an error that
- * SSL_read() tells of behind bytes. It asks OpenSSL again only when more arrives,
- * which may be never. So it is made to ask once more, as if its socket had become
- * readable. A plain bufferevent, which cannot be told from that one, asks the
- * system once more. */
+/* Makes a TLS bufferevent of libevent 2.2 ask OpenSSL once more, as if its
+ * socket had become readable. If such a bufferevent has the socket itself, it
+ * drops an end or an error that SSL_read() reports behind bytes. It asks
+ * OpenSSL again only when more arrives, which may never happen. A plain
+ * bufferevent cannot be told from a TLS bufferevent; it asks the system once
+ * more. */
 static void transport_read_again(const struct transport *t)
 {
     if (event_get_version_number() >= 0x02020000 &&
@@ -37,7 +40,7 @@ static void transport_read_again(const struct transport *t)
         event_active(&t->bev->ev_read, EV_READ, 0);
 }
 
-/* Output went: the channel looks at the input as well. */
+/* Output has gone. The channel looks at the input as well. */
 static void transport_moved(struct bufferevent *bev, void *arg)
 {
     struct transport *t = arg;
@@ -45,7 +48,8 @@ static void transport_moved(struct bufferevent *bev, void *arg)
     t->ready(t);
 }
 
-/* Input came. The channel may be gone when `ready` is done. */
+/* Input has come. `ready` is called last, since the channel may be gone when it
+ * returns. */
 static void transport_received(struct bufferevent *bev, void *arg)
 {
     struct transport *t = arg;
@@ -53,9 +57,9 @@ static void transport_received(struct bufferevent *bev, void *arg)
     transport_moved(bev, arg);
 }
 
-/* An error that TLS itself has found leaves errno as it was: 0, or what an
- * earlier call has said, which mostly is that it has to wait. That much can be
- * told apart. */
+/* If TLS itself has found the error, errno is as it was before: 0, or the error
+ * of an earlier call, which mostly says that the call has to wait. These values
+ * can be told from an error of the connection. */
 static int event_error(short what)
 {
     if (what & BEV_EVENT_TIMEOUT)
@@ -72,9 +76,10 @@ static int event_error(short what)
     }
 }
 
-/* Has each bufferevent of a stack take what the one below it has received, from
- * the lowest up. What libevent calls for that when something comes did nothing
- * while reading was off, and it does not call again. */
+/* Has each bufferevent of a stack take the bytes that the bufferevent below it
+ * has received, from the lowest up. When bytes come, libevent calls a callback
+ * of the lower bufferevent for that. While reading was off this callback did
+ * nothing, and libevent does not call it again. */
 static void transport_lift(struct bufferevent *bev)
 {
     struct bufferevent *below = bufferevent_get_underlying(bev);
@@ -88,7 +93,8 @@ static void transport_lift(struct bufferevent *bev)
         take(below, arg);
 }
 
-/* A bufferevent that is not to read tells what it happens to hear of. */
+/* TRANSPORT_WATCH is like TRANSPORT_STOP: a bufferevent with reading off still
+ * reports what it happens to hear of. */
 static int transport_read(struct transport *t, enum transport_reading how)
 {
     bool on = how == TRANSPORT_READ;
@@ -105,7 +111,8 @@ static int transport_read(struct transport *t, enum transport_reading how)
     return 0;
 }
 
-/* A bufferevent takes nothing from the one below while it is not to read. */
+/* Reading is turned on for this, since a bufferevent with reading off takes
+ * nothing from the bufferevent below it. */
 static bool transport_rest(struct transport *t)
 {
     struct evbuffer *input = bufferevent_get_input(t->bev);
@@ -121,8 +128,9 @@ static bool transport_rest(struct transport *t)
     return evbuffer_get_length(input) > before;
 }
 
-/* A filter passes everything on at once, unless it needs more for that; it is on
- * its way until the last bufferevent below has sent it. */
+/* A filter passes bytes on at once, unless it needs more bytes first. Bytes are
+ * not sent until the lowest bufferevent has sent them, so the outputs of all
+ * bufferevents count. */
 static size_t transport_given(const struct transport *t)
 {
     size_t given = 0;
@@ -132,7 +140,8 @@ static size_t transport_given(const struct transport *t)
     return given;
 }
 
-/* When the last bufferevent has nothing to send, those above it wait for more. */
+/* When the lowest bufferevent has nothing to send, the bytes in those above it
+ * wait for more output. */
 static size_t transport_on_its_way(const struct transport *t)
 {
     size_t given = 0, last = 0;
@@ -144,11 +153,12 @@ static size_t transport_on_its_way(const struct transport *t)
     return last > 0 || given > KEPT_MOST ? given : 0;
 }
 
-/* Whole pieces change hands; of one that is longer than a write, a part is
- * copied. (evbuffer_remove_buffer() would do both, but for want of memory it
- * loses that part, and does not say so.) A filter works inside of this, and the
- * evbuffers may have callbacks of the program's: evbuffer_remove_buffer() is not
- * done with the output when the first of them runs. */
+/* Whole pieces change hands. If the first piece is longer than a write, a part
+ * of it is copied. (evbuffer_remove_buffer() would do both, but if there is no
+ * memory it loses that part, and does not say so.) A filter works inside of
+ * this call, and the evbuffers may have callbacks of the program's. The output
+ * is lent meanwhile, since evbuffer_remove_buffer() is not done with it when
+ * the first callback runs. */
 static int transport_give(struct transport *t, size_t most)
 {
     struct evbuffer *given = bufferevent_get_output(t->bev);
@@ -169,8 +179,9 @@ static int transport_give(struct transport *t, size_t most)
     return gone ? 0 : -ENOMEM;
 }
 
-/* A bufferevent that was given something begins to write by itself; but when it
- * has no memory for that it says nothing, and never does. Asked, it answers. */
+/* A bufferevent that was given bytes begins to write by itself. But if it has
+ * no memory for that, it says nothing, and never writes. bufferevent_enable()
+ * begins again, and answers whether that was possible. */
 static int transport_begin(struct transport *t)
 {
     struct bufferevent *bev = t->bev;
@@ -182,7 +193,8 @@ static int transport_begin(struct transport *t)
     return 0;
 }
 
-/* Not more than one write is out of our hands at a time. */
+/* Gives bytes away only after all earlier ones have gone, so that at most one
+ * write is out of the transport's hands at a time. */
 static void transport_send(struct transport *t, size_t most)
 {
     if (evbuffer_get_length(t->output) == 0 || transport_on_its_way(t) > 0)
@@ -194,7 +206,8 @@ static void transport_send(struct transport *t, size_t most)
         t->broken = error;
 }
 
-/* The bufferevent has put its bytes into the input itself. */
+/* All bytes count only now, since the bufferevent itself has put them into the
+ * input. */
 static size_t transport_drained(const struct transport *t, size_t len)
 {
     (void)t;
@@ -214,16 +227,17 @@ static void transport_wake(struct transport *t)
     event_active(t->waker, 0, 0);
 }
 
-/* A timer comes after what the loop receives in the same pass. */
+/* Uses a timer, which comes after the input that the loop receives in the same
+ * pass. */
 static void transport_look(struct transport *t)
 {
     if (event_add(t->waker, &at_once) < 0)
         transport_wake(t);
 }
 
-/* Once it has sent all it was given, a bufferevent calls back by itself; or
- * has, as a pair gives everything away at once. Then it is a timer's turn,
- * which comes after everybody else's. */
+/* When a bufferevent has sent all that it was given, it calls back by itself.
+ * But it may have done so already, since a pair gives everything away at once.
+ * In this case a timer calls, after everybody else has had a turn. */
 static int transport_write(struct transport *t, bool on)
 {
     if (on && transport_on_its_way(t) == 0 && event_add(t->waker, &at_once) < 0)
@@ -231,8 +245,8 @@ static int transport_write(struct transport *t, bool on)
     return 0;
 }
 
-/* A pair tells its partner, and a filter passes on what it kept, and may add what
- * ends its stream; to sockets and TLS it is nothing. */
+/* Tells a pair's partner of the end. A filter passes on the bytes that it has
+ * kept, and may add bytes that end its stream. Sockets and TLS do nothing. */
 static void transport_last(struct transport *t)
 {
     if (t->end != END_NOT)
@@ -249,8 +263,9 @@ static struct bufferevent *transport_lowest(const struct transport *t)
     return bev;
 }
 
-/* What a filter has added is yet to be sent, if it can be. The socket is not shut
- * down here: handle_close may still say something, such as TLS's close_notify. */
+/* Bytes that a filter has added are still to be sent, if they can be. The
+ * socket is not shut down here: handle_close may still say something, such as
+ * TLS's close_notify. */
 static bool transport_finish(struct transport *t, bool more)
 {
     transport_last(t);
@@ -259,7 +274,8 @@ static bool transport_finish(struct transport *t, bool more)
     return !t->broken && transport_given(t) > 0;
 }
 
-/* The output ends below TLS too, which passes on nothing of that. */
+/* Ends the output of the lowest bufferevent, since TLS passes nothing of an end
+ * on to it. */
 static void transport_shut_lowest(const struct transport *t)
 {
     struct bufferevent *lowest = transport_lowest(t);
@@ -285,9 +301,10 @@ static void transport_shut(struct transport *t)
     transport_shut_if_sent(t);
 }
 
-/* Where TLS is a filter, the close_notify of handle_close lies in the output of
- * the socket bufferevent below, and is lost when that is freed. So that writes
- * once, as if its socket had become writable. */
+/* If TLS is a filter, the close_notify of handle_close lies in the output of
+ * the socket bufferevent below it, and is lost when that bufferevent is freed.
+ * So the socket bufferevent is made to write once, as if its socket had become
+ * writable. */
 static void transport_last_words(struct transport *t)
 {
     struct bufferevent *lowest = transport_lowest(t);
@@ -300,8 +317,10 @@ static void transport_last_words(struct transport *t)
                                  event_get_callback_arg(writable));
 }
 
-/* The input is over, and the output goes on. TLS stops sending then; and in place of
- * an error below it, after which that writes no more, it may tell of an end. */
+/* To be called when the input is over and the output goes on. TLS stops sending
+ * at this point, so it is made to begin again. TLS may also report an end where
+ * there was an error below it. The bufferevent below has then turned its
+ * writing off, which shows the error. */
 static int transport_go_on(struct transport *t)
 {
     struct bufferevent *below = t->bev;
@@ -311,10 +330,10 @@ static int transport_go_on(struct transport *t)
     return transport_begin(t);
 }
 
-/* An event without a direction, as a failed connect has, is about reading: that
- * ends everything. One about writing leaves what can still be received. TLS tells
- * of the end before it has handed over the last bytes, so the channel looks a little
- * later. */
+/* An event without a direction, such as that of a failed connect, is about
+ * reading, and ends everything. An event about writing leaves the input that
+ * can still be received. TLS reports the end before it has handed over the last
+ * bytes, so the channel looks a little later. */
 static void transport_event(struct bufferevent *bev, short what, void *arg)
 {
     struct transport *t = arg;
@@ -338,7 +357,8 @@ static void transport_event(struct bufferevent *bev, short what, void *arg)
     transport_wake(t);
 }
 
-/* Below a filter bytes leave without its being told. */
+/* The callback of the outputs below a filter, since the filter does not report
+ * that bytes have left them. */
 static void transport_below_sent(struct evbuffer *output,
                                  const struct evbuffer_cb_info *info, void *arg)
 {
@@ -370,10 +390,11 @@ static void transport_unwatch_below(struct transport *t,
                            t);
 }
 
-/* The other half of a pair, to which libevent does not tell that this one goes:
- * nothing that it sends is received any more, and after a reset nothing that it
- * may still hope for comes. The error goes with the event in errno. It writes no more,
- * as a socket's bufferevent does not after EPIPE: TLS may hide the event. */
+/* Tells the other half of a pair that this half goes, since libevent does not
+ * tell it. Nothing that the partner sends is received any more, and after a
+ * reset nothing comes that the partner may still hope for. The error goes with
+ * the event, in errno. The partner's writing is turned off, as that of a
+ * socket's bufferevent is after EPIPE, since TLS may hide the event. */
 static void transport_tell_partner(const struct transport *t)
 {
     struct bufferevent *partner =
@@ -389,7 +410,7 @@ static void transport_tell_partner(const struct transport *t)
     bufferevent_trigger_event(partner, what, BEV_TRIG_DEFER_CALLBACKS);
 }
 
-/* As far as it was made. */
+/* Frees what was made. A transport may have been made in part only. */
 static void transport_free(struct transport *t)
 {
     if (t->output)
@@ -400,9 +421,10 @@ static void transport_free(struct transport *t)
         asynchat__loop_release(t->loop);
 }
 
-/* handle_close was called. A peer that is still sending makes the system reset
- * the connection; the shutdown before has what the system still holds back, for
- * Nagle's algorithm, sent at once. */
+/* Ends the output, after handle_close. If the peer is still sending, the system
+ * resets the connection when it is closed. Because of the shutdown before that,
+ * the system sends at once the bytes that it holds back for Nagle's
+ * algorithm. */
 static void transport_end(struct transport *t)
 {
     if (t->end != END_RESET) {
@@ -413,8 +435,8 @@ static void transport_end(struct transport *t)
         transport_shut_lowest(t);
 }
 
-/* A child after fork(2) that frees what it has inherited says nothing: the
- * connection is its parent's. */
+/* A child after fork(2) that frees a transport which it has inherited says
+ * nothing, since the connection is its parent's. */
 static void transport_close(struct transport *t)
 {
     bufferevent_setcb(t->bev, NULL, NULL, NULL, NULL);
@@ -427,10 +449,11 @@ static void transport_close(struct transport *t)
     transport_free(t);
 }
 
-/* --- a pair of ours --- */
+/* --- a pair that the library has made --- */
 
-/* What the partner does is no reason to run now: this may be in the middle of
- * another channel's wake-up, whose buffers a stage works in too. */
+/* Has the loop call `ready`, and does not call it now. The partner may have
+ * caused this call in the middle of another channel's wake-up, and a stage
+ * works in the buffers of that wake-up, too. */
 static void pair_moved(struct bufferevent *bev, void *arg)
 {
     struct transport *t = arg;
@@ -476,8 +499,8 @@ void asynchat__transport_pair(struct transport *t)
     t->ops = &pair_ops;
 }
 
-/* A bufferevent without marks is left as it is, since setting none may make it
- * read. */
+/* A bufferevent without watermarks is left as it is, since setting them to 0
+ * may make it read. */
 static void transport_unmark(struct bufferevent *bev, short direction)
 {
     size_t low, high;
@@ -486,9 +509,10 @@ static void transport_unmark(struct bufferevent *bev, short direction)
         bufferevent_setwatermark(bev, direction, 0, 0);
 }
 
-/* What the program has set for its own use would hold bytes back, or end the
- * channel in silence. A timeout also limits how long connecting takes. No callback
- * of anybody's is called meanwhile. */
+/* Takes back callbacks, watermarks and timeouts that the program has set for
+ * its own use: they would hold bytes back, or end the channel in silence. The
+ * timeouts stay while connecting, since they also limit how long that takes.
+ * Nobody's callback is called meanwhile. */
 static void transport_take_over(struct bufferevent *bev, bool connecting)
 {
     struct bufferevent *below = bev;

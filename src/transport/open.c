@@ -1,5 +1,6 @@
-/* A stage, inwards: what the transport receives is opened, and how it ends is asked of
- * the layer. SPDX-License-Identifier: BSD-3-Clause */
+/* A stage, inwards: opens the bytes that the transport receives, and asks the
+ * layer how the input has ended.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "transport/stage.h"
 
 #include <errno.h>
@@ -8,21 +9,22 @@
 
 #include "loop/loop.h"
 
-/* Whether more can be opened at all, */
+/* Whether more can be opened at all. */
 static bool stage_can_open(const struct transport *t)
 {
     const struct stage *s = t->stage;
     return !s->dialing && !s->over && !s->error && !s->drops;
 }
 
-/* and the channel wants that. */
+/* Whether more can be opened, and the channel wants it. */
 bool asynchat__stage_opens(const struct transport *t)
 {
     return (t->stage->how == TRANSPORT_READ || t->stage->shaking) &&
            stage_can_open(t);
 }
 
-/* What a layer may not do. */
+/* Checks what the layer has done. Answers `how`, or -EPROTO if a layer may not
+ * do that. */
 static int stage_check(const struct transport *t, int how, size_t len,
                        size_t taken, size_t room, size_t given)
 {
@@ -36,7 +38,8 @@ static int stage_check(const struct transport *t, int how, size_t len,
     return stands && !(how & ASYNCHAT_LAYER_OVER) ? -EPROTO : how;
 }
 
-/* Opens bytes behind those that were opened in this wake-up. Answers how many it has
+/* Has the layer open bytes, and puts the plain bytes behind those that were
+ * opened earlier in this wake-up. Answers how many bytes the layer has
  * taken. */
 static size_t stage_open_some(struct transport *t, const uint8_t *data,
                               size_t len)
@@ -65,7 +68,9 @@ static size_t stage_open(struct transport *t, const uint8_t *data, size_t len)
     return taken;
 }
 
-/* What was received before. Over a pair, what came by reference is released. */
+/* Opens bytes that were received earlier. Over a pair, bytes that came by
+ * reference are released when they are drained, and code of the program
+ * runs. */
 static void stage_open_kept(struct transport *t, const bool *gone)
 {
     struct evbuffer *kept = stage_unopened(t);
@@ -81,8 +86,8 @@ static void stage_open_kept(struct transport *t, const bool *gone)
     }
 }
 
-/* One read for each wake-up; what the layer does not take now stays. False: nothing
- * was read. */
+/* Receives once for each wake-up. Bytes that the layer does not take now are
+ * kept. False: nothing was received. */
 static bool stage_open_new(struct transport *t)
 {
     uint8_t *sealed = t->loop->layers->sealed;
@@ -95,7 +100,7 @@ static bool stage_open_new(struct transport *t)
     return len > 0;
 }
 
-/* The channel has sent all, and input is not opened any more. */
+/* The channel has sent all, so input is dropped without being opened. */
 void asynchat__stage_drop(struct transport *t)
 {
     struct stage *s = t->stage;
@@ -105,7 +110,8 @@ void asynchat__stage_drop(struct transport *t)
     evbuffer_drain(kept, evbuffer_get_length(kept));
 }
 
-/* False: there is nothing to open. */
+/* Opens bytes that were received earlier, or else receives. False: there was
+ * nothing to open. */
 static bool stage_receive(struct transport *t, const bool *gone)
 {
     struct stage *s = t->stage;
@@ -122,8 +128,9 @@ static bool stage_receive(struct transport *t, const bool *gone)
     return true;
 }
 
-/* A peer that takes nothing any more may have said why: that is the reason, if it is
- * there, and else there is no handshake. */
+/* A peer that takes nothing any more during the handshake may have said why. If
+ * its words are there, they are the reason. Otherwise the handshake has failed
+ * by the error of sending. */
 void asynchat__stage_receive(struct transport *t, const bool *gone)
 {
     bool broken = t->stage->shaking && t->broken;
@@ -132,13 +139,14 @@ void asynchat__stage_receive(struct transport *t, const bool *gone)
         t->ended = t->broken;
 }
 
-/* Whether something is to be opened that was received before. */
+/* Whether something that was received before is still to be opened. */
 bool asynchat__stage_has_more(const struct transport *t)
 {
     return t->stage->waits || evbuffer_get_length(stage_unopened(t)) > 0;
 }
 
-/* The end comes behind all that came before it, and the layer says which it is. */
+/* Puts the end of the input behind all bytes that came before it, and asks the
+ * layer which end it is. */
 void asynchat__stage_end(struct transport *t)
 {
     struct stage *s = t->stage;

@@ -1,5 +1,6 @@
-/* A stage, outwards: what the channel sends, and the layer's own words, are sealed and
- * gathered, and leave together. SPDX-License-Identifier: BSD-3-Clause */
+/* A stage, outwards: seals what the channel sends and the layer's own words,
+ * and gathers both, so that they leave together.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "transport/stage.h"
 
 #include <errno.h>
@@ -9,13 +10,14 @@
 
 #include "loop/loop.h"
 
-/* The pieces of output that are looked at for one write. */
+/* The most pieces of output that are looked at for one write. */
 #define STAGE_PIECES 64
 
 /* --- the gather --- */
 
-/* Sealed bytes that there is no memory for are missing in the stream: nothing that
- * comes behind them can be opened, nor is what the peer says an answer. */
+/* If there is no memory for sealed bytes, they are missing in the stream. The
+ * peer can open nothing that comes behind them, and nothing that it says is an
+ * answer. So the input ends as well. */
 void asynchat__stage_flush(struct transport *t)
 {
     struct loop_layers *layers = t->loop->layers;
@@ -32,8 +34,8 @@ void asynchat__stage_flush(struct transport *t)
         t->ended = -ENOMEM;
 }
 
-/* The gather is this one's, and has room for a piece. False: what was sealed before
- * is not sent, and so nothing more is sealed. */
+/* Makes the gather this transport's own, with room for a piece. False: nothing
+ * more may be sealed, since bytes that were sealed before are not sent. */
 bool asynchat__stage_has_room(struct transport *t)
 {
     struct loop_layers *layers = t->loop->layers;
@@ -48,7 +50,8 @@ bool asynchat__stage_has_room(struct transport *t)
 
 /* --- the layer seals --- */
 
-/* Adds the sealed bytes to the gather, which has room. Answers what the layer did. */
+/* Seals bytes into the gather, which has room for them. Answers what the layer
+ * has answered. */
 static int stage_seal(struct transport *t, const void *data, size_t len)
 {
     struct loop_layers *layers = t->loop->layers;
@@ -62,8 +65,8 @@ static int stage_seal(struct transport *t, const void *data, size_t len)
     return how;
 }
 
-/* What the peer is to be told of the error leaves with the rest. An error that the
- * layer finds is the reason for one that sending has had. */
+/* Words that tell the peer of the error leave with the rest. If the connection
+ * was found broken before, the layer's error is the reason for that. */
 static void stage_fail(struct transport *t, int error)
 {
     struct stage *s = t->stage;
@@ -96,7 +99,7 @@ void asynchat__stage_answered(struct transport *t, int how)
     }
 }
 
-/* The layer's own words: behind its last ones there are none. */
+/* Gathers the layer's own words. After its last words the layer has none. */
 void asynchat__stage_say(struct transport *t)
 {
     struct stage *s = t->stage;
@@ -119,8 +122,9 @@ static void piece_advance(struct evbuffer_iovec *pieces, int *at, size_t len)
         ++*at;
 }
 
-/* The next bytes to seal, at most `most`: from where they lie, unless they are short
- * and others follow. Answers how many. */
+/* Gives the next bytes to seal, at most `most`. A piece is given where it lies,
+ * unless it is short and others follow it: then several pieces are copied
+ * together. Answers how many bytes it gives. */
 static size_t piece_next(struct evbuffer_iovec *pieces, int count, int *at,
                          size_t most, uint8_t *together, const void **data)
 {
@@ -142,7 +146,8 @@ static size_t piece_next(struct evbuffer_iovec *pieces, int count, int *at,
     return len;
 }
 
-/* Seals what was pushed and the output, at most `most` bytes. Answers how many. */
+/* Seals and gathers at most `most` bytes: those that were pushed, then those of
+ * the output. Answers how many bytes it has sealed. */
 size_t asynchat__stage_seal_output(struct transport *t, size_t most)
 {
     struct evbuffer_iovec pieces[STAGE_PIECES];
@@ -168,7 +173,8 @@ size_t asynchat__stage_seal_output(struct transport *t, size_t most)
     return done;
 }
 
-/* A peer is not told that all is well if something was dropped. */
+/* There are no last words if output was dropped: the peer is not told that all
+ * is well. */
 void asynchat__stage_last_words(struct transport *t)
 {
     struct stage *s = t->stage;

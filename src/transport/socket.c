@@ -1,11 +1,12 @@
-/* The socket transport: a bufferevent whose two events have callbacks of ours.
+/* The socket transport: a bufferevent whose two events have callbacks of this
+ * file.
  *
- * The bufferevent itself stays disabled and never touches the socket. Its
- * events are used, and not two of our own, since these would be a quarter of
- * what an idle connection costs. They are public in
- * event2/bufferevent_struct.h, and bufferevent_free() removes them whatever
- * callback they have; their argument must be the bufferevent, which it finds
- * again by it.
+ * The bufferevent itself stays disabled and never touches the socket. The
+ * transport uses the bufferevent's events and has none of its own, since two
+ * more events would be a quarter of what an idle connection costs. The events
+ * are public in event2/bufferevent_struct.h, and bufferevent_free() removes
+ * them whatever callback they have. Their argument must be the bufferevent,
+ * since libevent finds the bufferevent again by it.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "transport.h"
@@ -26,7 +27,7 @@
 #include "loop/loop.h"
 #include "transport/stage.h"
 
-/* The pieces of one sendmsg. */
+/* The most pieces of one sendmsg. */
 #define SEND_PIECES 64
 
 static int socket_fd(const struct transport *t)
@@ -46,7 +47,8 @@ static bool is_retriable(int error)
 
 /* --- receiving --- */
 
-/* recv had no bytes: there are none yet, or no more, and this is why. */
+/* To be called when recv has given no bytes: none have come yet, or the input
+ * is over. `n` and `error` say which of the two, and why. */
 static void socket_received(struct transport *t, ssize_t n, int error)
 {
     if (n == 0)
@@ -55,8 +57,8 @@ static void socket_received(struct transport *t, ssize_t n, int error)
         t->ended = -error;
 }
 
-/* One recv for each wake-up: with level-triggered events the rest is told
- * again, after everybody else had their turn. */
+/* Makes one recv for each wake-up. The event is level-triggered: if bytes are
+ * left, libevent reports them again, after everybody else has had a turn. */
 static void socket_receive(struct transport *t)
 {
     size_t most = t->read_size < LOOP_BUFFER ? t->read_size : LOOP_BUFFER;
@@ -86,8 +88,9 @@ static ssize_t socket_peek(const struct transport *t)
     return n;
 }
 
-/* An error counts also behind input that is left where it is, and so is told with
- * EV_WRITE alone; the end only where there is none. */
+/* An error counts even if unread input lies before it, so it is looked for on
+ * EV_WRITE alone, too. The end of file counts only if no input lies before
+ * it. */
 static void socket_look_for_end(struct transport *t, short what)
 {
     int error = socket_error(t);
@@ -97,7 +100,8 @@ static void socket_look_for_end(struct transport *t, short what)
         t->ended = ASYNCHAT_EOF;
 }
 
-/* Whether that is news, or somebody asked to be called. */
+/* Looks for the end while watching. Answers whether `ready` is to be called:
+ * because the end is news, or because somebody has asked for the call. */
 static APART bool socket_watched(struct transport *t, short what)
 {
     bool woken = t->woken;
@@ -108,7 +112,8 @@ static APART bool socket_watched(struct transport *t, short what)
     return woken || t->ended != before;
 }
 
-/* Also called without EV_READ, by wake. */
+/* The callback of the read event. socket_wake() has the loop call it too,
+ * without EV_READ. */
 static void socket_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct transport *t = socket_transport(arg);
@@ -124,7 +129,7 @@ static void socket_readable(evutil_socket_t fd, short what, void *arg)
     t->ready(t);
 }
 
-/* With a stage, that receives. */
+/* The callback of the read event while there is a stage. The stage receives. */
 static void socket_readable_for_stage(evutil_socket_t fd, short what, void *arg)
 {
     struct transport *t = socket_transport(arg);
@@ -153,14 +158,17 @@ static void socket_look(struct transport *t)
     event_active(&t->bev->ev_read, t->reading ? EV_READ : 0, 0);
 }
 
-/* What there is to wait for, if input is to stay where it is. An edge is told once,
- * and not again and again as long as there is input; and where there is an event for
- * the peer's end, input is not told at all. libevent tells an error as EV_READ and
- * EV_WRITE and not as EV_CLOSED; and EV_WRITE comes once more, at the beginning.
+/* The events that report the peer's end while input stays where it is. An edge
+ * is reported once, and not again and again for as long as there is input.
+ * Where the system has an event for the peer's end, EV_CLOSED, input is not
+ * reported at all. libevent reports an error as EV_READ and EV_WRITE and not as
+ * EV_CLOSED, so EV_WRITE is waited for as well. EV_WRITE also comes once at the
+ * beginning.
  *
- * 0: nothing, and so it is looked from time to time. So it is in a loop without
- * edges, as with poll and select; and while there is output to wait for, since the
- * events of a descriptor must be of one kind. */
+ * The answer 0 says that there is no such event, and that the socket is looked
+ * at from time to time. This is so in a loop without edges, as with poll and
+ * select. It is also so while there is output to wait for, since the events of
+ * a descriptor must be of one kind. */
 static short socket_watch_events(const struct transport *t)
 {
     int features = event_base_get_features(t->bev->ev_base);
@@ -172,7 +180,8 @@ static short socket_watch_events(const struct transport *t)
 
 static const struct timeval watch_pause = {.tv_sec = 1};
 
-/* Whether it is looked from time to time; the first time is at once. */
+/* Whether the socket is looked at from time to time. The first look is at
+ * once. */
 static bool socket_looks(const struct transport *t)
 {
     return t->reading == TRANSPORT_WATCH && socket_watch_events(t) == 0;
@@ -189,9 +198,10 @@ static int socket_wait(struct transport *t, enum transport_reading how)
     return event_add(event, events ? NULL : &watch_pause);
 }
 
-/* With a list of changes libevent takes an edge that is removed for one of what is
- * added in the same pass, also for the next descriptor of that number: so that is
- * forgotten before. */
+/* Forgets the edge before the event is removed. With a list of changes,
+ * libevent takes the edge of an event that is removed for the edge of an event
+ * that is added in the same pass, even if the descriptor of that number is a
+ * new one. */
 static void socket_wait_no_more(struct transport *t)
 {
     struct event *event = &t->bev->ev_read;
@@ -200,8 +210,9 @@ static void socket_wait_no_more(struct transport *t)
     event_del(event);
 }
 
-/* An event that is active, as after socket_wake(), is not added by event_add(),
- * which says that it was; so that is taken back first, and done again. */
+/* If an event is active, as it is after socket_wake(), event_add() does not add
+ * it, and yet answers that it has. So the event is made inactive first, then
+ * added, and then made active again. */
 static int socket_read(struct transport *t, enum transport_reading how)
 {
     int error = 0;
@@ -221,7 +232,7 @@ static int socket_read(struct transport *t, enum transport_reading how)
 
 /* --- sending --- */
 
-/* Cuts pieces off where there are `most` bytes. Answers how many are left. */
+/* Cuts the pieces off behind `most` bytes. Answers how many pieces are left. */
 static size_t pieces_limit(struct evbuffer_iovec *pieces, size_t count,
                            size_t most)
 {
@@ -249,7 +260,8 @@ static ssize_t socket_sendmsg(struct transport *t, size_t most)
     return sendmsg(socket_fd(t), &message, MSG_NOSIGNAL);
 }
 
-/* One write, for the same reason; what is left waits for the write event. */
+/* Makes one write only, so that everybody else has a turn. Bytes that are left
+ * wait for the write event. */
 static void socket_send(struct transport *t, size_t most)
 {
     ssize_t n = socket_sendmsg(t, most);
@@ -288,7 +300,8 @@ static size_t socket_send_now(struct transport *t, const void *data, size_t len)
 
 /* --- for a stage --- */
 
-/* The event may be pending: only its callback is another one. */
+/* Replaces nothing but the callback of the read event, since this event may be
+ * pending. */
 static void socket_stage(struct transport *t)
 {
     t->bev->ev_read.ev_evcallback.evcb_cb_union.evcb_callback =
@@ -304,7 +317,8 @@ static size_t socket_pull(struct transport *t, void *to, size_t most)
     return 0;
 }
 
-/* What the socket did not take before goes first. */
+/* Sends bytes that the socket did not take earlier. They go before all
+ * others. */
 static void socket_put_kept(struct transport *t, struct evbuffer *kept)
 {
     struct evbuffer_iovec pieces[SEND_PIECES];
@@ -336,8 +350,9 @@ static void socket_put(struct transport *t, const void *data, size_t len)
 }
 
 /* The write event is pending only while there is something to wait for: most
- * connections never have it, and it costs two system calls. Who watches begins
- * anew after this. */
+ * connections never need this event, and it costs two system calls. A transport
+ * that is watching stops watching here, and the channel has to make it watch
+ * anew, since the events to watch for depend on `writing`. */
 static int socket_write(struct transport *t, bool on)
 {
     if (t->writing == on)
@@ -354,9 +369,9 @@ static int socket_write(struct transport *t, bool on)
 
 /* --- connecting --- */
 
-/* The event is removed, not just left to wait for output, so that the
- * descriptor is new to epoll when reading begins: in a loop with both sides of
- * a connection the one that was sent to comes first. */
+/* The event is removed, and not just left to wait for output. The descriptor is
+ * then new to epoll when reading begins. So in a loop that has both sides of a
+ * connection, the side that was sent to comes first. */
 static void socket_connected(struct transport *t)
 {
     event_del(&t->bev->ev_write);
@@ -365,7 +380,8 @@ static void socket_connected(struct transport *t)
     t->phase = t->ended ? TRANSPORT_FAILED : TRANSPORT_UP;
 }
 
-/* An attempt to connect ends like this as well. */
+/* The callback of the write event. An attempt to connect ends with this event
+ * as well. */
 static void socket_writable(evutil_socket_t fd, short what, void *arg)
 {
     struct transport *t = socket_transport(arg);
@@ -398,9 +414,9 @@ static bool socket_left(const struct transport *t)
     return true;
 }
 
-/* Closing a socket that has input unread, or gets some later, resets the
- * connection, and the peer may lose what it was sent. Then only this direction
- * is shut down, for now. */
+/* If a socket is closed while it has unread input, or if it gets input later,
+ * the system resets the connection, and the peer may lose bytes that it was
+ * sent. In this case only the output is shut down for now. */
 static bool socket_finish(struct transport *t, bool more)
 {
     if (t->ended || t->end != END_NOT)
@@ -423,15 +439,16 @@ static bool is_inserted(const struct event *event)
     return (event->ev_evcallback.evcb_flags & EVLIST_INSERTED) != 0;
 }
 
-/* Whether an event that should be pending is not: then the event base was freed. */
+/* Whether an event that should be pending is not pending. In this case the
+ * event base was freed. */
 static bool socket_is_lost(const struct transport *t)
 {
     return (t->reading != TRANSPORT_STOP && !is_inserted(&t->bev->ev_read)) ||
            (t->writing && !is_inserted(&t->bev->ev_write));
 }
 
-/* The descriptor is closed here and not by bufferevent_free(), which waits for
- * the loop's next pass. */
+/* The descriptor is closed here, since bufferevent_free() would close it only
+ * in the loop's next pass. */
 static void socket_close(struct transport *t)
 {
     socket_wait_no_more(t);
@@ -461,9 +478,9 @@ static const struct transport_ops socket_ops = {
     .put = socket_put,
 };
 
-/* The freezes of a socket bufferevent keep others from its evbuffers; here they
- * would keep us. Without the flag, a file segment that somebody adds is memory,
- * which sendmsg can send. */
+/* A socket bufferevent freezes its evbuffers, to keep others away from them.
+ * Here that would keep the transport away. The flag is cleared so that a file
+ * segment that somebody adds lies in memory, which sendmsg can send. */
 int asynchat__transport_socket(struct transport *t, struct event_base *base,
                                int fd)
 {

@@ -1,5 +1,6 @@
-/* A stage: the table of operations that stands on the transport's own, and what is done
- * before and after the channel is told. SPDX-License-Identifier: BSD-3-Clause */
+/* A stage: the table of operations that stands on the transport's own table,
+ * and the work before and after the channel's turn.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "transport/stage.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@ static const struct timeval stage_at_once = {0, 0};
 
 /* --- wake-ups --- */
 
-/* While something is to be opened, nothing is received. */
+/* While bytes wait to be opened, nothing is received. */
 static int stage_set_reading(struct transport *t)
 {
     const struct stage *s = t->stage;
@@ -29,7 +30,7 @@ static int stage_set_reading(struct transport *t)
     return s->below->read(t, how);
 }
 
-/* While the layer is not up, there is nothing to wait for but its own words. */
+/* Until the layer is up, nothing waits to be sent but the layer's own words. */
 static int stage_set_writing(struct transport *t)
 {
     const struct stage *s = t->stage;
@@ -38,8 +39,9 @@ static int stage_set_writing(struct transport *t)
     return s->dialing ? 0 : s->below->write(t, on);
 }
 
-/* What nobody else tells of: there is more to open, or `broken` is news. A timer that is
- * over, and has not run yet, would be put off by being added again. */
+/* Sets the timer if nobody else would call: there is more to open, or there is
+ * news in `ended` or `broken`. A timer that is over, and has not run yet, is
+ * not added again, since that would put it off. */
 static void stage_set_later(struct transport *t, bool news)
 {
     struct stage *s = t->stage;
@@ -52,7 +54,7 @@ static void stage_set_later(struct transport *t, bool news)
     }
 }
 
-/* The layer begins to speak. */
+/* Begins the handshake, in which the layer may speak first. */
 static void stage_shake(struct transport *t)
 {
     t->stage->shaking = true;
@@ -60,7 +62,7 @@ static void stage_shake(struct transport *t)
     asynchat__stage_say(t);
 }
 
-/* What is done before the channel is told. */
+/* Does the work that comes before the channel's turn. */
 static void stage_work(struct transport *t, const bool *gone)
 {
     struct stage *s = t->stage;
@@ -82,8 +84,8 @@ static void stage_work(struct transport *t, const bool *gone)
     asynchat__stage_end(t);
 }
 
-/* The layer's last words leave, and with them its own words that still wait: it may
- * have no last ones. */
+/* Sends the layer's last words, and with them its own words that still wait,
+ * since the layer may have no last words. */
 static void stage_conclude(struct transport *t)
 {
     if (asynchat__stage_has_room(t))
@@ -91,8 +93,8 @@ static void stage_conclude(struct transport *t)
     asynchat__stage_flush(t);
 }
 
-/* While sealed bytes wait there is no room for the last words, and the output does not
- * end: the stage tries again when they are sent. */
+/* While sealed bytes wait there is no room for the last words, and the output
+ * does not end: the stage tries again when those bytes are sent. */
 static void staged_shut(struct transport *t)
 {
     struct stage *s = t->stage;
@@ -102,8 +104,9 @@ static void staged_shut(struct transport *t)
         s->below->shut(t);
 }
 
-/* What is done after that. The layer's own words have waited for what the channel
- * sends. An error since then is told in the next pass. */
+/* Does the work that comes after the channel's turn. The layer's own words have
+ * waited until now, to leave with what the channel sends. An error that has
+ * come up since the turn began is reported in the next pass. */
 static void stage_settle(struct transport *t, int ended, int broken)
 {
     struct stage *s = t->stage;
@@ -116,7 +119,7 @@ static void stage_settle(struct transport *t, int ended, int broken)
     stage_set_later(t, t->ended != ended || t->broken != broken);
 }
 
-/* `ready` may free the transport. */
+/* Gives the channel its turn, by `ready`, which may free the transport. */
 static void stage_tell(struct transport *t, const bool *gone)
 {
     int ended = t->ended, broken = t->broken;
@@ -127,7 +130,8 @@ static void stage_tell(struct transport *t, const bool *gone)
     stage_settle(t, ended, broken);
 }
 
-/* What the transport calls, from the loop. */
+/* The `ready` of a transport with a stage: the transport calls it from the
+ * loop. */
 static void stage_ready(struct transport *t)
 {
     bool gone = false;
@@ -148,16 +152,18 @@ static void stage_later(evutil_socket_t fd, short what, void *arg)
 
 /* --- sending --- */
 
-/* Sealed bytes that are not sent, if output of the channel is among them: the layer's
- * own words are no loss when the peer takes nothing more. */
+/* The sealed bytes that are not sent count only if output of the channel is
+ * among them. The layer's own words are no loss if the peer takes nothing
+ * more. */
 static size_t staged_given(const struct transport *t)
 {
     size_t unsent = stage_unsent(t);
     return t->stage->put - unsent < t->stage->loaded ? unsent : 0;
 }
 
-/* Output that is sealed is drained, whether it was sent or not. Code of the program may
- * run in between, in callbacks of a pair's evbuffers: its pushes go to the queue. */
+/* Output that was sealed is drained, whether it was sent or not. Meanwhile code
+ * of the program may run, in callbacks of a pair's evbuffers. The output is
+ * lent for this time, so that pushes of such code go to the queue. */
 static void staged_send(struct transport *t, size_t most)
 {
     struct stage *s = t->stage;
@@ -196,8 +202,9 @@ static bool staged_finish(struct transport *t, bool more)
     return s->below->finish(t, more);
 }
 
-/* A connection that is closed with input unread is reset, and the peer would lose the
- * words that tell it of an error. */
+/* If a connection is closed while it has unread input, it is reset, and the
+ * peer would lose the words that tell it of an error. So input is received
+ * here, and dropped. */
 static void stage_say_why(struct transport *t)
 {
     const struct stage *s = t->stage;
@@ -210,8 +217,8 @@ static void stage_say_why(struct transport *t)
         most--;
 }
 
-/* The last words are tried once, and lost if they are not taken at once. A child after
- * fork(2) says nothing. */
+/* Tries once to send the last words, which are lost if they are not taken at
+ * once. A child after fork(2) says nothing. */
 static void stage_part(struct transport *t)
 {
     struct loop_layers *layers = t->loop->layers;
@@ -227,7 +234,8 @@ static void stage_part(struct transport *t)
         layers->gather_of = NULL;
 }
 
-/* The transport is closed first, since its evbuffers may have callbacks. */
+/* Closes the transport before it frees the layer, since the transport's
+ * evbuffers may have callbacks. */
 static void stage_free(struct transport *t, struct stage *s)
 {
     s->below->close(t);
@@ -264,9 +272,9 @@ static void staged_wake(struct transport *t)
     t->stage->below->wake(t);
 }
 
-/* While something is to be opened, nothing is received, and the timer looks. The
- * channel asks in each wake-up then: an event that made itself active would keep the
- * loop from all others. */
+/* While bytes wait to be opened, nothing is received, and the timer looks. The
+ * channel asks for a look in each wake-up then: an event that made itself
+ * active each time would keep the loop from all others. */
 static void staged_look(struct transport *t)
 {
     if (asynchat__stage_has_more(t))
@@ -353,8 +361,9 @@ void asynchat__stage_wait(struct transport *t, struct stage *s)
     t->ops = &s->waiting;
 }
 
-/* The output of the bufferevent is for sealed bytes from now on. It may hold bytes that
- * were pushed before the connection was up. */
+/* From now on the output of the bufferevent is for sealed bytes. Plain bytes
+ * that were pushed before the connection was up may lie there; they go to the
+ * stage's output. */
 static void stage_part_output(struct transport *t, struct stage *s)
 {
     struct evbuffer *before = t->output;

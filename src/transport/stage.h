@@ -1,9 +1,10 @@
-/* A stage: the codec of a layer between a transport and its channel.
+/* A stage: the codec of a layer, between a transport and its channel.
  *
- * It is another table of operations, by which the channel sends and receives plain
- * bytes, and stands on the transport's own table, which moves sealed ones. So there
- * is no test for a layer in the plain one. Sealed bytes that have to stay lie in the
- * evbuffers of the bufferevent; plain ones in evbuffers of the stage.
+ * A stage is another table of operations. By this table the channel sends and
+ * receives plain bytes. The table stands on the transport's own table, which
+ * moves sealed bytes. So the plain way has no test for a layer. Sealed bytes
+ * that have to stay lie in the evbuffers of the bufferevent; plain bytes that
+ * have to stay lie in evbuffers of the stage.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_STAGE_H
@@ -20,119 +21,136 @@
 /* Invariants:
  *
  * - Nothing is sealed while sealed bytes lie in the output of the bufferevent.
- * - While sealed bytes lie in its input, or the layer has answered LATER, nothing is
- *   received.
- * - `gone` is set while the stage is at work for the loop, and points to its stack:
- *   what frees the transport says so there, and nothing is touched any more. */
+ * - Nothing is received while sealed bytes lie in the input of the bufferevent,
+ *   or while `waits` is set.
+ * - `gone` is set while the stage is at work for the loop, and points to a flag
+ *   on the stack. Code that frees the transport sets this flag, and nothing of
+ *   the stage is touched after that. */
 struct stage {
-    const struct transport_ops *below;  /* the transport's own */
-    struct transport_ops waiting;       /* the same, until the stage begins */
-    void (*ready)(struct transport *t); /* who is told, by the stage */
+    const struct transport_ops *below; /* the transport's own table */
+    /* A copy of that table, with another `close`. The transport uses it until
+     * the stage begins. */
+    struct transport_ops waiting;
+    void (*ready)(struct transport *t); /* called by the stage */
     const struct asynchat_layer_ops *codec;
     void *layer;
-    struct evbuffer *input; /* plain bytes: opened, and not delivered yet */
-    struct evbuffer
-        *output;        /* plain bytes to be sent, over a socket; a pair has
-                                an evbuffer for them already */
-    struct event later; /* a timer that is over at once */
-    bool *gone;         /* see the invariants */
-    uint64_t put;       /* how many sealed bytes there were */
-    uint64_t loaded; /* the same, at the end of the last piece of the channel's
-                        output: bytes behind it are the layer's own words */
-    int error; /* of the layer; but for words about it the layer is not called
-                        any more */
-    enum transport_reading how; /* how the channel wants to read */
-    bool shaking;               /* the layer is not up */
-    bool writes;   /* the channel wants to be told when it can write */
-    bool dialing;  /* the connection itself is not up */
-    bool readable; /* there may be something to receive */
-    bool waits;    /* the layer has answered LATER */
-    bool due;      /* the next pass after that answer has come */
-    bool says;     /* the layer has words of its own */
-    bool over;     /* the peer has ended in order */
-    bool asked;    /* the layer was asked how the peer ended */
-    bool hidden;   /* the end of the input waits for what came before it */
-    bool worded;   /* the layer has had the last word */
-    bool lossy;    /* output was dropped: there are no last words */
-    bool drops;    /* what the peer still sends is dropped */
-    bool shuts;    /* the output ends when all is sent */
+    /* Plain bytes that were opened and are not delivered yet. */
+    struct evbuffer *input;
+    /* Plain bytes that are to be sent over a socket. A pair's transport has an
+     * evbuffer for them already. */
+    struct evbuffer *output;
+    /* A timer that is over at once: it looks in the loop's next pass. */
+    struct event later;
+    bool *gone;   /* see the invariants */
+    uint64_t put; /* sealed bytes given to the transport in all */
+    /* What `put` is at the end of the last piece of the channel's output.
+     * Sealed bytes behind that are the layer's own words. */
+    uint64_t loaded;
+    /* The layer's error, or 0. After an error the layer is called at most once
+     * more, for words about the error. */
+    int error;
+    enum transport_reading how; /* what the channel wants to read */
+    bool shaking;               /* the handshake is not done */
+    bool writes;                /* the channel wants `ready` when it can send */
+    bool dialing;               /* the connection itself is not up yet */
+    bool readable;              /* there may be something to receive */
+    bool waits;  /* the layer has answered LATER, or loop->received is full */
+    bool due;    /* the loop's next pass has come since `waits` was set */
+    bool says;   /* the layer has words of its own to send */
+    bool over;   /* the layer says that the peer has ended in order */
+    bool asked;  /* the layer was asked how the peer ended */
+    bool hidden; /* the end of the input waits for bytes before it */
+    bool worded; /* the layer was asked for its last words */
+    bool lossy;  /* output was dropped, so there are no last words */
+    bool drops;  /* bytes that the peer still sends are dropped */
+    bool shuts;  /* the output ends when all is sent */
 };
 
-/* What was received and is not opened, and what is sealed and not sent. */
+/* Sealed bytes that were received and are not opened yet. */
 static inline struct evbuffer *stage_unopened(const struct transport *t)
 {
     return bufferevent_get_input(t->bev);
 }
 
+/* How many sealed bytes the transport was given and has not sent yet. */
 static inline size_t stage_unsent(const struct transport *t)
 {
     return evbuffer_get_length(bufferevent_get_output(t->bev));
 }
 
-/* --- stage: made, and begun --- */
+/* --- stage.c: making a stage, and beginning it --- */
 
-/* Makes one for the transport, of memory that is all zero, and that is freed by
- * free() when the transport is closed; the memory begins with the stage. 0, -ENOTSUP
- * or -ENOMEM; on success takes `layer`, but not before the next call. */
+/* Makes a stage for the transport. The memory has to be all zero, begins with
+ * the stage, and is freed by free() when the transport is closed. 0, -ENOTSUP
+ * or -ENOMEM. On success the stage takes `layer`, but only when
+ * asynchat__stage_wait() or asynchat__stage_begin() is called. */
 int asynchat__stage_init(struct stage *s, struct transport *t,
                          const struct asynchat_layer_ops *codec, void *layer);
 
-/* The other end of that, if none of the following was called. */
+/* Frees what asynchat__stage_init() has made. The channel calls this function
+ * only if it has called neither asynchat__stage_wait() nor
+ * asynchat__stage_begin(). */
 void asynchat__stage_undo(struct stage *s);
 
-/* The stage is the transport's, which goes on without it for now. */
+/* Gives the stage to the transport, which goes on without using it for now. */
 void asynchat__stage_wait(struct transport *t, struct stage *s);
 
-/* The stage is the transport's, or was, and begins. The transport has no output that
- * is to be sent as it is. */
+/* Begins the stage, and gives it to the transport, if the transport does not
+ * have it already. The transport must have no output that is to be sent as it
+ * is. */
 void asynchat__stage_begin(struct transport *t, struct stage *s);
 
-/* What was dropped would be missing before the layer's last words: there are none. */
+/* To be called when output was dropped. This output would be missing before the
+ * layer's last words, so there are no last words. */
 static inline void stage_lose(struct stage *s)
 {
     s->lossy = true;
 }
 
-/* --- seal: outwards --- */
+/* --- seal.c: outwards --- */
 
-/* Sends what is gathered, and what the transport did not take before. */
+/* Sends the gathered bytes, and before them those that the transport did not
+ * take earlier. */
 void asynchat__stage_flush(struct transport *t);
 
-/* The gather is this one's, and has room for a piece. False: what was sealed before is
- * not sent, and so nothing more is sealed. */
+/* Makes the gather this transport's own, with room for a piece. False: nothing
+ * more may be sealed, since bytes that were sealed before are not sent. */
 bool asynchat__stage_has_room(struct transport *t);
 
-/* The layer has answered that, or an error. */
+/* To be called with what the layer has answered, which may be an error. */
 void asynchat__stage_answered(struct transport *t, int how);
 
-/* Gathers the layer's own words, if it has some. */
+/* Gathers the layer's own words, if it has any. */
 void asynchat__stage_say(struct transport *t);
 
-/* Seals what was pushed and the output, at most `most` bytes, and gathers it. Answers
- * how many bytes. */
+/* Seals and gathers at most `most` bytes: those that were pushed, then those of
+ * the output. Answers how many bytes it has sealed. */
 size_t asynchat__stage_seal_output(struct transport *t, size_t most);
 
-/* Gathers the last words, which the gather has room for, and sends them. None if
- * output was dropped: the peer is not told that all is well. */
+/* Gathers the layer's last words, and sends them. The gather must have room for
+ * them. There are none if output was dropped: the peer is not told that all is
+ * well. */
 void asynchat__stage_last_words(struct transport *t);
 
-/* --- open: inwards --- */
+/* --- open.c: inwards --- */
 
-/* Whether the channel wants what can be opened, */
+/* Whether more can be opened, and the channel wants it. */
 bool asynchat__stage_opens(const struct transport *t);
 
-/* and some of that was received before. */
+/* Whether something that was received before is still to be opened. */
 bool asynchat__stage_has_more(const struct transport *t);
 
-/* Opens what there is, behind loop->received. Code of the program may run, which frees
- * the transport, and says so by *gone. */
+/* Opens the sealed bytes that there are, and puts the plain bytes behind those
+ * in loop->received. Code of the program may run, and may free the transport.
+ * Then *gone is set. */
 void asynchat__stage_receive(struct transport *t, const bool *gone);
 
-/* All is sent, and what still comes is not looked at. */
+/* Drops the sealed bytes that have come. To be called in each wake-up after all
+ * is sent. */
 void asynchat__stage_drop(struct transport *t);
 
-/* If the input has ended, that comes behind all that came before it, and the layer
- * says which end it is. */
+/* If the input has ended, puts this end behind all bytes that came before it,
+ * and asks the layer which end it is. */
 void asynchat__stage_end(struct transport *t);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the two transports have in common.
+/* What the socket transport and the bufferevent transport have in common.
  *
  * Tested by tests/test_transport_socket.c and
  * tests/test_transport_bufferevent.c.

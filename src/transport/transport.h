@@ -1,16 +1,18 @@
-/* The transport: how bytes move between a bufferevent's evbuffers and the
+/* The transport: it moves bytes between a bufferevent's evbuffers and the
  * world.
  *
- * It knows neither terminators nor producers. What it has learned stands in its
- * fields; whenever that changed, when input came or output went, and after
- * asynchat__transport_wake(), it calls `ready`, from the loop. There are two:
+ * It knows neither terminators nor producers. What it has learned stands in the
+ * fields of struct transport. It calls `ready`, from the loop, whenever such a
+ * field has changed, when input has come or output has gone, and after `wake`.
+ * There are two transports:
  *
- * - socket: for plain sockets. The bufferevent's own events, on callbacks of
- *   ours, do the work: one large recv and one send for each wake-up, in
- *   buffers that all channels of a loop share, and no event added or removed
- *   for it. The evbuffers hold what has to stay: input that could not be
- *   delivered at once, output that the socket did not take.
- * - bufferevent: for any bufferevent that the user brings, by its callbacks.
+ * - socket: for plain sockets. The bufferevent's own events do the work, with
+ *   callbacks of the library. Each wake-up makes one large recv and one send,
+ *   in buffers that all channels of a loop share, and adds and removes no event
+ *   for that. The evbuffers hold only bytes that have to stay: input that could
+ *   not be delivered at once, and output that the socket did not take.
+ * - bufferevent: for any bufferevent that the program brings. It works by the
+ *   bufferevent's callbacks.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_TRANSPORT_H
@@ -28,96 +30,107 @@ struct loop;
 struct stage;
 struct transport;
 
-/* Whether to receive; or only to look whether the peer has gone, as far as that
- * can be seen without receiving. */
+/* What a transport does about input. STOP: nothing. WATCH: it receives nothing,
+ * but looks whether the peer has gone, as far as that can be seen without
+ * receiving. READ: it receives. */
 enum transport_reading { TRANSPORT_STOP, TRANSPORT_WATCH, TRANSPORT_READ };
 
-/* What a transport does. Whether it can do what is optional, its table says: such
- * an operation is NULL where the transport has nothing to do for it, or cannot do
- * it. Nobody asks which transport a channel has. */
+/* What a transport does. Its table also says which optional operations it can
+ * do: an operation is NULL if the transport has nothing to do for it, or cannot
+ * do it. So nobody asks which transport a channel has. */
 struct transport_ops {
-    /* 0 or -ENOMEM. */
+    /* Sets what the transport does about input. 0 or -ENOMEM. */
     int (*read)(struct transport *t, enum transport_reading how);
 
-    /* Sends at most `most` bytes of the output, once. What went wrong is in the
-     * fields then. */
+    /* Sends at most `most` bytes of the output, once. If something goes wrong,
+     * the fields say so afterwards. */
     void (*send)(struct transport *t, size_t most);
 
-    /* Calls `ready` when more can be sent, or does so no longer. 0 or -ENOMEM.
-     */
+    /* Sets whether `ready` is called when more can be sent. 0 or -ENOMEM. */
     int (*write)(struct transport *t, bool on);
 
-    /* Calls `ready` from the loop, soon. */
+    /* Has the loop call `ready` soon. */
     void (*wake)(struct transport *t);
 
-    /* The same, and receives before, if reading is on. */
+    /* Like `wake`, but receives before that, if reading is on. */
     void (*look)(struct transport *t);
 
-    /* All is sent, and the connection is about to be closed: tells the peer,
-     * which may be known to have `more` to send. True as long as the peer would
-     * lose what it was sent if the connection were closed. */
+    /* All is sent, and the connection is about to be closed: tells the peer.
+     * `more` says that the peer is known to have more to send. Answers true as
+     * long as closing the connection would make the peer lose bytes that it was
+     * sent. */
     bool (*finish)(struct transport *t, bool more);
 
-    /* The output is over, and the input is not: tells the peer. */
+    /* Tells the peer that the output is over. The input goes on. */
     void (*shut)(struct transport *t);
 
     /* Ends the connection and frees the bufferevent. */
     void (*close)(struct transport *t);
 
-    /* --- may be NULL --- */
+    /* --- operations that may be NULL --- */
 
-    /* Nothing more is received: the input has now all that was, wherever it still
-     * was. False: it had before. May find another reason why `ended`. NULL: the
-     * input always has all of it. */
+    /* To be called when nothing more is received. Moves all bytes that were
+     * received, and still lie elsewhere, into the input. May find another
+     * reason for `ended`. False: there were no such bytes. NULL: the input
+     * always holds all that was received. */
     bool (*rest)(struct transport *t);
 
-    /* Nothing more is sent: what waits for more, to go on with it, waits no
-     * longer. NULL: nothing ever waits for that. */
+    /* To be called when nothing more follows the output. Bytes that wait for
+     * more output, to be sent together with it, then wait no longer. NULL: no
+     * bytes ever wait for that. */
     void (*last)(struct transport *t);
 
     /* Whether input may still lie with the system after the peer has reset the
-     * connection. NULL: it does not. */
+     * connection. NULL: none does. */
     bool (*left)(const struct transport *t);
 
-    /* How many bytes of `len` that are drained from the input count as received
-     * only now. NULL: none, since all were counted when they came. */
+    /* To be called when `len` bytes are drained from the input. Answers how
+     * many of them count as received only now. NULL: none of them, since each
+     * byte was counted when it came. */
     size_t (*drained)(const struct transport *t, size_t len);
 
-    /* How many bytes were taken from the output and are not sent yet; and the same,
-     * or 0 if all of them wait for more to be given. NULL: none. */
+    /* How many bytes were taken from the output and are not sent yet. NULL:
+     * none. */
     size_t (*given)(const struct transport *t);
+
+    /* Like `given`, but 0 if all of these bytes wait for more output. NULL:
+     * none. */
     size_t (*on_its_way)(const struct transport *t);
 
     /* The descriptor that sendfile may write to. NULL: there is none. */
     int (*fd)(const struct transport *t);
 
-    /* Sends at most `most` bytes of those in loop->pushed, and leaves the rest to
-     * the output. True: nothing was left. NULL: nothing is put there. */
+    /* Sends at most `most` of the bytes in loop->pushed, and leaves the others
+     * to the output. True: all of them were sent. NULL: no bytes are ever put
+     * there. */
     bool (*send_pushed)(struct transport *t, size_t most);
 
-    /* Sends bytes from where they lie, by one write. Nothing may have been pushed,
-     * nor be in the output. Answers how many of the bytes went. NULL: bytes are
-     * sent from the output only. */
+    /* Sends bytes from where they lie, by one write. To be called only while
+     * nothing is pushed and the output is empty. Answers how many of the bytes
+     * went. NULL: bytes are sent from the output only. */
     size_t (*send_now)(struct transport *t, const void *data, size_t len);
 
-    /* Where what was received, and not delivered, is kept. NULL: in the input of the
-     * bufferevent. */
+    /* The evbuffer that keeps bytes which were received and not delivered.
+     * NULL: the input of the bufferevent keeps them. */
     struct evbuffer *(*input)(const struct transport *t);
 
-    /* --- for a stage, which works with bytes as they are on the wire; NULL: there
-     * can be none --- */
+    /* --- operations for a stage, which works with bytes as they are on the
+     * wire ---
+     * `stage` and `put` are NULL if the transport can have no stage. */
 
-    /* A stage takes over: input is not received by the transport any more, which
-     * tells of it only, by `readable` of the stage. */
+    /* A stage takes over. From now on the transport does not receive input by
+     * itself: it only tells the stage that there may be some, by `readable` of
+     * the stage. */
     void (*stage)(struct transport *t);
 
     /* Receives at most `most` bytes, once. 0: there were none, or the input has
-     * `ended`. NULL: they lie in the input of the bufferevent. */
+     * `ended`. NULL: received bytes lie in the input of the bufferevent. */
     size_t (*pull)(struct transport *t, void *to, size_t most);
 
-    /* Sends bytes behind those that lie in the output of the bufferevent; what is
-     * not taken at once is copied there, also after an error, which is in `broken`
-     * then. With 0 sends what lies there. */
+    /* Sends bytes behind those that lie in the output of the bufferevent. Bytes
+     * that are not taken at once are copied there, even after an error, which
+     * is in `broken` then. If `len` is 0, sends only the bytes that lie
+     * there. */
     void (*put)(struct transport *t, const void *data, size_t len);
 };
 
@@ -125,96 +138,117 @@ struct transport_ops {
 enum transport_phase {
     TRANSPORT_UP,
     TRANSPORT_CONNECTING,
-    TRANSPORT_FAILED /* to connect */
+    TRANSPORT_FAILED /* connecting has failed */
 };
 
-/* Whether the output may be added to. */
+/* Whether bytes may be added to the output. */
 enum transport_hold {
     OUTPUT_FREE,
-    OUTPUT_LENT,   /* it must not be added to: see asynchat__transport_lend() */
-    OUTPUT_DROPPED /* the same, and it goes when it is given back */
+    /* They may not: see asynchat__transport_lend(). */
+    OUTPUT_LENT,
+    /* They may not, and the output is dropped when it is given back. */
+    OUTPUT_DROPPED
 };
 
 /* How the output ends. */
 enum transport_end {
     END_NOT,
-    END_FINISHED, /* the peer was told that the output is over */
-    END_SHUTS, /* bufferevent: the same, and the socket's output ends when all
-                       is sent */
-    END_SHUTS_LAST, /* bufferevent: the same, and the socket's output ends before
-                       the bufferevent is freed */
-    END_RESET       /* the peer is to have an error and not the end of file */
+    /* The peer was told that the output is over. */
+    END_FINISHED,
+    /* Only over a bufferevent. The peer was told, and the socket's output ends
+     * when all is sent. */
+    END_SHUTS,
+    /* Only over a bufferevent. The peer was told, and the socket's output ends
+     * before the bufferevent is freed. */
+    END_SHUTS_LAST,
+    /* The peer is to get an error and not the end of file. */
+    END_RESET
 };
 
+/* Invariants: `received` and `pushed` are 0 outside of the channel's wake-ups.
+ * `left` means something only while `hold` is not OUTPUT_FREE. `writing` and
+ * `woken` are for sockets, and `waker` is for bufferevents. */
 struct transport {
     const struct transport_ops *ops;
     struct bufferevent *bev;
     void (*ready)(struct transport *t);
-    struct evbuffer *output; /* what is to be sent; nothing happens when it is
-                                added to */
+    /* Bytes that are to be sent. Nothing happens when bytes are added to this
+     * evbuffer. */
+    struct evbuffer *output;
     struct loop *loop;
-    struct stage *stage; /* a layer between the transport and the channel; or
-                            NULL */
-    uint32_t received;   /* socket: so many bytes in loop->received, of this
-                                wake-up, come after those of the input */
-    uint32_t pushed;     /* and so many in loop->pushed go before the output */
-    struct event *waker; /* bufferevent: libevent's own deferred callbacks
-                                are not taken back by freeing */
-    uint64_t sent;       /* in all, in bytes */
-    size_t left;         /* while draining: what the output will have then */
-    unsigned forks;     /* those of the process before it was made; of a socket,
-                       before its stage began */
-    unsigned read_size; /* at most so many bytes for each read */
-    unsigned room;      /* and in loop->pushed */
-    uint32_t until;     /* the channel's: when it has received so many, of which
-                            the rest does not count, all that had arrived is here */
-    int ended;  /* ASYNCHAT_EOF or an error: nothing is received any more */
-    int broken; /* an error: nothing can be sent any more */
+    struct stage *stage; /* the layer below the channel; or NULL */
+    /* How many bytes of this wake-up lie in loop->received. They come after the
+     * bytes of the input. Over a bufferevent without a stage always 0. */
+    uint32_t received;
+    /* How many bytes lie in loop->pushed. They are sent before the output. */
+    uint32_t pushed;
+    /* Calls `ready` from the loop. libevent's own deferred callbacks do not
+     * serve for that: freeing a bufferevent does not take them back. */
+    struct event *waker;
+    uint64_t sent; /* bytes sent in all */
+    /* While the output is lent: how many bytes it has when the work is done. */
+    size_t left;
+    /* The count of forks when the transport was made, or, over a socket, when
+     * its stage began. */
+    unsigned forks;
+    unsigned read_size; /* the most bytes of one read */
+    unsigned room;      /* the most bytes in loop->pushed */
+    /* Belongs to the channel, which counts the bytes that it has received. At
+     * this count, of which only the low 32 bits matter, all input that had
+     * arrived is here. */
+    uint32_t until;
+    int ended;  /* ASYNCHAT_EOF or an error: nothing more is received; or 0 */
+    int broken; /* an error: nothing more can be sent; or 0 */
     enum transport_reading reading : 8;
     enum transport_phase phase : 8;
     enum transport_hold hold : 8;
     enum transport_end end : 8;
-    bool writing; /* socket: the write event is pending */
-    bool woken;   /* socket: the read event is active, without being readable */
+    bool writing; /* the write event is pending */
+    /* The read event was made active, though the socket may not be readable. */
+    bool woken;
 };
 
-/* Over a socket, connected or not, that is non-blocking. 0 or -ENOMEM; on
- * success takes `fd`. */
+/* Makes a transport over a non-blocking socket, connected or not. 0 or -ENOMEM;
+ * on success takes `fd`. */
 int asynchat__transport_socket(struct transport *t, struct event_base *base,
                                int fd);
 
-/* Waits for the connection that connect(2) has begun, or has failed to with
- * `error`. 0 or -ENOMEM. */
+/* To be called after connect(2), which has answered `error`, or 0. Waits for
+ * the connection if `error` is -EINPROGRESS. 0 or -ENOMEM. */
 int asynchat__transport_connect(struct transport *t, int error);
 
-/* The bufferevent is one half of a pair of ours, which can have a stage. */
+/* Says that the bufferevent is one half of a pair that the library has made.
+ * Such a transport can have a stage. */
 void asynchat__transport_pair(struct transport *t);
 
-/* Over a bufferevent of the user's. 0 or -ENOMEM; on success takes `bev`. */
+/* Makes a transport over a bufferevent of the program's. 0 or -ENOMEM; on
+ * success takes `bev`. */
 int asynchat__transport_bufferevent(struct transport *t,
                                     struct bufferevent *bev, bool connecting);
 
 /* The descriptor that sendfile may write to, or -1. */
 int asynchat__transport_fd(const struct transport *t);
 
-/* What was received and not yet drained. */
+/* The evbuffer with the bytes that were received and not yet drained. */
 struct evbuffer *asynchat__transport_input(const struct transport *t);
 
-/* `n` bytes of what was pushed, and of the output behind that, are sent; the rest of
- * what was pushed goes to the output. */
+/* To be called when `n` bytes were sent: first pushed bytes, then bytes of the
+ * output. The other pushed bytes go to the output. */
 void asynchat__transport_sent(struct transport *t, size_t n);
 
-/* At the end of a wake-up: what was pushed and not sent goes to the output. */
+/* To be called at the end of a wake-up. Pushed bytes that are left go to the
+ * output. */
 void asynchat__transport_settle(struct transport *t);
 
-/* Around work on the output during which code of the program may run: `release`
- * of bytes that were pushed by reference, and callbacks of evbuffers. Such code
- * may push and discard: while it is lent, the output must not be added to, and
- * what is dropped goes at the end. `left` is how many bytes the output has when
- * the work is done. asynchat__transport_lend() answers what
- * asynchat__transport_take_back() needs. */
+/* To be called before and after work on the output during which code of the
+ * program may run: `release` of bytes that were pushed by reference, and
+ * callbacks of evbuffers. Such code may push and discard. While the output is
+ * lent, nothing may be added to it, and if it is dropped, its bytes go at the
+ * end of the work. `left` is how many bytes the output has when the work is
+ * done. asynchat__transport_take_back() needs what asynchat__transport_lend()
+ * has answered. */
 struct transport_lending {
-    bool lent; /* it was lent before, too */
+    bool lent; /* the output was lent before, too */
     size_t left;
 };
 struct transport_lending asynchat__transport_lend(struct transport *t,
@@ -222,26 +256,30 @@ struct transport_lending asynchat__transport_lend(struct transport *t,
 void asynchat__transport_take_back(struct transport *t,
                                    struct transport_lending before);
 
-/* How many bytes the output has; while lent, how many it has afterwards. */
+/* How many bytes the output has; while it is lent, how many it has when the
+ * work is done. */
 size_t asynchat__transport_left(const struct transport *t);
 
-/* Drains what was sent from the output; or all that is there, to drop it. */
+/* Removes the first `sent` bytes from the output. */
 void asynchat__transport_drain(struct transport *t, size_t sent);
+
+/* Drops the output, and bytes that were pushed. */
 void asynchat__transport_discard(struct transport *t);
 
-/* How much the peer has not taken: what is pending, and what only the system has
- * taken, as far as that is known. */
+/* How many bytes the peer has not taken: those that are pending, and those that
+ * only the system has taken, as far as that is known. */
 size_t asynchat__transport_unsent(const struct transport *t);
 
-/* How much lies with the system and can be received; over a bufferevent 0. */
+/* How many bytes lie with the system and can be received; over a bufferevent
+ * 0. */
 size_t asynchat__transport_arrived(const struct transport *t);
 
-/* How much of the output is not sent yet, what a bufferevent was given
- * included. */
+/* How many bytes of the output are not sent yet, including those that a
+ * bufferevent was given. */
 size_t asynchat__transport_pending(const struct transport *t);
 
-/* The same, without what a bufferevent was given and keeps until it is given more.
- */
+/* How many bytes of the output are not sent yet, without those that a
+ * bufferevent was given and keeps until it is given more. */
 size_t asynchat__transport_moving(const struct transport *t);
 
 #endif
