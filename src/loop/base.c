@@ -1,11 +1,11 @@
 /* Event bases, and how few descriptors they can do with.
  *
- * libevent ends the process by exit(1) when an event base does not get the pipe
- * that it keeps for signals, and it says nothing but NULL when another
- * descriptor is missing. So as many descriptors as an event base takes are
- * opened here before, and closed again. What remains is a race: between that
- * close and libevent's open another thread, or for ENFILE another process, may
- * take the last of them. libevent's API has no way to avoid that.
+ * libevent ends the process by exit(1) if an event base does not get the pipe
+ * that it keeps for signals. If another descriptor is missing, libevent says
+ * nothing but NULL. So the library first opens as many descriptors as an event
+ * base takes, and closes them again. A race remains: between that close and
+ * libevent's open another thread, or for ENFILE another process, may take the
+ * last descriptors. libevent's API has no way to avoid that.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "base.h"
@@ -21,12 +21,14 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
-/* epoll's descriptor and the pipe; then what an event base has only sometimes. */
+/* How many descriptors an event base always has, which are those of epoll and
+ * of the pipe, and how many it has at most. */
 #define ALWAYS 3
 #define MOST (ALWAYS + 2)
 
-/* Whether the program has called evthread_use_pthreads() or the like: then an
- * event base has a descriptor by which other threads wake it. */
+/* Whether the program has called evthread_use_pthreads() or the like. If it
+ * has, an event base has one more descriptor, by which other threads wake
+ * it. */
 static bool has_locks(void)
 {
     struct evbuffer *buffer = evbuffer_new();
@@ -36,14 +38,15 @@ static bool has_locks(void)
     return locks;
 }
 
-/* Whether libevent uses a timerfd, which the environment can ask for. */
+/* Whether libevent uses a timerfd. The environment can ask for one. */
 static bool has_timerfd(void)
 {
     return secure_getenv("EVENT_PRECISE_TIMER") != NULL;
 }
 
-/* Whether libevent can have that descriptor. The environment can ask for select,
- * which has none from FD_SETSIZE on, and aborts. */
+/* Whether a descriptor is too large for libevent. The environment can ask for
+ * select, which can have no descriptor from FD_SETSIZE on: libevent aborts
+ * then. */
 static bool is_too_large(int fd)
 {
     return fd >= FD_SETSIZE && secure_getenv("EVENT_NOEPOLL") &&
@@ -65,8 +68,8 @@ static int descriptors_check(int needed)
     return error;
 }
 
-/* Why libevent gave no event base: for want of memory, unless the descriptors
- * have gone meanwhile. */
+/* Why libevent has given no event base. The reason is want of memory, unless
+ * the descriptors have gone meanwhile. */
 static int base_error(int error)
 {
     return error == EMFILE || error == ENFILE ? -error : -ENOMEM;

@@ -1,16 +1,16 @@
-/* Event bases: those that the library makes itself, and what one can have.
+/* Event bases: makes them, and checks which descriptors they can have.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SRC_BASE_H
 #define ASYNCHAT_SRC_BASE_H
 
 struct event_base;
 
-/* Makes an event base, and gives it in *out. Errors: -ENOMEM, and those of
+/* Makes an event base, and gives it in *out. 0, -ENOMEM, or an error of
  * eventfd(2), such as -EMFILE. */
 int asynchat__base_new(struct event_base **out);
 
-/* 0, or -EMFILE if the event base uses select(2) and `fd` is too large for it:
- * libevent would end the process. Any thread. */
+/* 0, or -EMFILE if the event base uses select(2) and `fd` is too large for
+ * select. libevent would end the process then. Any thread. */
 int asynchat__base_check(const struct event_base *base, int fd);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the channels of one event base share.
+/* The loop: what the channels of one event base share.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "loop.h"
 
@@ -16,13 +16,13 @@
 #include "base/fork.h"
 #include "mailbox.h"
 
-/* As many as a program has event bases: a few. The lock is for programs that
- * have them in several threads of their own; it is taken twice for each
- * connection, and in workers not at all. */
+/* All loops. There are as many as the program has event bases, which are few.
+ * The lock is for programs that have event bases in several threads of their
+ * own. It is taken twice for each connection, and in workers not at all. */
 static pthread_mutex_t loops_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct loop *loops;
 
-/* The one of a worker, in its thread. */
+/* In a worker's thread: the worker's loop. In other threads: NULL. */
 static _Thread_local struct loop *own_loop;
 
 static struct loop *loop_find(const struct event_base *base)
@@ -54,8 +54,8 @@ static void loop_unlink(const struct loop *loop)
     *at = loop->next;
 }
 
-/* What was posted runs first. If it makes a channel in the same base, that is in
- * another loop. */
+/* Posts that are left run first. If a post makes a channel in the same event
+ * base, this channel gets another loop. */
 static void loop_free(struct loop *loop)
 {
     asynchat__mailbox_free(loop->mailbox);
@@ -90,7 +90,7 @@ static const struct event *loop_timer(const struct loop *loop)
     return guest ? guest->timer : NULL;
 }
 
-/* Whether the event base that it had was freed, as far as that can be seen. */
+/* Whether the loop's event base was freed, as far as that can be seen. */
 static bool loop_is_orphan(const struct loop *loop)
 {
     const struct event *timer = loop_timer(loop);
@@ -99,8 +99,10 @@ static bool loop_is_orphan(const struct loop *loop)
            (loop->socket && loop->socket_is_lost(loop->socket));
 }
 
-/* It stays as long as channels and servers that nobody has freed, and is no
- * event base's. */
+/* If the event base that the loop had was freed, takes the loop away from
+ * `base`, which is a new event base at the same address, and answers the loop.
+ * The loop stays for as long as it has channels and servers that nobody has
+ * freed. */
 static struct loop *loop_disown(struct event_base *base)
 {
     struct loop *loop = loop_find(base);
@@ -110,7 +112,8 @@ static struct loop *loop_disown(struct event_base *base)
     return loop;
 }
 
-/* What runs here may do what nobody should, and free a channel of it. */
+/* Holds the loop meanwhile: a post that runs here may do what no post should,
+ * and free a channel of the loop. */
 static void loop_abandon(struct loop *loop)
 {
     asynchat__loop_hold(loop);
@@ -120,8 +123,8 @@ static void loop_abandon(struct loop *loop)
 
 /* --- fork --- */
 
-/* The locks are taken in the order of the library, so that none is held by a thread
- * that the child has not. */
+/* The locks are taken in the order of the library, so that no lock is held by a
+ * thread that the child does not have. */
 static void fork_prepare(void)
 {
     pthread_mutex_lock(&loops_mutex);
@@ -140,7 +143,7 @@ static void fork_child(void)
     pthread_mutex_unlock(&loops_mutex);
 }
 
-/* Of setting the handlers: 0 or -ENOMEM. */
+/* What setting the handlers has answered: 0 or -ENOMEM. */
 static int fork_expected;
 
 static void fork_expect(void)
@@ -193,7 +196,8 @@ void asynchat__loop_hold(struct loop *loop)
         pthread_mutex_unlock(&loops_mutex);
 }
 
-/* One that is owned has an owner's share, and so this is not its last. */
+/* A loop that this thread owns has the owner's share as well, so the share that
+ * is given back is not its last. */
 void asynchat__loop_release(struct loop *loop)
 {
     if (loop == own_loop) {
@@ -218,7 +222,7 @@ void asynchat__loop_part(struct loop *loop)
         event_reinit(loop->base);
 }
 
-/* --- its guests --- */
+/* --- guests --- */
 
 void asynchat__loop_invite(struct loop *loop, struct loop_guest *guest)
 {
@@ -242,7 +246,7 @@ void asynchat__loop_end_guests(struct loop *loop)
         loop->guests->end(loop->guests);
 }
 
-/* --- its layers --- */
+/* --- layers --- */
 
 int asynchat__loop_need_layers(struct loop *loop)
 {
@@ -258,10 +262,10 @@ int asynchat__loop_need_layers(struct loop *loop)
     return 0;
 }
 
-/* --- its mailbox --- */
+/* --- mailbox --- */
 
-/* What is posted may free the last channel: until all of it has run the loop
- * stays. */
+/* A post may free the last channel. So the loop is held until all posts have
+ * run. */
 static void loop_ready(evutil_socket_t fd, short what, void *arg)
 {
     struct loop *loop = arg;

@@ -1,4 +1,4 @@
-/* The mailbox of a loop: what other threads want done there.
+/* The mailbox of a loop: what other threads want done in that loop.
  *
  * Tested by tests/test_post.c and tests/test_fork.c.
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -18,22 +18,28 @@
 
 #include "base.h"
 
-/* What a poster touches: one lock for each loop, and nothing that the loop or
- * another one writes for each of its messages.
+/* A box: everything that a thread touches when it posts. That is one lock for
+ * each loop, and nothing that the loop or another thread writes for each of its
+ * messages.
  *
  * The descriptor is readable from when the first post comes into an empty box
- * until the loop has seen that; so there is one write for a batch. It is written
- * to under the lock: when that fails nothing has changed, and it is not closed
- * meanwhile. */
+ * until the loop has seen that, so there is one write for a batch of posts. The
+ * write is made under the lock. So if the write fails nothing has changed, and
+ * the descriptor is not closed meanwhile. */
 struct box {
     _Alignas(64) pthread_mutex_t lock;
-    struct mailbox *mailbox; /* that has the box; or NULL */
+    /* The mailbox that has the box; or NULL. */
+    struct mailbox *mailbox;
+    /* Shows whether the event base of that mailbox is still there. */
     const struct event *witness;
-    struct post *first, *last; /* if there is a first */
-    uint64_t
-        before; /* numbers up to this one are of those that had it before */
+    /* The posts, in order. `last` means something only if there is a first. */
+    struct post *first, *last;
+    /* Numbers up to this one belong to mailboxes that had the box before. */
+    uint64_t before;
+    /* The eventfd that wakes the loop. */
     int fd;
-    int broken; /* why there is no descriptor of this process's own; or 0 */
+    /* Why the box has no descriptor of this process's own; or 0. */
+    int broken;
 };
 
 #define FOUR(x) x, x, x, x
@@ -41,13 +47,16 @@ static struct box boxes[MAILBOXES] = {
     FOUR(FOUR(FOUR(FOUR(FOUR({.lock = PTHREAD_MUTEX_INITIALIZER})))))};
 _Static_assert(MAILBOXES == 4 * 4 * 4 * 4 * 4, "boxes without a lock");
 
-/* Whose box it is changes under this lock and the box's own, in this order. */
+/* Guards which mailbox has which box. That changes under this lock and the
+ * box's own lock, which are taken in this order. */
 static pthread_mutex_t claims = PTHREAD_MUTEX_INITIALIZER;
-static size_t claimed; /* how many boxes, the first ones, have ever been used */
+/* How many boxes have ever been used. They are the first ones. */
+static size_t claimed;
 
-/* An event base that is freed removes all events from itself. The witness is one
- * that nothing else changes, so any thread may look at it: it waits for the far
- * end of the descriptor to close, which an eventfd does not have. */
+/* Whether the event base is still there. An event base that is freed removes
+ * all events from itself. The witness is an event that nothing else changes, so
+ * any thread may look at it. It waits for the far end of the descriptor to
+ * close, and an eventfd has no far end. */
 static bool witness_sees(const struct event *witness)
 {
     return witness &&
@@ -117,9 +126,9 @@ int asynchat__mailbox_post(uint64_t id, struct post *post)
 
 /* --- running --- */
 
-/* Those that were there when it began: what they post comes in the loop's next
- * pass, so that nobody keeps it from everything else. One may fork: in the child
- * there are no others. */
+/* Runs the posts that were there when the run began. Posts that are made
+ * meanwhile run in the loop's next pass, so that they cannot keep the loop from
+ * everything else. A post may fork: in the child no other posts are left. */
 static void posts_run(struct mailbox *mailbox)
 {
     struct post *post;
@@ -161,7 +170,7 @@ static struct box *box_free(void)
     return i < MAILBOXES ? &boxes[i] : NULL;
 }
 
-/* The descriptor is the box's from then on. */
+/* From now on the descriptor belongs to the box. */
 static void box_claim(struct box *box, struct mailbox *mailbox, int fd)
 {
     pthread_mutex_lock(&box->lock);
@@ -194,8 +203,8 @@ static int mailbox_claim(struct mailbox *mailbox)
     return -EAGAIN;
 }
 
-/* From then on posts are refused. Gives those that were not, and the descriptor
- * back. */
+/* From now on posts are refused. Leaves the posts that were accepted in
+ * mailbox->running, and answers the descriptor. */
 static int box_leave(struct box *box, struct mailbox *mailbox)
 {
     pthread_mutex_lock(&box->lock);
@@ -320,8 +329,8 @@ void asynchat__mailboxes_unlock(void)
     pthread_mutex_unlock(&claims);
 }
 
-/* Another one under the number that the event base has. Where no number is free,
- * that one is made free before. */
+/* Puts a new descriptor under the number that the event base has. If no number
+ * is free, the old descriptor is closed first, to make its number free. */
 static int box_renew(struct box *box)
 {
     const int flags = EFD_CLOEXEC | EFD_NONBLOCK;
@@ -339,8 +348,8 @@ static int box_renew(struct box *box)
     return error;
 }
 
-/* What comes after fork(2) may be exec, and another thread may have been in
- * malloc: so nothing is freed yet. */
+/* Frees nothing yet: exec may follow fork(2), and another thread may have been
+ * in malloc when the process forked. */
 static void posts_drop(struct mailbox *mailbox, struct post *post)
 {
     while (post) {
@@ -352,8 +361,8 @@ static void posts_drop(struct mailbox *mailbox, struct post *post)
     }
 }
 
-/* What its thread was doing is not known: nothing of it is touched but what is
- * here, and its memory is never freed. */
+/* Nobody knows what the worker's thread was doing. So nothing of the worker is
+ * touched but what is here, and its memory is never freed. */
 static void box_inherit_worker(struct box *box)
 {
     box->mailbox->over = true;
@@ -375,7 +384,8 @@ static void box_inherit(struct box *box)
         box->broken = box_renew(box);
 }
 
-/* A box that nobody has may be locked by one who posts to what is gone. */
+/* If no mailbox has a box, the box may still be locked by a thread that posts
+ * to a mailbox that is gone. So its lock is made anew. */
 void asynchat__mailboxes_inherit(void)
 {
     for (size_t i = 0; i < claimed; i++) {
