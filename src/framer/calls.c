@@ -1,4 +1,4 @@
-/* The framer for programs: one with a cursor and terminators of its own.
+/* The framer for programs: a framer with a cursor and terminators of its own.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat/framer.h>
 
@@ -11,7 +11,7 @@ struct asynchat_framer {
     struct framer f;
     struct framer_cursor c;
     struct needles recent;
-    uint64_t total; /* of the message that ended last */
+    uint64_t total; /* the length of the message that ended last */
 };
 
 struct asynchat_framer *asynchat_framer_new(void)
@@ -82,7 +82,7 @@ int asynchat_framer_feed(struct asynchat_framer *framer, const void *bytes,
     return 0;
 }
 
-/* Whether a message is over. */
+/* Whether the event ends a message. */
 static bool is_end(enum framer_event event)
 {
     return event == FRAMER_END || event == FRAMER_DROPPED ||

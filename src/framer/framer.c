@@ -1,9 +1,9 @@
 /* The framer: bytes in, events out.
  *
- * A look at the source, which is the replay or the span, gives a plan: how many of
- * the bytes that were held back are data after all, how many of the source are,
- * and what is the terminator, or held back from then on. The plan is said in that
- * order, an event at a time.
+ * A look at the source, which is the replay or the span, gives a plan. The plan
+ * says how many of the bytes that were held back are data after all, how many
+ * bytes of the source are data, and which bytes are the terminator, or are held
+ * back from then on. The plan is handed out in this order, one event at a time.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "framer.h"
@@ -28,8 +28,9 @@ static void message_begin(struct framer *f)
     f->fresh = f->limit;
 }
 
-/* How much may still come of it. Without a limit nothing is counted down: a
- * message may be longer than a size_t can say. */
+/* How many bytes may still come of the message in progress. Without a limit
+ * nothing is counted down, since a message may be longer than a size_t can
+ * say. */
 static size_t message_room(const struct framer *f)
 {
     if (f->dropped > 0)
@@ -39,16 +40,17 @@ static size_t message_room(const struct framer *f)
     return f->have < f->limit ? (size_t)(f->limit - f->have) : 0;
 }
 
-/* What reaches over the limit is said in two parts, as if it had come in two: the
- * first is within the limit, and the rest is too long. */
+/* Bytes that reach over the limit are handed out in two parts, as if they had
+ * come in two. The first part is within the limit, and the rest is too long.
+ * Answers the length of the first part. */
 static size_t message_part(const struct framer *f, size_t len)
 {
     size_t room = message_room(f);
     return room > 0 && room < len ? room : len;
 }
 
-/* A whole message is not counted before its end, unless something happens in
- * between. */
+/* Counts a message that framer_quick() has given whole. Such a message is not
+ * counted before its end, unless something happens in between. */
 static void message_count(struct framer *f, const struct framer_cursor *c)
 {
     if (!(f->busy & FRAMER_QUICK))
@@ -67,7 +69,8 @@ static enum framer_event message_over(struct framer *f, struct framer_cursor *c)
     return dropped ? FRAMER_DROPPED : FRAMER_END;
 }
 
-/* Bytes of it, of which those over the limit are dropped. */
+/* Hands out bytes of the message in progress, or drops them if they are over
+ * the limit. */
 static enum framer_event message_say(struct framer *f, struct framer_cursor *c,
                                      const uint8_t *data, size_t len,
                                      enum framer_event event)
@@ -91,8 +94,8 @@ static void replay_end(struct framer *f)
     f->replay = NULL;
 }
 
-/* The bytes that are held back now are matched again. If they came from a replay
- * they are its last ones. */
+/* The bytes that are held back now will be matched again. If there is a replay,
+ * they were the last to be taken from it, and go back to it. */
 static void replay_held(struct framer *f, struct needle *held)
 {
     if (f->replay) {
@@ -129,7 +132,7 @@ static void source_take(struct framer *f, struct framer_cursor *c, size_t len)
 
 /* --- one event --- */
 
-/* Bytes that were held back are the message's after all. */
+/* Hands out bytes that were held back, and are the message's after all. */
 static enum framer_event say_released(struct framer *f, struct framer_cursor *c,
                                       size_t len)
 {
@@ -154,7 +157,7 @@ static enum framer_event say_end(struct framer *f, struct framer_cursor *c)
     return message_over(f, c);
 }
 
-/* What of the plan is in the source. */
+/* Hands out the part of the plan that is in the source. */
 static enum framer_event say_planned(struct framer *f, struct framer_cursor *c,
                                      const uint8_t *bytes)
 {
@@ -180,8 +183,8 @@ static enum framer_event say_planned(struct framer *f, struct framer_cursor *c,
                                    found ? FRAMER_LAST : FRAMER_DATA);
 }
 
-/* The stream has ended. A message that is left is over if bytes of it were
- * dropped, or if nothing else would have ended it. */
+/* To be called when the stream has ended. A message that is left is over if
+ * bytes of it were dropped, or if nothing else would have ended it. */
 static enum framer_event say_over(struct framer *f, struct framer_cursor *c)
 {
     bool ends = match_ends(&f->match);
@@ -198,7 +201,8 @@ static enum framer_event say_over(struct framer *f, struct framer_cursor *c)
     return FRAMER_OVER;
 }
 
-/* What was lent for the last event goes back, and a replay that is over. */
+/* Gives back the needle that was lent for the last event, and ends a replay
+ * that is used up. */
 static void settle(struct framer *f)
 {
     asynchat__needle_release(f->lent);
@@ -209,7 +213,8 @@ static void settle(struct framer *f)
         f->busy &= (uint8_t)~FRAMER_OTHER;
 }
 
-/* `looked` is how far the source was searched in vain. */
+/* Gives the next event, or FRAMER_SILENT. `looked` is how far the source was
+ * searched in vain. */
 static APART enum framer_event say_next(struct framer *f,
                                         struct framer_cursor *c, size_t looked)
 {
@@ -230,7 +235,8 @@ static APART enum framer_event say_next(struct framer *f,
                         : say_planned(f, c, bytes);
 }
 
-/* A stream may come byte by byte, and most bytes begin no terminator. */
+/* Whether the span is one byte of data. A stream may come byte by byte, and
+ * most bytes begin no terminator. */
 static bool is_lone_byte(const struct framer *f, const struct framer_cursor *c)
 {
     const struct match *m = &f->match;
@@ -273,9 +279,9 @@ bool asynchat__framer_end(struct framer *f, struct framer_cursor *c)
 
 /* --- changes between two events --- */
 
-/* What was found in the source is looked for again, and what was held back is
- * matched again. A number that was reached stays reached: its message ends before
- * the byte that another terminator holds from. */
+/* Whatever was found in the source is looked for again, and bytes that were
+ * held back are matched again. A number that was reached stays reached: its
+ * message ends before the byte from which another terminator holds. */
 static void forget_plan(struct framer *f, struct needle *held)
 {
     replay_held(f, held);
@@ -284,7 +290,8 @@ static void forget_plan(struct framer *f, struct needle *held)
         f->busy &= (uint8_t)~FRAMER_FOUND;
 }
 
-/* With the string that is in force already, everything would be found again. */
+/* Sets a terminator while something is held back or due. If the string is in
+ * force already, nothing changes, since everything would be found again. */
 static APART int set_anew(struct framer *f, struct framer_cursor *c,
                           struct needles *recent, enum asynchat_terminator kind,
                           const void *bytes, uint64_t len)
@@ -305,7 +312,8 @@ static APART int set_anew(struct framer *f, struct framer_cursor *c,
     return error;
 }
 
-/* Most terminators are set while nothing is held back or due. */
+/* Has a short way, since most terminators are set while nothing is held back or
+ * due. */
 int asynchat__framer_set(struct framer *f, struct framer_cursor *c,
                          struct needles *recent, enum asynchat_terminator kind,
                          const void *bytes, uint64_t len)

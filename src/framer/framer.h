@@ -1,18 +1,20 @@
 /* The framer: bytes in, events out. It splits a stream into messages, and does
- * nothing else: no I/O, no callback, no event loop.
+ * nothing else: it has no I/O, no callback and no event loop.
  *
  *     framer_feed(&cursor, bytes, len);
  *     while ((event = framer_next(f, &cursor)) != FRAMER_MORE)
- *         ...            // cursor.data, cursor.len: what the event is about
+ *         ...            // cursor.data, cursor.len: the bytes of the event
  *
- * Between two events the caller may do anything to the framer: set a terminator,
- * drop, stop calling. What was not handed out yet is looked at again. The input
- * that was not handed out is, in this order: the replay, which are bytes that
- * were held back under an earlier terminator; the bytes that are held back under
- * the terminator in force; and the rest of the span that was fed.
+ * Between two events the caller may do anything to the framer: set a
+ * terminator, drop, or stop calling. The framer looks again at all input that
+ * it has not handed out. This input has three parts, in this order:
+ *
+ * - the replay: bytes that were held back under an earlier terminator;
+ * - the bytes that are held back under the terminator in force;
+ * - the rest of the span that was fed.
  *
  * The framer keeps no copy of the input. Bytes that it holds back are the
- * beginning of a terminator, and a share in that terminator is all it needs.
+ * beginning of a terminator, so a share in that terminator is all it needs.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SRC_FRAMER_H
@@ -21,68 +23,100 @@
 #include "match.h"
 
 enum framer_event {
-    FRAMER_MORE,     /* all that can be said was said: feed more */
-    FRAMER_DATA,     /* bytes of the message in progress */
-    FRAMER_LAST,     /* the same, and the message ends with them, if
-                       framer_end() agrees */
-    FRAMER_END,      /* the message is complete */
-    FRAMER_DROPPED,  /* the end of a message of which bytes were dropped */
-    FRAMER_OVER,     /* the stream has ended, and with it a message that nothing
-                        else would have ended */
-    FRAMER_TOO_LONG, /* a message is over the limit, and nothing is dropped */
-    FRAMER_SILENT    /* inside the framer: nothing was said yet */
+    FRAMER_MORE, /* there is no event: feed more */
+    FRAMER_DATA, /* bytes of the message in progress */
+    /* Bytes of the message in progress, which ends with them if framer_end()
+     * agrees. */
+    FRAMER_LAST,
+    FRAMER_END,     /* the message is complete */
+    FRAMER_DROPPED, /* the end of a message of which bytes were dropped */
+    /* The stream has ended, and it has ended a message that nothing else would
+     * have ended. */
+    FRAMER_OVER,
+    /* A message is longer than the limit, and the framer does not drop. */
+    FRAMER_TOO_LONG,
+    FRAMER_SILENT /* inside the framer: there is no event yet */
 };
 
-/* What is to be said before the span is looked at. */
+/* What the framer has to deal with before it looks at the span. */
 enum {
-    FRAMER_FOUND = 1,  /* the end of a message */
-    FRAMER_QUICK = 2,  /* beside FOUND: LAST was said of a message that came
-                         whole, of which nothing was counted */
-    FRAMER_PLAN = 4,   /* the rest of a step that was found */
-    FRAMER_OTHER = 8,  /* a replay, something lent, or the end of the stream */
-    FRAMER_PAUSED = 16 /* the caller takes no events: see framer_pause() */
+    /* The end of a message was found. */
+    FRAMER_FOUND = 1,
+    /* Beside FOUND: framer_quick() has given LAST for a message that came
+     * whole, and no byte of this message is counted. */
+    FRAMER_QUICK = 2,
+    /* A step was found, and a part of it was not handed out. */
+    FRAMER_PLAN = 4,
+    /* There is a replay, or something is lent, or the stream has ended. */
+    FRAMER_OTHER = 8,
+    /* The caller takes no events: see asynchat__framer_pause(). */
+    FRAMER_PAUSED = 16
 };
 
-/* Whether more comes. */
+/* Whether more of the stream comes. */
 enum framer_end {
     FRAMER_GOES_ON,
     FRAMER_ENDED,  /* the stream is over */
-    FRAMER_CUT_OFF /* the same, and a message was not finished then */
+    FRAMER_CUT_OFF /* the stream is over, and a message was cut off */
 };
 
-/* Of one turn of the caller. */
+/* What belongs to one turn of the caller: the span, and the last event. */
 struct framer_cursor {
-    const uint8_t *at, *end; /* the span, from where it was not handed out */
-    const uint8_t *data;     /* the bytes of the last event, */
-    size_t len;              /* and how many there are */
-    uint64_t total;          /* the length of the message that has ended, */
-    uint64_t kept;           /* and how many bytes of it were said */
-    size_t looked;           /* framer_quick() has looked so far in the span */
-    struct match_step plan;  /* a step that was found, and not yet all said */
+    const uint8_t *at, *end; /* the part of the span that was not handed out */
+    const uint8_t *data;     /* the bytes of the last event */
+    size_t len;              /* how many bytes the last event has */
+    uint64_t total;          /* the length of the message that has ended */
+    /* How many bytes of that message were handed out. */
+    uint64_t kept;
+    /* How far framer_quick() has searched the span in vain. */
+    size_t looked;
+    /* A step that was found, and is not all handed out. */
+    struct match_step plan;
 };
 
-/* Invariants: the bytes held back are the `match.held` bytes of its needle from
- * the beginning, or with a plan from `said` on. The replay, if there is one, is needle bytes `from` to `to`, and what
- * is held back under the terminator in force was taken from its end. `fresh` is
- * the limit while nothing of a message was said or dropped, and 0 later. */
+/* Invariants:
+ *
+ * - The bytes that are held back are `match.held` bytes of the terminator in
+ *   force: with a plan from `said` on, otherwise from the beginning.
+ * - The replay, if there is one, is the bytes `from` to `to` of its needle.
+ *   Bytes that are held back meanwhile were the last to be taken from the
+ *   replay.
+ * - `fresh` is the limit while no byte of a message is counted, in `have` or
+ *   `dropped`, and 0 later. */
 struct framer {
     struct match match;
-    uint64_t have;    /* bytes of the message in progress that were said, */
-    uint64_t dropped; /* and bytes behind these that were dropped */
-    size_t limit;     /* of a message, in bytes; SIZE_MAX is none */
+    /* How many bytes of the message in progress were handed out. */
+    uint64_t have;
+    /* How many bytes of the message in progress were dropped. They come behind
+     * those that were handed out. */
+    uint64_t dropped;
+    /* The most bytes of a message; SIZE_MAX: there is no limit. */
+    size_t limit;
+    /* See the invariants. */
     size_t fresh;
+    /* The terminator whose bytes are the replay; or NULL. */
     struct needle *replay;
-    struct needle *lent; /* that the last event may point into */
-    uint32_t from, to;   /* of the replay */
-    uint32_t said;       /* with a plan: of what was held back before */
-    uint32_t ends;       /* with FOUND: bytes of the terminator that are left */
-    uint32_t piece;      /* the most bytes of an event about held bytes, and
-                            what the caller makes its spans of */
-    uint8_t busy;        /* what is to be done before the span is looked at */
-    bool drops;          /* what is over the limit, and goes on */
+    /* The terminator that the last event may point into; or NULL. */
+    struct needle *lent;
+    /* Where the replay begins and ends in its needle. */
+    uint32_t from, to;
+    /* With a plan: how many of the bytes that were held back were handed
+     * out. */
+    uint32_t said;
+    /* With FOUND: how many bytes of the terminator are left in the source. */
+    uint32_t ends;
+    /* The most bytes of an event about bytes that were held back. The caller
+     * also makes its spans of this size. */
+    uint32_t piece;
+    /* What is to be dealt with before the span: FRAMER_FOUND and the others. */
+    uint8_t busy;
+    /* Whether bytes over the limit are dropped, and the framer goes on. */
+    bool drops;
     enum framer_end end : 8;
 };
 
+/* Gives the framer the next span of the stream. To be called when the last span
+ * is used up, or was left. */
 static inline void framer_feed(struct framer_cursor *c, const void *bytes,
                                size_t len)
 {
@@ -90,12 +124,13 @@ static inline void framer_feed(struct framer_cursor *c, const void *bytes,
     c->end = c->at + len;
 }
 
+/* The long way to the next event. */
 enum framer_event asynchat__framer_step(struct framer *f,
                                         struct framer_cursor *c);
 
-/* The short way to FRAMER_LAST, while nothing is `busy` and the span not empty: a
- * message that lies in the span with its end, which is the common case. (at - 1
- * is too large for an empty message.) */
+/* The short way to FRAMER_LAST, for the common case: a message that lies in the
+ * span with its end. To be called only while nothing is `busy` and the span is
+ * not empty. (For an empty message at - 1 wraps, and is too large.) */
 static inline bool framer_quick(struct framer *f, struct framer_cursor *c)
 {
     struct match *m = &f->match;
@@ -118,6 +153,7 @@ static inline bool framer_quick(struct framer *f, struct framer_cursor *c)
     return true;
 }
 
+/* Gives the next event. */
 static inline enum framer_event framer_next(struct framer *f,
                                             struct framer_cursor *c)
 {
@@ -126,7 +162,7 @@ static inline enum framer_event framer_next(struct framer *f,
     return asynchat__framer_step(f, c);
 }
 
-/* After FRAMER_LAST: these bytes are all of the message. */
+/* After FRAMER_LAST: whether the bytes of this event are all of the message. */
 static inline bool framer_is_whole(const struct framer *f,
                                    const struct framer_cursor *c)
 {
@@ -135,7 +171,8 @@ static inline bool framer_is_whole(const struct framer *f,
 
 bool asynchat__framer_end(struct framer *f, struct framer_cursor *c);
 
-/* The short way to the end behind framer_quick(), if nothing has happened since. */
+/* The short way to the end after framer_quick(), if nothing has happened
+ * since. */
 static inline bool framer_quick_end(struct framer *f, struct framer_cursor *c)
 {
     if (f->busy != (FRAMER_FOUND | FRAMER_QUICK))
@@ -145,57 +182,64 @@ static inline bool framer_quick_end(struct framer *f, struct framer_cursor *c)
     return true;
 }
 
-/* After FRAMER_LAST: the message is complete, as FRAMER_END would say. False: a
- * string has not been found after all, as another terminator was set meanwhile;
- * or everything was dropped. A number that was reached stays reached. */
+/* To be called after FRAMER_LAST. True: the message is complete, as FRAMER_END
+ * would say. False: a string has not been found after all, since another
+ * terminator was set meanwhile; or everything was dropped. A number that was
+ * reached stays reached. */
 static inline bool framer_end(struct framer *f, struct framer_cursor *c)
 {
     return framer_quick_end(f, c) || asynchat__framer_end(f, c);
 }
 
-/* A framer of zeros becomes one with the terminator none and no limit. */
+/* Makes a framer of memory that is all zero. Its terminator is none, and it has
+ * no limit. */
 void asynchat__framer_init(struct framer *f);
 void asynchat__framer_free(struct framer *f);
 
-/* The terminator, from the next byte that was not handed out: as
- * asynchat__match_set(). -ENOMEM, for a string only, changes nothing. */
+/* Sets the terminator, which holds from the next byte that was not handed out:
+ * see asynchat__match_set(). -ENOMEM, which only a string can cause, changes
+ * nothing. */
 int asynchat__framer_set(struct framer *f, struct framer_cursor *c,
                          struct needles *recent, enum asynchat_terminator kind,
                          const void *bytes, uint64_t len);
 
-/* The longest message; also of the one in progress. */
+/* Sets the most bytes of a message. The limit holds for the message in
+ * progress, too. */
 void asynchat__framer_limit(struct framer *f, struct framer_cursor *c,
                             size_t limit, bool drops);
 
-/* Whether the caller takes events. The framer says them in any case; that it is
- * `busy` then has the caller's loop look no further than at that. */
+/* `on`: the caller takes no events from now on. The framer gives events in any
+ * case. But a framer that is paused is `busy`, so the caller's loop has to look
+ * at nothing but `busy`. */
 void asynchat__framer_pause(struct framer *f, struct framer_cursor *c, bool on);
 
-/* The most bytes of an event. The span in hand gets shorter, and the caller feeds
- * the rest of it again. */
+/* Sets the most bytes of an event. If the span in hand is longer it is cut, and
+ * the caller feeds the rest of it again. */
 void asynchat__framer_piece(struct framer *f, struct framer_cursor *c,
                             uint32_t piece);
 
-/* Drops all that was not handed out, and the message in progress. The terminator
- * stays; within a turn, a number that was reached stays reached. */
+/* Drops all input that was not handed out, and the message in progress. The
+ * terminator stays. Within a turn, a number that was reached stays reached. */
 void asynchat__framer_drop(struct framer *f, struct framer_cursor *c);
 
-/* The turn is over, whatever is left of the span: the next one begins with the
- * bytes behind what was handed out. Outside of a turn `c` is NULL everywhere. */
+/* Ends the turn, whatever is left of the span. The next turn begins with the
+ * bytes behind those that were handed out. Outside of a turn `c` is NULL in
+ * every call. */
 void asynchat__framer_leave(struct framer *f, struct framer_cursor *c);
 
-/* No more comes behind the span: bytes held back are data then, and a message
- * that nothing else ends ends. */
+/* Says that nothing more comes behind the span. Bytes that are held back are
+ * data then, and a message that nothing else would end is over. */
 void asynchat__framer_finish(struct framer *f);
 
-/* Nothing of the next message has come, nor is the end of one due. */
+/* Whether no byte of the next message has come, and no end of a message is
+ * due. */
 static inline bool framer_is_between(const struct framer *f)
 {
     return f->fresh > 0 && f->match.held == 0 && !f->replay &&
            !(f->busy & FRAMER_FOUND);
 }
 
-/* How many bytes were held back, those of the replay included. */
+/* How many bytes are held back, including those of the replay. */
 static inline size_t framer_held(const struct framer *f)
 {
     return f->match.held + (f->replay ? f->to - f->from : 0);

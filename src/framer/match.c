@@ -1,4 +1,4 @@
-/* The matcher: finds terminators in a stream, seeing each byte once.
+/* The matcher: finds terminators in a stream, and sees each byte once.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "match.h"
 
@@ -8,7 +8,7 @@
 
 #include "base/apart.h"
 
-/* A terminator longer than this is not kept for others. */
+/* A terminator with more bytes than this is not kept for others. */
 #define NEEDLE_RECENT 64
 
 /* --- the terminator --- */
@@ -31,8 +31,9 @@ static bool needle_is(const struct needle *needle, const void *bytes,
     return needle && needle->len == len && needle_stands(needle, bytes);
 }
 
-/* The table of Knuth, Morris and Pratt, in one pass: `prefix` is the border of
- * the bytes before k, and grows by one or falls back to a shorter border. */
+/* Fills the table of Knuth, Morris and Pratt, in one pass. `prefix` is the
+ * border of the bytes before k. It grows by one, or falls back to a shorter
+ * border. */
 static void needle_fill(struct needle *needle, const uint8_t *bytes)
 {
     uint32_t prefix = 0;
@@ -59,7 +60,7 @@ static struct needle *needle_new(const void *bytes, size_t len)
     return needle;
 }
 
-/* In the place of the one that has been there longest. */
+/* Keeps the needle in place of the needle that has been there longest. */
 static void needles_keep(struct needles *recent, struct needle *needle)
 {
     struct needle **place = &recent->all[recent->next];
@@ -74,7 +75,8 @@ void asynchat__needles_free(struct needles *recent)
         asynchat__needle_release(recent->all[i]);
 }
 
-/* One of those set recently, or a new one; NULL for want of memory. */
+/* Gives a needle that was set recently, or a new one. NULL: there is no
+ * memory. */
 static struct needle *needles_get(struct needles *recent, const void *bytes,
                                   size_t len)
 {
@@ -87,7 +89,7 @@ static struct needle *needles_get(struct needles *recent, const void *bytes,
     return needle;
 }
 
-/* `bytes` may be those of the old one. */
+/* `bytes` may lie in the old needle, so the old needle is released last. */
 static APART int match_set_needle(struct match *m, struct needles *recent,
                                   const void *bytes, size_t len)
 {
@@ -116,7 +118,7 @@ int asynchat__match_set(struct match *m, struct needles *recent,
 
 /* --- the search --- */
 
-/* A match falls back so often before it is doubted. */
+/* How often a match falls back before it is doubted. */
 #define PATIENCE 32
 
 static struct match_step length_step(const struct match *m, size_t len)
@@ -125,9 +127,10 @@ static struct match_step length_step(const struct match *m, size_t len)
     return (struct match_step){.used = used};
 }
 
-/* Takes one byte: how much has matched after it. Only bytes taken make a match
- * longer, and each turn of the loop makes it shorter: for all bytes together it
- * has no more turns than there are bytes. */
+/* Takes one byte, and answers how many bytes have matched after it. Only bytes
+ * that are taken make a match longer, and each turn of the loop makes the match
+ * shorter. So for all bytes together the loop has no more turns than there are
+ * bytes. */
 static inline uint32_t needle_take(const struct needle *needle,
                                    const uint8_t *bytes, uint32_t matched,
                                    uint8_t byte)
@@ -140,9 +143,10 @@ static inline uint32_t needle_take(const struct needle *needle,
     return matched + 1;
 }
 
-/* A match that fell back is likely to do so again, as often as somebody wants it
- * to. From time to time the search is asked whether it can begin where it does
- * now; if not, it is given up for the next that can. */
+/* A match that fell back is likely to fall back again, as often as somebody
+ * wants it to. So from time to time the search is asked whether a terminator
+ * can begin where the match does. If none can, the match is given up, and the
+ * walk goes on where the next terminator can begin. */
 static size_t string_doubt(const struct needle *needle, const uint8_t *piece,
                            size_t at, size_t len, uint32_t *matched)
 {
@@ -155,7 +159,7 @@ static size_t string_doubt(const struct needle *needle, const uint8_t *piece,
     return next;
 }
 
-/* From `at` on, where `matched` bytes have matched. */
+/* Walks on from `at`, where `matched` bytes have matched. */
 static APART struct match_step string_walk(const struct needle *needle,
                                            const uint8_t *piece, size_t at,
                                            size_t len, uint32_t matched)
@@ -173,7 +177,7 @@ static APART struct match_step string_walk(const struct needle *needle,
     return (struct match_step){at, matched};
 }
 
-/* A stream may come byte by byte. */
+/* A short way for one byte, since a stream may come byte by byte. */
 static struct match_step byte_step(const struct needle *needle, uint8_t byte,
                                    uint32_t held)
 {

@@ -1,9 +1,9 @@
-/* The matcher: finds terminators in a stream, seeing each byte once. Pure C, no
- * libevent.
+/* The matcher: finds terminators in a stream, and sees each byte once. Pure C,
+ * no libevent.
  *
- * Between two pieces of the stream it remembers how many bytes of the
- * terminator have matched. Those are held back: they are not data yet. They
- * equal the beginning of the terminator, so they need not be kept anywhere
+ * Between two pieces of the stream the matcher remembers how many bytes of the
+ * terminator have matched. These bytes are held back: they are not data yet.
+ * They equal the beginning of the terminator, so they need not be kept anywhere
  * else.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -17,31 +17,41 @@
 
 #include "search.h"
 
-/* A string terminator with its border table (Knuth, Morris and Pratt 1977). It
- * does not change, and is shared by count: connections that wait for the same
- * have one; and bytes that were held back are delivered from it while the
- * program may be setting the next. */
+/* A needle: a string terminator with its border table (Knuth, Morris and Pratt
+ * 1977). A needle does not change, and is shared by count: connections that
+ * wait for the same string have one needle. Bytes that were held back are
+ * delivered from the needle, while the program may be setting the next
+ * terminator. */
 struct needle {
+    /* How many shares there are. The needle is freed with the last one. */
     uint32_t shares;
+    /* How many bytes the terminator has. */
     uint32_t len;
     struct search search;
-    /* border[k], 1 <= k < len: how long the longest prefix is that ends the
-     * first k bytes, and is not all of them. The bytes themselves follow behind
-     * the table. */
+    /* border[k], 1 <= k < len, is the length of the longest prefix that ends
+     * the first k bytes, and is not all of them. The bytes of the terminator
+     * follow behind the table. */
     uint32_t border[];
 };
 
 struct match {
     enum asynchat_terminator kind;
-    uint32_t held;         /* STRING: the bytes matched so far, < needle->len */
-    uint64_t left;         /* LENGTH: the bytes still to come */
-    struct needle *needle; /* STRING: the terminator; else the last one */
+    /* STRING: how many bytes have matched so far, < needle->len. */
+    uint32_t held;
+    /* LENGTH: how many bytes are still to come. STRING: the terminator's
+     * length. NONE: 0. */
+    uint64_t left;
+    /* STRING: the terminator, if it has bytes. Otherwise the last needle, or
+     * NULL. */
+    struct needle *needle;
 };
 
-/* Those set most recently, to be shared: a protocol has a few. */
+/* The terminators that were set most recently, to be shared. A protocol has a
+ * few. */
 #define NEEDLES 4
 struct needles {
     struct needle *all[NEEDLES];
+    /* Which place the next terminator takes. */
     size_t next;
 };
 
@@ -50,23 +60,24 @@ static inline const uint8_t *needle_bytes(const struct needle *needle)
     return (const uint8_t *)(needle->border + needle->len);
 }
 
-/* What a look at one piece found: `used` bytes of it are dealt with, and the
- * last `matched` bytes up to there, those held back before included, are the
- * terminator's: all of it if the message is complete, or else the beginning that
- * is held back now. It fits into two registers. */
+/* What a look at one piece has found. `used` bytes of the piece are dealt with.
+ * The last `matched` bytes up to there, including bytes that were held back
+ * before, are the terminator's. They are all of it if the message is complete,
+ * or else the beginning that is held back now. The struct fits into two
+ * registers. */
 struct match_step {
     size_t used;
     size_t matched;
 };
 
 /* Sets the terminator: STRING of `len` bytes (0 to ASYNCHAT_TERMINATOR_MAX),
- * LENGTH of `len`, or NONE, with 0. Nothing may be held back. Answers 0 or -ENOMEM, and
- * the old terminator stays then. */
+ * LENGTH of `len`, or NONE, with `len` 0. Nothing may be held back. 0; or
+ * -ENOMEM, and the old terminator stays. */
 int asynchat__match_set(struct match *m, struct needles *recent,
                         enum asynchat_terminator kind, const void *bytes,
                         uint64_t len);
 
-/* With STRING: whether messages end with that string already. */
+/* With STRING: whether messages end with this string already. */
 static inline bool match_is(const struct match *m, const void *bytes,
                             size_t len)
 {
@@ -74,13 +85,15 @@ static inline bool match_is(const struct match *m, const void *bytes,
            memcmp(needle_bytes(m->needle), bytes, len) == 0;
 }
 
-/* Whether messages have an end: not with none, nor with what is the same. */
+/* Whether messages have an end. They have none with NONE, nor with a string or
+ * a length of 0, which mean the same. */
 static inline bool match_ends(const struct match *m)
 {
     return m->left > 0;
 }
 
-/* The message is complete. (No step uses nothing, so none ends with 0 left.) */
+/* Whether the message is complete. (Every step uses at least one byte, so no
+ * step completes a message while `left` is 0.) */
 static inline bool match_found(const struct match *m, struct match_step step)
 {
     if (m->kind == ASYNCHAT_STRING)
@@ -88,8 +101,8 @@ static inline bool match_found(const struct match *m, struct match_step step)
     return step.used == m->left;
 }
 
-/* The data of a step, in the order of the stream: so many of the bytes that were
- * held back turned out to be data, */
+/* How many of the bytes that were held back turned out to be data. In the
+ * stream they come before those of match_data(). */
 static inline size_t match_released(const struct match *m,
                                     struct match_step step)
 {
@@ -97,13 +110,14 @@ static inline size_t match_released(const struct match *m,
     return data < m->held ? data : m->held;
 }
 
-/* and then so many of the piece are. */
+/* How many bytes of the piece are data. */
 static inline size_t match_data(struct match_step step)
 {
     return step.used > step.matched ? step.used - step.matched : 0;
 }
 
-/* Whether all of a terminator stands at a place. Most have two bytes. */
+/* Whether all of a terminator stands at `place`. Most terminators have two
+ * bytes. */
 static inline bool needle_stands(const struct needle *needle,
                                  const uint8_t *place)
 {
@@ -117,10 +131,11 @@ static inline bool needle_stands(const struct needle *needle,
     return true;
 }
 
-/* Looks at the next piece, in two steps, which change nothing: the caller sets
- * m->held, and takes data off m->left, as it delivers. The first is enough most
- * often: nothing is held back, and the search finds all of a terminator at once.
- * That begins at *at then; if not, the second goes on from there. */
+/* The first step of a look at the next piece. It is enough most often: nothing
+ * is held back, and the search finds all of a terminator at once, which begins
+ * at *at. Otherwise asynchat__match_from() goes on from *at. Both steps change
+ * nothing: the caller sets m->held, and takes data off m->left, as it
+ * delivers. */
 static inline bool match_find(const struct match *m, const uint8_t *piece,
                               size_t len, size_t *at)
 {
@@ -132,6 +147,8 @@ static inline bool match_find(const struct match *m, const uint8_t *piece,
     return needle->len <= len - *at && needle_stands(needle, piece + *at);
 }
 
+/* The second step: looks at the piece from `at` on, where the first step
+ * stopped. */
 struct match_step asynchat__match_from(const struct match *m,
                                        const uint8_t *piece, size_t at,
                                        size_t len);

@@ -1,13 +1,13 @@
 /* The search: skips to where in a piece a terminator could begin.
  *
- * memchr looks for one of the terminator's two rarest bytes. Where it finds one
- * without the other in its place, both are looked for together, 32 places at a
- * time, for a stretch that doubles each time: so text in which one of them is
- * rare costs a memchr, any other little more, and hostile input no call for
- * each byte.
+ * memchr looks for one of the terminator's two rarest bytes. If it finds this
+ * byte and the other one is not in its place, both are looked for together, 32
+ * places at a time, for a stretch that doubles each time. So text in which one
+ * of the two is rare costs a memchr, any other text costs little more, and
+ * hostile input does not cost a call for each byte.
  *
- * One of two files with a choice by platform, beside socket.c: without AVX2
- * memchr looks for the first byte.
+ * Few files depend on the platform: this one, base/socket.c and
+ * output/producer_file.c. Without AVX2, memchr looks for the first byte.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "search.h"
@@ -23,12 +23,13 @@
 #include <immintrin.h>
 #endif
 
-/* So many places at a time, and in the first stretch. */
+/* How many places are looked at together, and how many the first stretch
+ * has. */
 #define BLOCK ((size_t)32)
 #define STRETCH 128u
 
-/* Only so far into a long terminator: what is behind a place but not in the
- * piece yet is left to the matcher. */
+/* The most bytes of a long terminator that the search looks at. Bytes that come
+ * behind a place, and are not in the piece yet, are left to the matcher. */
 #define REACH_MOST 64
 
 static size_t search_first(const struct search *s, const uint8_t *piece,
@@ -48,7 +49,8 @@ static bool both_at(const struct search *s, const uint8_t *place)
            place[s->rare[1].at] == s->rare[1].byte;
 }
 
-/* At which of BLOCK places both stand: all bits of the byte of each. */
+/* Looks at which of BLOCK places both bytes stand. For each such place, all
+ * bits of its byte are set in the answer. */
 __attribute__((target("avx2"))) static inline __m256i both_in_block(
     const struct search *s, const uint8_t *place)
 {
@@ -59,8 +61,9 @@ __attribute__((target("avx2"))) static inline __m256i both_in_block(
     return _mm256_and_si256(one, two);
 }
 
-/* The first of the places from `at` to `end` where both stand; only whole blocks
- * are looked at, and the place behind them is the answer if there is none. */
+/* The first of the places from `at` to `end` where both bytes stand. Only whole
+ * blocks are looked at. If both stand nowhere there, the answer is the place
+ * behind these blocks. */
 __attribute__((target("avx2"))) static size_t skip_blocks(
     const struct search *s, const uint8_t *piece, size_t at, size_t end)
 {
@@ -81,8 +84,8 @@ __attribute__((target("avx2"))) static size_t skip_blocks(
     return at;
 }
 
-/* Where `rare` stands, there the terminator could begin: the first such place
- * before `end`, or `end`. */
+/* The first place before `end` where the terminator could begin, judged by
+ * `rare` alone; or `end`. */
 static inline size_t find_byte(const struct search_byte *rare,
                                const uint8_t *piece, size_t at, size_t end)
 {
@@ -90,9 +93,9 @@ static inline size_t find_byte(const struct search_byte *rare,
     return hit ? (size_t)(hit - piece) - rare->at : end;
 }
 
-/* Goes on from a place where one of the two stands alone. Which of them memchr
- * looks for changes with each stretch. Near the end of the piece, where no block
- * fits, the first byte is enough. */
+/* Goes on from a place where only one of the two bytes stands. Which of the two
+ * memchr looks for changes with each stretch. Near the end of the piece, where
+ * no block fits, the first byte is enough. */
 APART static size_t search_on(const struct search *s, const uint8_t *piece,
                               size_t at, size_t len)
 {
@@ -121,7 +124,8 @@ APART static size_t search_memchr(const struct search *s, const uint8_t *piece,
     return search_on(s, piece, at, len);
 }
 
-/* Short messages end in the first block. */
+/* Looks at the first block before it calls anything, since short messages end
+ * there. */
 __attribute__((target("avx2"))) static size_t search_rare(
     const struct search *s, const uint8_t *piece, size_t at, size_t len)
 {
@@ -138,7 +142,7 @@ __attribute__((target("avx2"))) static size_t search_rare(
 
 /* --- the bytes to look for --- */
 
-/* How common a byte is in text and in what is not, by its kind. */
+/* How common a byte is, in text and in other data, by its kind. */
 static unsigned byte_rank(uint8_t byte)
 {
     if (byte < ' ' || byte > '~')
@@ -150,8 +154,9 @@ static unsigned byte_rank(uint8_t byte)
     return byte == ' ' ? 4 : 1;
 }
 
-/* The second of the two is of another kind, if there is one, and far from the
- * first: with "\r\n--boundary", the end of each line is no reason to stop. */
+/* Whether `byte` is a better second byte than `than`. The second byte is of
+ * another kind than the first, if there is such a byte, and far from the first.
+ * So with "\r\n--boundary", the end of each line is no reason to stop. */
 static bool better_second(const struct search *s, uint8_t than, uint8_t byte)
 {
     unsigned first = byte_rank(s->rare[0].byte);

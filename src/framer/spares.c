@@ -1,4 +1,5 @@
-/* Spares: memory for whole messages. SPDX-License-Identifier: BSD-3-Clause */
+/* Spares: memory for whole messages.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "framer/spares.h"
 
 #include <stdlib.h>
@@ -25,7 +26,7 @@ void asynchat__spares_give(struct spares *spares, struct spare memory)
         free(memory.bytes);
 }
 
-/* realloc would not keep the alignment. */
+/* Does not use realloc, which would not keep the alignment. */
 bool asynchat__spare_grow(struct spare *memory, size_t used, size_t capacity)
 {
     if (capacity > SIZE_MAX - SPARES_PAGE)
