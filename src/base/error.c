@@ -3,46 +3,47 @@
 #include <asynchat/error.h>
 #include <asynchat/version.h>
 
+#include <stddef.h>
 #include <string.h>
+
+/* The texts of the library's own codes, which go down from ASYNCHAT_EOF. */
+#define TEXT(code) [ASYNCHAT_EOF - (code)]
+static const char *const texts[] = {
+    TEXT(ASYNCHAT_EOF) = "the peer ended the connection",
+    TEXT(ASYNCHAT_ECLOSED) = "the channel is closed",
+    TEXT(ASYNCHAT_ETOOLONG) = "the message is too long",
+    TEXT(ASYNCHAT_ETRUNCATED) =
+        "the file is shorter than the length to be sent",
+    TEXT(ASYNCHAT_EFULL) = "too much output is queued for the peer",
+    TEXT(ASYNCHAT_EIDLE) = "the connection was idle for too long",
+    TEXT(ASYNCHAT_ESTALLED) = "the peer took no output for too long",
+    TEXT(ASYNCHAT_ESLOW) = "the message came too slowly",
+    TEXT(ASYNCHAT_ESTOPPED) = "the server was stopped",
+    TEXT(ASYNCHAT_EADDRESS) =
+        "not an address like 192.0.2.1:25, [2001:db8::1]:25 or "
+        "unix:/run/x (host names are not looked up)",
+    TEXT(ASYNCHAT_EHANDSHAKE) = "the handshake failed",
+    TEXT(ASYNCHAT_ELATE) = "the handshake took too long",
+    TEXT(ASYNCHAT_ECUTOFF) = "the connection was cut off",
+    TEXT(ASYNCHAT_EPROTOCOL) = "the peer does not speak what was agreed",
+};
+#undef TEXT
+
+/* NULL for a code that is not one of the library's own. */
+static const char *own_text(int error)
+{
+    unsigned place = (unsigned)ASYNCHAT_EOF - (unsigned)error;
+    return place < sizeof texts / sizeof *texts ? texts[place] : NULL;
+}
 
 const char *asynchat_strerror(int error)
 {
-    switch (error) {
-    case 0:
-        return "success";
-    case ASYNCHAT_EOF:
-        return "the peer ended the connection";
-    case ASYNCHAT_ECLOSED:
-        return "the channel is closed";
-    case ASYNCHAT_ETOOLONG:
-        return "the message is too long";
-    case ASYNCHAT_ETRUNCATED:
-        return "the file is shorter than the length to be sent";
-    case ASYNCHAT_EFULL:
-        return "too much output is queued for the peer";
-    case ASYNCHAT_EIDLE:
-        return "the connection was idle for too long";
-    case ASYNCHAT_ESTALLED:
-        return "the peer took no output for too long";
-    case ASYNCHAT_ESLOW:
-        return "the message came too slowly";
-    case ASYNCHAT_ESTOPPED:
-        return "the server was stopped";
-    case ASYNCHAT_EADDRESS:
-        return "not an address like 192.0.2.1:25, [2001:db8::1]:25 or "
-               "unix:/run/x (host names are not looked up)";
-    case ASYNCHAT_EHANDSHAKE:
-        return "the handshake failed";
-    case ASYNCHAT_ELATE:
-        return "the handshake took too long";
-    case ASYNCHAT_ECUTOFF:
-        return "the connection was cut off";
-    case ASYNCHAT_EPROTOCOL:
-        return "the peer does not speak what was agreed";
-    default: /* the text is the thread's own: NOLINTNEXTLINE(concurrency-*) */
-        return error < 0 && error > ASYNCHAT_EOF ? strerror(-error)
-                                                 : "unknown error";
-    }
+    const char *text = error == 0 ? "success" : own_text(error);
+    if (text)
+        return text;
+    /* The text is the thread's own: NOLINTNEXTLINE(concurrency-*) */
+    return error < 0 && error > ASYNCHAT_EOF ? strerror(-error)
+                                             : "unknown error";
 }
 
 const char *asynchat_version(void)
