@@ -122,7 +122,7 @@ static bool stage_receive(struct transport *t, const bool *gone)
     if (evbuffer_get_length(stage_unopened(t)) > 0)
         stage_open_kept(t, gone);
     else if (later)
-        stage_open(t, NULL, 0);
+        stage_open_some(t, NULL, 0);
     else
         return s->readable && s->below->pull && stage_open_new(t);
     return true;
