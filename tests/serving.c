@@ -12,7 +12,7 @@
 
 #include "base/address.h"
 
-int connected, closed;
+_Atomic int connected, closed;
 
 static void echo_connect(struct asynchat_channel *ch, void *arg)
 {

@@ -13,7 +13,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-extern int connected, closed; /* channels of the server */
+extern _Atomic int connected, closed; /* channels of the server */
 
 /* Answers each line. `arg` is the fixture, whose on_connect is called. */
 extern const struct asynchat_handler echo;

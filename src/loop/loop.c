@@ -13,6 +13,7 @@
 
 #include <asynchat/error.h>
 
+#include "base/apart.h"
 #include "base/fork.h"
 #include "mailbox.h"
 
@@ -152,7 +153,7 @@ static void fork_expect(void)
         asynchat__fork_expect(fork_prepare, fork_parent, fork_child);
 }
 
-static int loops_expect_fork(void)
+static APART int loops_expect_fork(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, fork_expect);
