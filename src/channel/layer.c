@@ -165,11 +165,10 @@ static int layer_set_border(struct asynchat_channel *ch,
 
 /* --- calls of the program --- */
 
-/* What `finish` is, or what comes behind it, may be NULL. */
+/* `finish` may be NULL, and so may each function behind it. */
 static int layer_ops_check(const struct asynchat_layer_ops *ops)
 {
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the last field is a pointer
-     * */
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): a pointer is last */
     const size_t least = TABLE_SIZE(struct asynchat_layer_ops, release);
     int error = asynchat__table_check(ops, least, sizeof *ops);
     if (error)
@@ -181,8 +180,7 @@ static int layer_ops_check(const struct asynchat_layer_ops *ops)
 static int layer_options_check(struct asynchat_layer_options *copy,
                                const struct asynchat_layer_options *options)
 {
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the last field is a pointer
-     * */
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): a pointer is last */
     const size_t least = TABLE_SIZE(struct asynchat_layer_options, up);
     *copy = (struct asynchat_layer_options){.size = sizeof *copy};
     int error =

@@ -1,7 +1,8 @@
 /* The state of a channel: the rules for it, the setters that keep to them, and
  * the ways in which a channel ends.
  *
- * Tested by tests/test_channel.c. SPDX-License-Identifier: BSD-3-Clause */
+ * Tested by tests/test_channel_state.c and tests/test_channel.c.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
 
 #include <assert.h>

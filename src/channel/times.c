@@ -88,8 +88,9 @@ int asynchat__channel_time_over(struct asynchat_channel *ch, unsigned which)
 
 /* --- the timer --- */
 
-/* A timer that is due already, and has not fired, fires in this pass of the loop. It
- * is left alone: libevent would take it back, and set it anew. */
+/* A timer that is due already, and has not fired, fires in this pass of the
+ * loop. This timer is left alone: libevent would take it back and set it
+ * anew. */
 static bool time_fires_before(const struct channel_time *time, uint32_t now,
                               uint32_t wait)
 {

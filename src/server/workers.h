@@ -11,10 +11,10 @@ struct address;
 struct asynchat_handler;
 
 /* Has a worker make a channel of a connected, non-blocking socket, whose peer
- * has the address `from`, and give it the layer of `dress`. `turn` modulo the number of workers is the worker's
- * number. On success takes `fd`; a worker that has no memory for the channel
- * closes it. Errors: -ENOMEM, -EMFILE (`fd` is too large for select), and those
- * of asynchat__mailbox_post(). */
+ * has the address `from`, and give the channel the layer of `dress`. `turn`
+ * modulo the number of workers is the worker's number. On success takes `fd`; a
+ * worker that has no memory for the channel closes it. Errors: -ENOMEM, -EMFILE
+ * (`fd` is too large for select), and those of asynchat__mailbox_post(). */
 int asynchat__workers_give(const struct asynchat_workers *workers,
                            unsigned turn, int fd, const struct address *from,
                            const struct asynchat_handler *handler, void *arg,
