@@ -100,16 +100,19 @@ static void socket_look_for_end(struct transport *t, short what)
         t->ended = ASYNCHAT_EOF;
 }
 
-/* Looks for the end while watching. Answers whether `ready` is to be called:
- * because the end is news, or because somebody has asked for the call. */
-static APART bool socket_watched(struct transport *t, short what)
+/* What the read event does while watching: looks for the end, and calls `ready`
+ * if the end is news, or somebody has asked for the call. After that neither
+ * the transport nor its loop may be touched. */
+static APART void socket_watch(struct transport *t, short what)
 {
     bool woken = t->woken;
     int before = t->ended;
     t->woken = false;
+    what = (short)(what & ~EV_ET);
     if (what)
         socket_look_for_end(t, what);
-    return woken || t->ended != before;
+    if (woken || t->ended != before)
+        t->ready(t);
 }
 
 /* The callback of the read event. socket_wake() has the loop call it too,
@@ -119,13 +122,12 @@ static void socket_readable(evutil_socket_t fd, short what, void *arg)
     struct transport *t = socket_transport(arg);
     (void)fd;
     if (t->reading == TRANSPORT_WATCH) {
-        if (!socket_watched(t, (short)(what & ~EV_ET)))
-            return;
-    } else {
-        t->woken = false;
-        if ((what & EV_READ) && !t->ended)
-            socket_receive(t);
+        socket_watch(t, what);
+        return;
     }
+    t->woken = false;
+    if ((what & EV_READ) && !t->ended)
+        socket_receive(t);
     t->ready(t);
 }
 
@@ -135,12 +137,11 @@ static void socket_readable_for_stage(evutil_socket_t fd, short what, void *arg)
     struct transport *t = socket_transport(arg);
     (void)fd;
     if (t->reading == TRANSPORT_WATCH) {
-        if (!socket_watched(t, (short)(what & ~EV_ET)))
-            return;
-    } else {
-        t->woken = false;
-        t->stage->readable = (what & EV_READ) != 0;
+        socket_watch(t, what);
+        return;
     }
+    t->woken = false;
+    t->stage->readable = (what & EV_READ) != 0;
     t->ready(t);
 }
 
