@@ -1,7 +1,7 @@
 /* Socket addresses, and their form as text: "127.0.0.1:25", "[::1]:25",
  * "unix:/run/x", "unix:@name".
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "address.h"
+#include "base/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 
 #include <asynchat/error.h>
 
-#include "escape.h"
+#include "base/escape.h"
 
 static const char unix_prefix[] = "unix:";
 

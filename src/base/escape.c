@@ -1,7 +1,7 @@
 /* Writes bytes that somebody else chose, such as a peer's, as text; and reads
  * such text back.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "escape.h"
+#include "base/escape.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  * it.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "fork.h"
+#include "base/fork.h"
 
 #include <pthread.h>
 

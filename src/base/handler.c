@@ -2,12 +2,12 @@
  *
  * Tested by tests/test_channel.c.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "handler.h"
+#include "base/handler.h"
 
 #include <errno.h>
 #include <stdbool.h>
 
-#include "table.h"
+#include "base/table.h"
 
 _Static_assert(sizeof(struct asynchat_handler) == 13 * sizeof(void *),
                "asynchat_handler has padding");

@@ -1,6 +1,6 @@
 /* A set of objects that are found by a number: see ids.h.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "ids.h"
+#include "base/ids.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* The log: the program's function for it, and the lines that this function
  * gets.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "log.h"
+#include "base/log.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 
 #include <asynchat/channel.h>
 
-#include "address.h"
+#include "base/address.h"
 
 /* Room for an address and for an error text of the system. */
 #define LINE_SIZE (ASYNCHAT_ADDRESS_SIZE + 128)

@@ -1,7 +1,7 @@
 /* Ignores SIGPIPE, for the sake of system calls that have no flag against it:
  * sendfile(2), and the writev(2) of libevent.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "sigpipe.h"
+#include "base/sigpipe.h"
 
 #include <pthread.h>
 #include <signal.h>

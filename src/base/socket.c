@@ -7,7 +7,7 @@
  *
  * Tested by tests/test_server_listen.c and tests/test_connect.c.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "socket.h"
+#include "base/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "address.h"
+#include "base/address.h"
 
 /* Makes a stream socket. Answers its descriptor, or -errno. */
 int asynchat__socket_new(int family);

@@ -1,6 +1,6 @@
 /* Checks and copies tables of the program, whose first field is their size.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "table.h"
+#include "base/table.h"
 
 #include <errno.h>
 #include <string.h>

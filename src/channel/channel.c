@@ -21,11 +21,11 @@
 
 #include "base/address.h"
 #include "base/apart.h"
-#include "loop/base.h"
 #include "base/handler.h"
 #include "base/log.h"
-#include "post.h"
 #include "base/probe.h"
+#include "channel/post.h"
+#include "loop/base.h"
 
 /* --- wake-ups --- */
 

@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "base/address.h"
-#include "channel/object.h"
 #include "base/handler.h"
 #include "base/socket.h"
+#include "channel/object.h"
 
 /* An interrupted connect(2) goes on by itself, as a connect(2) in progress
  * does. */

@@ -22,8 +22,8 @@
 #include <asynchat/error.h>
 
 #include "base/apart.h"
-#include "loop/loop.h"
 #include "base/probe.h"
+#include "loop/loop.h"
 
 #define MESSAGE_LIMIT (1u << 20)
 #define MESSAGE_LEAST 256

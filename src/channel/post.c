@@ -1,6 +1,6 @@
 /* Posting to channels: how a channel gets its number, and is found again by it.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "post.h"
+#include "channel/post.h"
 
 #include <errno.h>
 #include <stdlib.h>

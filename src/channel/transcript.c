@@ -10,9 +10,9 @@
 
 #include <event2/buffer.h>
 
-#include "channel/object.h"
 #include "base/handler.h"
 #include "base/table.h"
+#include "channel/object.h"
 
 /* A transcript that was made stays until the channel is freed, since its
  * callbacks may be running. */

@@ -1,6 +1,6 @@
 /* A token bucket: see bucket.h.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "bucket.h"
+#include "clock/bucket.h"
 
 #define BYTE 1000
 

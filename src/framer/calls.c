@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "framer.h"
+#include "framer/framer.h"
 
 struct asynchat_framer {
     struct framer f;

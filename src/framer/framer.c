@@ -6,7 +6,7 @@
  * back from then on. The plan is handed out in this order, one event at a time.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "framer.h"
+#include "framer/framer.h"
 
 #include "base/apart.h"
 

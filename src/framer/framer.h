@@ -20,7 +20,7 @@
 #ifndef ASYNCHAT_SRC_FRAMER_H
 #define ASYNCHAT_SRC_FRAMER_H
 
-#include "match.h"
+#include "framer/match.h"
 
 enum framer_event {
     FRAMER_MORE, /* there is no event: feed more */

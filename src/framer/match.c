@@ -1,6 +1,6 @@
 /* The matcher: finds terminators in a stream, and sees each byte once.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "match.h"
+#include "framer/match.h"
 
 #include <errno.h>
 #include <stdlib.h>

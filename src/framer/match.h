@@ -15,7 +15,7 @@
 
 #include <asynchat/channel.h>
 
-#include "search.h"
+#include "framer/search.h"
 
 /* A needle: a string terminator with its border table (Knuth, Morris and Pratt
  * 1977). A needle does not change, and is shared by count: connections that

@@ -10,7 +10,7 @@
  * output/producer_file.c. Without AVX2, memchr looks for the first byte.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "search.h"
+#include "framer/search.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -8,7 +8,7 @@
  * last descriptors. libevent's API has no way to avoid that.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "base.h"
+#include "loop/base.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* The loop: what the channels of one event base share.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "loop.h"
+#include "loop/loop.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -15,7 +15,7 @@
 
 #include "base/apart.h"
 #include "base/fork.h"
-#include "mailbox.h"
+#include "loop/mailbox.h"
 
 /* All loops. There are as many as the program has event bases, which are few.
  * The lock is for programs that have event bases in several threads of their

@@ -2,7 +2,7 @@
  *
  * Tested by tests/test_post.c and tests/test_fork.c.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "mailbox.h"
+#include "loop/mailbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 
 #include <asynchat/error.h>
 
-#include "base.h"
+#include "loop/base.h"
 
 /* A box: everything that a thread touches when it posts. That is one lock for
  * each loop, and nothing that the loop or another thread writes for each of its

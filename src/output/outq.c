@@ -1,13 +1,13 @@
 /* The output queue: bytes and producers, in the order in which they are sent.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "outq.h"
+#include "output/outq.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include <event2/buffer.h>
 
-#include "producer.h"
+#include "output/producer.h"
 
 void asynchat__outq_init(struct outq *q)
 {

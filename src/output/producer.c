@@ -1,7 +1,7 @@
 /* Producers: those of the program, and the ready-made ones for bytes, and for
  * several producers one after the other.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "producer.h"
+#include "output/producer.h"
 
 #include <errno.h>
 #include <stdbool.h>

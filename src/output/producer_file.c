@@ -5,7 +5,7 @@
  * killed by SIGBUS.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "producer.h"
+#include "output/producer.h"
 
 #include <errno.h>
 #include <stdlib.h>

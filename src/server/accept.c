@@ -10,7 +10,7 @@
  *
  * Tested by tests/test_server_accept.c.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "server.h"
+#include "server/server.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,11 +20,11 @@
 
 #include <asynchat/error.h>
 
-#include "loop/base.h"
-#include "channel/object.h"
 #include "base/log.h"
 #include "base/probe.h"
 #include "base/socket.h"
+#include "channel/object.h"
+#include "loop/base.h"
 #include "server/workers.h"
 
 /* How many connections are accepted in one wake-up, unless the options say so:

@@ -1,6 +1,6 @@
 /* Sums over the channels of a server that are gone.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "counts.h"
+#include "server/counts.h"
 
 #include <stddef.h>
 

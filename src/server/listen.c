@@ -6,7 +6,7 @@
  *
  * Tested by tests/test_server_listen.c.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "listen.h"
+#include "server/listen.h"
 
 #include <errno.h>
 #include <fcntl.h>

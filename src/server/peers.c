@@ -1,7 +1,7 @@
 /* How many connections there are from each address. The addresses are in the C
  * library's tree, which is balanced: so nobody can make it deep by connecting.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "peers.h"
+#include "server/peers.h"
 
 #include <netinet/in.h>
 #include <search.h>

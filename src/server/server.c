@@ -1,7 +1,7 @@
 /* A server's life: it is made, takes its place in its loop, has one timer
  * there, answers questions, and is freed.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "server.h"
+#include "server/server.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -13,10 +13,10 @@
 #include "base/address.h"
 #include "channel/object.h"
 #include "loop/loop.h"
-#include "counts.h"
-#include "listen.h"
-#include "peers.h"
-#include "state.h"
+#include "server/counts.h"
+#include "server/listen.h"
+#include "server/peers.h"
+#include "server/state.h"
 
 struct event;
 

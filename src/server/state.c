@@ -1,7 +1,7 @@
 /* The states of a server, and which state may follow which.
  *
  * Tested by tests/test_server_state.c. SPDX-License-Identifier: BSD-3-Clause */
-#include "state.h"
+#include "server/state.h"
 
 #include <stdlib.h>
 

@@ -6,7 +6,7 @@
 
 #include "base/table.h"
 #include "channel/object.h"
-#include "server.h"
+#include "server/server.h"
 
 _Static_assert(sizeof(struct asynchat_server_stats) == 12 * sizeof(uint64_t),
                "asynchat_server_stats has padding");

@@ -4,7 +4,7 @@
  *
  * Tested by tests/test_server_stop.c.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "server.h"
+#include "server/server.h"
 
 #include <errno.h>
 #include <limits.h>

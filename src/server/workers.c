@@ -17,13 +17,13 @@
 
 #include <asynchat/error.h>
 
-#include "loop/base.h"
-#include "channel/object.h"
 #include "base/fork.h"
+#include "base/table.h"
+#include "channel/object.h"
+#include "channel/post.h"
+#include "loop/base.h"
 #include "loop/loop.h"
 #include "loop/mailbox.h"
-#include "channel/post.h"
-#include "base/table.h"
 
 /* One worker. The thread that makes the workers writes `all`, `index`, `thread`
  * and `end`; the worker writes the others while it starts, and then nobody

@@ -1,7 +1,7 @@
 /* The bufferevent transport: works with any bufferevent that the program
  * brings, by the bufferevent's callbacks.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "transport.h"
+#include "transport/transport.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -14,8 +14,8 @@
 #include <asynchat/error.h>
 
 #include "base/fork.h"
-#include "loop/loop.h"
 #include "base/sigpipe.h"
+#include "loop/loop.h"
 #include "transport/stage.h"
 
 /* The most pieces that are looked at for one write. */

@@ -9,7 +9,7 @@
  * since libevent finds the bufferevent again by it.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "transport.h"
+#include "transport/transport.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -3,7 +3,7 @@
  * Tested by tests/test_transport_socket.c and
  * tests/test_transport_bufferevent.c.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "transport.h"
+#include "transport/transport.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>
