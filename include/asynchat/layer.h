@@ -1,10 +1,11 @@
 /* Layers: a codec between a channel and its connection, such as TLS or
  * compression.
  *
- * A layer turns the bytes that the channel sends into others, and those that
- * the peer sends back into plain ones. It works between buffers: it never sees
- * a descriptor or an event, and so it works over sockets and over
- * asynchat_pair_new() alike. The library receives, sends and waits for it.
+ * A layer turns the plain bytes that the channel sends into sealed bytes, which
+ * go to the peer, and the sealed bytes that come from the peer into plain
+ * bytes. The layer works between buffers: it never sees a descriptor or an
+ * event, and so it works over sockets and over asynchat_pair_new() alike. The
+ * library does the receiving, the sending and the waiting.
  *
  *     static const struct asynchat_layer_ops ops = {
  *         .size = sizeof ops,
@@ -20,9 +21,10 @@
  * - A layer begins with a handshake, which may be empty. Until a function of
  *   the layer answers ASYNCHAT_LAYER_UP, handle_connect waits, and so does
  *   everything that is pushed. The handshake has a time limit of its own.
- * - The layer never calls the channel. What it has to say of its own it gives
- *   when it is asked: such words leave together with what is sent anyway, or
- *   else at the end of the wake-up.
+ * - The layer never calls the channel. A layer's words are bytes of its own,
+ *   such as those of a handshake. The layer gives its words when it is asked
+ *   for them. They leave together with what is sent anyway, or else at the end
+ *   of the wake-up.
  * - The functions of a layer run in the thread of the channel's loop, one at a
  *   time. They may call asynchat_close() and asynchat_abort(), and push; they
  *   must not free the channel.
@@ -31,10 +33,10 @@
  * - The evbuffers of asynchat_get_bufferevent() are the library's: sealed bytes
  *   wait in them.
  * - When the channel ends in order, the layer has the last word, by `finish`.
- *   It has none if output of the channel was dropped: a peer that checks for
- *   the last word then knows that something is missing.
- *   asynchat_discard_buffers() drops what the program does not want sent, and
- *   does not count.
+ *   The layer has no last word if output of the channel was dropped: a peer
+ *   that checks for the last word then knows that something is missing. After
+ *   asynchat_discard_buffers() the layer still has the last word, since the
+ *   program did not want the dropped output sent.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_LAYER_H
@@ -56,7 +58,7 @@ ASYNCHAT_BEGIN_DECLS
  * 0 is an error: the channel ends with it, and `seal` is called once more
  * before, with 0 bytes, for what the peer is to be told of the error. */
 enum {
-    /* The handshake is done. This is said once. */
+    /* The handshake is done. The layer answers this once. */
     ASYNCHAT_LAYER_UP = 1,
     /* The layer has words of its own to send: `seal` is called with 0 bytes for
      * them. */
@@ -114,9 +116,9 @@ struct asynchat_layer_ops {
     void (*release)(void *layer);
 };
 
-/* Bytes of the peer's that have arrived behind the border, and before the layer
- * is set, end the channel with ASYNCHAT_EPROTOCOL. Without this flag they go
- * into the layer. */
+/* If the channel has received bytes from behind the border by the time that the
+ * border is reached, the channel ends with ASYNCHAT_EPROTOCOL. Without this
+ * flag these bytes go into the layer. */
 #define ASYNCHAT_LAYER_REFUSE_EARLY 0x1u
 
 /* `size` is sizeof the struct; a field left 0 has its default. Fields are only
@@ -127,12 +129,13 @@ struct asynchat_layer_options {
 
     /* Milliseconds that the handshake may take, 1 to 2^31 - 1, or UINT_MAX for
      * no limit; 10000 unless set. The time begins when the connection is up, or
-     * the border is reached. The channel then ends with ASYNCHAT_ELATE. */
+     * the border is reached. When the time is over, the channel ends with
+     * ASYNCHAT_ELATE. */
     unsigned time;
 
-    /* The layer is up, on a channel that was connected before. Called before
-     * anything that the layer opened is delivered; `arg` is the channel's. May
-     * do anything. */
+    /* Called when the layer is up, if the channel was connected before it was
+     * given the layer. Called before anything that the layer opened is
+     * delivered; `arg` is the channel's. May do anything. */
     void (*up)(struct asynchat_channel *ch, void *arg);
 };
 
