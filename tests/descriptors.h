@@ -1,4 +1,5 @@
-/* How many descriptors this process has. SPDX-License-Identifier: BSD-3-Clause */
+/* How many descriptors this process has.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef DESCRIPTORS_H
 #define DESCRIPTORS_H
 

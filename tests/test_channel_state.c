@@ -1,5 +1,5 @@
-/* What may follow what: the state of a channel, its halves, and how it takes leave.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* What may follow what: the state of a channel, its halves, and how it takes
+ * leave. SPDX-License-Identifier: BSD-3-Clause */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,8 +14,8 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* One row for each that there may be before, one letter for each that may follow:
- * "x" may. */
+/* One row for each that there may be before, one letter for each that may
+ * follow: "x" may. */
 static void check_rules(const char *const *rows, unsigned count,
                         bool (*may)(unsigned from, unsigned to))
 {

@@ -1,6 +1,7 @@
-/* Layers: a codec between a channel and its connection. In most tests both ends have
- * one, over a pair or over sockets; in others the far end is a plain descriptor, which
- * sees what is on the wire. SPDX-License-Identifier: BSD-3-Clause */
+/* Layers: a codec between a channel and its connection. In most tests both ends
+ * have one, over a pair or over sockets; in others the far end is a plain
+ * descriptor, which sees what is on the wire.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "child.h"
 #include "clock.h"
 #include "fixture.h"

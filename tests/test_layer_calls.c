@@ -1,7 +1,8 @@
-/* Calls in any order, from outside and from inside every callback, on four channels
- * with layers of any kind, some of which fail. Nothing is known of what comes of it,
- * but that all ends, and that every layer is released once: to be run with a
- * sanitizer. SEED=n COUNT=1 runs one again. SPDX-License-Identifier: BSD-3-Clause */
+/* Calls in any order, from outside and from inside every callback, on four
+ * channels with layers of any kind, some of which fail. Nothing is known of
+ * what comes of it, but that all ends, and that every layer is released once:
+ * to be run with a sanitizer. SEED=n COUNT=1 runs one again.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "clock.h"
 #include "fixture.h"
 #include "toy.h"

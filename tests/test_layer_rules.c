@@ -1,7 +1,7 @@
 /* What a layer may do, and what ends the channel: each test has a codec that
- * copies its bytes, but for one function of it, which the test brings. The channel's
- * layer begins at a border, and the far end has none: it sees what is on the wire.
- * SPDX-License-Identifier: BSD-3-Clause */
+ * copies its bytes, but for one function of it, which the test brings. The
+ * channel's layer begins at a border, and the far end has none: it sees what is
+ * on the wire. SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 #include "serving.h"
 
@@ -101,7 +101,8 @@ static const struct asynchat_layer_ops ops = {
     .release = codec_release,
 };
 
-/* The codec of the test, which lasts until the channel is freed behind the test. */
+/* The codec of the test, which lasts until the channel is freed behind the
+ * test. */
 static struct codec *codec(struct codec made)
 {
     static struct codec c;
@@ -119,8 +120,8 @@ static struct fixture *dress(void **state, struct codec *c)
     return f;
 }
 
-/* The same on a channel whose answers go the short way: nobody is told when they are
- * sent. */
+/* The same on a channel whose answers go the short way: nobody is told when
+ * they are sent. */
 static struct fixture *dress_short(void **state, struct codec *c)
 {
     static struct asynchat_handler untold;
@@ -323,8 +324,8 @@ static void a_layer_may_give_much_for_little(void **state)
     free(text);
 }
 
-/* 81920 bytes in all: the room of a wake-up is used up, and the layer does not say
- * that there is more. */
+/* 81920 bytes in all: the room of a wake-up is used up, and the layer does not
+ * say that there is more. */
 static int open_fills(struct codec *c, const char *data, size_t len,
                       size_t *taken, char *to, size_t room, size_t *given)
 {
@@ -689,7 +690,8 @@ static void alert_and_more(struct fixture *f, int *size)
     free(text);
 }
 
-/* It is not read for ever: what the peer sends behind that is its own affair. */
+/* It is not read for ever: what the peer sends behind that is its own
+ * affair. */
 static void a_peer_that_sends_on_behind_an_error(void **state)
 {
     struct codec *c = codec((struct codec){.open = open_fails});
@@ -786,8 +788,8 @@ static void a_layer_without_a_time_limit_comes_up(void **state)
     assert_int_equal(f->count, 1);
 }
 
-/* The peer ends before the border, on a channel that closes when it is done: then it
- * is done, and there is no handshake. */
+/* The peer ends before the border, on a channel that closes when it is done:
+ * then it is done, and there is no handshake. */
 static void nobody_begins_a_layer_with_a_peer_that_has_ended(void **state)
 {
     struct fixture *f = start(state);

@@ -87,7 +87,8 @@ static void members_share_what_the_group_has(void **state)
                      6666);
 }
 
-/* Where a share would be less than 1 KiB, it is 1 KiB, as long as there is more. */
+/* Where a share would be less than 1 KiB, it is 1 KiB, as long as there is
+ * more. */
 static void a_share_is_worth_a_wake_up(void **state)
 {
     (void)state;

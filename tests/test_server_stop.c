@@ -1137,8 +1137,8 @@ static void any_of_several_signals_stops_it(void **state)
     expect_over(f);
 }
 
-/* What a call answers for which only `count` of libevent's allocations succeed, and
- * whether the signal has a handler afterwards. */
+/* What a call answers for which only `count` of libevent's allocations succeed,
+ * and whether the signal has a handler afterwards. */
 static int stop_on_signal_with(int count, bool *handled)
 {
     struct event_base *base = event_base_new();

@@ -94,7 +94,7 @@ struct talk {
     bool keeps;          /* a filter keeps bytes until there are more */
     bool defers;         /* every level defers its callbacks */
     bool layers;         /* layers tell an end from one that was cut off */
-    int later;           /* layers that begin in handle_connect, at their border:
+    int later;           /* layers that begin in handle_connect, at a border:
                             the number of words of a handshake, and 1 */
     int trailers;        /* how many ends of filters came */
     int trailing;        /* how many ends of filters are expected */

@@ -1,7 +1,7 @@
-/* A layer for tests. On the wire a frame is its type, a length in two bytes, and for
- * 'D' so many bytes, each of them twice, the second time inverted. The others are
- * words: 'H' of the handshake, 'T' is answered by 'R', 'A' tells of an error, and 'X' is
- * the last. SPDX-License-Identifier: BSD-3-Clause */
+/* A layer for tests. On the wire a frame is its type, a length in two bytes,
+ * and for 'D' so many bytes, each of them twice, the second time inverted. The
+ * others are words: 'H' of the handshake, 'T' is answered by 'R', 'A' tells of
+ * an error, and 'X' is the last. SPDX-License-Identifier: BSD-3-Clause */
 #include "toy.h"
 
 #include <errno.h>
@@ -91,8 +91,8 @@ static int hear(struct toy *toy)
     }
 }
 
-/* A byte of a frame; plain bytes go to *to. 1: the frame is complete; below 0 an
- * error. */
+/* A byte of a frame; plain bytes go to *to. 1: the frame is complete; below 0
+ * an error. */
 static int take(struct toy *toy, unsigned char byte, unsigned char **to)
 {
     if (toy->header < FRAME) {

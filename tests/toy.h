@@ -1,5 +1,6 @@
-/* A layer for tests: a codec that frames, doubles each byte, speaks by itself, takes
- * its time, and fails where it is told to. SPDX-License-Identifier: BSD-3-Clause */
+/* A layer for tests: a codec that frames, doubles each byte, speaks by itself,
+ * takes its time, and fails where it is told to.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef TOY_H
 #define TOY_H
 
@@ -8,8 +9,8 @@
 
 #include <asynchat.h>
 
-/* Made by toy_new(), and its own: how many toys there are is counted. What a test sets
- * holds from the next call on. */
+/* Made by toy_new(), and its own: how many toys there are is counted. What a
+ * test sets holds from the next call on. */
 struct toy {
     /* How it is: 0 for a plain one, which is up at once. */
     bool client;
