@@ -9,7 +9,8 @@
 
 #include <event2/event.h>
 
-#define MUCH (16u << 20) /* more bytes than the system takes */
+#define MUCH (16u << 20)  /* more bytes than the system takes */
+#define ANSWER (1u << 20) /* also more, over a Unix socket */
 
 /* Both callbacks count in `count`: pressure adds ten, drained adds one. */
 static void count_drained(struct fixture *f)
@@ -124,6 +125,71 @@ static void drained_comes_at_the_low_mark(void **state)
     assert_true(asynchat_get_queued(f->ch) <= 1000);
 }
 
+/* A reference whose release pushes as much once more. */
+static char reference[ANSWER];
+
+static void push_as_much_again(const void *data, size_t len, void *arg)
+{
+    struct fixture *f = arg;
+    int error = asynchat_push(f->ch, data, len);
+    f->own = (void *)asynchat_strerror(error);
+}
+
+static void close_now(const void *data, size_t len, void *arg)
+{
+    (void)data;
+    (void)len;
+    asynchat_close(((struct fixture *)arg)->ch);
+}
+
+static void push_reference(struct fixture *f,
+                           void (*release)(const void *, size_t, void *))
+{
+    assert_int_equal(
+        asynchat_push_reference(f->ch, reference, ANSWER, release, f), 0);
+    turn(f);
+    assert_int_equal(f->count, 10);
+}
+
+/* The peer reads nothing any more. What it says is still received, and nothing
+ * waits for it. */
+static void output_that_is_lost_is_no_pressure(void **state)
+{
+    struct fixture *f = start_pressed(state);
+    push_reference(f, push_as_much_again);
+    assert_int_equal(shutdown(f->peer, SHUT_RD), 0);
+    settle(f); /* so that the system takes more, which then fails */
+    assert_int_equal(f->count, 10);
+    assert_string_equal(f->own, asynchat_strerror(ASYNCHAT_ECLOSED));
+    assert_int_equal(asynchat_get_queued(f->ch), 0);
+    feed_string(f, "bye");
+    feed_eof(f);
+    settle_closed(f);
+    expect(f, "data(bye) error(EPIPE) closed(EPIPE)");
+    assert_int_equal(f->count, 10);
+}
+
+/* Here the channel ends at once. */
+static void output_that_is_lost_at_the_end_is_no_pressure(void **state)
+{
+    struct fixture *f = start_pressed(state);
+    push_reference(f, push_as_much_again);
+    assert_int_equal(shutdown(f->peer, SHUT_RD), 0);
+    settle(f);
+    assert_int_equal(f->count, 10);
+    assert_string_equal(f->own, asynchat_strerror(ASYNCHAT_ECLOSED));
+    expect(f, "error(EPIPE) closed(EPIPE)");
+}
+
+static void the_release_of_lost_output_may_close(void **state)
+{
+    struct fixture *f = start_pressed(state);
+    push_reference(f, close_now);
+    assert_int_equal(shutdown(f->peer, SHUT_RD), 0);
+    settle(f);
+    expect(f, "closed(0)");
+}
+
 static void bad_marks_and_limits_are_refused(void **state)
 {
     struct fixture *f = start(state);
@@ -224,8 +290,6 @@ static void a_channel_joined_with_itself_reads_no_more_than_it_can_answer(
     asynchat_channel_free(f->ch);
     f->ch = NULL;
 }
-
-#define ANSWER (1u << 20)
 
 static void answer_long(struct fixture *f)
 {
@@ -424,6 +488,9 @@ int main(void)
         OVER_ALL(what_is_taken_at_once_is_no_pressure),
         OVER_SOCKETS(drained_comes_at_the_low_mark),
         OVER(BUFFEREVENT, drained_comes_at_the_low_mark),
+        OVER(SOCKETPAIR, output_that_is_lost_is_no_pressure),
+        OVER(BUFFEREVENT, output_that_is_lost_at_the_end_is_no_pressure),
+        OVER(SOCKETPAIR, the_release_of_lost_output_may_close),
         OVER_ALL(bad_marks_and_limits_are_refused),
         OVER_ALL(over_the_limit_the_channel_ends),
         OVER_ALL(over_the_limit_it_ends_also_if_all_is_dropped),

@@ -199,21 +199,30 @@ void asynchat__channel_linger(struct asynchat_channel *ch, bool progress)
 
 /* A peer that has reset the connection may have sent much before. This input
  * lies in the socket and can still be received, with the end behind it. Other
- * errors, and bufferevents, give no such promise. A peer that only refuses to
- * read may never send an end, so it has no more than the linger time. */
-void asynchat__channel_broken(struct asynchat_channel *ch, int error)
+ * errors, and bufferevents, give no such promise. */
+static bool state_has_input_left(const struct asynchat_channel *ch, int error)
 {
     const struct transport *t = &ch->transport;
     bool reset = error == -EPIPE || error == -ECONNRESET;
-    asynchat__channel_out_discard(ch);
-    asynchat__channel_pressure(ch);
-    state_halve_back(ch, HALF_SHUT);
-    if (ch->state != CHANNEL_OPEN || !reset || t->ended || !t->ops->left ||
-        !t->ops->left(t)) {
+    return ch->state == CHANNEL_OPEN && reset && !t->ended && t->ops->left &&
+           t->ops->left(t);
+}
+
+/* The state changes first. Release callbacks of the output that is dropped may
+ * push, and such pushes could never be sent: in the new state they are refused.
+ * If the channel ends, its output is dropped right before handle_close. A peer
+ * that only refuses to read may never send an end, so it has no more than the
+ * linger time. */
+void asynchat__channel_broken(struct asynchat_channel *ch, int error)
+{
+    if (!state_has_input_left(ch, error)) {
         asynchat__channel_end(ch, error);
         return;
     }
+    state_halve_back(ch, HALF_SHUT);
     asynchat__channel_enter(ch, CHANNEL_RECEIVING);
+    asynchat__channel_out_discard(ch);
+    asynchat__channel_pressure(ch);
     asynchat__channel_linger(ch, true);
 }
 
