@@ -739,6 +739,40 @@ static void nor_who_closes_while_connecting(void **state)
     turn(f);
 }
 
+static void count_pressure(struct asynchat_channel *ch, void *arg)
+{
+    (void)ch;
+    ((struct fixture *)arg)->count++;
+}
+
+/* The peer reads nothing any more, but has spoken before. Bytes that are sealed
+ * and can never be sent are no pressure, and hold up no input. */
+static void sealed_bytes_that_are_lost_are_no_pressure(void **state)
+{
+    static struct asynchat_handler pressed;
+    struct codec *c = codec((struct codec){.end = ASYNCHAT_EOF});
+    char *text = big(1 << 20);
+    pressed = recorder;
+    pressed.handle_pressure = count_pressure;
+    struct fixture *f = start_with(state, &pressed);
+    assert_int_equal(asynchat_set_layer(f->ch, &ops, c, NULL), 0);
+    settle(f);
+    assert_int_equal(asynchat_join(f->ch, f->ch), 0);
+    assert_int_equal(asynchat_set_output_marks(f->ch, 0, 1000), 0);
+    assert_int_equal(asynchat_push(f->ch, text, 1 << 20), 0);
+    turn(f);
+    assert_int_equal(f->count, 1);
+    feed_string(f, "abc");
+    assert_int_equal(shutdown(f->peer, SHUT_RD), 0);
+    settle(f);
+    expect(f, "connect data(abc)");
+    feed_eof(f);
+    settle_closed(f);
+    expect(f, "error(EPIPE) closed(EPIPE)");
+    assert_int_equal(f->count, 1);
+    free(text);
+}
+
 static int busy;
 static struct codec busy_codec;
 
@@ -883,6 +917,7 @@ int main(void)
         OVER(SOCKETPAIR, a_peer_that_sends_on_behind_an_error),
         OVER(TCP, who_is_refused_has_asked_the_layer_nothing),
         OVER(TCP, nor_who_closes_while_connecting),
+        OVER(SOCKETPAIR, sealed_bytes_that_are_lost_are_no_pressure),
         OVER(TCP, no_layer_while_output_is_released),
         BOTH(a_layer_without_a_time_limit_comes_up),
         OVER(SOCKETPAIR, nobody_begins_a_layer_with_a_peer_that_has_ended),

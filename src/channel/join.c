@@ -44,19 +44,33 @@ static void pressure_ends(struct asynchat_channel *ch, bool drained)
         ch->handler->handle_drained(ch, ch->arg);
 }
 
-void asynchat__channel_pressure(struct asynchat_channel *ch)
+static void pressure_look(struct asynchat_channel *ch)
 {
-    if (ch->state >= CHANNEL_ENDED)
-        return;
     asynchat__channel_press(ch);
-    if (ch->state == CHANNEL_CONNECTING)
-        return; /* handle_connect comes first */
     enum marks_event event =
         asynchat__marks_look(&ch->out.marks, asynchat_get_queued(ch));
     if (event == MARKS_TELL)
         pressure_tell(ch);
     else if (event != MARKS_NOTHING)
         pressure_ends(ch, event == MARKS_DRAINED);
+}
+
+/* The output is over. Bytes that are left, such as those that a layer has
+ * sealed for a connection that has broken, are no pressure. */
+static void pressure_is_over(struct asynchat_channel *ch)
+{
+    ch->out.marks.level = MARKS_CALM;
+    pressure_ends(ch, false);
+}
+
+void asynchat__channel_pressure(struct asynchat_channel *ch)
+{
+    if (ch->state == CHANNEL_CONNECTING)
+        asynchat__channel_press(ch); /* handle_connect comes first */
+    else if (channel_sends(ch))
+        pressure_look(ch);
+    else
+        pressure_is_over(ch);
 }
 
 /* --- joining --- */
