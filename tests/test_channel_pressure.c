@@ -190,6 +190,27 @@ static void the_release_of_lost_output_may_close(void **state)
     expect(f, "closed(0)");
 }
 
+/* The bufferevent was given some bytes, and these are not dropped. */
+static void given_bytes_are_still_pressure_when_the_rest_is_dropped(
+    void **state)
+{
+    struct fixture *f = start_pressed(state);
+    assert_int_equal(asynchat_set_output_marks(f->ch, 0, 1000), 0);
+    push_much(f);
+    turn(f);
+    assert_int_equal(f->count, 10);
+    asynchat_discard_buffers(f->ch);
+    assert_true(asynchat_get_queued(f->ch) > 1000);
+    turn(f);
+    assert_int_equal(f->count, 10);
+    settle(f);
+    assert_int_equal(f->count, 11);
+    push_much(f);
+    turn(f);
+    assert_int_equal(f->count, 21);
+    asynchat_discard_buffers(f->ch);
+}
+
 static void bad_marks_and_limits_are_refused(void **state)
 {
     struct fixture *f = start(state);
@@ -491,6 +512,8 @@ int main(void)
         OVER(SOCKETPAIR, output_that_is_lost_is_no_pressure),
         OVER(BUFFEREVENT, output_that_is_lost_at_the_end_is_no_pressure),
         OVER(SOCKETPAIR, the_release_of_lost_output_may_close),
+        OVER(BUFFEREVENT,
+             given_bytes_are_still_pressure_when_the_rest_is_dropped),
         OVER_ALL(bad_marks_and_limits_are_refused),
         OVER_ALL(over_the_limit_the_channel_ends),
         OVER_ALL(over_the_limit_it_ends_also_if_all_is_dropped),

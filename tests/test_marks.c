@@ -82,6 +82,27 @@ static void a_push_lowers_nothing(void **state)
     assert_false(asynchat__marks_rise(&marks, 103));
 }
 
+static void what_is_dropped_is_not_told(void **state)
+{
+    struct marks marks = {.low = 10, .high = 100};
+    (void)state;
+    assert_int_equal(asynchat__marks_look(&marks, 101), MARKS_TELL);
+    marks_drop(&marks, 10);
+    assert_int_equal(asynchat__marks_look(&marks, 10), MARKS_LOW);
+    assert_int_equal(asynchat__marks_look(&marks, 101), MARKS_TELL);
+}
+
+static void unless_too_much_is_left(void **state)
+{
+    struct marks marks = {.low = 10, .high = 100};
+    (void)state;
+    assert_int_equal(asynchat__marks_look(&marks, 102), MARKS_TELL);
+    marks_drop(&marks, 101);
+    assert_int_equal(asynchat__marks_look(&marks, 101), MARKS_NOTHING);
+    marks_drop(&marks, 11);
+    assert_int_equal(asynchat__marks_look(&marks, 10), MARKS_DRAINED);
+}
+
 static void what_passes_both_marks_rises_from_busy(void **state)
 {
     struct marks marks = {.low = 10, .high = 100};
@@ -101,6 +122,8 @@ int main(void)
         cmocka_unit_test(low_is_said_as_long_as_it_is),
         cmocka_unit_test(what_passed_the_low_mark_alone_is_drained_as_well),
         cmocka_unit_test(a_push_lowers_nothing),
+        cmocka_unit_test(what_is_dropped_is_not_told),
+        cmocka_unit_test(unless_too_much_is_left),
         cmocka_unit_test(what_passes_both_marks_rises_from_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,12 +10,20 @@ bool asynchat__channel_out_empty(const struct asynchat_channel *ch)
            asynchat__transport_pending(&ch->transport) == 0;
 }
 
+/* How many bytes stay when the output is dropped: those that a bufferevent was
+ * given, or a layer has sealed. */
+static size_t backlog_given(const struct asynchat_channel *ch)
+{
+    const struct transport *t = &ch->transport;
+    return t->ops->given ? t->ops->given(t) : 0;
+}
+
 /* The queue is empty before the first release callback runs, so that whatever
  * such a callback pushes stays. */
 void asynchat__channel_out_discard(struct asynchat_channel *ch)
 {
     struct outq_entry *entries = asynchat__outq_take(&ch->out.queue);
-    ch->out.marks.level = MARKS_CALM;
+    marks_drop(&ch->out.marks, backlog_given(ch));
     asynchat__transport_discard(&ch->transport);
     asynchat__outq_free(&ch->out.queue, entries);
 }

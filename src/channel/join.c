@@ -59,7 +59,7 @@ static void pressure_look(struct asynchat_channel *ch)
  * sealed for a connection that has broken, are no pressure. */
 static void pressure_is_over(struct asynchat_channel *ch)
 {
-    ch->out.marks.level = MARKS_CALM;
+    marks_drop(&ch->out.marks, 0);
     pressure_ends(ch, false);
 }
 

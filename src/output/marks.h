@@ -38,6 +38,14 @@ static inline void marks_push(struct marks *marks, size_t queued)
         marks->level = MARKS_BUSY;
 }
 
+/* To be called when bytes were dropped, so that only `queued` of them wait. The
+ * program need not be told that they fell to the low mark. */
+static inline void marks_drop(struct marks *marks, size_t queued)
+{
+    if (queued <= marks->low)
+        marks->level = MARKS_CALM;
+}
+
 /* To be called when more bytes wait, now `queued` of them. True: they have just
  * passed the high mark. */
 bool asynchat__marks_rise(struct marks *marks, size_t queued);
