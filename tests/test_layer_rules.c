@@ -2,6 +2,7 @@
  * copies its bytes, but for one function of it, which the test brings. The
  * channel's layer begins at a border, and the far end has none: it sees what is
  * on the wire. SPDX-License-Identifier: BSD-3-Clause */
+#include "clock.h"
 #include "fixture.h"
 #include "serving.h"
 
@@ -265,6 +266,34 @@ static void later_may_be_all_that_it_answers(void **state)
     assert_int_equal(c->opens, 2);
 }
 
+static int open_waits_long(struct codec *c, const char *data, size_t len,
+                           size_t *taken, char *to, size_t room, size_t *given)
+{
+    if (c->opens == 3)
+        return plain_open(c, data, len, taken, to, room, given);
+    return ASYNCHAT_LAYER_WAIT;
+}
+
+/* Each time the layer waits, it is asked again in 10 milliseconds. */
+static void a_layer_may_wait_for_something_else(void **state)
+{
+    struct codec *c = codec((struct codec){.open = open_waits_long});
+    struct fixture *f = dress(state, c);
+    feed_string(f, "abc");
+    settle(f);
+    assert_int_equal(c->opens, 1);
+    clock_advance(9);
+    settle(f);
+    assert_int_equal(c->opens, 1);
+    clock_advance(1);
+    settle(f);
+    assert_int_equal(c->opens, 2);
+    clock_advance(10);
+    settle(f);
+    assert_int_equal(c->opens, 3);
+    expect(f, "data(abc)");
+}
+
 static int open_is_over(struct codec *c, const char *data, size_t len,
                         size_t *taken, char *to, size_t room, size_t *given)
 {
@@ -384,6 +413,50 @@ static void the_end_before_the_layer_is_up_is_no_handshake(void **state)
     feed_eof(f);
     expect_end(f, c, ASYNCHAT_EHANDSHAKE);
     assert_int_equal(c->ends, 1);
+}
+
+static void never_connect(struct asynchat_channel *ch, void *arg)
+{
+    (void)ch;
+    (void)arg;
+    fail_msg("connected");
+}
+
+static void never_fail(struct asynchat_channel *ch, int error, void *arg)
+{
+    (void)ch;
+    (void)arg;
+    fail_msg("%s", asynchat_strerror(error));
+}
+
+static void take_status(struct asynchat_channel *ch, int status, void *arg)
+{
+    (void)ch;
+    *(int *)arg = status;
+}
+
+/* The layer says that this is no error: the peer went without a word. */
+static void the_end_before_the_connection_is_up_may_be_in_order(void **state)
+{
+    static const struct asynchat_handler handler = {
+        .size = sizeof handler,
+        .handle_connect = never_connect,
+        .handle_error = never_fail,
+        .handle_close = take_status};
+    struct codec *c =
+        codec((struct codec){.seal = seal_not_up, .end = ASYNCHAT_EOF});
+    struct fixture *f = start(state);
+    struct asynchat_channel *ch;
+    int fds[2], status = 0;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    assert_int_equal(
+        asynchat_channel_new_socket(f->base, fds[0], &handler, &status, &ch),
+        0);
+    assert_int_equal(asynchat_set_layer(ch, &ops, c, NULL), 0);
+    close(fds[1]);
+    settle(f);
+    assert_int_equal(status, ASYNCHAT_EOF);
+    assert_int_equal(c->releases, 1);
 }
 
 static void an_end_of_any_other_kind_is_an_end_of_file(void **state)
@@ -901,6 +974,8 @@ int main(void)
         OVER(PAIR, what_was_opened_may_free_the_channel),
         BOTH(the_end_before_the_layer_is_up_is_no_handshake),
         BOTH(an_end_of_any_other_kind_is_an_end_of_file),
+        OVER(SOCKETPAIR, the_end_before_the_connection_is_up_may_be_in_order),
+        OVER(SOCKETPAIR, a_layer_may_wait_for_something_else),
         OVER(SOCKETPAIR, a_layer_is_asked_once_how_the_peer_ended),
         BOTH(to_seal_more_than_there_is_room_for_ends_the_channel),
         BOTH(a_layer_that_only_says_that_it_says_keeps_nobody),

@@ -68,7 +68,10 @@ enum {
     ASYNCHAT_LAYER_LATER = 4,
     /* The peer has ended in order: handle_eof follows, as after an end of file.
      * The connection may stay open. */
-    ASYNCHAT_LAYER_OVER = 8
+    ASYNCHAT_LAYER_OVER = 8,
+    /* Like ASYNCHAT_LAYER_LATER, but in 10 milliseconds: the layer waits for
+     * something else to be over. */
+    ASYNCHAT_LAYER_WAIT = 16
 };
 
 /* What a layer does. `size` is sizeof the struct; `finish` and `text` may be
@@ -98,8 +101,10 @@ struct asynchat_layer_ops {
 
     /* The connection has ended, and all that came was opened. Answers
      * ASYNCHAT_EOF if the peer had ended in order, or an error, such as
-     * ASYNCHAT_ECUTOFF. Not called after ASYNCHAT_LAYER_OVER. ASYNCHAT_EOF
-     * before ASYNCHAT_LAYER_UP counts as ASYNCHAT_EHANDSHAKE. */
+     * ASYNCHAT_ECUTOFF. Not called after ASYNCHAT_LAYER_OVER. Before
+     * ASYNCHAT_LAYER_UP, ASYNCHAT_EOF says that the peer has gone without a
+     * word. If the channel began with the layer, it then ends with
+     * ASYNCHAT_EOF, which is no error; otherwise with ASYNCHAT_EHANDSHAKE. */
     int (*ended)(void *layer);
 
     /* The layer's last words, *given bytes at `to`; `room` is at least

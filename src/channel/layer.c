@@ -79,6 +79,9 @@ static void layer_shakes(struct transport *t)
             return;
         }
     }
+    if (layer->stage.shaking && t->ended == ASYNCHAT_EOF &&
+        ch->state != CHANNEL_CONNECTING)
+        t->ended = ASYNCHAT_EHANDSHAKE;
     if (t->phase != TRANSPORT_CONNECTING && !layer->stage.shaking) {
         layer->stage.ready = layer->ready;
         if (ch->state != CHANNEL_CONNECTING && ch->state < CHANNEL_ENDED)

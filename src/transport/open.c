@@ -30,7 +30,7 @@ static int stage_check(const struct transport *t, int how, size_t len,
 {
     bool up = !t->stage->shaking || (how > 0 && (how & ASYNCHAT_LAYER_UP));
     bool stands = taken == 0 && given == 0 && len > 0 &&
-                  (how & ASYNCHAT_LAYER_LATER) == 0;
+                  (how & (ASYNCHAT_LAYER_LATER | ASYNCHAT_LAYER_WAIT)) == 0;
     if (how < 0)
         return how;
     if (taken > len || given > room || (given > 0 && !up))
@@ -118,7 +118,7 @@ static bool stage_receive(struct transport *t, const bool *gone)
     bool later = s->waits;
     if (t->ended || !asynchat__stage_opens(t) || (s->waits && !s->due))
         return true;
-    s->waits = s->due = false;
+    s->waits = s->slow = s->due = false;
     if (evbuffer_get_length(stage_unopened(t)) > 0)
         stage_open_kept(t, gone);
     else if (later)
@@ -161,8 +161,5 @@ void asynchat__stage_end(struct transport *t)
     s->hidden = asynchat__stage_has_more(t);
     s->asked = !s->hidden;
     int how = s->hidden ? 0 : s->codec->ended(s->layer);
-    if (s->asked && how >= 0)
-        how = ASYNCHAT_EOF;
-    t->ended =
-        how == ASYNCHAT_EOF && t->stage->shaking ? ASYNCHAT_EHANDSHAKE : how;
+    t->ended = s->asked && how >= 0 ? ASYNCHAT_EOF : how;
 }

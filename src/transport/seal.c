@@ -91,8 +91,9 @@ void asynchat__stage_answered(struct transport *t, int how)
         t->stage->shaking = false;
     if (how & ASYNCHAT_LAYER_SAYS)
         s->says = true;
-    if (how & ASYNCHAT_LAYER_LATER)
+    if (how & (ASYNCHAT_LAYER_LATER | ASYNCHAT_LAYER_WAIT))
         s->waits = true;
+    s->slow = s->slow || (how & ASYNCHAT_LAYER_WAIT);
     if (how & ASYNCHAT_LAYER_OVER) {
         s->over = true;
         t->ended = ASYNCHAT_EOF;

@@ -15,6 +15,7 @@
 #include "loop/loop.h"
 
 static const struct timeval stage_at_once = {0, 0};
+static const struct timeval stage_soon = {0, 10000}; /* for WAIT */
 
 /* --- wake-ups --- */
 
@@ -47,8 +48,10 @@ static void stage_set_later(struct transport *t, bool news)
     struct stage *s = t->stage;
     bool more =
         !t->ended && asynchat__stage_opens(t) && asynchat__stage_has_more(t);
+    const struct timeval *when =
+        s->slow && !news ? &stage_soon : &stage_at_once;
     if ((more || news) && !evtimer_pending(&s->later, NULL) &&
-        evtimer_add(&s->later, &stage_at_once) < 0) {
+        evtimer_add(&s->later, when) < 0) {
         t->ended = -ENOMEM;
         s->below->wake(t);
     }

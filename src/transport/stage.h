@@ -55,7 +55,8 @@ struct stage {
     bool dialing;               /* the connection itself is not up yet */
     bool readable;              /* there may be something to receive */
     bool waits;  /* the layer has answered LATER, or loop->received is full */
-    bool due;    /* the loop's next pass has come since `waits` was set */
+    bool slow;   /* the layer has answered WAIT */
+    bool due;    /* the timer has fired since `waits` was set */
     bool says;   /* the layer has words of its own to send */
     bool over;   /* the layer says that the peer has ended in order */
     bool asked;  /* the layer was asked how the peer ended */
