@@ -38,6 +38,8 @@ enum {
     ASYNCHAT_EHANDSHAKE =
         -10011, /* the handshake of a layer failed: see layer.h */
     ASYNCHAT_ELATE = -10012, /* the handshake of a layer took too long */
+    ASYNCHAT_ECERTIFICATE = -10013, /* a certificate is not good, or is for
+                                       another name: see tls.h */
     ASYNCHAT_ECUTOFF =
         -10014, /* the connection ended without the peer's last word */
     ASYNCHAT_EPROTOCOL = -10015 /* the peer does not speak what was agreed */

@@ -24,6 +24,7 @@ static const char *const texts[] = {
     "unix:/run/x (host names are not looked up)",
     TEXT(ASYNCHAT_EHANDSHAKE) = "the handshake failed",
     TEXT(ASYNCHAT_ELATE) = "the handshake took too long",
+    TEXT(ASYNCHAT_ECERTIFICATE) = "the certificate is not good",
     TEXT(ASYNCHAT_ECUTOFF) = "the connection was cut off",
     TEXT(ASYNCHAT_EPROTOCOL) = "the peer does not speak what was agreed",
 };
