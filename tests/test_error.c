@@ -19,6 +19,7 @@ static const int own[] = {0,
                           ASYNCHAT_EADDRESS,
                           ASYNCHAT_EHANDSHAKE,
                           ASYNCHAT_ELATE,
+                          ASYNCHAT_ECERTIFICATE,
                           ASYNCHAT_ECUTOFF,
                           ASYNCHAT_EPROTOCOL};
 static const size_t own_count = sizeof own / sizeof own[0];
