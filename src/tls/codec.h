@@ -1,0 +1,62 @@
+/* The codec: TLS as a layer of a channel.
+ *
+ * Tested by tests/openssl/test_tls.c. SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_TLS_CODEC_H
+#define ASYNCHAT_TLS_CODEC_H
+
+#include <asynchat/layer.h>
+
+#include "tls/wire.h"
+#include "tls/context.h"
+#include "tls/fault.h"
+
+enum codec_phase {
+    CODEC_NEW,     /* the connection is not up yet */
+    CODEC_SHAKING, /* the handshake is under way */
+    CODEC_UP,
+    CODEC_FAILED
+};
+
+/* The bytes of a ClientHello that has not come in whole. */
+struct hello {
+    uint8_t *bytes;
+    size_t len;
+};
+
+/* Invariants: `ssl` is NULL until the first record of a client is there in
+ * whole, and `party.version` is NULL exactly as long. `counted` holds while this
+ * is one of the handshakes of budget.h. */
+struct codec {
+    struct tls_party party; /* the first field */
+    struct asynchat_channel *ch;
+    SSL *ssl;
+    struct wire wire;
+    struct hello hello;
+    struct refusal refusal;
+    enum codec_phase phase;
+    uint32_t records;       /* sealed with the key in use */
+    uint32_t updates;       /* key updates of the peer since `updates_since` */
+    uint64_t updates_since; /* milliseconds, as `begun` */
+    uint64_t begun;         /* when the connection was up */
+    char *text;             /* of the error; or NULL */
+    char *alpn;             /* the protocol agreed on; or NULL */
+    bool counted;
+    bool waits; /* for another handshake to be over */
+    bool heard; /* the peer has sent something */
+    bool quiet; /* a peer that says nothing at all is no error */
+    bool owes;  /* a ticket, to be sent with the first bytes */
+};
+
+extern const struct asynchat_layer_ops asynchat__tls_codec;
+
+/* Makes a codec for a channel, and takes a share of `tls`. `name` is the name
+ * of the server, for a client, in its form of names.h, or an IP address. NULL:
+ * there is no memory. */
+struct codec *asynchat__tls_codec_new(struct asynchat_channel *ch,
+                                      struct asynchat_tls *tls,
+                                      const char *name);
+
+/* Frees a codec that no channel has taken. */
+void asynchat__tls_codec_free(struct codec *codec);
+
+#endif

@@ -1,0 +1,51 @@
+/* What went wrong: a code of error.h, and a text for people.
+ *
+ * Tested by tests/openssl/test_tls_context.c and test_tls_errors.c.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_TLS_FAULT_H
+#define ASYNCHAT_TLS_FAULT_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <openssl/types.h>
+
+#include <asynchat/api.h>
+
+/* Room for the text of a fault. Longer texts are cut. */
+#define FAULT_TEXT 256
+
+/* --- of a call that has no channel --- */
+
+/* Sets the text of this thread, and answers `error`. */
+int asynchat__tls_fault(int error, const char *format, ...)
+    ASYNCHAT_FORMAT(2, 3);
+
+/* Returns the text of this thread, lent until it is set again. */
+const char *asynchat__tls_last_fault(void);
+
+/* Sets the text of this thread to "WHAT: " and the newest reason in OpenSSL's
+ * error queue, which it empties. Answers -ENOMEM if that is the reason, or else
+ * `error`. */
+int asynchat__tls_openssl_fault(int error, const char *what);
+
+/* --- of a session --- */
+
+/* What the certificate of a peer lacks. `error` is X509_V_OK if it was not
+ * refused. */
+struct refusal {
+    int error;
+    int depth;         /* 0 is the peer's own certificate */
+    X509 *certificate; /* that one, if it is for another name; or NULL */
+};
+
+/* Answers the code for the oldest error in OpenSSL's error queue, which it
+ * empties, and writes the text of at most FAULT_TEXT bytes to `text`. `shaking`
+ * says that the handshake is not done. */
+int asynchat__tls_session_fault(const struct refusal *refusal, int shaking,
+                                char *text);
+
+/* Takes down what OpenSSL has found out about a certificate. */
+void asynchat__tls_refuse(struct refusal *refusal, X509_STORE_CTX *store);
+
+#endif

@@ -1,0 +1,114 @@
+/* A BIO between buffers: see wire.h. SPDX-License-Identifier: BSD-3-Clause */
+#include "tls/wire.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
+
+static BIO_METHOD *method;
+
+static int wire_read(BIO *bio, char *to, size_t room, size_t *n)
+{
+    struct wire *wire = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    *n = wire->in_len < room ? wire->in_len : room;
+    if (*n == 0 || wire->stopped) {
+        BIO_set_retry_read(bio);
+        return 0;
+    }
+    memcpy(to, wire->in, *n);
+    wire->in += *n;
+    wire->in_len -= *n;
+    return 1;
+}
+
+/* Doubles the room as often as needed. False: there is no memory. */
+static bool wire_grow(struct wire *wire, size_t len)
+{
+    size_t room = wire->kept_room > 0 ? wire->kept_room : 1024;
+    while (room < wire->kept_len + len)
+        room *= 2;
+    uint8_t *kept = realloc(wire->kept, room);
+    if (!kept)
+        return false;
+    wire->kept = kept;
+    wire->kept_room = room;
+    return true;
+}
+
+/* Bytes never overtake others that are kept. */
+static int wire_write(BIO *bio, const char *data, size_t len, size_t *n)
+{
+    struct wire *wire = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if (wire->out && wire->kept_len == 0 &&
+        len <= wire->out_room - wire->out_len) {
+        memcpy(wire->out + wire->out_len, data, len);
+        wire->out_len += len;
+    } else {
+        if (wire->kept_room - wire->kept_len < len && !wire_grow(wire, len))
+            return 0;
+        memcpy(wire->kept + wire->kept_len, data, len);
+        wire->kept_len += len;
+    }
+    *n = len;
+    return 1;
+}
+
+static long wire_ctrl(BIO *bio, int what, long number, void *arg)
+{
+    (void)bio;
+    (void)number;
+    (void)arg;
+    return what == BIO_CTRL_FLUSH;
+}
+
+static void make_method(void)
+{
+    BIO_METHOD *made =
+        BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "asynchat");
+    if (!made)
+        return;
+    BIO_meth_set_read_ex(made, wire_read);
+    BIO_meth_set_write_ex(made, wire_write);
+    BIO_meth_set_ctrl(made, wire_ctrl);
+    method = made;
+}
+
+int asynchat__tls_wire_attach(SSL *ssl, struct wire *wire)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_method);
+    BIO *bio = method ? BIO_new(method) : NULL;
+    if (!bio)
+        return -ENOMEM;
+    BIO_set_data(bio, wire);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl, bio, bio);
+    return 0;
+}
+
+size_t asynchat__tls_wire_take(struct wire *wire, void *to, size_t room)
+{
+    size_t n = wire->kept_len < room ? wire->kept_len : room;
+    if (n == 0)
+        return 0;
+    memcpy(to, wire->kept, n);
+    wire->kept_len -= n;
+    if (wire->kept_len > 0)
+        memmove(wire->kept, wire->kept + n, wire->kept_len);
+    else
+        asynchat__tls_wire_free(wire);
+    return n;
+}
+
+void asynchat__tls_wire_free(struct wire *wire)
+{
+    free(wire->kept);
+    wire->kept = NULL;
+    wire->kept_len = wire->kept_room = 0;
+}

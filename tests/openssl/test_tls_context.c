@@ -1,0 +1,421 @@
+/* Contexts: what they are made of, and what is wrong with it.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "talk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+
+static struct world world;
+static char folder[] = "/tmp/asynchat_tls_XXXXXX";
+
+/* --- files --- */
+
+static const char *path_of(const char *name)
+{
+    static char paths[4][128];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static const char *write_file(const char *name, const char *text)
+{
+    const char *path = path_of(name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    return path;
+}
+
+/* --- what cannot be made --- */
+
+static void refuse(const struct asynchat_tls_options *options, int error,
+                   const char *text)
+{
+    struct asynchat_tls *tls = NULL;
+    struct asynchat_tls_options copy = *options;
+    copy.size = sizeof copy;
+    int got = asynchat_tls_new(&copy, &tls);
+    assert_null(tls);
+    if (got != error || !strstr(asynchat_tls_get_error(NULL), text))
+        fail_msg("%s and \"%s\" in place of %s and \"%s\"",
+                 asynchat_strerror(got), asynchat_tls_get_error(NULL),
+                 asynchat_strerror(error), text);
+    assert_int_equal(ERR_peek_error(), 0);
+}
+
+#define SERVER                                                                 \
+    .certificate_text = world.identity->certificate,                           \
+    .key_text = world.identity->key
+#define REFUSE(error, text, ...)                                               \
+    refuse(&(struct asynchat_tls_options){__VA_ARGS__}, error, text)
+
+static void options_are_checked(void **state)
+{
+    struct asynchat_tls *tls;
+    struct asynchat_tls_options newer[2];
+    char long_name[300];
+    (void)state;
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    assert_int_equal(asynchat_tls_new(NULL, &tls), -EINVAL);
+    memset(newer, 0, sizeof newer);
+    newer[0] = (struct asynchat_tls_options){.size = sizeof newer[0], SERVER};
+    assert_int_equal(asynchat_tls_new(newer, NULL), -EINVAL);
+    newer[0].size = sizeof newer;
+    newer[1].size = 1;
+    assert_int_equal(asynchat_tls_new(newer, &tls), -ENOTSUP);
+    newer[0].size = 8;
+    assert_int_equal(asynchat_tls_new(newer, &tls), -EINVAL);
+    REFUSE(-EINVAL, "a server needs a certificate", .flags = 0);
+    REFUSE(-EINVAL, "both a file and a text", SERVER, .certificate = "x");
+    REFUSE(-EINVAL, "both a file and a text", SERVER, .key = "x");
+    REFUSE(-EINVAL, "both a file and a text", SERVER, .trust = "x",
+           .trust_text = "y");
+    REFUSE(-EINVAL, "a key and no certificate", .flags = ASYNCHAT_TLS_CLIENT,
+           .key = "x");
+    REFUSE(-EINVAL, "nobody is trusted", SERVER,
+           .flags = ASYNCHAT_TLS_ASK_CERTIFICATE);
+    REFUSE(-EINVAL, "nobody is trusted", SERVER,
+           .flags = ASYNCHAT_TLS_DEMAND_CERTIFICATE);
+    REFUSE(-EINVAL, "a flag", SERVER, .flags = ASYNCHAT_TLS_NO_VERIFY);
+    REFUSE(-EINVAL, "a flag",
+           .flags = ASYNCHAT_TLS_CLIENT | ASYNCHAT_TLS_KNOWN_NAMES);
+    REFUSE(-EINVAL, "a flag", SERVER, .flags = 0x4000);
+    REFUSE(-EINVAL, "min_version", SERVER, .min_version = TLS1_1_VERSION);
+    REFUSE(-EINVAL, "handshake_time", SERVER, .handshake_time = 1u << 31);
+    REFUSE(-EINVAL, "alpn", SERVER, .alpn = (const char *const[]){"", NULL});
+    REFUSE(-EINVAL, "alpn", SERVER,
+           .alpn = (const char *const[]){long_name, NULL});
+}
+
+static void certificates_and_keys_are_checked(void **state)
+{
+    (void)state;
+    struct identity *other =
+        identity_new(world.authority, "DNS:b.example", 86400, "serverAuth");
+    char *locked = identity_lock_key(world.identity, "secret");
+    char *wrong_order =
+        texts_join(world.identity->certificate, other->certificate);
+    REFUSE(-ENOENT, "No such file", .certificate = path_of("none"));
+    REFUSE(-EISDIR, "directory", .certificate = folder);
+    REFUSE(ASYNCHAT_ECERTIFICATE, "no start line", .certificate_text = "");
+    REFUSE(ASYNCHAT_ECERTIFICATE, "no start line",
+           .certificate_text = "\x30\x82\x01\x02");
+    REFUSE(ASYNCHAT_ECERTIFICATE, "certificate: no start line",
+           .certificate_text = world.identity->key);
+    REFUSE(ASYNCHAT_ECERTIFICATE,
+           "key: ", .certificate_text = world.identity->certificate);
+    REFUSE(ASYNCHAT_ECERTIFICATE, "key values mismatch",
+           .certificate_text = world.identity->certificate,
+           .key_text = other->key);
+    REFUSE(ASYNCHAT_ECERTIFICATE, "encrypted, and there is no passphrase",
+           .certificate_text = world.identity->certificate, .key_text = locked);
+    REFUSE(ASYNCHAT_ECERTIFICATE, "not followed by the one of its issuer",
+           .certificate_text = wrong_order, .key_text = world.identity->key);
+    REFUSE(ASYNCHAT_ECERTIFICATE, "no certificate in it",
+           .flags = ASYNCHAT_TLS_CLIENT, .trust_text = "nothing");
+    REFUSE(-ENOENT, "No such file", .flags = ASYNCHAT_TLS_CLIENT,
+           .trust = path_of("none"));
+    free(locked);
+    free(wrong_order);
+    identity_free(other);
+}
+
+/* --- what can --- */
+
+static int give_secret(char *to, size_t room, void *arg)
+{
+    const char *phrase = arg;
+    assert_true(strlen(phrase) <= room);
+    memcpy(to, phrase, strlen(phrase));
+    return (int)strlen(phrase);
+}
+
+static void an_encrypted_key_needs_its_passphrase(void **state)
+{
+    (void)state;
+    char *locked = identity_lock_key(world.identity, "secret");
+    asynchat_tls_free(context(&(struct asynchat_tls_options){
+        .certificate_text = world.identity->certificate,
+        .key_text = locked,
+        .passphrase = give_secret,
+        .arg = "secret"}));
+    REFUSE(ASYNCHAT_ECERTIFICATE, "the passphrase does not open it",
+           .certificate_text = world.identity->certificate, .key_text = locked,
+           .passphrase = give_secret, .arg = "guess");
+    free(locked);
+}
+
+/* One file has both, and lines end with CRLF. */
+static void one_file_may_have_all(void **state)
+{
+    (void)state;
+    char *both = texts_join(world.identity->key, world.identity->certificate);
+    asynchat_tls_free(context(&(struct asynchat_tls_options){
+        .certificate = write_file("both.pem", both)}));
+    free(both);
+}
+
+static void connect_as(struct asynchat_tls *server, struct asynchat_tls *client,
+                       const char *ending)
+{
+    static struct talk talk;
+    talk_tcp(&talk, server, client, "a.example");
+    talk_until(&talk, &talk.client, ending);
+    talk_end(&talk);
+}
+
+static void a_chain_is_sent_whole(void **state)
+{
+    (void)state;
+    struct authority *middle = authority_new("middle", world.authority);
+    struct identity *leaf =
+        identity_new(middle, "DNS:a.example", 86400, "serverAuth");
+    char *chain = texts_join(leaf->certificate, middle->text);
+    struct asynchat_tls *server = context(&(struct asynchat_tls_options){
+        .certificate = write_file("chain.pem", chain),
+        .key = write_file("chain.key", leaf->key)});
+    connect_as(server, world.client, "connect");
+    assert_int_equal(asynchat_tls_reload(server, NULL), 0);
+    connect_as(server, world.client, "connect");
+    asynchat_tls_free(server);
+    free(chain);
+    identity_free(leaf);
+    authority_free(middle);
+}
+
+static void revocation_lists_hold(void **state)
+{
+    const struct {
+        bool revoked, other;
+        long seconds;
+        const char *text;
+    } lists[] = {
+        {true, false, 86400, "certificate revoked (depth 0)"},
+        {false, false, -10, "CRL has expired (depth 0)"},
+        {false, true, 86400, "unable to get certificate CRL (depth 0)"},
+    };
+    static struct talk talk;
+    (void)state;
+    struct authority *other = authority_new("other", NULL);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        char *list = authority_list(
+            lists[i].other ? other : world.authority,
+            lists[i].revoked ? world.identity->serial : 0, lists[i].seconds);
+        char *trust = texts_join(world.authority->text, list);
+        struct asynchat_tls *client = context(&(struct asynchat_tls_options){
+            .flags = ASYNCHAT_TLS_CLIENT, .trust_text = trust});
+        talk_tcp(&talk, world.server, client, "a.example");
+        talk_until(&talk, &talk.client, "close(ECERTIFICATE)");
+        assert_non_null(strstr(talk.client.text, lists[i].text));
+        talk_end(&talk);
+        asynchat_tls_free(client);
+        free(trust);
+        free(list);
+    }
+    authority_free(other);
+}
+
+/* More names than a server can send. */
+static void a_server_may_trust_very_many(void **state)
+{
+    (void)state;
+    char *all = strdup(world.authority->text);
+    char name[64];
+    for (int i = 0; i < 1200; i++) {
+        snprintf(name, sizeof name,
+                 "authority with a rather long name, number %d", i);
+        struct authority *one = authority_new(name, NULL);
+        char *more = texts_join(all, one->text);
+        free(all);
+        all = more;
+        authority_free(one);
+    }
+    struct asynchat_tls *server = context(&(struct asynchat_tls_options){
+        SERVER, .flags = ASYNCHAT_TLS_ASK_CERTIFICATE, .trust_text = all});
+    connect_as(server, world.client, "connect");
+    asynchat_tls_free(server);
+    free(all);
+}
+
+/* --- configure and verify --- */
+
+static int one_cipher(SSL_CTX *ctx, void *arg)
+{
+    int *calls = arg;
+    ++*calls;
+    return SSL_CTX_set_ciphersuites(ctx, "TLS_CHACHA20_POLY1305_SHA256") ? 0
+                                                                         : -1;
+}
+
+static void expect_cipher(struct asynchat_tls *server, const char *cipher)
+{
+    static struct talk talk;
+    struct asynchat_tls_info info;
+    talk_tcp(&talk, server, world.client, "a.example");
+    talk_until(&talk, &talk.client, "connect");
+    assert_int_equal(asynchat_tls_get_info(talk.client.ch, &info, sizeof info),
+                     0);
+    assert_string_equal(info.cipher, cipher);
+    talk_end(&talk);
+}
+
+static void what_is_configured_holds_after_a_reload(void **state)
+{
+    int calls = 0;
+    (void)state;
+    struct asynchat_tls *server = context(&(struct asynchat_tls_options){
+        SERVER, .configure = one_cipher, .arg = &calls});
+    expect_cipher(server, "TLS_CHACHA20_POLY1305_SHA256");
+    assert_int_equal(asynchat_tls_reload(server, NULL), 0);
+    expect_cipher(server, "TLS_CHACHA20_POLY1305_SHA256");
+    assert_int_equal(calls, 2);
+    asynchat_tls_free(server);
+}
+
+static int fail_later(SSL_CTX *ctx, void *arg)
+{
+    int *calls = arg;
+    (void)ctx;
+    return (*calls)++ > 0 ? -EPERM : 0;
+}
+
+static void a_reload_is_all_or_nothing(void **state)
+{
+    int calls = 0;
+    (void)state;
+    struct identity *next =
+        identity_new(world.authority, "DNS:a.example", 86400, "serverAuth");
+    const char *certificate = write_file("a.pem", world.identity->certificate);
+    const char *key = write_file("a.key", world.identity->key);
+    struct asynchat_tls *server = context(
+        &(struct asynchat_tls_options){.certificate = certificate, .key = key});
+    write_file("a.pem", next->certificate);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(asynchat_tls_reload(server, NULL),
+                         ASYNCHAT_ECERTIFICATE);
+    assert_non_null(strstr(asynchat_tls_get_error(NULL), "mismatch"));
+    connect_as(server, world.client, "connect");
+    write_file("a.key", next->key);
+    assert_int_equal(asynchat_tls_reload(server, NULL), 0);
+    connect_as(server, world.client, "connect");
+    asynchat_tls_free(server);
+    server = context(&(struct asynchat_tls_options){
+        SERVER, .configure = fail_later, .arg = &calls});
+    assert_int_equal(asynchat_tls_reload(server, NULL), -EPERM);
+    connect_as(server, world.client, "connect");
+    assert_int_equal(
+        asynchat_tls_reload(
+            world.client,
+            &(struct asynchat_tls_options){
+                .size = sizeof(struct asynchat_tls_options), SERVER}),
+        -EINVAL);
+    assert_int_equal(asynchat_tls_reload(NULL, NULL), -EINVAL);
+    asynchat_tls_free(server);
+    identity_free(next);
+}
+
+static void a_reload_may_bring_other_options(void **state)
+{
+    (void)state;
+    struct authority *other = authority_new("other", NULL);
+    struct identity *next =
+        identity_new(other, "DNS:a.example", 86400, "serverAuth");
+    struct asynchat_tls *server =
+        context(&(struct asynchat_tls_options){SERVER});
+    struct asynchat_tls *client = context(&(struct asynchat_tls_options){
+        .flags = ASYNCHAT_TLS_CLIENT, .trust_text = other->text});
+    connect_as(server, client, "close(ECERTIFICATE)");
+    assert_int_equal(
+        asynchat_tls_reload(server,
+                            &(struct asynchat_tls_options){
+                                .size = sizeof(struct asynchat_tls_options),
+                                .certificate_text = next->certificate,
+                                .key_text = next->key}),
+        0);
+    connect_as(server, client, "connect");
+    asynchat_tls_free(server);
+    asynchat_tls_free(client);
+    identity_free(next);
+    authority_free(other);
+}
+
+static int refuse_all(struct asynchat_channel *ch, SSL *ssl, void *arg)
+{
+    (void)arg;
+    assert_non_null(ch);
+    assert_true(SSL_is_init_finished(ssl));
+    return -EACCES;
+}
+
+static void verify_has_the_last_word(void **state)
+{
+    static struct talk talk;
+    (void)state;
+    struct asynchat_tls *server =
+        context(&(struct asynchat_tls_options){SERVER, .verify = refuse_all});
+    talk_tcp(&talk, server, world.client, "a.example");
+    talk_until(&talk, &talk.server, "close(-13)");
+    expect(&talk.server, "error(-13) close(-13)");
+    assert_string_equal(talk.server.text, "Permission denied");
+    talk_end(&talk);
+    asynchat_tls_free(server);
+}
+
+static void the_system_may_demand_more(void **state)
+{
+    (void)state;
+    struct asynchat_tls *server = context(
+        &(struct asynchat_tls_options){SERVER, .min_version = TLS1_3_VERSION});
+    expect_cipher(server, "TLS_AES_256_GCM_SHA384");
+    asynchat_tls_free(server);
+    asynchat_tls_free(NULL);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    world_new(&world);
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    world_free(&world);
+    for (const char *const *name =
+             (const char *const[]){"both.pem", "chain.pem", "chain.key",
+                                   "a.pem", "a.key", NULL};
+         *name; name++)
+        unlink(path_of(*name));
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(options_are_checked),
+        cmocka_unit_test(certificates_and_keys_are_checked),
+        cmocka_unit_test(an_encrypted_key_needs_its_passphrase),
+        cmocka_unit_test(one_file_may_have_all),
+        cmocka_unit_test(a_chain_is_sent_whole),
+        cmocka_unit_test(revocation_lists_hold),
+        cmocka_unit_test(a_server_may_trust_very_many),
+        cmocka_unit_test(what_is_configured_holds_after_a_reload),
+        cmocka_unit_test(a_reload_is_all_or_nothing),
+        cmocka_unit_test(a_reload_may_bring_other_options),
+        cmocka_unit_test(verify_has_the_last_word),
+        cmocka_unit_test(the_system_may_demand_more),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,301 @@
+/* Sessions that are resumed, and those that must not be.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "talk.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tls/sessions.h"
+
+static struct world world;
+
+#define FRESH 1
+#define RESUMED 2
+
+/* Connects, and exchanges a line in each direction, as the ticket of TLS 1.3
+ * comes with the server's first line. Answers how the client connected, or 0 if
+ * it did not. */
+static int visit(struct asynchat_tls *server, struct asynchat_tls *client,
+                 const char *name)
+{
+    static struct talk talk;
+    struct asynchat_tls_info info;
+    int how = 0;
+    talk_tcp(&talk, server, client, name);
+    while (!strstr(talk.client.log, "connect") &&
+           !strstr(talk.client.log, "close"))
+        talk_run(&talk);
+    talk_run(&talk);
+    if (talk.server.ch && talk.client.ch &&
+        strstr(talk.server.log, "connect")) {
+        assert_int_equal(
+            asynchat_tls_get_info(talk.client.ch, &info, sizeof info), 0);
+        how = info.resumed ? RESUMED : FRESH;
+        assert_int_equal(
+            asynchat_tls_get_info(talk.server.ch, &info, sizeof info), 0);
+        assert_int_equal(info.resumed, how == RESUMED);
+        say(&talk.server, "a\n");
+        talk_until(&talk, &talk.client, "line(a)");
+        say(&talk.client, "b\n");
+        talk_until(&talk, &talk.server, "line(b)");
+    }
+    talk_end(&talk);
+    return how;
+}
+
+static int only_1_2(SSL_CTX *ctx, void *arg)
+{
+    (void)arg;
+    return SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION) ? 0 : -1;
+}
+
+/* Both versions, one after the other. */
+static int (*const versions[])(SSL_CTX *, void *) = {NULL, only_1_2};
+#define EACH_VERSION(configure)                                                \
+    for (unsigned at = 0; at < 2 && ((configure) = versions[at], true); at++)
+
+static struct asynchat_tls *server_of(const struct identity *identity,
+                                      unsigned flags, const char *trust,
+                                      int (*configure)(SSL_CTX *, void *))
+{
+    return context(&(struct asynchat_tls_options){.flags = flags,
+                                                  .certificate_text =
+                                                      identity->certificate,
+                                                  .key_text = identity->key,
+                                                  .trust_text = trust,
+                                                  .configure = configure});
+}
+
+static struct asynchat_tls *client_of(const struct identity *identity,
+                                      unsigned flags)
+{
+    return context(&(struct asynchat_tls_options){
+        .flags = ASYNCHAT_TLS_CLIENT | flags,
+        .certificate_text = identity ? identity->certificate : NULL,
+        .key_text = identity ? identity->key : NULL,
+        .trust_text = world.authority->text});
+}
+
+static void a_client_resumes_its_session(void **state)
+{
+    int (*configure)(SSL_CTX *, void *);
+    (void)state;
+    EACH_VERSION(configure)
+    {
+        struct asynchat_tls *server =
+            server_of(world.identity, 0, NULL, configure);
+        struct asynchat_tls *client = client_of(NULL, 0);
+        assert_int_equal(visit(server, client, "a.example"), FRESH);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(visit(server, client, "a.example"), RESUMED);
+        assert_int_equal(visit(server, client, "127.0.0.1"), FRESH);
+        assert_int_equal(asynchat_tls_reload(server, NULL), 0);
+        assert_int_equal(visit(server, client, "a.example"), RESUMED);
+        asynchat_tls_free(server);
+        asynchat_tls_free(client);
+    }
+}
+
+static void without_tickets_nobody_does(void **state)
+{
+    int (*configure)(SSL_CTX *, void *);
+    (void)state;
+    EACH_VERSION(configure)
+    {
+        struct asynchat_tls *server =
+            server_of(world.identity, ASYNCHAT_TLS_NO_TICKETS, NULL, configure);
+        struct asynchat_tls *client = client_of(NULL, 0);
+        struct asynchat_tls *none = client_of(NULL, ASYNCHAT_TLS_NO_TICKETS);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(visit(server, client, "a.example"), FRESH);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(visit(world.server, none, "a.example"), FRESH);
+        asynchat_tls_free(server);
+        asynchat_tls_free(client);
+        asynchat_tls_free(none);
+    }
+}
+
+/* Three times in a row: the second and third are resumed, with the certificate
+ * of the first. */
+static void a_client_with_a_certificate_resumes_too(void **state)
+{
+    int (*configure)(SSL_CTX *, void *);
+    (void)state;
+    struct identity *me =
+        identity_new(world.authority, "DNS:me", 86400, "clientAuth");
+    EACH_VERSION(configure)
+    {
+        struct asynchat_tls *server =
+            server_of(world.identity, ASYNCHAT_TLS_DEMAND_CERTIFICATE,
+                      world.authority->text, configure);
+        struct asynchat_tls *client = client_of(me, 0);
+        assert_int_equal(visit(server, client, "a.example"), FRESH);
+        assert_int_equal(visit(server, client, "a.example"), RESUMED);
+        assert_int_equal(visit(server, client, "a.example"), RESUMED);
+        asynchat_tls_free(server);
+        asynchat_tls_free(client);
+    }
+    identity_free(me);
+}
+
+/* Who is no longer trusted does not get in by a session, be it at the first
+ * context or at one of a name. */
+static void a_session_ends_with_the_trust(void **state)
+{
+    int (*configure)(SSL_CTX *, void *);
+    (void)state;
+    struct authority *other = authority_new("other", NULL);
+    struct identity *me =
+        identity_new(world.authority, "DNS:me", 86400, "clientAuth");
+    EACH_VERSION(configure)
+    {
+        for (int named = 0; named < 2; named++) {
+            struct asynchat_tls *server =
+                server_of(world.identity, ASYNCHAT_TLS_DEMAND_CERTIFICATE,
+                          world.authority->text, configure);
+            struct asynchat_tls *first =
+                server_of(world.identity, 0, NULL, configure);
+            struct asynchat_tls *client = client_of(me, 0);
+            assert_int_equal(asynchat_tls_add_name(first, "a.example", server),
+                             0);
+            struct asynchat_tls *asked = named ? first : server;
+            assert_int_equal(visit(asked, client, "a.example"), FRESH);
+            assert_int_equal(visit(asked, client, "a.example"), RESUMED);
+            assert_int_equal(
+                asynchat_tls_reload(
+                    server,
+                    &(struct asynchat_tls_options){
+                        .size = sizeof(struct asynchat_tls_options),
+                        .flags = ASYNCHAT_TLS_DEMAND_CERTIFICATE,
+                        .certificate_text = world.identity->certificate,
+                        .key_text = world.identity->key,
+                        .trust_text = other->text,
+                        .configure = configure}),
+                0);
+            assert_int_equal(visit(asked, client, "a.example"), 0);
+            asynchat_tls_free(server);
+            asynchat_tls_free(first);
+            asynchat_tls_free(client);
+        }
+    }
+    identity_free(me);
+    authority_free(other);
+}
+
+/* Two names that want different things of their clients: the session of the one
+ * is nothing at the other, and the client gets to know the other's rules. */
+static void a_session_of_one_name_is_nothing_at_another(void **state)
+{
+    int (*configure)(SSL_CTX *, void *);
+    (void)state;
+    struct identity *both = identity_new(
+        world.authority, "DNS:a.example,DNS:b.example", 86400, "serverAuth");
+    EACH_VERSION(configure)
+    {
+        struct asynchat_tls *a = server_of(both, 0, NULL, configure);
+        struct asynchat_tls *b =
+            server_of(both, ASYNCHAT_TLS_DEMAND_CERTIFICATE,
+                      world.authority->text, configure);
+        struct asynchat_tls *client = client_of(NULL, 0);
+        assert_int_equal(asynchat_tls_add_name(a, "b.example", b), 0);
+        assert_int_equal(visit(a, client, "a.example"), FRESH);
+        assert_int_equal(visit(a, client, "a.example"), RESUMED);
+        assert_int_equal(visit(a, client, "b.example"), 0);
+        asynchat_tls_free(a);
+        asynchat_tls_free(b);
+        asynchat_tls_free(client);
+    }
+    identity_free(both);
+}
+
+/* The server's certificate is good for two seconds, and then the client's. */
+static void a_session_ends_with_the_certificate(void **state)
+{
+    int (*configure)(SSL_CTX *, void *);
+    (void)state;
+    EACH_VERSION(configure)
+    {
+        struct identity *soon =
+            identity_new(world.authority, "DNS:a.example", 2, "serverAuth");
+        struct identity *me =
+            identity_new(world.authority, "DNS:me", 2, "clientAuth");
+        struct asynchat_tls *server = server_of(soon, 0, NULL, configure);
+        struct asynchat_tls *asks =
+            server_of(world.identity, ASYNCHAT_TLS_DEMAND_CERTIFICATE,
+                      world.authority->text, configure);
+        struct asynchat_tls *client = client_of(NULL, 0);
+        struct asynchat_tls *client_me = client_of(me, 0);
+        assert_int_equal(visit(server, client, "a.example"), FRESH);
+        assert_int_equal(visit(asks, client_me, "a.example"), FRESH);
+        sleep(3);
+        assert_int_equal(visit(server, client, "a.example"), 0);
+        assert_int_equal(visit(asks, client_me, "a.example"), 0);
+        asynchat_tls_free(server);
+        asynchat_tls_free(asks);
+        asynchat_tls_free(client);
+        asynchat_tls_free(client_me);
+        identity_free(soon);
+        identity_free(me);
+    }
+}
+
+/* --- the store --- */
+
+static void the_store_is_bounded(void **state)
+{
+    struct sessions store;
+    time_t until;
+    SSL_SESSION *all[4];
+    (void)state;
+    asynchat__tls_sessions_init(&store);
+    for (int i = 0; i < 4; i++)
+        all[i] = SSL_SESSION_new();
+    asynchat__tls_sessions_put(&store, 3, "a", all[0], 100);
+    asynchat__tls_sessions_put(&store, 3, "b", all[1], 100);
+    asynchat__tls_sessions_put(&store, 3, "a", all[2], 50);
+    asynchat__tls_sessions_put(&store, 3, "c", all[3], 100);
+    assert_int_equal(store.count, 3);
+    assert_ptr_equal(asynchat__tls_sessions_take(&store, "a", 10, &until),
+                     all[2]);
+    assert_int_equal(until, 50);
+    assert_null(asynchat__tls_sessions_take(&store, "a", 10, &until));
+    assert_null(asynchat__tls_sessions_take(&store, "b", 100, &until));
+    assert_int_equal(store.count, 1);
+    asynchat__tls_sessions_drop(&store, "b");
+    asynchat__tls_sessions_drop(&store, "c");
+    assert_int_equal(store.count, 0);
+    SSL_SESSION_free(all[2]); /* the share that was taken */
+    for (int i = 0; i < 4; i++)
+        SSL_SESSION_free(all[i]);
+    asynchat__tls_sessions_free(&store);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    world_new(&world);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    world_free(&world);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_client_resumes_its_session),
+        cmocka_unit_test(without_tickets_nobody_does),
+        cmocka_unit_test(a_client_with_a_certificate_resumes_too),
+        cmocka_unit_test(a_session_ends_with_the_trust),
+        cmocka_unit_test(a_session_of_one_name_is_nothing_at_another),
+        cmocka_unit_test(a_session_ends_with_the_certificate),
+        cmocka_unit_test(the_store_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
