@@ -3,7 +3,8 @@
 
 Section 3 comes from include/asynchat/*.h, as headers.py reads them. The first name of a page is its file; the other
 names are links to it. asynchat(7) is made of asynchat.7.in, the program and the table of README, and the table of
-limits.md. SPDX-License-Identifier: BSD-3-Clause"""
+limits.md. The pages of a header that asynchat.h does not include say which library they are about.
+SPDX-License-Identifier: BSD-3-Clause"""
 import re
 import shutil
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from headers import Page, blocks_of, fail, lower, name_of, pages_of, upper
 from text import Text, code, escape
 
+APART = {"tls.h": "asynchat-openssl"}  # headers of other libraries
 ERROR = re.compile(r"((?:-E|ASYNCHAT_E)[A-Z]+)(?: \(((?:[^()]|\([^()]*\))*)\))?(?:, (?:and |or )?|$)")
 
 
@@ -57,7 +59,10 @@ class Writer:
     def include(self):
         """asynchat.h, if it includes the page's header."""
         header = "asynchat/" + self.page.header.name
-        return "asynchat.h" if f"<{header}>" in self.page.header.parent.with_suffix(".h").read_text() else header
+        included = f"<{header}>" in self.page.header.parent.with_suffix(".h").read_text()
+        if included == (self.page.header.name in APART):
+            fail(f"{self.page.header}: which library is it of?")
+        return "asynchat.h" if included else header
 
     def synopsis(self):
         page = self.page
@@ -171,7 +176,10 @@ class Writer:
         page = self.page
         yield from [f".Dd {date}", f".Dt {page.names()[0].upper()} 3", f'.Os "libasynchat {version}"', ".Sh NAME"]
         yield from [f".Nm {name} ," for name in page.names()[:-1]] + [f".Nm {page.names()[-1]}"]
-        yield from [".Nd " + page.title, ".Sh SYNOPSIS", f".In {self.include()}", *self.synopsis()]
+        yield ".Nd " + page.title
+        if page.header.name in APART:
+            yield from [".Sh LIBRARY", f"lib{APART[page.header.name]}", f".Pq Fl l{APART[page.header.name]}"]
+        yield from [".Sh SYNOPSIS", f".In {self.include()}", *self.synopsis()]
         for title in ("description", "return_values", "errors", "see_also", "history"):
             section = getattr(self, title)()
             if section:
@@ -229,7 +237,8 @@ def main(top, out):
     version = re.search(r'ASYNCHAT_VERSION "(.*)"', (include / "version.h").read_text())[1]
     date = re.search(r"^\.Dd (.*)", template.read_text(), re.M)[1]
     types = {name.removeprefix("asynchat_"): name
-             for name in re.findall(r"^struct (\w+);", (include / "api.h").read_text(), re.M)}
+             for header in ("api.h", *APART)
+             for name in re.findall(r"^struct (\w+);", (include / header).read_text(), re.M)}
     pages = [page for header in sorted(include.glob("*.h")) if header.stem != "api"
              for page in pages_of(header, types)]
     text = Text(pages)
