@@ -39,7 +39,12 @@ endif()
 add_custom_target(docs ALL DEPENDS ${stamps})
 
 if(ASYNCHAT_INSTALL)
-    install(DIRECTORY ${man}/man3 ${man}/man7 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT dev)
+    install(DIRECTORY ${man}/man3 ${man}/man7 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT dev
+        PATTERN asynchat_tls* EXCLUDE)
+    if(openssl_libraries)
+        install(DIRECTORY ${man}/man3 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT openssl-dev
+            FILES_MATCHING PATTERN asynchat_tls*)
+    endif()
     if(build_html)
         install(DIRECTORY ${html} DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT doc)
     endif()
