@@ -18,8 +18,8 @@ class AsynchatConan(ConanFile):
     topics = ("asynchat", "libevent", "network", "protocol")
     package_type = "library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"shared": [True, False]}
-    default_options = {"shared": False}
+    options = {"shared": [True, False], "openssl": [True, False]}
+    default_options = {"shared": False, "openssl": False}
 
     def _top(self):
         return os.path.join(self.recipe_folder, "..", "..")
@@ -32,7 +32,7 @@ class AsynchatConan(ConanFile):
     def export_sources(self):
         for folder in ("cmake", "include", "src"):
             copy(self, "*", os.path.join(self._top(), folder), os.path.join(self.export_sources_folder, folder))
-        for name in ("CMakeLists.txt", "asynchat.pc.in", "LICENSE"):
+        for name in ("CMakeLists.txt", "asynchat.pc.in", "asynchat-openssl.pc.in", "LICENSE"):
             shutil.copy2(os.path.join(self._top(), name), self.export_sources_folder)
 
     def configure(self):
@@ -45,17 +45,20 @@ class AsynchatConan(ConanFile):
 
     def requirements(self):
         self.requires("libevent/2.1.12", transitive_headers=True, transitive_libs=True)
+        if self.options.openssl:
+            self.requires("openssl/[>=3.0 <4]", transitive_headers=True, transitive_libs=True)
 
     def layout(self):
         cmake_layout(self)
 
-    # This also tells where the libraries of libevent are.
+    # This also tells where the libraries of libevent and OpenSSL are.
     def generate(self):
         toolchain = CMakeToolchain(self)
         toolchain.cache_variables["ASYNCHAT_BUILD_DOCS"] = "OFF"
         toolchain.cache_variables["ASYNCHAT_BUILD_EXAMPLES"] = "OFF"
         toolchain.cache_variables["ASYNCHAT_BUILD_TESTS"] = "OFF"
         toolchain.cache_variables["ASYNCHAT_INSTALL"] = "ON"
+        toolchain.cache_variables["ASYNCHAT_OPENSSL"] = "ON" if self.options.openssl else "OFF"
         toolchain.generate()
 
     def build(self):
@@ -70,8 +73,18 @@ class AsynchatConan(ConanFile):
         rmdir(self, os.path.join(self.package_folder, "lib", "pkgconfig"))
 
     def package_info(self):
-        self.cpp_info.libs = ["asynchat"]
-        self.cpp_info.requires = ["libevent::core"]
         self.cpp_info.set_property("cmake_file_name", "asynchat")
-        self.cpp_info.set_property("cmake_target_name", "asynchat::asynchat")
-        self.cpp_info.set_property("pkg_config_name", "asynchat")
+        # The names of everything together must not be those of the first library.
+        self.cpp_info.set_property("cmake_target_name", "asynchat::all")
+        self.cpp_info.set_property("pkg_config_name", "asynchat-all")
+        self._library("core", "asynchat", "asynchat::asynchat", ["libevent::core"])
+        if self.options.openssl:
+            self._library("openssl", "asynchat-openssl", "asynchat::openssl", ["core", "openssl::ssl", "openssl::crypto"])
+
+    # A component must not have the name of the package.
+    def _library(self, component, name, target, requires):
+        info = self.cpp_info.components[component]
+        info.libs = [name]
+        info.requires = requires
+        info.set_property("cmake_target_name", target)
+        info.set_property("pkg_config_name", name)

@@ -1,7 +1,8 @@
-"""Runs Conan's recipe, with a few lines in place of Conan: tests/recipes/conan.py FOLDER
+"""Runs Conan's recipe, with a few lines in place of Conan: tests/recipes/conan.py FOLDER [OPTION...]
 
 The exported files are built in FOLDER, so that a forgotten file is noticed. SPDX-License-Identifier: BSD-3-Clause
 """
+import collections
 import fnmatch
 import importlib.util
 import pathlib
@@ -63,9 +64,15 @@ class CMake:
         run("cmake", "--install", self.recipe.build_folder, "--prefix", self.recipe.package_folder)
 
 
-class Information(types.SimpleNamespace):
-    def set_property(self, _name, _value):
-        pass
+class Information:
+    """Of a package or a component."""
+
+    def __init__(self):
+        self.components = collections.defaultdict(Information)
+        self.libs, self.requires, self.properties = [], [], {}
+
+    def set_property(self, name, value):
+        self.properties[name] = value
 
 
 def module(name, **members):
@@ -88,11 +95,21 @@ spec.loader.exec_module(conanfile)
 
 recipe = conanfile.AsynchatConan()
 recipe.settings = types.SimpleNamespace(os="Linux", rm_safe=lambda name: None)
+recipe.options = types.SimpleNamespace(**{name: name in sys.argv[2:] for name in recipe.default_options})
 recipe.cpp_info = Information()
 for step in ("set_version", "export_sources", "configure", "validate", "requirements", "layout", "generate", "build",
              "package", "package_info"):
     getattr(recipe, step)()
-for name in recipe.cpp_info.libs:
-    assert (WORK / "package/lib" / f"lib{name}.a").exists(), f"there is no library {name}"
-assert recipe.required == ["libevent/2.1.12"], recipe.required
-print(f"conan: {recipe.name} {recipe.version}")
+
+components = recipe.cpp_info.components
+built = sorted(file.stem.removeprefix("lib") for file in (WORK / "package/lib").glob("*.a"))
+named = sorted(name for info in components.values() for name in info.libs)
+assert built == sorted(["asynchat-framer", *named]), f"{built} were built, and {named} are named"
+needed = {name.partition("::")[0] for info in components.values() for name in info.requires if "::" in name}
+required = {reference.partition("/")[0] for reference in recipe.required}
+assert needed == required, f"{needed} are named, and {required} are required"
+for prop in ("cmake_target_name", "pkg_config_name"):
+    names = [info.properties[prop] for info in (recipe.cpp_info, *components.values())]
+    assert len(set(names)) == len(names), f"{prop}: {names}"
+assert recipe.name not in components, "a component has the name of the package"
+print(f"conan: {recipe.name} {recipe.version} with {', '.join(components)}")

@@ -1,5 +1,5 @@
-# Runs vcpkg's recipe, with a few lines in place of vcpkg: cmake -D WORK=FOLDER -D LINKAGE=static|dynamic -P
-# tests/recipes/vcpkg.cmake. SPDX-License-Identifier: BSD-3-Clause
+# Runs vcpkg's recipe, with a few lines in place of vcpkg: cmake -D WORK=FOLDER -D LINKAGE=static|dynamic
+# -D FEATURES=[openssl] -P tests/recipes/vcpkg.cmake. SPDX-License-Identifier: BSD-3-Clause
 cmake_minimum_required(VERSION 3.25)
 set(port ${CMAKE_CURRENT_LIST_DIR}/../../cmake/vcpkg/asynchat)
 set(CURRENT_PACKAGES_DIR ${WORK}/packages)
@@ -11,12 +11,42 @@ if(NOT version MATCHES "\"${manifest_version}\"")
     message(FATAL_ERROR "vcpkg.json is for version ${manifest_version}, the header has: ${version}")
 endif()
 
+foreach(feature IN LISTS FEATURES)
+    string(JSON dependency GET "${manifest}" features ${feature} dependencies 0)
+    if(NOT dependency STREQUAL feature)
+        message(FATAL_ERROR "vcpkg.json: feature ${feature} needs ${dependency}")
+    endif()
+endforeach()
+
 function(must_exist)
     foreach(file IN LISTS ARGN)
         if(NOT EXISTS ${file})
             message(FATAL_ERROR "the recipe names ${file}, which is not there")
         endif()
     endforeach()
+endfunction()
+
+function(must_not_exist)
+    foreach(file IN LISTS ARGN)
+        if(EXISTS ${file})
+            message(FATAL_ERROR "the recipe installs ${file}")
+        endif()
+    endforeach()
+endfunction()
+
+# Each feature turns an option on or off.
+function(vcpkg_check_features)
+    cmake_parse_arguments(PARSE_ARGV 0 arg "" OUT_FEATURE_OPTIONS FEATURES)
+    set(options)
+    while(arg_FEATURES)
+        list(POP_FRONT arg_FEATURES feature option)
+        set(value OFF)
+        if(feature IN_LIST FEATURES)
+            set(value ON)
+        endif()
+        list(APPEND options -D${option}=${value})
+    endwhile()
+    set(${arg_OUT_FEATURE_OPTIONS} ${options} PARENT_SCOPE)
 endfunction()
 
 function(vcpkg_cmake_configure)
@@ -46,3 +76,11 @@ function(vcpkg_install_copyright)
 endfunction()
 
 include(${port}/portfile.cmake)
+
+set(openssl lib/pkgconfig/asynchat-openssl.pc include/asynchat/tls.h lib/cmake/asynchat/asynchat-opensslTargets.cmake)
+list(TRANSFORM openssl PREPEND ${CURRENT_PACKAGES_DIR}/)
+if("openssl" IN_LIST FEATURES)
+    must_exist(${openssl})
+else()
+    must_not_exist(${openssl})
+endif()
