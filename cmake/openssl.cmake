@@ -15,7 +15,7 @@ elseif(NOT OPENSSL_FOUND)
     return()
 endif()
 
-set(openssl fault options wire budget sessions names share credentials version context codec channel)
+set(openssl fault options wire budget sessions names share credentials version context shake codec channel)
 list(TRANSFORM openssl REPLACE "(.+)" "src/tls/\\1.c" OUTPUT_VARIABLE openssl_sources)
 add_library(asynchat_openssl_objects OBJECT ${openssl_sources})
 target_link_libraries(asynchat_openssl_objects PRIVATE asynchat::libevent_core OpenSSL::SSL)

@@ -9,6 +9,7 @@
 #include "tls/wire.h"
 #include "tls/context.h"
 #include "tls/fault.h"
+#include "tls/options.h"
 
 enum codec_phase {
     CODEC_NEW,     /* the connection is not up yet */
@@ -17,7 +18,8 @@ enum codec_phase {
     CODEC_FAILED
 };
 
-/* The bytes of a ClientHello that has not come in whole. */
+/* The bytes of a ClientHello that has not come in whole: first those of a record
+ * that OpenSSL has not seen, later all that it has seen. */
 struct hello {
     uint8_t *bytes;
     size_t len;
@@ -46,6 +48,22 @@ struct codec {
     bool quiet; /* a peer that says nothing at all is no error */
     bool owes;  /* a ticket, to be sent with the first bytes */
 };
+
+static inline struct tls_counts *codec_counts(struct codec *c)
+{
+    return &c->party.tls->counts;
+}
+
+static inline bool codec_is_client(const struct codec *c)
+{
+    return c->party.tls->client;
+}
+
+/* Whether the version has this flag. */
+static inline bool codec_has_flag(const struct codec *c, unsigned flag)
+{
+    return options_has(&c->party.version->options, flag);
+}
 
 extern const struct asynchat_layer_ops asynchat__tls_codec;
 
