@@ -451,6 +451,24 @@ static void small_pushes_share_a_piece(void **state)
     assert_int_equal(two->a.toy->pieces, 1);
 }
 
+/* Also those that are lent, each of which is a piece of the output of its own. */
+static void small_references_share_a_piece(void **state)
+{
+    struct two *two = begin_up(state);
+    char text[1001];
+    push(&two->a, "0");
+    for (int i = 0; i < 1000; i++) {
+        text[i] = (char)('a' + i % 26);
+        assert_int_equal(
+            asynchat_push_reference(two->a.ch, text + i, 1, NULL, NULL), 0);
+    }
+    text[1000] = '\0';
+    settle_two(two);
+    assert_int_equal(two->b.got_len, 1001);
+    assert_memory_equal(two->b.got + 1, text, 1000);
+    assert_int_equal(two->a.toy->pieces, 1);
+}
+
 static void producers_and_references(void **state)
 {
     struct two *two = begin_up(state);
@@ -1420,6 +1438,7 @@ int main(void)
         ON_SOCKET(a_peer_that_goes_in_the_handshake),
         ON_ALL(much_goes_both_ways),
         ON_ALL(small_pushes_share_a_piece),
+        ON_ALL(small_references_share_a_piece),
         ON_ALL(producers_and_references),
         ON_SOCKET(own_words_ride_along),
         ON_SOCKET(own_words_leave_alone_when_nothing_is_answered),

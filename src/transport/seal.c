@@ -10,9 +10,6 @@
 
 #include "loop/loop.h"
 
-/* The most pieces of output that are looked at for one write. */
-#define STAGE_PIECES 64
-
 /* --- the gather --- */
 
 /* If there is no memory for sealed bytes, they are missing in the stream. The
@@ -115,60 +112,79 @@ void asynchat__stage_say(struct transport *t)
 
 /* --- the output --- */
 
-static void piece_advance(struct evbuffer_iovec *pieces, int *at, size_t len)
+/* Plain bytes that are to be sealed: first those that were pushed, then those of
+ * the output, from `at` on. */
+struct plain {
+    const uint8_t *pushed;
+    size_t pushed_len;
+    struct evbuffer *output;
+    size_t output_len;
+    struct evbuffer_ptr at;
+};
+
+static void plain_init(struct plain *plain, const struct transport *t)
 {
-    pieces[*at].iov_base = (char *)pieces[*at].iov_base + len;
-    pieces[*at].iov_len -= len;
-    if (pieces[*at].iov_len == 0)
-        ++*at;
+    plain->pushed = t->loop->pushed;
+    plain->pushed_len = t->pushed;
+    plain->output = t->output;
+    plain->output_len = evbuffer_get_length(t->output);
+    evbuffer_ptr_set(t->output, &plain->at, 0, EVBUFFER_PTR_SET);
 }
 
-/* Gives the next bytes to seal, at most `most`. A piece is given where it lies,
- * unless it is short and others follow it: then several pieces are copied
- * together. Answers how many bytes it gives. */
-static size_t piece_next(struct evbuffer_iovec *pieces, int count, int *at,
-                         size_t most, uint8_t *together, const void **data)
+/* Copies the first `len` bytes together. */
+static void plain_copy(struct plain *plain, uint8_t *to, size_t len)
 {
-    size_t len = pieces[*at].iov_len < most ? pieces[*at].iov_len : most;
-    *data = pieces[*at].iov_base;
-    if (len == most || *at + 1 == count) {
-        piece_advance(pieces, at, len);
-        return len;
-    }
-    *data = together;
-    for (len = 0; *at < count && len < most;) {
-        size_t left = most - len, part = pieces[*at].iov_len;
-        if (part > left)
-            part = left;
-        memcpy(together + len, pieces[*at].iov_base, part);
-        piece_advance(pieces, at, part);
-        len += part;
-    }
-    return len;
+    size_t pushed = len < plain->pushed_len ? len : plain->pushed_len;
+    memcpy(to, plain->pushed, pushed);
+    if (len > pushed)
+        evbuffer_copyout_from(plain->output, &plain->at, to + pushed,
+                              len - pushed);
+}
+
+static void plain_advance(struct plain *plain, size_t len)
+{
+    size_t pushed = len < plain->pushed_len ? len : plain->pushed_len;
+    plain->pushed += pushed;
+    plain->pushed_len -= pushed;
+    plain->output_len -= len - pushed;
+    if (plain->output_len > 0)
+        evbuffer_ptr_set(plain->output, &plain->at, len - pushed,
+                         EVBUFFER_PTR_ADD);
+}
+
+/* Gives the next `len` bytes: where they lie, if they lie in one piece, or
+ * copied together. */
+static const void *plain_next(struct plain *plain, size_t len,
+                              uint8_t *together)
+{
+    struct evbuffer_iovec first = {(void *)plain->pushed, plain->pushed_len};
+    const void *data = together;
+    if (plain->pushed_len == 0)
+        evbuffer_peek(plain->output, (ev_ssize_t)len, &plain->at, &first, 1);
+    if (first.iov_len >= len)
+        data = first.iov_base;
+    else
+        plain_copy(plain, together, len);
+    plain_advance(plain, len);
+    return data;
 }
 
 /* Seals and gathers at most `most` bytes: those that were pushed, then those of
  * the output. Answers how many bytes it has sealed. */
 size_t asynchat__stage_seal_output(struct transport *t, size_t most)
 {
-    struct evbuffer_iovec pieces[STAGE_PIECES];
-    int at = 0, count = 0;
+    struct loop_layers *layers = t->loop->layers;
+    struct plain plain;
     size_t done = 0;
-    if (t->pushed > 0)
-        pieces[count++] = (struct evbuffer_iovec){t->loop->pushed, t->pushed};
-    count += evbuffer_peek(t->output, -1, NULL, pieces + count,
-                           STAGE_PIECES - count);
-    if (count > STAGE_PIECES)
-        count = STAGE_PIECES;
-    while (at < count && done < most && !t->stage->error &&
-           asynchat__stage_has_room(t)) {
-        const void *data;
-        size_t piece =
+    plain_init(&plain, t);
+    if (most > plain.pushed_len + plain.output_len)
+        most = plain.pushed_len + plain.output_len;
+    while (done < most && !t->stage->error && asynchat__stage_has_room(t)) {
+        size_t len =
             most - done < LOOP_STAGE ? most - done : (size_t)LOOP_STAGE;
-        size_t len = piece_next(pieces, count, &at, piece,
-                                t->loop->layers->stage, &data);
+        const void *data = plain_next(&plain, len, layers->stage);
         asynchat__stage_answered(t, stage_seal(t, data, len));
-        t->stage->loaded = t->stage->put + t->loop->layers->gathered;
+        t->stage->loaded = t->stage->put + layers->gathered;
         done += len;
     }
     return done;
