@@ -142,10 +142,10 @@ struct asynchat_tls_options {
      * another handshake is over. */
     unsigned max_handshakes;
 
-    /* Microseconds that the handshakes of servers may take in one pass of a
-     * loop, 1 or more; 4000 unless set. When this time is used up, the others
-     * wait for the next pass, so that they do not stop the channels that are
-     * up. A handshake takes 300 to 500 microseconds with an ECDSA key. */
+    /* Microseconds that handshakes may take in one pass of a loop, 1 or more;
+     * 4000 unless set. When this time is used up, other handshakes wait for the
+     * next pass, so that they do not stop the channels that are up. A handshake
+     * takes a server 300 to 500 microseconds with an ECDSA key. */
     unsigned handshake_budget;
 
     /* The most key updates that a peer may send in a second; 100 unless set.

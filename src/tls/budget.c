@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "tls/budget.h"
 
+#include <limits.h>
 #include <time.h>
 
 #include <event2/event.h>
@@ -9,10 +10,10 @@
 /* What this thread does. All times are in nanoseconds. */
 struct work {
     const struct event_base *base;
-    struct timeval
-        pass;       /* libevent's time of the pass; each pass has another */
-    uint64_t used;  /* in this pass */
-    uint64_t begun; /* when the step under way has begun */
+    struct timeval time; /* libevent's time of the pass */
+    unsigned pass;       /* counts passes; never 0 */
+    uint64_t used;       /* in this pass */
+    uint64_t begun;      /* when the step under way has begun */
     unsigned handshakes; /* under way */
 };
 
@@ -30,17 +31,31 @@ uint64_t asynchat__tls_now(void)
     return now() / 1000000;
 }
 
-bool asynchat__tls_budget_left(struct event_base *base, unsigned budget)
+/* libevent's time is that of the pass, but may be as coarse as 4 milliseconds. */
+static bool is_another_time(struct event_base *base)
 {
-    struct timeval pass;
-    event_base_gettimeofday_cached(base, &pass);
-    if (work.base != base || work.pass.tv_sec != pass.tv_sec ||
-        work.pass.tv_usec != pass.tv_usec) {
-        work.base = base;
-        work.pass = pass;
+    struct timeval time;
+    event_base_gettimeofday_cached(base, &time);
+    bool other = work.base != base || work.time.tv_sec != time.tv_sec ||
+                 work.time.tv_usec != time.tv_usec;
+    work.base = base;
+    work.time = time;
+    return other;
+}
+
+/* A handshake that was told to wait for the next pass, and asks again, does so
+ * in the next pass. The others that were told to wait are not the first then. */
+bool asynchat__tls_budget_left(struct event_base *base, unsigned budget,
+                               unsigned *told)
+{
+    bool waited = *told != 0 && *told == work.pass;
+    if (is_another_time(base) || waited) {
+        work.pass += work.pass == UINT_MAX ? 2 : 1;
         work.used = 0;
     }
-    return work.used < budget * UINT64_C(1000);
+    bool left = work.used < budget * UINT64_C(1000);
+    *told = left ? 0 : work.pass;
+    return left;
 }
 
 void asynchat__tls_budget_begin(void)

@@ -15,8 +15,10 @@ struct event_base;
 uint64_t asynchat__tls_now(void);
 
 /* Whether handshakes have used less than `budget` microseconds in this pass of
- * the loop. */
-bool asynchat__tls_budget_left(struct event_base *base, unsigned budget);
+ * the loop. If not, the caller has to ask again in the next pass. *told belongs
+ * to the handshake, is 0 at first, and is how the next pass is noticed. */
+bool asynchat__tls_budget_left(struct event_base *base, unsigned budget,
+                               unsigned *told);
 
 /* To be called before and after a step of a handshake. */
 void asynchat__tls_budget_begin(void);

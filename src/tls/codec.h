@@ -42,6 +42,7 @@ struct codec {
     uint64_t begun;         /* when the connection was up */
     char *text;             /* of the error; or NULL */
     char *alpn;             /* the protocol agreed on; or NULL */
+    unsigned told;          /* of budget.h */
     bool counted;
     bool waits; /* for another handshake to be over */
     bool heard; /* the peer has sent something */

@@ -243,7 +243,7 @@ static int begin_server(struct codec *c, const struct asynchat_tls_options *o)
     if (whole <= 0)
         return whole;
     if (!asynchat__tls_budget_left(asynchat_get_base(c->ch),
-                                   o->handshake_budget))
+                                   o->handshake_budget, &c->told))
         return ASYNCHAT_LAYER_LATER;
     if (!c->counted && !asynchat__tls_handshake_begins(o->max_handshakes))
         return wait_for_others(c);
@@ -380,8 +380,8 @@ int asynchat__tls_shake(struct codec *c)
     struct event_base *base = asynchat_get_base(c->ch);
     if (!c->ssl)
         return open_first(c);
-    return asynchat__tls_budget_left(base,
-                                     c->party.version->options.handshake_budget)
+    return asynchat__tls_budget_left(
+               base, c->party.version->options.handshake_budget, &c->told)
                ? shake(c)
                : ASYNCHAT_LAYER_LATER;
 }

@@ -1,5 +1,6 @@
 /* STARTTLS, on both sides: what leaves in plain text, what goes into TLS, and
  * what is never delivered. SPDX-License-Identifier: BSD-3-Clause */
+#include "hand.h"
 #include "talk.h"
 
 #include <errno.h>
@@ -190,33 +191,6 @@ static void early_words_of_a_server_are_never_delivered(void **state)
 }
 
 /* --- a ClientHello at every cut --- */
-
-/* A client made by hand, whose bytes are sent as the test wants. */
-struct hand {
-    SSL_CTX *ctx;
-    SSL *ssl;
-    BIO *in, *out;
-    int fd;
-};
-
-static void hand_new(struct hand *hand, int fd)
-{
-    hand->ctx = SSL_CTX_new(TLS_client_method());
-    hand->ssl = SSL_new(hand->ctx);
-    hand->in = BIO_new(BIO_s_mem());
-    hand->out = BIO_new(BIO_s_mem());
-    assert_non_null(hand->ssl);
-    SSL_set_bio(hand->ssl, hand->in, hand->out);
-    SSL_set_connect_state(hand->ssl);
-    hand->fd = fd;
-}
-
-static void hand_free(struct hand *hand)
-{
-    SSL_free(hand->ssl);
-    SSL_CTX_free(hand->ctx);
-    close(hand->fd);
-}
 
 /* Sends what OpenSSL has to send: behind `before`, in pieces of `cut` bytes and
  * then the rest, while the loop of the other side runs. */
