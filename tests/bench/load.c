@@ -1,14 +1,8 @@
 /* The load: gives a server work, slice by slice, compares every answer, and
  * prints the CPU time that the server needed, as the kernel accounts for it.
  *
- * usage: load PORT PID LOAD [ARGUMENT...]
- *
- *     echo CONNECTIONS IN_FLIGHT SIZE   messages answered with themselves
- *     sink                              bytes received, in lines of 64 KiB
- *     source                            bytes sent, as peer.h says
- *     connect AT_ONCE SIZE              a connection for each line
- *     fair SIZE                         a line's delay beside a full stream
- *     pace CONNECTIONS SIZE FIRST       a message of each in a second
+ * usage: load PORT PID LOAD [ARGUMENT...]     loads.c lists the loads, and
+ *                                             tls/loads.c those of load_tls
  *
  * It reads numbers, each the work of one slice, and answers each with a line:
  * the work done, nanoseconds of CPU of process PID and all its threads,
@@ -211,13 +205,11 @@ static void slice(const struct load *load, long work)
 
 static const struct load *find(const char *name, int arguments)
 {
-    static const struct load *const all[] = {&load_echo,   &load_sink,
-                                             &load_source, &load_connect,
-                                             &load_fair,   &load_pace};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (strcmp(all[i]->name, name) == 0 && all[i]->arguments == arguments)
-            return all[i];
-    return NULL;
+    const struct load *const *load = loads;
+    while (*load && (strcmp((*load)->name, name) != 0 ||
+                     (*load)->arguments != arguments))
+        load++;
+    return *load;
 }
 
 int main(int argc, char **argv)

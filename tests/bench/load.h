@@ -24,6 +24,9 @@ struct load {
 extern const struct load load_echo, load_sink, load_source, load_connect,
     load_fair, load_pace;
 
+/* The loads of this program, up to NULL. */
+extern const struct load *const loads[];
+
 /* End the program: with errno's text, and because of a wrong answer. */
 void fail(const char *what);
 void wrong(const char *what);

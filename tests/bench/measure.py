@@ -13,14 +13,12 @@ import time
 from collections import namedtuple
 
 import table
-from running import Failure, Load, Server
+from running import SLICE, Failure, Load, Server, calibrate, in_turns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT, PYTHON = os.environ["BENCH_OUT"], os.environ["BENCH_PYTHON"]
 VERSIONS = os.environ["BENCH_VERSIONS"]
 RUNS = int(os.environ.get("RUNS", "9"))
-SLICE = 0.2  # seconds of work
-SETTLE = SLICE / 4  # from a slice of at least this length the amount of work is computed
 FILE = OUT + "/file"
 FILE_SIZE = 64 << 20  # bytes sent at once: load_stream.c
 
@@ -111,22 +109,6 @@ def sample(unit, r):
     else:
         figures = {"figure": r["cpu_ns"] / r["count"]}
     return {**r, **figures, "rate": r["count"] / (MIB if unit == "MiB" else 1) / r["seconds"]}
-
-
-def calibrate(load, least):
-    """Finds how much work takes SLICE. Before anything is timed, answers are checked and everything is warm."""
-    work = least
-    while True:
-        seconds = load.slice(work)["seconds"]
-        if seconds > SETTLE:
-            return max(least, int(work * SLICE / seconds))
-        work *= 4
-
-
-def in_turns(names, number):
-    """Each round begins with another peer."""
-    first = number % len(names)
-    return names[first:] + names[:first]
 
 
 def start_server(stack, name, mode):

@@ -1,4 +1,4 @@
-"""Starts servers and loads, each on a core of its own, and ends them again: for measure.py.
+"""Starts servers and loads, each on a core of its own, gives them work, and ends them again: for measure.py.
 
 SPDX-License-Identifier: BSD-3-Clause
 """
@@ -12,6 +12,8 @@ import time
 LIBC = ctypes.CDLL(None)
 CORES = sorted(os.sched_getaffinity(0))
 PR_SET_PDEATHSIG = 1
+SLICE = 0.2  # seconds of work
+SETTLE = SLICE / 4  # from a slice of at least this length the amount of work is computed
 
 
 class Failure(Exception):
@@ -115,3 +117,21 @@ class Load:
         end(self.process)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             stream.close()
+
+
+# --- slices of work ---
+
+def calibrate(load, least):
+    """Finds how much work takes SLICE. Before anything is timed, answers are checked and everything is warm."""
+    work = least
+    while True:
+        seconds = load.slice(work)["seconds"]
+        if seconds > SETTLE:
+            return max(least, int(work * SLICE / seconds))
+        work *= 4
+
+
+def in_turns(names, number):
+    """Each round begins with another peer."""
+    first = number % len(names)
+    return names[first:] + names[:first]
