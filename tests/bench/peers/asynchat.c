@@ -13,7 +13,7 @@
 #include <event2/event.h>
 
 static unsigned workers; /* 0: the main thread */
-static bool limited, shared;
+static bool limited, shared, small;
 
 /* --- limits --- */
 
@@ -117,6 +117,16 @@ static void push_source(struct asynchat_channel *ch, uint64_t len)
     asynchat_push_producer(ch, producer);
 }
 
+static void push_small(struct asynchat_channel *ch, uint64_t len)
+{
+    size_t n;
+    for (uint64_t at = 0; at < len; at += n) {
+        n = len - at < SMALL ? (size_t)(len - at) : SMALL;
+        if (asynchat_push_reference(ch, peer_block(at), n, NULL, NULL))
+            abort();
+    }
+}
+
 static void start_source(struct asynchat_channel *ch, void *arg)
 {
     asynchat_set_out_buffer_size(ch, PEER_CHUNK);
@@ -134,7 +144,9 @@ static void request(struct asynchat_channel *ch, const void *data, size_t len,
     }
     memcpy(text, data, len);
     uint64_t n = strtoull(text, NULL, 10);
-    if (peer_mode == PEER_SOURCE)
+    if (small)
+        push_small(ch, n);
+    else if (peer_mode == PEER_SOURCE)
         push_source(ch, n);
     else
         asynchat_push_producer(ch,
@@ -166,6 +178,8 @@ static int read_options(char **argument)
             limited = true;
         else if (strcmp(*argument, "shared") == 0)
             shared = true;
+        else if (strcmp(*argument, "small") == 0)
+            small = true;
         else if (atoi(*argument) > 0)
             workers = (unsigned)atoi(*argument);
         else
@@ -174,7 +188,7 @@ static int read_options(char **argument)
     return (int)(argument - first);
 }
 
-static void listen_at(struct event_base *base, const char *port)
+static void listen_at(struct event_base *base, char **argument)
 {
     char address[64];
     struct asynchat_server_options options = {.size = sizeof options,
@@ -187,22 +201,26 @@ static void listen_at(struct event_base *base, const char *port)
     if (workers > 0)
         check(asynchat_workers_new(workers, NULL, NULL, &options.workers),
               "workers");
-    snprintf(address, sizeof address, "127.0.0.1:%s", port);
+    snprintf(address, sizeof address, "127.0.0.1:%s", argument[2]);
     check(asynchat_server_new(base, address,
                               peer_mode < PEER_SOURCE ? echo_handlers[peer_mode]
                                                       : &source,
                               NULL, &options, &server),
           address);
+#ifdef PEER_TLS
+    check(secure(server, argument[3], argument[4]), "TLS");
+#endif
 }
 
 int main(int argc, char **argv)
 {
     struct event_base *base = event_base_new();
     int options = argc > 0 ? read_options(argv + 1) : 0;
+    char **argument = argv + options;
     if (!base)
         return 1;
-    peer_begin(argc - options, argv + options);
-    listen_at(base, argv[options + 2]);
+    peer_begin(argc - options - PEER_FILES, argument);
+    listen_at(base, argument);
     event_base_dispatch(base);
     return 0;
 }
