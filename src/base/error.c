@@ -20,8 +20,8 @@ static const char *const texts[] = {
     TEXT(ASYNCHAT_ESLOW) = "the message came too slowly",
     TEXT(ASYNCHAT_ESTOPPED) = "the server was stopped",
     TEXT(ASYNCHAT_EADDRESS) = /* one text: NOLINTNEXTLINE(bugprone-*) */
-    "not an address like 192.0.2.1:25, [2001:db8::1]:25 or "
-    "unix:/run/x (host names are not looked up)",
+    ("not an address like 192.0.2.1:25, [2001:db8::1]:25 or "
+     "unix:/run/x (host names are not looked up)"),
     TEXT(ASYNCHAT_EHANDSHAKE) = "the handshake failed",
     TEXT(ASYNCHAT_ELATE) = "the handshake took too long",
     TEXT(ASYNCHAT_ECERTIFICATE) = "the certificate is not good",

@@ -131,19 +131,23 @@ static void plain_init(struct plain *plain, const struct transport *t)
     evbuffer_ptr_set(t->output, &plain->at, 0, EVBUFFER_PTR_SET);
 }
 
+/* How many of the first `len` bytes were pushed. */
+static size_t plain_pushed(const struct plain *plain, size_t len)
+{
+    return len < plain->pushed_len ? len : plain->pushed_len;
+}
+
 /* Copies the first `len` bytes together. */
 static void plain_copy(struct plain *plain, uint8_t *to, size_t len)
 {
-    size_t pushed = len < plain->pushed_len ? len : plain->pushed_len;
+    size_t pushed = plain_pushed(plain, len);
     memcpy(to, plain->pushed, pushed);
-    if (len > pushed)
-        evbuffer_copyout_from(plain->output, &plain->at, to + pushed,
-                              len - pushed);
+    evbuffer_copyout_from(plain->output, &plain->at, to + pushed, len - pushed);
 }
 
 static void plain_advance(struct plain *plain, size_t len)
 {
-    size_t pushed = len < plain->pushed_len ? len : plain->pushed_len;
+    size_t pushed = plain_pushed(plain, len);
     plain->pushed += pushed;
     plain->pushed_len -= pushed;
     plain->output_len -= len - pushed;
