@@ -17,7 +17,11 @@ struct work {
     unsigned handshakes; /* under way */
 };
 
-static _Thread_local struct work work;
+static struct work *own_work(void)
+{
+    static _Thread_local struct work work;
+    return &work;
+}
 
 static uint64_t now(void)
 {
@@ -32,14 +36,14 @@ uint64_t asynchat__tls_now(void)
 }
 
 /* libevent's time is that of the pass, but may be as coarse as 4 milliseconds. */
-static bool is_another_time(struct event_base *base)
+static bool is_another_time(struct work *work, struct event_base *base)
 {
     struct timeval time;
     event_base_gettimeofday_cached(base, &time);
-    bool other = work.base != base || work.time.tv_sec != time.tv_sec ||
-                 work.time.tv_usec != time.tv_usec;
-    work.base = base;
-    work.time = time;
+    bool other = work->base != base || work->time.tv_sec != time.tv_sec ||
+                 work->time.tv_usec != time.tv_usec;
+    work->base = base;
+    work->time = time;
     return other;
 }
 
@@ -48,35 +52,38 @@ static bool is_another_time(struct event_base *base)
 bool asynchat__tls_budget_left(struct event_base *base, unsigned budget,
                                unsigned *told)
 {
-    bool waited = *told != 0 && *told == work.pass;
-    if (is_another_time(base) || waited) {
-        work.pass += work.pass == UINT_MAX ? 2 : 1;
-        work.used = 0;
+    struct work *work = own_work();
+    bool waited = *told != 0 && *told == work->pass;
+    if (is_another_time(work, base) || waited) {
+        work->pass += work->pass == UINT_MAX ? 2 : 1;
+        work->used = 0;
     }
-    bool left = work.used < budget * UINT64_C(1000);
-    *told = left ? 0 : work.pass;
+    bool left = work->used < budget * UINT64_C(1000);
+    *told = left ? 0 : work->pass;
     return left;
 }
 
 void asynchat__tls_budget_begin(void)
 {
-    work.begun = now();
+    own_work()->begun = now();
 }
 
 void asynchat__tls_budget_end(void)
 {
-    work.used += now() - work.begun;
+    struct work *work = own_work();
+    work->used += now() - work->begun;
 }
 
 bool asynchat__tls_handshake_begins(unsigned most)
 {
-    if (work.handshakes >= most)
+    struct work *work = own_work();
+    if (work->handshakes >= most)
         return false;
-    work.handshakes++;
+    work->handshakes++;
     return true;
 }
 
 void asynchat__tls_handshake_ends(void)
 {
-    work.handshakes--;
+    own_work()->handshakes--;
 }

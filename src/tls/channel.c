@@ -32,7 +32,7 @@ static int write_name(char to[NAME_SIZE], struct asynchat_tls *tls,
     if (!name && any)
         return 0;
     if (name && strlen(name) < NAME_SIZE && asynchat__tls_name_is_address(name))
-        strcpy(to, name);
+        memcpy(to, name, strlen(name) + 1);
     else if (!name || !asynchat__tls_name_write(to, name, strlen(name)))
         return asynchat__tls_fault(-EINVAL,
                                    "not the name or address of a server");

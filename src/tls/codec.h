@@ -76,6 +76,6 @@ struct codec *asynchat__tls_codec_new(struct asynchat_channel *ch,
                                       const char *name);
 
 /* Frees a codec that no channel has taken. */
-void asynchat__tls_codec_free(struct codec *codec);
+void asynchat__tls_codec_free(struct codec *c);
 
 #endif

@@ -9,10 +9,10 @@
 
 #define TRUST_ID 32
 
-/* Loads into `ctx` what the options name. `id` becomes a digest of whom to
+/* Loads into `ctx` what the options `o` name. `id` becomes a digest of whom to
  * trust: it is another one if that has changed. On failure sets the text of the
  * thread. 0, -ENOMEM, ASYNCHAT_ECERTIFICATE, or an error of a file. */
-int asynchat__tls_load(SSL_CTX *ctx, const struct asynchat_tls_options *options,
+int asynchat__tls_load(SSL_CTX *ctx, const struct asynchat_tls_options *o,
                        unsigned char id[TRUST_ID]);
 
 #endif

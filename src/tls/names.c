@@ -12,7 +12,10 @@
 
 static char to_lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    static const char small[] = "abcdefghijklmnopqrstuvwxyz";
+    if (c >= 'A' && c <= 'Z')
+        return small[c - 'A'];
+    return c;
 }
 
 /* Letters, digits and "-" (RFC 1123, 2.1), and "_", which is in use. */
@@ -44,10 +47,14 @@ bool asynchat__tls_name_write_pattern(char to[NAME_SIZE], const char *name)
     char rest[NAME_SIZE];
     if (strncmp(name, "*.", 2) != 0)
         return asynchat__tls_name_write(to, name, strlen(name));
-    if (!asynchat__tls_name_write(rest, name + 2, strlen(name + 2)) ||
-        strlen(rest) + 2 >= NAME_SIZE)
+    if (!asynchat__tls_name_write(rest, name + 2, strlen(name + 2)))
         return false;
-    strcpy(stpcpy(to, "*."), rest);
+    size_t size = strlen(rest) + 1;
+    if (size + 2 > NAME_SIZE)
+        return false;
+    to[0] = '*';
+    to[1] = '.';
+    memcpy(to + 2, rest, size);
     return true;
 }
 
@@ -67,7 +74,7 @@ static size_t place_of(const struct names *names, const char *name)
     size_t from = 0, to = names->count;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
-        if (strcmp(names->entries[middle].name, name) < 0)
+        if (strcmp(names->entries[middle]->name, name) < 0)
             from = middle + 1;
         else
             to = middle;
@@ -78,40 +85,45 @@ static size_t place_of(const struct names *names, const char *name)
 static struct names_entry *find(const struct names *names, const char *name)
 {
     size_t at = place_of(names, name);
-    return at < names->count && strcmp(names->entries[at].name, name) == 0
-               ? &names->entries[at]
+    return at < names->count && strcmp(names->entries[at]->name, name) == 0
+               ? names->entries[at]
                : NULL;
 }
 
-/* Makes room for an entry with that name. NULL: there is no memory. */
-static struct names_entry *insert(struct names *names, const char *name)
+/* Makes room for one more entry. False: there is no memory. */
+static bool grow(struct names *names)
 {
-    size_t at = place_of(names, name);
-    char *copy = strdup(name);
-    struct names_entry *more =
-        copy ? realloc(names->entries, (names->count + 1) * sizeof *more)
-             : NULL;
-    if (!more) {
-        free(copy);
-        return NULL;
-    }
+    struct names_entry **more =
+        realloc(names->entries, (names->count + 1) * sizeof(void *));
+    if (!more)
+        return false;
     names->entries = more;
-    memmove(more + at + 1, more + at, (names->count - at) * sizeof *more);
-    names->count++;
-    more[at].name = copy;
-    return &more[at];
+    return true;
+}
+
+/* Moves the entries from one place on to another place. */
+static void shift(struct names *names, size_t from, size_t to)
+{
+    memmove(names->entries + to, names->entries + from,
+            (names->count - from) * sizeof(void *));
 }
 
 int asynchat__tls_names_add(struct names *names, const char *name,
                             struct asynchat_tls *tls,
                             struct asynchat_tls **before)
 {
+    size_t at = place_of(names, name), size = strlen(name) + 1;
     struct names_entry *entry = find(names, name);
     *before = entry ? entry->tls : NULL;
-    if (!entry)
-        entry = insert(names, name);
-    if (!entry)
-        return -ENOMEM;
+    if (!entry) {
+        entry = grow(names) ? malloc(sizeof *entry + size) : NULL;
+        if (!entry)
+            return -ENOMEM;
+        memcpy(entry->name, name, size);
+        shift(names, at, at + 1);
+        names->entries[at] = entry;
+        names->count++;
+    }
     entry->tls = tls;
     return 0;
 }
@@ -123,21 +135,21 @@ struct asynchat_tls *asynchat__tls_names_remove(struct names *names,
     if (!entry)
         return NULL;
     struct asynchat_tls *tls = entry->tls;
-    size_t behind = (size_t)(names->entries + names->count - entry) - 1;
-    free(entry->name);
-    memmove(entry, entry + 1, behind * sizeof *entry);
+    size_t at = place_of(names, name);
+    shift(names, at + 1, at);
     names->count--;
+    free(entry);
     return tls;
 }
 
 struct asynchat_tls *asynchat__tls_names_find(const struct names *names,
                                               const char *name)
 {
-    char pattern[NAME_SIZE + 1] = "*";
     const struct names_entry *entry = find(names, name);
     const char *rest = strchr(name, '.');
     if (!entry && rest) {
-        strcpy(pattern + 1, rest);
+        char pattern[NAME_SIZE + 1] = "*";
+        memcpy(pattern + 1, rest, strlen(rest) + 1);
         entry = find(names, pattern);
     }
     return entry ? entry->tls : NULL;
@@ -146,6 +158,6 @@ struct asynchat_tls *asynchat__tls_names_find(const struct names *names,
 void asynchat__tls_names_free(struct names *names)
 {
     for (size_t i = 0; i < names->count; i++)
-        free(names->entries[i].name);
+        free(names->entries[i]);
     free(names->entries);
 }

@@ -24,12 +24,12 @@ bool asynchat__tls_name_write_pattern(char to[NAME_SIZE], const char *name);
 bool asynchat__tls_name_is_address(const char *name);
 
 struct names_entry {
-    char *name; /* in the form above, perhaps with "*" */
     struct asynchat_tls *tls;
+    char name[]; /* in the form above, perhaps with "*" */
 };
 
 struct names {
-    struct names_entry *entries; /* sorted by name */
+    struct names_entry **entries; /* sorted by name */
     size_t count;
 };
 
