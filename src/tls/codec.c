@@ -39,7 +39,7 @@ static int open_records(struct codec *c, uint8_t *to, size_t room,
 {
     size_t n;
     while (*given < room) {
-        ERR_clear_error();
+        asynchat__tls_forget_errors();
         int result = SSL_read_ex(c->ssl, to + *given, room - *given, &n);
         if (result != 1)
             return read_failed(c, SSL_get_error(c->ssl, result));
@@ -91,13 +91,16 @@ static void count_record(struct codec *c)
 static int seal_record(struct codec *c, const void *data, size_t len)
 {
     size_t n;
-    ERR_clear_error();
-    if (c->owes)
+    bool owes = c->owes;
+    asynchat__tls_forget_errors();
+    if (owes)
         SSL_new_session_ticket(c->ssl);
     c->owes = false;
     count_record(c);
     if (SSL_write_ex(c->ssl, data, len, &n) != 1)
         return asynchat__tls_fail_by_openssl(c);
+    if (owes) /* the ticket has made OpenSSL take a buffer for reading */
+        SSL_free_buffers(c->ssl);
     return n == len ? 0
                     : asynchat__tls_fail(c, -EIO, "a record was not written");
 }

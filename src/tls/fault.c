@@ -22,7 +22,7 @@ int asynchat__tls_fault(int error, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(last, sizeof last, format, args);
+    (void)vsnprintf(last, sizeof last, format, args);
     va_end(args);
     return error;
 }
@@ -37,7 +37,7 @@ static const char *reason_text(unsigned long error)
     const char *text = ERR_reason_error_string(error);
     if (text)
         return text;
-    return ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error))
+    return ERR_SYSTEM_ERROR(error) ? asynchat_strerror(-ERR_GET_REASON(error))
                                    : "unknown reason";
 }
 
@@ -52,6 +52,12 @@ int asynchat__tls_openssl_fault(int error, const char *what)
 }
 
 /* --- of a session --- */
+
+void asynchat__tls_forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
 
 /* Whether the peer's alert is about a certificate of this side. */
 static bool is_about_certificate(int alert)
@@ -129,8 +135,9 @@ static void append_names(const X509 *certificate, char *text)
 
 static void describe_refusal(const struct refusal *refusal, char *text)
 {
-    snprintf(text, FAULT_TEXT, "certificate verify failed: %s (depth %d)",
-             X509_verify_cert_error_string(refusal->error), refusal->depth);
+    (void)snprintf(text, FAULT_TEXT, "certificate verify failed: %s (depth %d)",
+                   X509_verify_cert_error_string(refusal->error),
+                   refusal->depth);
     if (refusal->certificate)
         append_names(refusal->certificate, text);
 }
@@ -142,7 +149,7 @@ int asynchat__tls_session_fault(const struct refusal *refusal, int shaking,
     if (refusal->error != X509_V_OK)
         describe_refusal(refusal, text);
     else
-        snprintf(text, FAULT_TEXT, "%s", reason_text(error));
+        (void)snprintf(text, FAULT_TEXT, "%s", reason_text(error));
     ERR_clear_error();
     return code_of(error, refusal, shaking);
 }

@@ -31,6 +31,11 @@ int asynchat__tls_openssl_fault(int error, const char *what);
 
 /* --- of a session --- */
 
+/* Empties OpenSSL's error queue, which must be empty before a call about a
+ * session: SSL_get_error() takes what lies there for an error of that call.
+ * Emptying costs OpenSSL some 700 instructions even if there is nothing. */
+void asynchat__tls_forget_errors(void);
+
 /* What the certificate of a peer lacks. `error` is X509_V_OK if it was not
  * refused. */
 struct refusal {

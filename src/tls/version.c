@@ -198,6 +198,7 @@ static int set_versions(const struct tls_version *version)
     int least = version->options.min_version;
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(ctx, 1); /* one read of the BIO, not two a record */
     if (SSL_CTX_get_min_proto_version(ctx) < least &&
         !SSL_CTX_set_min_proto_version(ctx, least))
         return asynchat__tls_openssl_fault(-EIO, "min_version");

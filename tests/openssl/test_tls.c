@@ -9,6 +9,8 @@
 
 #include <event2/bufferevent.h>
 
+#include <openssl/err.h>
+
 static struct world world;
 
 /* Runs a test over each kind of connection. */
@@ -84,6 +86,39 @@ static void long_messages_arrive(void **state)
         talk_until(&talk, &talk.client, "line(1000000)");
     }
     free(line);
+}
+
+/* What lies in OpenSSL's error queue, which belongs to the thread, is not the
+ * session's. */
+static void leave_errors(struct side *side, const char *line, size_t len)
+{
+    (void)line;
+    (void)len;
+    ERR_raise(ERR_LIB_SSL, SSL_R_HTTP_REQUEST);
+    if (side->arg)
+        say(side, "b\n");
+}
+
+static void errors_of_others_do_no_harm(void **state)
+{
+    static struct talk talk;
+    (void)state;
+    EACH_KIND(talk)
+    {
+        ERR_raise(ERR_LIB_SSL, SSL_R_HTTP_REQUEST);
+        connect_both(&talk);
+        talk.server.on_line = talk.client.on_line = leave_errors;
+        talk.server.arg = &talk;
+        /* so that records come in parts, and OpenSSL asks for more */
+        assert_int_equal(asynchat_set_in_buffer_size(talk.server.ch, 7), 0);
+        for (int i = 0; i < 3; i++) {
+            say(&talk.client, "a\n");
+            talk_run(&talk);
+        }
+        expect(&talk.server, "line(a) line(a) line(a)");
+        expect(&talk.client, "line(b) line(b) line(b)");
+        ERR_clear_error();
+    }
 }
 
 /* --- ending --- */
@@ -335,6 +370,7 @@ int main(void)
         cmocka_unit_test(lines_go_both_ways),
         cmocka_unit_test(who_connects_may_speak_at_once),
         cmocka_unit_test(long_messages_arrive),
+        cmocka_unit_test(errors_of_others_do_no_harm),
         cmocka_unit_test(who_closes_says_so),
         cmocka_unit_test(in_stages_as_well),
         cmocka_unit_test(close_says_so_if_nothing_is_dropped),
