@@ -135,20 +135,20 @@ int asynchat_tls_start(struct asynchat_channel *ch, struct asynchat_tls *tls,
 
 /* --- questions --- */
 
-static const struct codec *codec_of(const struct asynchat_channel *ch)
+static const struct codec *codec_of_channel(const struct asynchat_channel *ch)
 {
     return asynchat_get_layer(ch, &asynchat__tls_codec);
 }
 
 SSL *asynchat_tls_get_ssl(const struct asynchat_channel *ch)
 {
-    const struct codec *codec = codec_of(ch);
+    const struct codec *codec = codec_of_channel(ch);
     return codec ? codec->ssl : NULL;
 }
 
 const char *asynchat_tls_get_error(const struct asynchat_channel *ch)
 {
-    const struct codec *codec = codec_of(ch);
+    const struct codec *codec = codec_of_channel(ch);
     if (!ch)
         return asynchat__tls_last_fault();
     return codec && codec->text ? codec->text : "";
@@ -166,7 +166,7 @@ int asynchat_tls_get_info(const struct asynchat_channel *ch,
 {
     if (!ch || !info)
         return asynchat__tls_fault(-EINVAL, "the channel or info is NULL");
-    const struct codec *codec = codec_of(ch);
+    const struct codec *codec = codec_of_channel(ch);
     if (!codec)
         return asynchat__tls_fault(-ENOTSUP, "the channel does not speak TLS");
     if (codec->phase != CODEC_UP)

@@ -68,7 +68,7 @@ static int fail_by_memory(struct codec *c)
 
 /* --- callbacks of OpenSSL --- */
 
-static struct codec *codec_of(const SSL *ssl)
+static struct codec *codec_of_session(const SSL *ssl)
 {
     return (struct codec *)asynchat__tls_party_of(ssl);
 }
@@ -79,7 +79,7 @@ static int on_verify(int good, X509_STORE_CTX *store)
     const SSL *ssl =
         X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     if (!good)
-        asynchat__tls_refuse(&codec_of(ssl)->refusal, store);
+        asynchat__tls_refuse(&codec_of_session(ssl)->refusal, store);
     return good;
 }
 
