@@ -202,10 +202,10 @@ ASYNCHAT_API void asynchat_tls_free(struct asynchat_tls *tls);
  * the names that were added. The new certificate holds from the next handshake
  * on, and connections go on as they are. All or nothing: if the call fails, the
  * context stays as it was, and the call may be tried again at once. A session
- * is not resumed after whom to trust has changed. The keys of tickets are
- * replaced if they are older than a day. `options` must be for the same side.
- * Any thread may call this function. Errors: those of asynchat_tls_new(). Since
- * 0.1. */
+ * is not resumed after a change of whom to trust, or of what is demanded of
+ * peers. The keys of tickets are replaced if they are older than a day.
+ * `options` must be for the same side. Any thread may call this function.
+ * Errors: those of asynchat_tls_new(). Since 0.1. */
 ASYNCHAT_API int asynchat_tls_reload(
     struct asynchat_tls *tls, const struct asynchat_tls_options *options);
 

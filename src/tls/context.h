@@ -30,7 +30,8 @@ struct tls_version {
     struct asynchat_tls_options options; /* each field is set */
     unsigned char *alpn;                 /* as on the wire; or NULL */
     unsigned alpn_len;
-    time_t keys_made; /* when the keys of tickets were made */
+    unsigned char id[32]; /* the session id context */
+    time_t keys_made;     /* when the keys of tickets were made */
 };
 
 /* The fields of struct asynchat_tls_stats. */
@@ -83,6 +84,11 @@ SSL *asynchat__tls_party_session(struct tls_party *party);
 
 /* The party of a session. */
 struct tls_party *asynchat__tls_party_of(const SSL *ssl);
+
+/* Whether the party's version demands of the server what was demanded when the
+ * session began, and trusts the same. */
+bool asynchat__tls_party_may_resume(const struct tls_party *party,
+                                    const SSL_SESSION *session);
 
 /* Whether the peer has shown a certificate that is no longer good, as it may
  * be on a session that was resumed. */

@@ -126,9 +126,10 @@ static bool offer_session(struct codec *c)
         &c->party.tls->sessions, c->party.name, time(NULL), &c->party.until);
     if (!session)
         return true;
-    int set = SSL_set_session(c->ssl, session);
+    bool good = !asynchat__tls_party_may_resume(&c->party, session) ||
+                SSL_set_session(c->ssl, session) == 1;
     SSL_SESSION_free(session);
-    return set == 1;
+    return good;
 }
 
 /* The session of the party's version, ready for a handshake. */

@@ -143,15 +143,19 @@ static int set_alpn(struct tls_version *version)
 }
 
 /* Sessions are resumed only where this is the same: by the same context, that
- * trusts the same. */
-static int set_session_id(const struct asynchat_tls *tls, SSL_CTX *ctx,
+ * demands the same of its peers and trusts the same. */
+static int set_session_id(const struct asynchat_tls *tls,
+                          struct tls_version *version,
                           const unsigned char trust[TRUST_ID])
 {
-    unsigned char all[sizeof tls->id + TRUST_ID], id[TRUST_ID];
+    unsigned char all[sizeof tls->id + 1 + TRUST_ID];
     memcpy(all, tls->id, sizeof tls->id);
-    memcpy(all + sizeof tls->id, trust, TRUST_ID);
-    if (!EVP_Q_digest(NULL, "SHA256", NULL, all, sizeof all, id, NULL) ||
-        !SSL_CTX_set_session_id_context(ctx, id, sizeof id))
+    all[sizeof tls->id] = (unsigned char)SSL_CTX_get_verify_mode(version->ctx);
+    memcpy(all + sizeof tls->id + 1, trust, TRUST_ID);
+    if (!EVP_Q_digest(NULL, "SHA256", NULL, all, sizeof all, version->id,
+                      NULL) ||
+        !SSL_CTX_set_session_id_context(version->ctx, version->id,
+                                        sizeof version->id))
         return asynchat__tls_openssl_fault(-EIO, "session id context");
     return 0;
 }
@@ -228,7 +232,7 @@ static int fill(const struct asynchat_tls *tls, struct tls_version *version)
     if (!error)
         error = asynchat__tls_load(version->ctx, &version->options, trust);
     if (!error)
-        error = set_session_id(tls, version->ctx, trust);
+        error = set_session_id(tls, version, trust);
     return error ? error : configure(version);
 }
 
@@ -293,6 +297,17 @@ SSL *asynchat__tls_party_session(struct tls_party *party)
     else
         SSL_set_accept_state(ssl);
     return ssl;
+}
+
+/* A server that accepts a session of another version would make OpenSSL fail the
+ * handshake. */
+bool asynchat__tls_party_may_resume(const struct tls_party *party,
+                                    const SSL_SESSION *session)
+{
+    unsigned len;
+    const unsigned char *id = SSL_SESSION_get0_id_context(session, &len);
+    return len == sizeof party->version->id &&
+           memcmp(id, party->version->id, len) == 0;
 }
 
 /* How many seconds the peer's certificate is still good, or `most` if that is

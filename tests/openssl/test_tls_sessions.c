@@ -184,6 +184,74 @@ static void a_session_ends_with_the_trust(void **state)
     authority_free(other);
 }
 
+static void reload(struct asynchat_tls *tls,
+                   const struct asynchat_tls_options *options)
+{
+    struct asynchat_tls_options copy = *options;
+    copy.size = sizeof copy;
+    assert_int_equal(asynchat_tls_reload(tls, &copy), 0);
+}
+
+/* A server that begins to demand certificates does not let in who has none, by
+ * a session of before. It trusts the same as before. */
+static void a_session_ends_with_the_demand(void **state)
+{
+    int (*configure)(SSL_CTX *, void *);
+    (void)state;
+    EACH_VERSION(configure)
+    {
+        struct asynchat_tls *server =
+            server_of(world.identity, 0, world.authority->text, configure);
+        struct asynchat_tls *client = client_of(NULL, 0);
+        assert_int_equal(visit(server, client, "a.example"), FRESH);
+        assert_int_equal(visit(server, client, "a.example"), RESUMED);
+        reload(server, &(struct asynchat_tls_options){
+                           .flags = ASYNCHAT_TLS_DEMAND_CERTIFICATE,
+                           .certificate_text = world.identity->certificate,
+                           .key_text = world.identity->key,
+                           .trust_text = world.authority->text,
+                           .configure = configure});
+        assert_int_equal(visit(server, client, "a.example"), 0);
+        asynchat_tls_free(server);
+        asynchat_tls_free(client);
+    }
+}
+
+/* A client that trusts others than before verifies all servers anew. The first
+ * handshake after the change is as good as any. */
+static void a_session_ends_with_the_clients_trust(void **state)
+{
+    int (*configure)(SSL_CTX *, void *);
+    (void)state;
+    struct authority *other = authority_new("other", NULL);
+    char *both = texts_join(world.authority->text, other->text);
+    EACH_VERSION(configure)
+    {
+        struct asynchat_tls *server =
+            server_of(world.identity, 0, NULL, configure);
+        struct asynchat_tls *client = client_of(NULL, ASYNCHAT_TLS_NO_VERIFY);
+        assert_int_equal(visit(server, client, "a.example"), FRESH);
+        assert_int_equal(visit(server, client, "a.example"), RESUMED);
+        reload(client, &(struct asynchat_tls_options){
+                           .flags = ASYNCHAT_TLS_CLIENT,
+                           .trust_text = world.authority->text});
+        assert_int_equal(visit(server, client, "a.example"), FRESH);
+        assert_int_equal(visit(server, client, "a.example"), RESUMED);
+        reload(client, &(struct asynchat_tls_options){
+                           .flags = ASYNCHAT_TLS_CLIENT, .trust_text = both});
+        assert_int_equal(visit(server, client, "a.example"), FRESH);
+        assert_int_equal(visit(server, client, "a.example"), RESUMED);
+        reload(client,
+               &(struct asynchat_tls_options){.flags = ASYNCHAT_TLS_CLIENT,
+                                              .trust_text = other->text});
+        assert_int_equal(visit(server, client, "a.example"), 0);
+        asynchat_tls_free(server);
+        asynchat_tls_free(client);
+    }
+    free(both);
+    authority_free(other);
+}
+
 /* Two names that want different things of their clients: the session of the one
  * is nothing at the other, and the client gets to know the other's rules. */
 static void a_session_of_one_name_is_nothing_at_another(void **state)
@@ -293,6 +361,8 @@ int main(void)
         cmocka_unit_test(without_tickets_nobody_does),
         cmocka_unit_test(a_client_with_a_certificate_resumes_too),
         cmocka_unit_test(a_session_ends_with_the_trust),
+        cmocka_unit_test(a_session_ends_with_the_demand),
+        cmocka_unit_test(a_session_ends_with_the_clients_trust),
         cmocka_unit_test(a_session_of_one_name_is_nothing_at_another),
         cmocka_unit_test(a_session_ends_with_the_certificate),
         cmocka_unit_test(the_store_is_bounded),
