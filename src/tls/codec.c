@@ -16,6 +16,10 @@
 /* Milliseconds by which the timer of a channel may be early. */
 #define LATE_SLACK 20
 
+/* The most bytes of its own that a session keeps for a peer that does not read:
+ * answers to what the peer asks for. */
+#define ANSWERS_MAX 65536
+
 /* With AES-GCM a key is good for some 2^24 records (RFC 8446, 5.5). */
 #define KEY_RECORDS (1u << 24)
 
@@ -50,6 +54,16 @@ static int open_records(struct codec *c, uint8_t *to, size_t room,
     return ASYNCHAT_LAYER_LATER;
 }
 
+/* OpenSSL answers each request to renegotiate. */
+static int check_answers(struct codec *c, int how)
+{
+    if (how < 0 || c->wire.kept_len <= ANSWERS_MAX)
+        return how;
+    return asynchat__tls_fail(c, ASYNCHAT_EPROTOCOL,
+                "the peer does not read the answers to "
+                "what it asks for");
+}
+
 /* What is lent for the call under way is given back. */
 static int leave(struct codec *c, int how)
 {
@@ -69,7 +83,7 @@ static int codec_open(void *layer, const void *data, size_t len, size_t *taken,
     if (c->phase == CODEC_SHAKING)
         how = asynchat__tls_shake(c);
     if (how >= 0 && c->phase == CODEC_UP) {
-        int more = open_records(c, to, room, given);
+        int more = check_answers(c, open_records(c, to, room, given));
         how = more < 0 ? more : how | more;
     }
     *taken = len - c->wire.in_len;
