@@ -101,7 +101,9 @@ static void count_record(struct codec *c)
     SSL_key_update(c->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
 }
 
-/* The BIO takes everything, so no record is ever half written. */
+/* The BIO takes everything, so no record is ever half written. But OpenSSL
+ * writes nothing while a message of the peer's handshake is there by half, which
+ * can only be if the peer has cut it into records. */
 static int seal_record(struct codec *c, const void *data, size_t len)
 {
     size_t n;
@@ -111,7 +113,12 @@ static int seal_record(struct codec *c, const void *data, size_t len)
         SSL_new_session_ticket(c->ssl);
     c->owes = false;
     count_record(c);
-    if (SSL_write_ex(c->ssl, data, len, &n) != 1)
+    int result = SSL_write_ex(c->ssl, data, len, &n);
+    if (result != 1 && SSL_get_error(c->ssl, result) == SSL_ERROR_WANT_READ)
+        return asynchat__tls_fail(
+            c, ASYNCHAT_EPROTOCOL,
+            "the peer has sent a ticket or a key update by half");
+    if (result != 1)
         return asynchat__tls_fail_by_openssl(c);
     if (owes) /* the ticket has made OpenSSL take a buffer for reading */
         SSL_free_buffers(c->ssl);

@@ -44,6 +44,50 @@ static void requests_to_renegotiate_take_no_memory(void **state)
     SSL_CTX_free(ctx);
 }
 
+/* A ticket in two records, the second of which takes its time: OpenSSL writes
+ * nothing meanwhile. */
+static void half_a_ticket_is_named_as_the_reason(void **state)
+{
+    static struct talk talk;
+    struct peer peer;
+    (void)state;
+    struct identity *me =
+        identity_new(world.authority, "DNS:me", 86400, "clientAuth");
+    struct asynchat_tls *client = context(
+        &(struct asynchat_tls_options){.flags = ASYNCHAT_TLS_CLIENT,
+                                       .certificate_text = me->certificate,
+                                       .key_text = me->key,
+                                       .trust_text = world.authority->text});
+    SSL_CTX *ctx = peer_context(true, world.identity, TLS1_3_VERSION);
+    SSL_CTX_set_num_tickets(ctx, 0);
+    SSL_CTX_set_max_send_fragment(ctx, 512);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx),
+                        world.authority->certificate);
+    SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"x", 1);
+    peer_new(&peer, &talk, ctx, false, client);
+    peer_shake(&peer, &talk);
+    assert_int_equal(SSL_new_session_ticket(peer.ssl), 1);
+    assert_int_equal(SSL_do_handshake(peer.ssl), 1);
+    char *bytes;
+    long len = BIO_get_mem_data(peer.out, &bytes);
+    size_t first =
+        5 + (size_t)((unsigned char)bytes[3] << 8 | (unsigned char)bytes[4]);
+    assert_true(first < (size_t)len);
+    peer_send(&peer, first);
+    talk_run(&talk);
+    say(&talk.client, "hello\n");
+    talk_run(&talk);
+    expect(&talk.client, "connect error(EPROTOCOL) close(EPROTOCOL)");
+    assert_string_equal(talk.client.text,
+                        "the peer has sent a ticket or a key update by half");
+    peer_free(&peer);
+    talk_end(&talk);
+    SSL_CTX_free(ctx);
+    asynchat_tls_free(client);
+    identity_free(me);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -62,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_to_renegotiate_take_no_memory),
+        cmocka_unit_test(half_a_ticket_is_named_as_the_reason),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
