@@ -81,6 +81,15 @@ int asynchat_tls_reload(struct asynchat_tls *tls,
     return error;
 }
 
+/* A context that is in its own table has no share of itself, which would keep it
+ * for ever. */
+static void names_take(const struct asynchat_tls *tls,
+                       struct asynchat_tls *other)
+{
+    if (other != tls)
+        asynchat__tls_take(other);
+}
+
 static int names_set(struct asynchat_tls *tls, const char *name,
                      struct asynchat_tls *other, struct asynchat_tls **before)
 {
@@ -104,16 +113,16 @@ int asynchat_tls_add_name(struct asynchat_tls *tls, const char *name,
             -EINVAL, "a context or the name is NULL, or for clients");
     if (!asynchat__tls_name_write_pattern(form, name))
         return asynchat__tls_fault(-EINVAL, "not a host name");
-    asynchat__tls_take(other);
+    names_take(tls, other);
     pthread_mutex_lock(&tls->lock);
     int error = names_set(tls, form, other, &before);
     pthread_mutex_unlock(&tls->lock);
     if (error) {
-        asynchat_tls_free(other);
+        asynchat__tls_names_give(tls, other);
         return asynchat__tls_fault(
             error, error == -ENOENT ? "there is no such name" : "no memory");
     }
-    asynchat_tls_free(before);
+    asynchat__tls_names_give(tls, before);
     return 0;
 }
 

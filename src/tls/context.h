@@ -54,6 +54,10 @@ struct asynchat_tls {
 /* Takes and gives back a share. NULL is allowed. */
 struct asynchat_tls *asynchat__tls_take(struct asynchat_tls *tls);
 
+/* Gives back the share that a name of `tls` has of its context. */
+void asynchat__tls_names_give(const struct asynchat_tls *tls,
+                              struct asynchat_tls *other);
+
 /* Takes a share of the version in force. */
 struct tls_version *asynchat__tls_version_take(struct asynchat_tls *tls);
 /* Gives back a share. NULL is allowed. */

@@ -16,10 +16,17 @@ struct asynchat_tls *asynchat__tls_take(struct asynchat_tls *tls)
     return tls;
 }
 
+void asynchat__tls_names_give(const struct asynchat_tls *tls,
+                              struct asynchat_tls *other)
+{
+    if (other != tls)
+        asynchat_tls_free(other);
+}
+
 static void tls_destroy(struct asynchat_tls *tls)
 {
     for (size_t i = 0; i < tls->names.count; i++)
-        asynchat_tls_free(tls->names.entries[i]->tls);
+        asynchat__tls_names_give(tls, tls->names.entries[i]->tls);
     asynchat__tls_names_free(&tls->names);
     asynchat__tls_sessions_free(&tls->sessions);
     asynchat__tls_version_give(tls->version);

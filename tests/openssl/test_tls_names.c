@@ -224,6 +224,25 @@ static void only_known_names_may_be_demanded(void **state)
     asynchat_tls_free(any);
 }
 
+/* So that only its own names are known. Nothing is left of it afterwards. */
+static void a_context_may_be_that_of_its_own_names(void **state)
+{
+    (void)state;
+    struct asynchat_tls *own = context(&(struct asynchat_tls_options){
+        .flags = ASYNCHAT_TLS_KNOWN_NAMES,
+        .certificate_text = world.identity->certificate,
+        .key_text = world.identity->key});
+    assert_int_equal(asynchat_tls_add_name(own, "a.example", own), 0);
+    assert_int_equal(asynchat_tls_add_name(own, "a.example", own), 0);
+    assert_int_equal(asynchat_tls_add_name(own, "*.w.example", own), 0);
+    assert_int_equal(asynchat_tls_add_name(own, "*.w.example", NULL), 0);
+    assert_int_equal(asynchat_tls_add_name(own, "b.example", world.server), 0);
+    assert_int_equal(asynchat_tls_add_name(own, "b.example", own), 0);
+    connects(own, world.client, "a.example", "connect");
+    connects(own, world.client, "127.0.0.1", "close(EHANDSHAKE)");
+    asynchat_tls_free(own);
+}
+
 static void very_many_names_are_found(void **state)
 {
     struct names names = {0};
@@ -273,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_client_may_verify_nobody),
         cmocka_unit_test(a_name_chooses_a_whole_context),
         cmocka_unit_test(only_known_names_may_be_demanded),
+        cmocka_unit_test(a_context_may_be_that_of_its_own_names),
         cmocka_unit_test(very_many_names_are_found),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
