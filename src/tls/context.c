@@ -66,6 +66,7 @@ int asynchat_tls_reload(struct asynchat_tls *tls,
         return asynchat__tls_fault(-EINVAL, "the context is NULL");
     if (options && tls->client != ((options->flags & ASYNCHAT_TLS_CLIENT) != 0))
         return asynchat__tls_fault(-EINVAL, "options: for the other side");
+    asynchat__tls_take(tls); /* functions of the program may free it */
     struct tls_version *before = asynchat__tls_version_take(tls), *after;
     int error = asynchat__tls_version_new(
         tls, options ? options : &before->options, &after);
@@ -78,6 +79,7 @@ int asynchat_tls_reload(struct asynchat_tls *tls,
         asynchat__tls_version_give(old);
     }
     asynchat__tls_version_give(before);
+    asynchat_tls_free(tls);
     return error;
 }
 
