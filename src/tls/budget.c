@@ -83,7 +83,11 @@ bool asynchat__tls_handshake_begins(unsigned most)
     return true;
 }
 
+/* The program may have moved the loop to another thread meanwhile, where the
+ * handshake was not counted. */
 void asynchat__tls_handshake_ends(void)
 {
-    own_work()->handshakes--;
+    struct work *work = own_work();
+    if (work->handshakes > 0)
+        work->handshakes--;
 }
