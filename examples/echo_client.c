@@ -1,8 +1,9 @@
-/* A client of echo_server: echo_client HOST PORT < message
+/* A client of echo_server: echo_client [--tls CA NAME] HOST PORT < message
  *
  * HOST is a numeric address. The client sends "ECHO n", a newline, and the n
  * bytes of the message, which a producer gives. It prints the bytes that come
- * back, and exits with 0 if they are the message.
+ * back, and exits with 0 if they are the message. With --tls, the server must
+ * have a certificate for NAME by one of the file CA.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
@@ -14,13 +15,17 @@
 
 #include <asynchat.h>
 
+#include "secure.h"
+
 #define CONNECT_TIMEOUT 5000 /* milliseconds */
 
 struct client {
     char *message;
     size_t len;
-    size_t received; /* how many bytes of the message came back */
-    int error;       /* why not all of the message came back */
+    size_t received;          /* how many bytes of the message came back */
+    int error;                /* why not all of the message came back */
+    char why[128];            /* more about that, or "" */
+    const char *trust, *name; /* for TLS; or NULL */
 };
 
 /* --- the conversation --- */
@@ -69,9 +74,9 @@ static void found(struct asynchat_channel *ch, void *arg)
 static void closed(struct asynchat_channel *ch, int status, void *arg)
 {
     struct client *c = arg;
-    (void)ch;
     if (status)
         c->error = status;
+    snprintf(c->why, sizeof c->why, "%s", secure_error(ch));
 }
 
 static const struct asynchat_handler handler = {
@@ -111,9 +116,14 @@ static const char *run(struct client *c, const char *host, const char *port)
         return "no event base";
     int error =
         asynchat_connect(base, address, CONNECT_TIMEOUT, &handler, c, &ch);
+    if (!error && c->name)
+        secure_client(ch, c->trust, c->name);
     if (!error) /* the loop ends when the channel has closed */
         error = event_base_dispatch(base) < 0 ? -EIO : c->error;
+    secure_free();
     event_base_free(base);
+    if (*c->why)
+        return c->why;
     if (error)
         return asynchat_strerror(error);
     return c->received == c->len ? NULL : "what came back is not the message";
@@ -122,13 +132,17 @@ static const char *run(struct client *c, const char *host, const char *port)
 int main(int argc, char **argv)
 {
     struct client client = {.message = NULL};
-    if (argc != 3) {
-        fprintf(stderr, "usage: echo_client HOST PORT < message\n");
+    if (argc == 6 && strcmp(argv[1], "--tls") == 0) {
+        client.trust = argv[2];
+        client.name = argv[3];
+    } else if (argc != 3) {
+        fprintf(stderr,
+                "usage: echo_client [--tls CA NAME] HOST PORT < message\n");
         return 1;
     }
     const char *problem = "standard input cannot be read";
     if (read_message(&client) == 0)
-        problem = run(&client, argv[1], argv[2]);
+        problem = run(&client, argv[argc - 2], argv[argc - 1]);
     if (fflush(stdout) != 0 || ferror(stdout))
         problem = "standard output cannot be written";
     if (problem)

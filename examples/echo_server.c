@@ -1,9 +1,10 @@
-/* A server of echoes for many clients: echo_server PORT
+/* A server of echoes for many clients: echo_server [--tls CERT KEY] PORT
  *
  * A client sends a command, "ECHO 5", ended by a newline, and then that number
  * of bytes, which the server sends back. Then the client sends the next command.
  * The server listens on 127.0.0.1, on any free port if PORT is 0. At SIGINT or
  * SIGTERM it finishes the messages in progress, within half a second, and ends.
+ * With --tls, it speaks TLS: see secure.h.
  *
  * Its handler takes whole messages: a line, then a number of bytes. The
  * terminator tells which of them comes next, so a connection needs no state of
@@ -21,6 +22,8 @@
 #include <event2/event.h>
 
 #include <asynchat.h>
+
+#include "secure.h"
 
 #define LINE_LIMIT 64
 #define MESSAGE_LIMIT (1 << 20)
@@ -148,10 +151,18 @@ static const struct asynchat_handler handler = {
 
 /* --- from start to stop --- */
 
+static void stop_on(struct asynchat_server *server, int number)
+{
+    check(asynchat_server_stop_on_signal(server, number, GRACE, secure_stopped,
+                                         NULL),
+          "signal");
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: echo_server PORT\n");
+    bool has_tls = argc == 5 && strcmp(argv[1], "--tls") == 0;
+    if (argc != 2 && !has_tls) {
+        fprintf(stderr, "usage: echo_server [--tls CERT KEY] PORT\n");
         return 1;
     }
     base = event_base_new();
@@ -160,19 +171,20 @@ int main(int argc, char **argv)
 
     char address[ASYNCHAT_ADDRESS_SIZE];
     struct asynchat_server *server;
-    snprintf(address, sizeof address, "127.0.0.1:%s", argv[1]);
+    snprintf(address, sizeof address, "127.0.0.1:%s", argv[argc - 1]);
     check(asynchat_server_new(base, address, &handler, NULL, NULL, &server),
           address);
     check(asynchat_server_address(server, address, sizeof address), "address");
-    check(asynchat_server_stop_on_signal(server, SIGINT, GRACE, NULL, NULL),
-          "SIGINT");
-    check(asynchat_server_stop_on_signal(server, SIGTERM, GRACE, NULL, NULL),
-          "SIGTERM");
+    if (has_tls)
+        secure_server(base, server, argv[2], argv[3]);
+    stop_on(server, SIGINT);
+    stop_on(server, SIGTERM);
     if (printf("listening on %s\n", address) < 0 || fflush(stdout) != 0)
         check(-errno, "standard output");
 
     int ran = event_base_dispatch(base); /* until the server has stopped */
 
+    secure_free();
     event_base_free(base);
     return ran < 0 ? 1 : 0;
 }

@@ -1,11 +1,12 @@
 /* A web server:
  *
- *     httpd [--port N] [--max-body N] [--timeout MS] [--read N] [--log 1] DIR
+ *     httpd [--port N] [--max-body N] [--timeout MS] [--read N] [--log 1]
+ *           [--tls CERT KEY] DIR
  *
  * It serves the files below DIR by HTTP/1.1 (RFC 9110 and RFC 9112), with
  * ranges, conditions and listings. /hello says hello, and /echo sends back what
  * is posted to it. The server listens on 127.0.0.1, on any free port unless one
- * is given, until SIGINT or SIGTERM.
+ * is given, until SIGINT or SIGTERM. With --tls, it speaks HTTPS: see secure.h.
  *
  * asynchat was made for requests like these: the head ends with a string, the
  * body ends after a number of bytes or after a number of chunks. So each step of
@@ -45,6 +46,8 @@
 #include <asynchat.h>
 #include <event2/event.h>
 
+#include "secure.h"
+
 #define HEAD_MOST 65536       /* bytes of a request's head */
 #define TARGET_MOST 8000      /* bytes of a request's target, after GET */
 #define LINE_MOST 1024        /* bytes of a chunk's size, or of a trailer */
@@ -58,7 +61,8 @@
 static struct event_base *base;
 static int root = -1; /* DIR */
 static uint64_t port, max_body = 1 << 20, read_most = 65536, logging;
-static uint64_t timeout = 20000; /* milliseconds */
+static uint64_t timeout = 20000;      /* milliseconds */
+static const char *certificate, *key; /* NULL without --tls */
 static bool stops;
 
 /* --- text --- */
@@ -944,38 +948,60 @@ static bool set_option(const char *name, const char *text)
     return false;
 }
 
-int main(int argc, char **argv)
+/* Returns the place of DIR. */
+static int set_options(int argc, char **argv)
+{
+    int i = 1;
+    while (i + 1 < argc)
+        if (i + 3 < argc && strcmp(argv[i], "--tls") == 0) {
+            certificate = argv[i + 1];
+            key = argv[i + 2];
+            i += 3;
+        } else if (set_option(argv[i], argv[i + 1]))
+            i += 2;
+        else
+            break;
+    if (i + 1 != argc)
+        errx(2, "usage: httpd [--port 0..65535] [--max-body N] [--timeout MS] "
+                "[--read 1..65536] [--log 0..1] [--tls CERT KEY] DIR");
+    return i;
+}
+
+static void listen_here(void)
 {
     static const int signals[] = {SIGINT, SIGTERM};
     char address[ASYNCHAT_ADDRESS_SIZE];
     struct asynchat_server *server;
-    int i = 1;
-    while (i + 1 < argc && set_option(argv[i], argv[i + 1]))
-        i += 2;
-    if (i + 1 != argc)
-        errx(2, "usage: httpd [--port 0..65535] [--max-body N] [--timeout MS] "
-                "[--read 1..65536] [--log 0..1] DIR");
-    root = open(argv[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0)
-        err(1, "%s", argv[i]);
-    base = event_base_new();
-    if (!base)
-        errx(1, "no event base");
     snprintf(address, sizeof address, "127.0.0.1:%" PRIu64, port);
     int error =
         asynchat_server_new(base, address, &handler, NULL, NULL, &server);
     for (size_t n = 0; !error && n < COUNT(signals); n++)
-        error = asynchat_server_stop_on_signal(server, signals[n], GRACE, NULL,
-                                               NULL);
+        error = asynchat_server_stop_on_signal(server, signals[n], GRACE,
+                                               secure_stopped, NULL);
     if (error)
         errx(1, "%s: %s", address, asynchat_strerror(error));
+    if (certificate)
+        secure_server(base, server, certificate, key);
     if (dprintf(STDOUT_FILENO, "listening on 127.0.0.1:%d\n",
                 asynchat_server_port(server)) < 0)
         err(1, "standard output");
+}
+
+int main(int argc, char **argv)
+{
+    const char *folder = argv[set_options(argc, argv)];
+    root = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        err(1, "%s", folder);
+    base = event_base_new();
+    if (!base)
+        errx(1, "no event base");
+    listen_here();
 
     /* The loop ends by itself when the server and the last connection are gone. */
     int ran = event_base_dispatch(base);
 
+    secure_free();
     event_base_free(base);
     close(root);
     return ran < 0 || fflush(stdout) != 0 ? 1 : 0;

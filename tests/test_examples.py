@@ -4,11 +4,14 @@
 usage: test_examples.py FOLDER [PYTHON]    FOLDER has the programs; PYTHON is one that has asynchat
 """
 import contextlib
+import http.client
 import os
 import re
 import shutil
 import signal
+import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -17,6 +20,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE + "/openssl")
+sys.dont_write_bytecode = True
+import certificates
 FOLDER = os.path.abspath(sys.argv[1])
 PYTHON = sys.argv[2] if len(sys.argv) > 2 else ""
 TIMEOUT = 20  # seconds; reached only when something hangs
@@ -54,17 +60,28 @@ def started(arguments):
 
 
 @contextlib.contextmanager
-def echo_server(end=signal.SIGTERM):
-    """Starts a server and gives its port. At the end it must exit cleanly, whatever is still connected."""
-    with started([program("echo_server"), "0"]) as process:
+def listening(name, *arguments, end=signal.SIGTERM):
+    """Starts a server and gives its port and its process. At the end it must exit cleanly, whatever is connected."""
+    with started([program(name), *arguments]) as process:
         line = process.stdout.readline().decode()
         port = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+)\n", line)
         if not port:
-            raise AssertionError(f"echo_server says {line!r}")
-        yield int(port[1])
+            raise AssertionError(f"{name} says {line!r}")
+        yield int(port[1]), process
         process.send_signal(end)
         output, errors = process.communicate(timeout=TIMEOUT)
         expect((output, errors.decode(), process.returncode), (b"", "", 0))
+
+
+@contextlib.contextmanager
+def echo_server(end=signal.SIGTERM):
+    with listening("echo_server", "0", end=end) as (port, _):
+        yield port
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
 
 
 def connected(port):
@@ -79,8 +96,7 @@ def connected(port):
 @contextlib.contextmanager
 def chat():
     """Connects to a server. At the end it must exit cleanly, and close the remaining connections."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with started([program("workers"), f"127.0.0.1:{port}"]) as process, contextlib.ExitStack() as peers:
         yield lambda: peers.enter_context(connected(port))
         process.send_signal(signal.SIGTERM)
@@ -188,11 +204,12 @@ NO_ADDRESS = "not an address like 192.0.2.1:25, [2001:db8::1]:25 or unix:/run/x 
 
 
 def arguments_are_checked():
-    for arguments in ([], ["1"], ["1", "2", "3"]):
-        expect(run([program("echo_client"), *arguments]), (b"", "usage: echo_client HOST PORT < message\n", 1))
+    usage = "usage: echo_client [--tls CA NAME] HOST PORT < message\n"
+    for arguments in ([], ["1"], ["1", "2", "3"], ["--tls", "1", "2", "3"], ["1", "2", "3", "4", "5"]):
+        expect(run([program("echo_client"), *arguments]), (b"", usage, 1))
     for host in ("localhost", "1.2.3", "::g", ""):
         expect(client(80, b"", host), (b"", "echo_client: %s\n" % NO_ADDRESS, 1))
-    expect(run([program("echo_server")]), (b"", "usage: echo_server PORT\n", 1))
+    expect(run([program("echo_server")]), (b"", "usage: echo_server [--tls CERT KEY] PORT\n", 1))
     expect(run([program("echo_server"), "65536"]), (b"", "echo_server: 127.0.0.1:65536: %s\n" % NO_ADDRESS, 1))
     with echo_server() as port:
         expect(run([program("echo_server"), str(port)]),
@@ -377,7 +394,116 @@ def messages_become_lines_without_an_event_library():
         raise AssertionError(f"split needs an event library: {libraries!r}")
 
 
+# --- TLS ---
+
+class Files:
+    """An authority, and a server's certificate and key, which can be renewed."""
+
+    def __init__(self, folder):
+        self.authority = certificates.Authority(folder)
+        self.trust = self.authority.certificate
+        self.certificate, self.key = self.authority.issue("server")
+        self.context = ssl.create_default_context(cafile=self.trust)
+
+    def renew(self):
+        self.authority.issue("server")
+
+    def spoil(self):
+        with open(self.certificate, "w") as file:
+            file.write("this is no certificate\n")
+
+    def connect(self, port):
+        plain = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+        return self.context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False)
+
+    def serial(self, port):
+        with self.connect(port) as peer:
+            return peer.getpeercert()["serialNumber"]
+
+
+@contextlib.contextmanager
+def tls_files():
+    if not os.path.exists(program("starttls")) or not certificates.can_be_made():
+        raise Skipped("no libasynchat-openssl, or no openssl")
+    with tempfile.TemporaryDirectory() as folder:
+        yield Files(folder)
+
+
+def until(condition):
+    for _ in range(TIMEOUT * 50):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it does not happen")
+
+
+def renewed_at_SIGHUP(files, port, process, name):
+    """A new certificate holds from the next connection on; one that is not good changes nothing."""
+    first = files.serial(port)
+    files.renew()
+    expect(files.serial(port), first)
+    process.send_signal(signal.SIGHUP)
+    until(lambda: files.serial(port) != first)
+    second = files.serial(port)
+    files.spoil()
+    process.send_signal(signal.SIGHUP)
+    said = process.stderr.readline().decode()
+    if not said.startswith(f"{name}: the old certificate stays: {files.certificate}: "):
+        raise AssertionError(f"it says {said!r}")
+    expect(files.serial(port), second)
+
+
+def an_echo_over_tls():
+    with tls_files() as files, listening("echo_server", "--tls", files.certificate, files.key, "0") as (port, process):
+        with files.connect(port) as old:
+            old.sendall(b"ECHO 10\nhalf")
+            renewed_at_SIGHUP(files, port, process, "echo_server")
+            old.sendall(b"..done")
+            expect(received(old, 10), b"half..done")
+            expect(received(old.unwrap(), 1), b"")
+        for message in (b"", b"hello\n", BIG):
+            expect(run([program("echo_client"), "--tls", files.trust, "localhost", "127.0.0.1", str(port)], message),
+                   (message, "", 0))
+        for name, why in ((b"b.example", "certificate verify failed: hostname mismatch"), (b"", "not the name")):
+            output, errors, status = run([program("echo_client"), "--tls", files.trust, name, "127.0.0.1", str(port)])
+            expect((output, errors.startswith("echo_client: " + why), status), (b"", True, 1))
+        expect(talk(port, b"ECHO 2\nhi")[:2] != b"hi", True)
+
+
+def a_web_server_over_tls():
+    with tls_files() as files, tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "big"), "wb") as file:
+            file.write(BIG)
+        with listening("httpd", "--tls", files.certificate, files.key, folder) as (port, process):
+            web = http.client.HTTPSConnection("localhost", port, timeout=TIMEOUT, context=files.context)
+            for _ in range(2):
+                web.request("GET", "/big")
+                expect(web.getresponse().read(), BIG)
+            renewed_at_SIGHUP(files, port, process, "httpd")
+            web.request("POST", "/echo", body=BIG)
+            expect(web.getresponse().read(), BIG)
+            web.close()
+            if shutil.which("curl"):
+                expect(run(["curl", "-sS", "--noproxy", "*", "--cacert", files.trust, f"https://localhost:{port}/big"]), (BIG, "", 0))
+
+
+def mail_over_starttls():
+    with tls_files() as files:
+        port = free_port()
+        with started([program("starttls"), str(port), files.certificate, files.key]):
+            connected(port).close()
+            with contextlib.closing(smtplib.SMTP("127.0.0.1", port, timeout=TIMEOUT)) as mail:
+                mail._host = "localhost"  # the name that the certificate is for
+                expect(mail.docmd("NOOP"), (250, b"for all to read: NOOP"))
+                expect(mail.starttls(context=files.context)[0], 220)
+                expect(mail.has_extn("starttls"), False)
+                expect(mail.docmd("NOOP"), (250, b"between us: NOOP"))
+
+
 CHECKS = [
+    an_echo_over_tls,
+    a_web_server_over_tls,
+    mail_over_starttls,
     messages_become_lines_without_an_event_library,
     a_proxy_passes_everything_on_and_ends,
     an_asynchat_client_gets_its_echo,

@@ -91,7 +91,8 @@ def make(folder, broken, compiler):
         raise AssertionError(f"{there!r} is there {text.count(there)} times")
     with open(folder + "/httpd.c", "w") as file:
         file.write(text.replace(there, instead))
-    subprocess.run([compiler[0], "-o", folder + "/httpd", folder + "/httpd.c", *compiler[1:]], check=True)
+    command = [compiler[0], "-o", folder + "/httpd", "-I", os.path.dirname(SOURCE), folder + "/httpd.c", *compiler[1:]]
+    subprocess.run(command, check=True)
 
 
 def seen(broken, compiler):

@@ -1,0 +1,122 @@
+/* TLS for the examples. EXAMPLE_TLS is defined if there is libasynchat-openssl;
+ * without it each function says so, and exits. A server reads its certificate
+ * and its key again at SIGHUP. If a file is not good, the server says so, and
+ * goes on with the old ones.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SECURE_H
+#define SECURE_H
+
+#include <err.h>
+#include <signal.h>
+
+#include <event2/event.h>
+
+#include <asynchat.h>
+
+#ifdef EXAMPLE_TLS
+#include <asynchat/tls.h>
+
+static struct asynchat_tls *secure_tls;
+static struct event *secure_hangup;
+
+static inline void secure_check(int error)
+{
+    if (error < 0)
+        errx(1, "%s", asynchat_tls_get_error(NULL));
+}
+
+static inline void secure_reload(evutil_socket_t number, short what, void *arg)
+{
+    (void)number;
+    (void)what;
+    (void)arg;
+    if (asynchat_tls_reload(secure_tls, NULL) < 0)
+        warnx("the old certificate stays: %s", asynchat_tls_get_error(NULL));
+}
+
+/* From now on each connection begins with TLS. */
+static inline void secure_server(struct event_base *base,
+                                 struct asynchat_server *server,
+                                 const char *certificate, const char *key)
+{
+    struct asynchat_tls_options options = {
+        .size = sizeof options, .certificate = certificate, .key = key};
+    secure_check(asynchat_tls_new(&options, &secure_tls));
+    secure_check(asynchat_tls_serve(server, secure_tls));
+    secure_hangup = evsignal_new(base, SIGHUP, secure_reload, NULL);
+    if (!secure_hangup || event_add(secure_hangup, NULL) < 0)
+        errx(1, "SIGHUP: no memory");
+}
+
+/* To be called when the server has stopped: a loop that waits for a signal does
+ * not end. */
+static inline void secure_stopped(void *arg)
+{
+    (void)arg;
+    if (secure_hangup)
+        event_free(secure_hangup);
+    secure_hangup = NULL;
+}
+
+/* The channel is about to connect, and begins with TLS then. The server must
+ * have a certificate for `name` that one of `trust` has issued. */
+static inline void secure_client(struct asynchat_channel *ch, const char *trust,
+                                 const char *name)
+{
+    struct asynchat_tls_options options = {
+        .size = sizeof options, .flags = ASYNCHAT_TLS_CLIENT, .trust = trust};
+    secure_check(asynchat_tls_new(&options, &secure_tls));
+    secure_check(asynchat_tls_start(ch, secure_tls, name, 0, NULL));
+}
+
+/* What went wrong with the channel's TLS, or "". */
+static inline const char *secure_error(const struct asynchat_channel *ch)
+{
+    return asynchat_tls_get_error(ch);
+}
+
+static inline void secure_free(void)
+{
+    asynchat_tls_free(secure_tls);
+}
+
+#else
+
+static inline void secure_server(struct event_base *base,
+                                 struct asynchat_server *server,
+                                 const char *certificate, const char *key)
+{
+    (void)base;
+    (void)server;
+    (void)certificate;
+    (void)key;
+    errx(1, "this build has no TLS");
+}
+
+static inline void secure_client(struct asynchat_channel *ch, const char *trust,
+                                 const char *name)
+{
+    (void)ch;
+    (void)trust;
+    (void)name;
+    errx(1, "this build has no TLS");
+}
+
+static inline void secure_stopped(void *arg)
+{
+    (void)arg;
+}
+
+static inline const char *secure_error(const struct asynchat_channel *ch)
+{
+    (void)ch;
+    return "";
+}
+
+static inline void secure_free(void)
+{
+}
+
+#endif
+#endif
