@@ -871,9 +871,9 @@ static void connected(struct asynchat_channel *ch, void *arg)
 static void failed(struct asynchat_channel *ch, int error, void *arg)
 {
     struct client *c = arg;
-    bool in_head = c->step == got_request;
+    bool in_head = c && c->step == got_request;
     (void)ch;
-    if (!c->step)
+    if (!c || !c->step)
         return;
     if (error == ASYNCHAT_ESLOW ||
         (error == ASYNCHAT_EIDLE && !(in_head && c->len == 0)))
@@ -901,7 +901,7 @@ static void stopping(struct asynchat_channel *ch, void *arg)
     struct client *c = arg;
     (void)ch;
     stops = true;
-    if (c->step == got_request && c->len == 0)
+    if (c && c->step == got_request && c->len == 0)
         end(c);
 }
 
@@ -910,7 +910,8 @@ static void closed(struct asynchat_channel *ch, int status, void *arg)
     struct client *c = arg;
     (void)ch;
     (void)status;
-    free(c->text);
+    if (c) /* connected() was called: not so if a handshake failed */
+        free(c->text);
     free(c);
 }
 

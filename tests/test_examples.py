@@ -475,6 +475,8 @@ def a_web_server_over_tls():
         with open(os.path.join(folder, "big"), "wb") as file:
             file.write(BIG)
         with listening("httpd", "--tls", files.certificate, files.key, folder) as (port, process):
+            for nonsense in (b"", b"\x16", b"GET / HTTP/1.0\r\n\r\n"):
+                talk(port, nonsense)
             web = http.client.HTTPSConnection("localhost", port, timeout=TIMEOUT, context=files.context)
             for _ in range(2):
                 web.request("GET", "/big")
