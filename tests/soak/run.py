@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Random clients against soak_server: run.py SOAK_SERVER SECONDS [SEED]. SPDX-License-Identifier: BSD-3-Clause
+"""Random clients against soak_server: run.py SOAK_SERVER SECONDS [SEED [CERTIFICATE KEY]]. With a certificate, all speak
+TLS. SPDX-License-Identifier: BSD-3-Clause
 
 The time is cut into rounds. After each round all clients are gone. Then the server must have the same descriptors, heap
 and resident memory as after the first round. Clients that are served to the end check every answer, and their lines are
@@ -9,6 +10,7 @@ import os
 import random
 import re
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -41,6 +43,8 @@ class Conversation:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(20)
         self.socket.connect(address)
+        if soak.context:
+            self.socket = soak.context.wrap_socket(self.socket, server_hostname="localhost")
         self.lines = 0
         self.expected = bytearray()
 
@@ -113,7 +117,7 @@ def slow(soak, rng):
 def half_closing(soak, rng):
     c = Conversation(soak, rng)
     c.socket.sendall(c.some_lines() + rng.choice((b"", b"\r", b"cut off")))
-    c.socket.shutdown(socket.SHUT_WR)
+    socket.socket.shutdown(c.socket, socket.SHUT_WR)  # TLS, if any, goes on in the other direction
     c.check()
     c.check_end()
     return c
@@ -165,11 +169,12 @@ BYES = (pipelining, dribbling, slow, stuck)
 
 
 class Soak:
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, tls):
+        self.context = ssl.create_default_context(cafile=tls[0]) if tls else None
         path = os.path.join(folder, "socket")
         # Without a cache for each thread, malloc counts the memory in use exactly.
         environment = dict(os.environ, GLIBC_TUNABLES="glibc.malloc.tcache_count=0")
-        self.server = subprocess.Popen([program, path], stdout=subprocess.PIPE, text=True, env=environment)
+        self.server = subprocess.Popen([program, path, *tls], stdout=subprocess.PIPE, text=True, env=environment)
         port = int(self.server.stdout.readline())
         self.addresses = [(socket.AF_INET, ("127.0.0.1", port)), (socket.AF_UNIX, path)]
         self.lock = threading.Lock()
@@ -269,10 +274,10 @@ class Soak:
             self.server.kill()
 
 
-def main(program, seconds, seed):
+def main(program, seconds, seed, *tls):
     print("seed", seed, flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        soak = Soak(program, folder)
+        soak = Soak(program, folder, tls)
         try:
             begin = soak.counts()
             rounds = []
@@ -289,4 +294,6 @@ def main(program, seconds, seed):
     return 1 if soak.wrong else 0
 
 
-sys.exit(main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else random.randrange(1 << 30),
+                  *sys.argv[4:]))

@@ -1,7 +1,7 @@
 /* The server that tests/thorough/soak puts under load. It answers each line
  * with the line's number in the connection and the line.
  *
- * usage: soak_server UNIX-SOCKET
+ * usage: soak_server UNIX-SOCKET [CERTIFICATE KEY]
  *
  * It prints its port, and at each SIGUSR1 a line of counts. At SIGTERM it stops
  * listening, and exits with 0 if nothing is left in the loop then.
@@ -19,6 +19,9 @@
 #include <event2/event.h>
 
 #include <asynchat.h>
+#ifdef SOAK_TLS
+#include <asynchat/tls.h>
+#endif
 
 #include "descriptors.h"
 
@@ -175,11 +178,43 @@ static int left_in_loop(void)
     return left;
 }
 
+#ifdef SOAK_TLS
+static struct asynchat_tls *tls;
+
+/* Clients that end their half do so without a close_notify, as Python's do. */
+static void secure(const char *certificate, const char *key)
+{
+    const struct asynchat_tls_options options = {
+        .size = sizeof options,
+        .flags = ASYNCHAT_TLS_CUT_OFF_IS_EOF,
+        .certificate = certificate,
+        .key = key};
+    check(asynchat_tls_new(&options, &tls), certificate);
+    for (int i = 0; i < 2; i++)
+        check(asynchat_tls_serve(servers[i], tls), "TLS");
+}
+
+static void insecure(void)
+{
+    asynchat_tls_free(tls);
+}
+#else
+static void secure(const char *certificate, const char *key)
+{
+    (void)key;
+    check(-ENOTSUP, certificate);
+}
+
+static void insecure(void)
+{
+}
+#endif
+
 int main(int argc, char **argv)
 {
     char path[ASYNCHAT_ADDRESS_SIZE];
-    if (argc != 2) {
-        fprintf(stderr, "usage: soak_server UNIX-SOCKET\n");
+    if (argc != 2 && argc != 4) {
+        fprintf(stderr, "usage: soak_server UNIX-SOCKET [CERTIFICATE KEY]\n");
         return 1;
     }
     base = event_base_new();
@@ -190,6 +225,8 @@ int main(int argc, char **argv)
           "server");
     check(asynchat_server_new(base, path, &handler, NULL, NULL, &servers[1]),
           path);
+    if (argc == 4)
+        secure(argv[2], argv[3]);
     signals[0] = at_signal(SIGUSR1, report);
     signals[1] = at_signal(SIGTERM, stop);
     printf("%d\n", asynchat_server_port(servers[0]));
@@ -199,5 +236,6 @@ int main(int argc, char **argv)
     int ran = event_base_dispatch(base);
     int left = left_in_loop();
     event_base_free(base);
+    insecure();
     return ran == 1 && left == 0 ? 0 : 1;
 }
