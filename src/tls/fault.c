@@ -24,6 +24,7 @@ int asynchat__tls_fault(int error, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(last, sizeof last, format, args);
     va_end(args);
+    ERR_clear_error();
     return error;
 }
 
@@ -47,7 +48,6 @@ int asynchat__tls_openssl_fault(int error, const char *what)
     asynchat__tls_fault(0, "%s: %s", what, reason_text(reason));
     if (ERR_GET_REASON(reason) == ERR_R_MALLOC_FAILURE)
         error = -ENOMEM;
-    ERR_clear_error();
     return error;
 }
 

@@ -17,15 +17,15 @@
 
 /* --- of a call that has no channel --- */
 
-/* Sets the text of this thread, and answers `error`. */
+/* Sets the text of this thread, empties OpenSSL's error queue, and answers
+ * `error`. */
 int asynchat__tls_fault(int error, const char *format, ...)
     ASYNCHAT_FORMAT(2, 3);
 
 /* Returns the text of this thread, lent until it is set again. */
 const char *asynchat__tls_last_fault(void);
 
-/* Sets the text of this thread to "WHAT: " and the newest reason in OpenSSL's
- * error queue, which it empties. Answers -ENOMEM if that is the reason, or else
+/* The same with the text "WHAT: " and the newest reason in the queue. Answers -ENOMEM if that is the reason, or else
  * `error`. */
 int asynchat__tls_openssl_fault(int error, const char *what);
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include "tls/options.h"
@@ -59,6 +60,7 @@ void asynchat__tls_version_give(struct tls_version *version)
     asynchat__tls_options_free(&version->options);
     free(version->alpn);
     free(version);
+    ERR_clear_error(); /* without memory, even freeing leaves an error there */
 }
 
 /* The share of the other context is needed, since its name may be taken away
