@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/rand.h>
 
 #include "base/table.h"
 #include "tls/fault.h"
 #include "tls/options.h"
 #include "tls/version.h"
+#include "tls/wire.h"
 
 /* --- making --- */
 
@@ -21,6 +23,20 @@ static void init_openssl(void)
 {
     OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     OPENSSL_init_ssl(0, NULL);
+}
+
+/* What all sessions share is made by the first context. If there is no memory
+ * for it, the next context tries again. */
+static int prepare(void)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    int error = asynchat__tls_wire_prepare();
+    if (!error)
+        error = asynchat__tls_party_prepare();
+    pthread_mutex_unlock(&lock);
+    ERR_clear_error();
+    return error;
 }
 
 static struct asynchat_tls *tls_make(bool client)
@@ -42,7 +58,8 @@ int asynchat_tls_new(const struct asynchat_tls_options *options,
     if (!options || !out)
         return asynchat__tls_fault(-EINVAL, "options or out is NULL");
     pthread_once(&once, init_openssl);
-    struct asynchat_tls *tls = tls_make(options->flags & ASYNCHAT_TLS_CLIENT);
+    struct asynchat_tls *tls =
+        prepare() == 0 ? tls_make(options->flags & ASYNCHAT_TLS_CLIENT) : NULL;
     if (!tls)
         return asynchat__tls_fault(-ENOMEM, "no memory");
     int error = 0;

@@ -82,6 +82,9 @@ struct tls_party {
     bool chosen;  /* the server knows which version it is */
 };
 
+/* Makes what all sessions share, as asynchat__tls_wire_prepare() does. */
+int asynchat__tls_party_prepare(void);
+
 /* Makes a session of the party's version, for one side. NULL: there is no
  * memory. */
 SSL *asynchat__tls_party_session(struct tls_party *party);

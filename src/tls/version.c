@@ -23,9 +23,11 @@
 
 static int party_place = -1;
 
-static void make_party_place(void)
+int asynchat__tls_party_prepare(void)
 {
-    party_place = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    if (party_place < 0)
+        party_place = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    return party_place < 0 ? -ENOMEM : 0;
 }
 
 struct tls_party *asynchat__tls_party_of(const SSL *ssl)
@@ -285,8 +287,6 @@ void asynchat__tls_version_inherit(struct tls_version *after,
 
 SSL *asynchat__tls_party_session(struct tls_party *party)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make_party_place);
     SSL *ssl = SSL_new(party->version->ctx);
     if (!ssl || !SSL_set_ex_data(ssl, party_place, party)) {
         SSL_free(ssl);

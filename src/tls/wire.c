@@ -2,14 +2,13 @@
 #include "tls/wire.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
 
-static BIO_METHOD *method;
+static BIO_METHOD *method; /* made once, and never freed */
 
 static int wire_read(BIO *bio, char *to, size_t room, size_t *n)
 {
@@ -67,23 +66,26 @@ static long wire_ctrl(BIO *bio, int what, long number, void *arg)
     return what == BIO_CTRL_FLUSH;
 }
 
-static void make_method(void)
+int asynchat__tls_wire_prepare(void)
 {
+    if (method)
+        return 0;
+    int index = BIO_get_new_index();
     BIO_METHOD *made =
-        BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "asynchat");
+        index > 0 ? BIO_meth_new(index | BIO_TYPE_SOURCE_SINK, "asynchat")
+                  : NULL;
     if (!made)
-        return;
+        return -ENOMEM;
     BIO_meth_set_read_ex(made, wire_read);
     BIO_meth_set_write_ex(made, wire_write);
     BIO_meth_set_ctrl(made, wire_ctrl);
     method = made;
+    return 0;
 }
 
 int asynchat__tls_wire_attach(SSL *ssl, struct wire *wire)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make_method);
-    BIO *bio = method ? BIO_new(method) : NULL;
+    BIO *bio = BIO_new(method);
     if (!bio)
         return -ENOMEM;
     BIO_set_data(bio, wire);

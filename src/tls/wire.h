@@ -24,6 +24,11 @@ struct wire {
     bool stopped; /* nothing is read any more */
 };
 
+/* Makes what all sessions share; to be called by one thread at a time, before
+ * the first session is made. A call that failed may be tried again. 0 or
+ * -ENOMEM. */
+int asynchat__tls_wire_prepare(void);
+
 /* Gives the session a BIO over the buffers, which must live as long as the
  * session. 0 or -ENOMEM. */
 int asynchat__tls_wire_attach(SSL *ssl, struct wire *wire);
