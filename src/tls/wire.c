@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 static BIO_METHOD *method; /* made once, and never freed */
@@ -49,8 +50,10 @@ static int wire_write(BIO *bio, const char *data, size_t len, size_t *n)
         memcpy(wire->out + wire->out_len, data, len);
         wire->out_len += len;
     } else {
-        if (wire->kept_room - wire->kept_len < len && !wire_grow(wire, len))
+        if (wire->kept_room - wire->kept_len < len && !wire_grow(wire, len)) {
+            ERR_raise(ERR_LIB_BIO, ERR_R_MALLOC_FAILURE);
             return 0;
+        }
         memcpy(wire->kept + wire->kept_len, data, len);
         wire->kept_len += len;
     }
