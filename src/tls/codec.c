@@ -21,7 +21,9 @@
 #define ANSWERS_MAX 65536
 
 /* With AES-GCM a key is good for some 2^24 records (RFC 8446, 5.5). */
+#ifndef KEY_RECORDS
 #define KEY_RECORDS (1u << 24)
+#endif
 
 /* --- opening --- */
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,6 +249,74 @@ static void a_server_may_trust_very_many(void **state)
     free(all);
 }
 
+/* A folder, as c_rehash makes it, and whom the system trusts. */
+static void a_folder_may_be_trusted(void **state)
+{
+    char hash[32];
+    (void)state;
+    snprintf(hash, sizeof hash, "%08lx.0",
+             X509_subject_name_hash(world.authority->certificate));
+    write_file(hash, world.authority->text);
+    struct asynchat_tls *client = context(&(struct asynchat_tls_options){
+        .flags = ASYNCHAT_TLS_CLIENT, .trust = folder});
+    connect_as(world.server, client, "connect");
+    assert_int_equal(asynchat_tls_reload(client, NULL), 0);
+    connect_as(world.server, client, "connect");
+    unlink(path_of(hash));
+    asynchat_tls_free(client);
+    client =
+        context(&(struct asynchat_tls_options){.flags = ASYNCHAT_TLS_CLIENT});
+    connect_as(world.server, client, "close(ECERTIFICATE)");
+    asynchat_tls_free(client);
+}
+
+static int expect_1_2(SSL_CTX *ctx, void *arg)
+{
+    (void)arg;
+    return SSL_CTX_get_min_proto_version(ctx) == TLS1_2_VERSION ? 0 : -EINVAL;
+}
+
+static void no_time_limit_is_possible(void **state)
+{
+    (void)state;
+    struct asynchat_tls *server = context(&(struct asynchat_tls_options){
+        SERVER, .handshake_time = UINT_MAX, .configure = expect_1_2,
+        .alpn = (const char *const[]){NULL}});
+    connect_as(server, world.client, "connect");
+    asynchat_tls_free(server);
+}
+
+static void calls_check_their_arguments(void **state)
+{
+    struct asynchat_tls_stats stats;
+    static struct talk talk;
+    (void)state;
+    assert_int_equal(asynchat_tls_get_stats(NULL, &stats, sizeof stats),
+                     -EINVAL);
+    assert_int_equal(asynchat_tls_get_stats(world.server, NULL, 0), -EINVAL);
+    assert_int_equal(asynchat_tls_add_name(NULL, "a.example", world.server),
+                     -EINVAL);
+    assert_int_equal(asynchat_tls_add_name(world.server, NULL, world.server),
+                     -EINVAL);
+    assert_int_equal(
+        asynchat_tls_add_name(world.client, "a.example", world.server),
+        -EINVAL);
+    assert_int_equal(asynchat_tls_serve(NULL, world.server), -EINVAL);
+    talk_tcp(&talk, NULL, NULL, NULL);
+    assert_int_equal(asynchat_tls_serve(talk.listener, world.client), -EINVAL);
+    assert_non_null(strstr(asynchat_tls_get_error(NULL), "for clients"));
+    assert_int_equal(asynchat_tls_get_info(talk.client.ch, NULL, 0), -EINVAL);
+    assert_int_equal(asynchat_tls_connect(talk.base, "127.0.0.1:1", 0, NULL,
+                                          "a.example", &side_handler, NULL,
+                                          &talk.client.ch),
+                     -EINVAL);
+    assert_int_equal(asynchat_tls_connect(talk.base, "127.0.0.1:1", 0,
+                                          world.client, "a.example",
+                                          &side_handler, NULL, NULL),
+                     -EINVAL);
+    talk_end(&talk);
+}
+
 /* --- configure and verify --- */
 
 static int one_cipher(SSL_CTX *ctx, void *arg)
@@ -411,6 +480,9 @@ int main(void)
         cmocka_unit_test(a_chain_is_sent_whole),
         cmocka_unit_test(revocation_lists_hold),
         cmocka_unit_test(a_server_may_trust_very_many),
+        cmocka_unit_test(a_folder_may_be_trusted),
+        cmocka_unit_test(no_time_limit_is_possible),
+        cmocka_unit_test(calls_check_their_arguments),
         cmocka_unit_test(what_is_configured_holds_after_a_reload),
         cmocka_unit_test(a_reload_is_all_or_nothing),
         cmocka_unit_test(a_reload_may_bring_other_options),
