@@ -35,7 +35,10 @@
  *   and no early data (0-RTT).
  * - Until the handshake is done, handle_connect waits, and so does everything
  *   that is pushed. A handshake that fails ends the channel, by handle_error
- *   and handle_close.
+ *   and handle_close, without handle_connect: the channel of a server then
+ *   still has the server's `arg`. A client that ends its connection to a server
+ *   without having sent a byte is no error: only handle_close is called, with
+ *   ASYNCHAT_EOF.
  * - The peer's close_notify is its end of file: handle_eof is called, and the
  *   channel may still send. If the connection ends without a close_notify,
  *   handle_error gets ASYNCHAT_ECUTOFF, after everything that came was
@@ -47,6 +50,8 @@
  * - In TLS 1.3 a server checks the client's certificate after the client's
  *   handshake is done. So a client may hear ASYNCHAT_ECERTIFICATE after
  *   handle_connect.
+ * - In TLS 1.3 a server sends its ticket together with the first bytes that are
+ *   pushed. A client that ends before it has received them keeps no session.
  * - Timeouts, rates, limits and counters of the channel are about the plain
  *   bytes. Handshakes, tickets and key updates move no clock.
  * - A producer that sends a file is asked for its bytes, since sendfile cannot

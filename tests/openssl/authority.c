@@ -84,17 +84,20 @@ void authority_free(struct authority *authority)
     free(authority);
 }
 
-struct identity *identity_new(const struct authority *by, const char *names,
-                              long seconds, const char *purpose)
+static X509 *begin_identity(const struct authority *by, EVP_PKEY *key,
+                            long seconds)
 {
-    struct identity *made = calloc(1, sizeof *made);
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    MUST(made && key);
     X509 *own = begin_certificate("somebody", key, -86400, seconds);
     MUST(X509_set_issuer_name(own, X509_get_subject_name(by->certificate)));
-    add_extension(own, by->certificate, NID_subject_alt_name, names);
-    add_extension(own, by->certificate, NID_ext_key_usage, purpose);
-    MUST(X509_sign(own, by->key, EVP_sha256()));
+    return own;
+}
+
+/* Takes both. */
+static struct identity *end_identity(const struct authority *by, X509 *own,
+                                     EVP_PKEY *key)
+{
+    struct identity *made = calloc(1, sizeof *made);
+    MUST(made && X509_sign(own, by->key, EVP_sha256()));
     made->serial = serials;
     made->certificate = certificate_text(own);
     BIO *bio = BIO_new(BIO_s_mem());
@@ -104,6 +107,33 @@ struct identity *identity_new(const struct authority *by, const char *names,
     X509_free(own);
     EVP_PKEY_free(key);
     return made;
+}
+
+struct identity *identity_new(const struct authority *by, const char *names,
+                              long seconds, const char *purpose)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    MUST(key);
+    X509 *own = begin_identity(by, key, seconds);
+    add_extension(own, by->certificate, NID_subject_alt_name, names);
+    add_extension(own, by->certificate, NID_ext_key_usage, purpose);
+    return end_identity(by, own, key);
+}
+
+struct identity *identity_new_raw(const struct authority *by, const char *name)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    GENERAL_NAMES *names = GENERAL_NAMES_new();
+    GENERAL_NAME *one = GENERAL_NAME_new();
+    ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+    MUST(key && names && one && text &&
+         ASN1_STRING_set(text, name, (int)strlen(name)) &&
+         sk_GENERAL_NAME_push(names, one));
+    GENERAL_NAME_set0_value(one, GEN_DNS, text);
+    X509 *own = begin_identity(by, key, 86400);
+    MUST(X509_add1_ext_i2d(own, NID_subject_alt_name, names, 0, 0));
+    GENERAL_NAMES_free(names);
+    return end_identity(by, own, key);
 }
 
 void identity_free(struct identity *identity)

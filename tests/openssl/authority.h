@@ -30,6 +30,8 @@ struct identity {
  * comma between. */
 struct identity *identity_new(const struct authority *by, const char *names,
                               long seconds, const char *purpose);
+/* Issues a certificate for one DNS name, whatever bytes it has. */
+struct identity *identity_new_raw(const struct authority *by, const char *name);
 void identity_free(struct identity *identity);
 
 /* A revocation list in PEM: `serial` is on it, unless it is 0. It is good for

@@ -65,6 +65,7 @@ static void options_are_checked(void **state)
     struct asynchat_tls *tls;
     struct asynchat_tls_options newer[2];
     char long_name[300];
+    const char *many[301] = {NULL};
     (void)state;
     memset(long_name, 'x', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = '\0';
@@ -97,6 +98,10 @@ static void options_are_checked(void **state)
     REFUSE(-EINVAL, "alpn", SERVER, .alpn = (const char *const[]){"", NULL});
     REFUSE(-EINVAL, "alpn", SERVER,
            .alpn = (const char *const[]){long_name, NULL});
+    long_name[250] = '\0';
+    for (int i = 0; i < 300; i++)
+        many[i] = long_name;
+    REFUSE(-EINVAL, "alpn", SERVER, .alpn = many);
 }
 
 static void certificates_and_keys_are_checked(void **state)
@@ -142,6 +147,21 @@ static int give_secret(char *to, size_t room, void *arg)
     return (int)strlen(phrase);
 }
 
+static int give_too_much(char *to, size_t room, void *arg)
+{
+    (void)to;
+    (void)arg;
+    return (int)room + 1;
+}
+
+static int give_none(char *to, size_t room, void *arg)
+{
+    (void)to;
+    (void)room;
+    (void)arg;
+    return -ENOENT;
+}
+
 static void an_encrypted_key_needs_its_passphrase(void **state)
 {
     (void)state;
@@ -154,6 +174,12 @@ static void an_encrypted_key_needs_its_passphrase(void **state)
     REFUSE(ASYNCHAT_ECERTIFICATE, "the passphrase does not open it",
            .certificate_text = world.identity->certificate, .key_text = locked,
            .passphrase = give_secret, .arg = "guess");
+    REFUSE(ASYNCHAT_ECERTIFICATE, "the passphrase does not open it",
+           .certificate_text = world.identity->certificate, .key_text = locked,
+           .passphrase = give_too_much);
+    REFUSE(ASYNCHAT_ECERTIFICATE, "the passphrase does not open it",
+           .certificate_text = world.identity->certificate, .key_text = locked,
+           .passphrase = give_none);
     free(locked);
 }
 

@@ -68,11 +68,13 @@ static void names_have_one_form(void **state)
 
 static void clients_need_a_name(void **state)
 {
-    static const char *const wrong[] = {
-        NULL, "", ".a.example", "*.example", "a..b", "a b", "[::1]"};
+    static char much[400];
+    const char *const wrong[] = {NULL,   "",    ".a.example", "*.example",
+                                 "a..b", "a b", "[::1]",      much};
     struct event_base *base = event_base_new();
     struct asynchat_channel *ch;
     (void)state;
+    memset(much, 'x', sizeof much - 1);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(asynchat_tls_connect(base, "127.0.0.1:1", 0,
                                               world.client, wrong[i],
@@ -134,7 +136,15 @@ static void a_client_may_verify_nobody(void **state)
     (void)state;
     struct asynchat_tls *any = context(&(struct asynchat_tls_options){
         .flags = ASYNCHAT_TLS_CLIENT | ASYNCHAT_TLS_NO_VERIFY});
-    connects(world.server, any, NULL, "connect");
+    static struct talk talk;
+    struct asynchat_tls_info info;
+    talk_tcp(&talk, world.server, any, NULL);
+    talk_until(&talk, &talk.client, "connect");
+    assert_int_equal(asynchat_tls_get_info(talk.client.ch, &info, sizeof info),
+                     0);
+    assert_int_equal(info.verified, 0);
+    assert_null(info.server_name);
+    talk_end(&talk);
     connects(world.server, any, "b.example", "connect");
     connects(world.server, any, "127.0.0.2", "connect");
     asynchat_tls_free(any);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "talk.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,53 @@ static void another_name_is_refused(void **state)
                 "Address:127.0.0.1");
     expect_ends(world.server, world.client, "127.0.0.2", SERVER_REFUSED,
                 "alert", CLIENT_REFUSES, "IP address mismatch");
+}
+
+/* A peer has chosen the names, and an operator reads them. */
+static void strange_names_are_shown_as_they_can_be(void **state)
+{
+    (void)state;
+    struct identity *one = identity_new_raw(
+        world.authority, "x\n12:00 root logged in\x1b[2J.example\xff");
+    struct asynchat_tls *server = context(&(struct asynchat_tls_options){
+        .certificate_text = one->certificate, .key_text = one->key});
+    expect_ends(server, world.client, "b.example", SERVER_REFUSED, "alert",
+                CLIENT_REFUSES, "DNS:x");
+    static struct talk talk;
+    talk_tcp(&talk, server, world.client, "b.example");
+    talk_until(&talk, &talk.client, "close(ECERTIFICATE)");
+    for (const char *at = talk.client.text; *at; at++)
+        assert_true(*at >= ' ' && *at <= '~');
+    talk_end(&talk);
+    asynchat_tls_free(server);
+    identity_free(one);
+}
+
+/* The certificate is longer than what is sent at once. */
+static void a_long_certificate_is_sent_whole(void **state)
+{
+    static char names[100000] = "DNS:a.example";
+    size_t at = strlen(names);
+    (void)state;
+    for (int i = 0; i < 3000; i++)
+        at += (size_t)snprintf(names + at, sizeof names - at,
+                               ",DNS:n%d.of.example", i);
+    struct identity *one =
+        identity_new(world.authority, names, 86400, "serverAuth");
+    assert_true(strlen(one->certificate) > 60000);
+    struct asynchat_tls *server = context(&(struct asynchat_tls_options){
+        .certificate_text = one->certificate, .key_text = one->key});
+    static struct talk talk;
+    talk_tcp(&talk, server, world.client, "a.example");
+    talk_until(&talk, &talk.client, "connect");
+    talk_end(&talk);
+    talk_pair(&talk, server, world.client, "n2999.of.example");
+    talk_until(&talk, &talk.client, "connect");
+    talk_end(&talk);
+    expect_ends(server, world.client, "b.example", SERVER_REFUSED, "alert",
+                CLIENT_REFUSES, "it is for DNS:a.example, DNS:n0.of.example");
+    asynchat_tls_free(server);
+    identity_free(one);
 }
 
 static void an_unknown_authority_is_refused(void **state)
@@ -172,27 +220,40 @@ static void protocols_are_agreed_on(void **state)
 
 /* --- peers that speak no TLS --- */
 
+static const char *plain;
+static size_t plain_len;
+
 static void speak_plain(struct side *side)
 {
-    say(side, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    assert_int_equal(asynchat_push(side->ch, plain, plain_len), 0);
 }
 
 static void plain_text_is_no_tls(void **state)
 {
+    /* the last two are a record of SSL 5 and one that is too long */
+    static const char *const texts[] = {"GET / HTTP/1.1\r\n\r\n", "x",
+                                        "\x16\x05\x01\x01\x01",
+                                        "\x16\x03\x01\xff\xff"};
     static struct talk talk;
     (void)state;
-    talk_tcp(&talk, world.server, NULL, NULL);
-    talk.client.on_connect = speak_plain;
-    talk_until(&talk, &talk.server, "close(EPROTOCOL)");
-    expect(&talk.server, "error(EPROTOCOL) close(EPROTOCOL)");
-    assert_string_equal(talk.server.text, "the peer does not speak TLS");
-    talk_end(&talk);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        plain = texts[i];
+        plain_len = strlen(plain);
+        talk_tcp(&talk, world.server, NULL, NULL);
+        talk.client.on_connect = speak_plain;
+        talk_until(&talk, &talk.server, "close(EPROTOCOL)");
+        expect(&talk.server, "error(EPROTOCOL) close(EPROTOCOL)");
+        assert_string_equal(talk.server.text, "the peer does not speak TLS");
+        talk_end(&talk);
+    }
 }
 
 static void a_plain_server_is_no_tls(void **state)
 {
     static struct talk talk;
     (void)state;
+    plain = "220 ready\r\n";
+    plain_len = strlen(plain);
     talk_tcp(&talk, NULL, world.client, "a.example");
     talk.server.on_connect = speak_plain;
     talk_until(&talk, &talk.client, "close(EPROTOCOL)");
@@ -303,6 +364,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_name_is_refused),
+        cmocka_unit_test(strange_names_are_shown_as_they_can_be),
+        cmocka_unit_test(a_long_certificate_is_sent_whole),
         cmocka_unit_test(an_unknown_authority_is_refused),
         cmocka_unit_test(a_certificate_that_is_over_is_refused),
         cmocka_unit_test(clients_certificates_are_verified),

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tls/context.h"
 #include "tls/sessions.h"
 
 static struct world world;
@@ -95,6 +96,21 @@ static void a_client_resumes_its_session(void **state)
         asynchat_tls_free(server);
         asynchat_tls_free(client);
     }
+}
+
+/* The keys of tickets are replaced when they are older than a day. */
+static void old_keys_are_not_kept(void **state)
+{
+    (void)state;
+    struct asynchat_tls *server = server_of(world.identity, 0, NULL, NULL);
+    struct asynchat_tls *client = client_of(NULL, 0);
+    assert_int_equal(visit(server, client, "a.example"), FRESH);
+    server->version->keys_made -= 86401;
+    assert_int_equal(asynchat_tls_reload(server, NULL), 0);
+    assert_int_equal(visit(server, client, "a.example"), FRESH);
+    assert_int_equal(visit(server, client, "a.example"), RESUMED);
+    asynchat_tls_free(server);
+    asynchat_tls_free(client);
 }
 
 static void without_tickets_nobody_does(void **state)
@@ -325,6 +341,7 @@ static void the_store_is_bounded(void **state)
     asynchat__tls_sessions_put(&store, 3, "a", all[2], 50);
     asynchat__tls_sessions_put(&store, 3, "c", all[3], 100);
     assert_int_equal(store.count, 3);
+    asynchat__tls_sessions_put(&store, 4, "a", all[3], 5); /* is over at 10 */
     assert_ptr_equal(asynchat__tls_sessions_take(&store, "a", 10, &until),
                      all[2]);
     assert_int_equal(until, 50);
@@ -358,6 +375,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_resumes_its_session),
+        cmocka_unit_test(old_keys_are_not_kept),
         cmocka_unit_test(without_tickets_nobody_does),
         cmocka_unit_test(a_client_with_a_certificate_resumes_too),
         cmocka_unit_test(a_session_ends_with_the_trust),
