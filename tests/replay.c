@@ -1,19 +1,17 @@
-/* Replays conformance scripts over a real channel. It must print the same as
+/* Replays conformance scripts over a real channel: replay.h says which. It must print the same as
  * CPython's asynchat. The scripts and the output are described in
  * tests/conformance/README.md.
  *
  * usage: replay < scripts
  *
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "replay.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <event2/event.h>
-
-#include <asynchat.h>
 
 struct terminator {
     enum { KEEP, NONE, NUM, STR } kind;
@@ -26,7 +24,6 @@ struct terminator {
 struct script {
     struct event_base *base;
     struct asynchat_channel *ch;
-    int peer;
     int in_collect; /* the line is begun, but not ended */
     struct terminator *queue, **last;
 };
@@ -155,11 +152,7 @@ static const struct asynchat_handler handler = {
 
 static void begin(struct script *s)
 {
-    int fds[2];
-    check(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0, "socketpair");
-    check(asynchat_channel_new_socket(s->base, fds[0], &handler, s, &s->ch),
-          "channel");
-    s->peer = fds[1];
+    s->ch = line_open(s->base, &handler, s);
     s->last = &s->queue;
 }
 
@@ -171,15 +164,14 @@ static void end(struct script *s)
         free(t);
     }
     asynchat_channel_free(s->ch);
-    close(s->peer);
+    line_close();
 }
 
 static void receive(struct script *s, const char *hex)
 {
     size_t len;
     char *bytes = parse_hex(hex ? hex : "", &len);
-    check(send(s->peer, bytes, len, 0) != (ssize_t)len, "send");
-    event_base_loop(s->base, EVLOOP_NONBLOCK);
+    check(line_send(s->base, bytes, len) < 0, "send");
     end_collect(s);
     print_terminator(s);
     free(bytes);

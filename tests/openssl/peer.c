@@ -36,23 +36,11 @@ SSL_CTX *peer_context(bool server, const struct identity *identity, int version)
     return ctx;
 }
 
-void peer_new(struct peer *peer, struct talk *talk, SSL_CTX *ctx, bool server,
-              struct asynchat_tls *tls)
+int peer_connect(struct peer *peer, SSL_CTX *ctx, bool server)
 {
     int ends[2];
-    memset(talk, 0, sizeof *talk);
-    talk->base = event_base_new();
-    assert_non_null(talk->base);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends),
                      0);
-    struct side *side = server ? &talk->server : &talk->client;
-    assert_int_equal(asynchat_channel_new_socket(
-                         talk->base, ends[0], &side_handler, side, &side->ch),
-                     0);
-    assert_int_equal(asynchat_set_terminator(side->ch, "\n", 1), 0);
-    assert_int_equal(
-        asynchat_tls_start(side->ch, tls, server ? NULL : "a.example", 0, NULL),
-        0);
     peer->fd = ends[1];
     peer->in = BIO_new(BIO_s_mem());
     peer->out = BIO_new(BIO_s_mem());
@@ -65,6 +53,24 @@ void peer_new(struct peer *peer, struct talk *talk, SSL_CTX *ctx, bool server,
     } else {
         SSL_set_accept_state(peer->ssl);
     }
+    return ends[0];
+}
+
+void peer_new(struct peer *peer, struct talk *talk, SSL_CTX *ctx, bool server,
+              struct asynchat_tls *tls)
+{
+    memset(talk, 0, sizeof *talk);
+    talk->base = event_base_new();
+    assert_non_null(talk->base);
+    struct side *side = server ? &talk->server : &talk->client;
+    int fd = peer_connect(peer, ctx, server);
+    assert_int_equal(asynchat_channel_new_socket(talk->base, fd, &side_handler,
+                                                 side, &side->ch),
+                     0);
+    assert_int_equal(asynchat_set_terminator(side->ch, "\n", 1), 0);
+    assert_int_equal(
+        asynchat_tls_start(side->ch, tls, server ? NULL : "a.example", 0, NULL),
+        0);
 }
 
 size_t peer_send(struct peer *peer, size_t most)

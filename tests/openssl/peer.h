@@ -20,6 +20,10 @@ struct peer {
 SSL_CTX *peer_context(bool server, const struct identity *identity,
                       int version);
 
+/* Makes a peer of `ctx`, and answers a socket that is connected with it. `server`
+ * says that the other end is to be a server. */
+int peer_connect(struct peer *peer, SSL_CTX *ctx, bool server);
+
 /* Gives the server's side of `talk`, or else the client's, a channel of ours
  * over a socket, and makes a peer of `ctx` at the other end. `tls` is the
  * channel's. */
