@@ -21,6 +21,10 @@
 #define RECORD_HEADER 5
 #define RECORD_MAX (16384 + 256)
 
+/* The most bytes that are kept until it is known which version a client gets. In
+ * records of one byte, OpenSSL would take six times as many. */
+#define HELLO_MAX 131072
+
 /* --- ends of a handshake --- */
 
 void asynchat__tls_shake_over(struct codec *c)
@@ -341,7 +345,11 @@ static int shake(struct codec *c)
         what = step_anew(c, bytes, len);
     bool keeps = !codec_is_client(c) && !c->party.chosen &&
                  what == SSL_ERROR_WANT_READ && len > c->wire.in_len;
-    if (keeps && !hello_append(&c->hello, bytes, len - c->wire.in_len))
+    size_t taken = len - c->wire.in_len;
+    if (keeps && c->hello.len + taken > HELLO_MAX)
+        return asynchat__tls_fail(c, ASYNCHAT_EPROTOCOL,
+                                  "the ClientHello is too long");
+    if (keeps && !hello_append(&c->hello, bytes, taken))
         return fail_by_memory(c);
     return conclude(c, what);
 }
