@@ -326,6 +326,10 @@ static int conclude(struct codec *c, int what)
     unsigned len;
     if (what == SSL_ERROR_WANT_READ)
         return 0;
+    if (what == SSL_ERROR_ZERO_RETURN)
+        return asynchat__tls_fail(
+            c, ASYNCHAT_EHANDSHAKE,
+            "the peer has sent a close_notify in the handshake");
     if (what != SSL_ERROR_NONE)
         return asynchat__tls_fail_by_openssl(c);
     SSL_get0_alpn_selected(c->ssl, &alpn, &len);

@@ -239,7 +239,7 @@ static void words_out_of_place_end_it(void **state)
     RAW(true, false, PROTOCOL, "does not speak TLS", 22, 3, 1, 255, 255);
     RAW(true, false, HANDSHAKE, "", 22, 3, 1, 0, 0, 21, 3, 1, 0, 2, 1, 0);
     RAW(true, false, HANDSHAKE, "", 22, 3, 1, 0, 1, 1, 23, 3, 3, 0, 1, 0);
-    RAW(false, false, HANDSHAKE, "", 21, 3, 3, 0, 2, 1, 0);
+    RAW(false, false, HANDSHAKE, "close_notify", 21, 3, 3, 0, 2, 1, 0);
     RAW(false, false, HANDSHAKE, "handshake failure", 21, 3, 3, 0, 2, 2, 40);
     RAW(false, false, PROTOCOL, "", 'H', 'T', 'T', 'P', '/', '1', '.', '1');
     RAW(true, true, UP PROTOCOL, "", 23, 3, 3, 0, 1, 0);
