@@ -1,13 +1,16 @@
 /* Each call of the program in each callback: nothing is used after it was freed,
  * and the numbers of the statistics fit together at each moment.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "talk.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 #include <openssl/err.h>
@@ -374,6 +377,130 @@ static void each_call_may_be_made_in_each_callback(void **state)
     assert_int_equal(made, runs);
 }
 
+/* --- handshakes that wait --- */
+
+#define WAITERS 6
+
+static struct asynchat_tls_stats stats_of(const struct asynchat_tls *tls)
+{
+    struct asynchat_tls_stats s;
+    assert_int_equal(asynchat_tls_get_stats(tls, &s, sizeof s), 0);
+    check_stats(tls);
+    return s;
+}
+
+/* The ways in which a handshake ends that has not begun in earnest. */
+static void end_waiter(struct talk *talk, struct peer *peer, int how)
+{
+    switch (how) {
+    case 0:
+        asynchat_close(talk->server.ch);
+        break;
+    case 1:
+        asynchat_abort(talk->server.ch);
+        break;
+    case 2:
+        asynchat_channel_free(talk->server.ch);
+        talk->server.ch = NULL;
+        break;
+    case 3: /* the peer goes */
+        shutdown(peer->fd, SHUT_RDWR);
+        break;
+    default: /* by the time for a handshake */
+        break;
+    }
+}
+
+/* Only one of the handshakes may begin. Each of them is ended in each way. */
+static void who_waits_is_counted_whatever_ends_it(void **state)
+{
+    static struct talk talks[WAITERS];
+    struct peer peers[WAITERS];
+    (void)state;
+    SSL_CTX *ctx = peer_context(false, NULL, 0);
+    for (int how = 0; how < 5; how++) {
+        struct asynchat_tls *tls = context(&(struct asynchat_tls_options){
+            .certificate_text = world.identity->certificate,
+            .key_text = world.identity->key,
+            .max_handshakes = 1,
+            .handshake_time = how == 4 ? 100 : 10000});
+        for (int i = 0; i < WAITERS; i++) {
+            peer_new(&peers[i], &talks[i], ctx, true, tls);
+            SSL_do_handshake(peers[i].ssl);
+            peer_send(&peers[i], SIZE_MAX);
+            talk_run(&talks[i]);
+        }
+        assert_int_equal(stats_of(tls).shaking, WAITERS);
+        assert_int_equal(stats_of(tls).waiting, WAITERS - 1);
+        for (int i = 0; i < WAITERS; i++) {
+            end_waiter(&talks[i], &peers[i], how);
+            if (how >= 3)
+                talk_until(&talks[i], &talks[i].server,
+                           how == 3 ? "close(EHANDSHAKE)" : "close(ELATE)");
+            talk_run(&talks[i]);
+            assert_int_equal(stats_of(tls).failed, i + 1);
+        }
+        for (int i = 0; i < WAITERS; i++) {
+            peer_free(&peers[i]);
+            talk_end(&talks[i]);
+        }
+        assert_int_equal(stats_of(tls).shaking + stats_of(tls).waiting, 0);
+        assert_int_equal(stats_of(tls).late, how == 4 ? WAITERS : 0);
+        peer_new(&peers[0], &talks[0], ctx, true, tls);
+        peer_shake(&peers[0], &talks[0]);
+        assert_int_equal(stats_of(tls).done, 1);
+        peer_free(&peers[0]);
+        talk_end(&talks[0]);
+        asynchat_tls_free(tls);
+    }
+    SSL_CTX_free(ctx);
+}
+
+/* --- a child after fork(2) --- */
+
+/* The child frees what it has inherited, also a handshake that is under way,
+ * and says nothing to the parent's peers. */
+static void a_child_says_nothing(void **state)
+{
+    static struct talk talk, shaking;
+    struct peer peer;
+    int status;
+    (void)state;
+    SSL_CTX *ctx = peer_context(false, NULL, 0);
+    talk_tcp(&talk, world.server, world.client, "a.example");
+    talk_until(&talk, &talk.server, "connect");
+    talk_until(&talk, &talk.client, "connect");
+    peer_new(&peer, &shaking, ctx, true, world.server);
+    SSL_do_handshake(peer.ssl);
+    peer_send(&peer, SIZE_MAX);
+    talk_run(&shaking);
+    pid_t child = fork();
+    if (child == 0) {
+        asynchat_close(talk.server.ch);
+        talk_end(&talk);
+        talk_end(&shaking);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    talk_run(&talk);
+    expect(&talk.server, "connect");
+    expect(&talk.client, "connect");
+    for (int i = 0; i < 1000; i++) {
+        say(&talk.server, "a\n");
+        say(&talk.client, "b\n");
+        event_base_loop(talk.base, EVLOOP_NONBLOCK);
+    }
+    talk_run(&talk);
+    assert_int_equal(talk.server.len, 1000 * strlen(" line(b)") - 1);
+    assert_int_equal(talk.client.len, 1000 * strlen(" line(a)") - 1);
+    peer_shake(&peer, &shaking);
+    peer_free(&peer);
+    talk_end(&shaking);
+    talk_end(&talk);
+    SSL_CTX_free(ctx);
+}
+
 /* --- without a channel --- */
 
 static struct asynchat_tls *reloaded;
@@ -422,6 +549,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_call_may_be_made_in_each_callback),
+        cmocka_unit_test(who_waits_is_counted_whatever_ends_it),
+        cmocka_unit_test(a_child_says_nothing),
         cmocka_unit_test(a_context_may_be_freed_while_it_is_read_again),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
