@@ -304,7 +304,8 @@ ASYNCHAT_API int asynchat_tls_get_info(const struct asynchat_channel *ch,
                                        size_t size);
 
 /* Returns the session, lent until the channel ends, or NULL if the channel does
- * not speak TLS or the handshake has not begun. For questions only, such as
+ * not speak TLS, the handshake has not begun, or a server does not know yet
+ * which name the client asks for. For questions only, such as
  * SSL_get0_peer_certificate() and SSL_export_keying_material(); the program
  * must not read, write, shut down or renegotiate. Since 0.1. */
 ASYNCHAT_API SSL *asynchat_tls_get_ssl(const struct asynchat_channel *ch);

@@ -4,6 +4,7 @@
 #include <asynchat/tls.h>
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <openssl/err.h>
@@ -140,10 +141,13 @@ static const struct codec *codec_of_channel(const struct asynchat_channel *ch)
     return asynchat_get_layer(ch, &asynchat__tls_codec);
 }
 
+/* Until a server knows the name that the client asks for, its session may be
+ * replaced by another. */
 SSL *asynchat_tls_get_ssl(const struct asynchat_channel *ch)
 {
     const struct codec *codec = codec_of_channel(ch);
-    return codec ? codec->ssl : NULL;
+    bool lasts = codec && (codec->party.tls->client || codec->party.chosen);
+    return lasts ? codec->ssl : NULL;
 }
 
 const char *asynchat_tls_get_error(const struct asynchat_channel *ch)

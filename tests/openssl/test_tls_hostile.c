@@ -168,6 +168,35 @@ static void a_client_hello_may_come_in_any_cut(void **state)
     }
 }
 
+/* The session of the first context goes when the name is known. */
+static void a_session_that_may_go_is_not_lent(void **state)
+{
+    static struct talk talk;
+    static uint8_t hello[65536];
+    struct peer peer;
+    (void)state;
+    struct asynchat_tls *tls = context(&(struct asynchat_tls_options){
+        .certificate_text = world.identity->certificate,
+        .key_text = world.identity->key});
+    asynchat_tls_add_name(tls, "a.example", world.server);
+    SSL_CTX *ctx = peer_context(false, NULL, 0);
+    peer_new(&peer, &talk, ctx, true, tls);
+    assert_int_equal(SSL_do_handshake(peer.ssl), -1);
+    size_t len = cut_hello(&peer, 100, hello);
+    BIO_write(peer.out, hello, 105);
+    peer_send(&peer, SIZE_MAX);
+    talk_run(&talk);
+    assert_non_null(codec_of(talk.server.ch)->ssl);
+    assert_null(asynchat_tls_get_ssl(talk.server.ch));
+    BIO_write(peer.out, hello + 105, (int)len - 105);
+    peer_shake(&peer, &talk);
+    assert_non_null(asynchat_tls_get_ssl(talk.server.ch));
+    peer_free(&peer);
+    talk_end(&talk);
+    SSL_CTX_free(ctx);
+    asynchat_tls_free(tls);
+}
+
 /* A ClientHello that says that it is long, in records of one byte. */
 static void a_long_client_hello_takes_no_memory(void **state)
 {
@@ -318,6 +347,7 @@ int main(void)
         cmocka_unit_test(requests_to_renegotiate_take_no_memory),
         cmocka_unit_test(half_a_ticket_is_named_as_the_reason),
         cmocka_unit_test(a_client_hello_may_come_in_any_cut),
+        cmocka_unit_test(a_session_that_may_go_is_not_lent),
         cmocka_unit_test(a_long_client_hello_takes_no_memory),
         cmocka_unit_test(words_out_of_place_end_it),
         cmocka_unit_test(key_updates_are_limited),
