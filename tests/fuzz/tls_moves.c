@@ -333,8 +333,12 @@ static void end_ours(unsigned how)
         asynchat_close_when_done(run.ch);
     else if (how == 1)
         asynchat_shutdown_write(run.ch);
-    else
+    else if (how == 2)
         asynchat_close(run.ch);
+    else if (how == 3)
+        asynchat_close_in_stages(run.ch);
+    else
+        asynchat_abort(run.ch);
 }
 
 static void cut_wire(void)
@@ -373,7 +377,7 @@ static void move(unsigned what, unsigned n)
         push(n * 16, false);
         break;
     case 8:
-        end_ours(n % 3);
+        end_ours(n % 5);
         break;
     case 9:
         push(n * 16, true);
@@ -394,6 +398,11 @@ static void move(unsigned what, unsigned n)
         deliver(SIZE_MAX);
         loop();
         receive(SIZE_MAX);
+        break;
+    case 14:
+        if (run.ch)
+            asynchat_set_in_buffer_size(run.ch, 1 + n * n);
+        loop();
         break;
     default:
         loop();
