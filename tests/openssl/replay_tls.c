@@ -13,7 +13,6 @@
 
 #include "peer.h"
 
-static struct world world;
 static struct talk talk;
 static struct peer peer;
 static SSL_CTX *ctx;

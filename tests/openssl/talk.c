@@ -155,24 +155,40 @@ struct asynchat_tls *context(const struct asynchat_tls_options *options)
     return tls;
 }
 
-void world_new(struct world *world)
+void world_new(struct world *made)
 {
-    world->authority = authority_new("authority", NULL);
-    world->identity = identity_new(
-        world->authority, "DNS:a.example,IP:127.0.0.1", 86400, "serverAuth");
-    world->server = context(&(struct asynchat_tls_options){
-        .certificate_text = world->identity->certificate,
-        .key_text = world->identity->key});
-    world->client = context(&(struct asynchat_tls_options){
-        .flags = ASYNCHAT_TLS_CLIENT, .trust_text = world->authority->text});
+    made->authority = authority_new("authority", NULL);
+    made->identity = identity_new(made->authority, "DNS:a.example,IP:127.0.0.1",
+                                  86400, "serverAuth");
+    made->server = context(&(struct asynchat_tls_options){
+        .certificate_text = made->identity->certificate,
+        .key_text = made->identity->key});
+    made->client = context(&(struct asynchat_tls_options){
+        .flags = ASYNCHAT_TLS_CLIENT, .trust_text = made->authority->text});
 }
 
-void world_free(struct world *world)
+void world_free(struct world *made)
 {
-    asynchat_tls_free(world->server);
-    asynchat_tls_free(world->client);
-    identity_free(world->identity);
-    authority_free(world->authority);
+    asynchat_tls_free(made->server);
+    asynchat_tls_free(made->client);
+    identity_free(made->identity);
+    authority_free(made->authority);
+}
+
+struct world world;
+
+int world_setup(void **state)
+{
+    (void)state;
+    world_new(&world);
+    return 0;
+}
+
+int world_teardown(void **state)
+{
+    (void)state;
+    world_free(&world);
+    return 0;
 }
 
 /* --- talks --- */
@@ -251,6 +267,14 @@ void talk_until(struct talk *talk, const struct side *side, const char *word)
         event_base_loop(talk->base, EVLOOP_NONBLOCK);
         usleep(500);
     }
+}
+
+void connect_both(struct talk *talk)
+{
+    talk_until(talk, &talk->server, "connect");
+    talk_until(talk, &talk->client, "connect");
+    expect(&talk->server, "connect");
+    expect(&talk->client, "connect");
 }
 
 void expect(struct side *side, const char *log)

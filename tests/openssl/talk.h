@@ -47,8 +47,13 @@ struct world {
     struct asynchat_tls *server, *client;
 };
 
-void world_new(struct world *world);
-void world_free(struct world *world);
+void world_new(struct world *made);
+void world_free(struct world *made);
+
+/* The one that the tests of a program share, and what makes and frees it. */
+extern struct world world;
+int world_setup(void **state);
+int world_teardown(void **state);
 
 /* Makes a context of these options, which must be possible. */
 struct asynchat_tls *context(const struct asynchat_tls_options *options);
@@ -68,6 +73,10 @@ void talk_run(struct talk *talk);
 /* Runs the loop until the side's log ends with `word`; fails after 20 s. */
 void talk_until(struct talk *talk, const struct side *side, const char *word);
 
+/* Runs the loop until both sides are connected, and nothing else has
+ * happened. */
+void connect_both(struct talk *talk);
+
 /* What has happened to the side since the last call. */
 void expect(struct side *side, const char *log);
 
@@ -76,8 +85,7 @@ void say(struct side *side, const char *text);
 
 void talk_end(struct talk *talk);
 
-/* --- what a test may do wrong with TLS --- */
-
+/* Returns the name of a code, lent until the next call. */
 const char *code_name(int code);
 
 #endif

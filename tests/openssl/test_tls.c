@@ -11,8 +11,6 @@
 
 #include <openssl/err.h>
 
-static struct world world;
-
 /* Runs a test over each kind of connection. */
 static void (*const kinds[])(struct talk *, struct asynchat_tls *,
                              struct asynchat_tls *,
@@ -57,14 +55,6 @@ static void who_connects_may_speak_at_once(void **state)
         expect(&talk.server, "connect line(before the connection is up)");
         expect(&talk.client, "connect line(welcome)");
     }
-}
-
-static void connect_both(struct talk *talk)
-{
-    talk_until(talk, &talk->server, "connect");
-    talk_until(talk, &talk->client, "connect");
-    expect(&talk->server, "connect");
-    expect(&talk->client, "connect");
 }
 
 static void long_messages_arrive(void **state)
@@ -350,20 +340,6 @@ static void handshakes_are_counted(void **state)
     world_free(&own);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    world_new(&world);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(&world);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,5 +360,5 @@ int main(void)
         cmocka_unit_test(a_plain_channel_has_no_session),
         cmocka_unit_test(handshakes_are_counted),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

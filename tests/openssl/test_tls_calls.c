@@ -15,8 +15,6 @@
 #include <event2/event.h>
 #include <openssl/err.h>
 
-static struct world world;
-
 /* Where the call is made. */
 enum place {
     AT_CONFIGURE, /* while the context is read again, by the first line */
@@ -531,20 +529,6 @@ static void a_context_may_be_freed_while_it_is_read_again(void **state)
     assert_null(reloaded);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    world_new(&world);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(&world);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,5 +537,5 @@ int main(void)
         cmocka_unit_test(a_child_says_nothing),
         cmocka_unit_test(a_context_may_be_freed_while_it_is_read_again),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

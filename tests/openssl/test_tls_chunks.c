@@ -11,7 +11,6 @@
 
 #include "../framings.h"
 
-static struct world world;
 static SSL_CTX *ctx;
 static struct event_base *base;
 static unsigned played;

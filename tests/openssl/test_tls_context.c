@@ -13,7 +13,6 @@
 
 #include <openssl/err.h>
 
-static struct world world;
 static char folder[] = "/tmp/asynchat_tls_XXXXXX";
 
 /* --- files --- */

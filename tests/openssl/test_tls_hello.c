@@ -10,7 +10,6 @@
 
 #include <event2/event.h>
 
-static struct world world;
 static struct asynchat_tls *first;
 
 #define HEADER 5

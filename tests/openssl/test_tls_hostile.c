@@ -9,8 +9,6 @@
 
 #include "tls/codec.h"
 
-static struct world world;
-
 static const struct codec *codec_of(const struct asynchat_channel *ch)
 {
     return asynchat_get_layer(ch, &asynchat__tls_codec);
@@ -327,20 +325,6 @@ static void empty_records_are_limited(void **state)
     SSL_CTX_free(ctx);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    world_new(&world);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(&world);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,5 +337,5 @@ int main(void)
         cmocka_unit_test(key_updates_are_limited),
         cmocka_unit_test(empty_records_are_limited),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

@@ -11,8 +11,6 @@
 
 #include <event2/event.h>
 
-static struct world world;
-
 static struct asynchat_tls *limited(unsigned handshakes, unsigned budget,
                                     unsigned updates)
 {
@@ -410,20 +408,6 @@ static void a_child_says_nothing(void **state)
     talk_end(&talk);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    world_new(&world);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(&world);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,5 +420,5 @@ int main(void)
         cmocka_unit_test(workers_serve_tls),
         cmocka_unit_test(a_child_says_nothing),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

@@ -19,8 +19,6 @@
 
 #include <asynchat/producer.h>
 
-static struct world world;
-
 /* With the argument "full" there are 20,000 handshakes. */
 static bool full;
 
@@ -268,20 +266,6 @@ static void what_is_not_read_is_not_copied(void **state)
     event_base_free(base);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    world_new(&world);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(&world);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -290,5 +274,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_is_not_read_is_not_copied),
     };
     full = argc > 1 && strcmp(argv[1], "full") == 0;
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

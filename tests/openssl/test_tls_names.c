@@ -11,8 +11,6 @@
 
 #include "tls/names.h"
 
-static struct world world;
-
 /* --- the form --- */
 
 static void names_have_one_form(void **state)
@@ -279,20 +277,6 @@ static void very_many_names_are_found(void **state)
     asynchat__tls_names_free(&names);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    world_new(&world);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(&world);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,5 +289,5 @@ int main(void)
         cmocka_unit_test(a_context_may_be_that_of_its_own_names),
         cmocka_unit_test(very_many_names_are_found),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct world world;
-
 /* Both sides over TCP, until both have ended. */
 static void expect_ends(struct asynchat_tls *server,
                         struct asynchat_tls *client, const char *name,
@@ -346,20 +344,6 @@ static void a_silent_peer_is_given_up(void **state)
     asynchat_tls_free(client);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    world_new(&world);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(&world);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,5 +362,5 @@ int main(void)
         cmocka_unit_test(a_server_may_go_in_the_handshake),
         cmocka_unit_test(a_silent_peer_is_given_up),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-static struct world world;
-
 static void keys_change_on_the_way(void **state)
 {
     static struct talk talk;

@@ -9,8 +9,6 @@
 #include "tls/context.h"
 #include "tls/sessions.h"
 
-static struct world world;
-
 #define FRESH 1
 #define RESUMED 2
 
@@ -357,20 +355,6 @@ static void the_store_is_bounded(void **state)
     asynchat__tls_sessions_free(&store);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    world_new(&world);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(&world);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,5 +369,5 @@ int main(void)
         cmocka_unit_test(a_session_ends_with_the_certificate),
         cmocka_unit_test(the_store_is_bounded),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

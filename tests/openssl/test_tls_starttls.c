@@ -13,8 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct world world;
-
 static void secure(struct asynchat_channel *ch, void *arg)
 {
     struct side *side = arg;
@@ -304,20 +302,6 @@ static void what_was_pushed_before_leaves_in_plain_text(void **state)
     talk_end(&talk);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    world_new(&world);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(&world);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,5 +313,5 @@ int main(void)
         cmocka_unit_test(a_client_hello_may_come_early_and_in_any_cut),
         cmocka_unit_test(what_was_pushed_before_leaves_in_plain_text),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

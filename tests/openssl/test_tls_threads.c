@@ -8,8 +8,6 @@
 
 #include <event2/event.h>
 
-static struct world world;
-
 /* --- a loop changes its thread --- */
 
 /* A handshake that does not end: the server has answered. */
@@ -156,25 +154,11 @@ static void workers_share_a_context_that_changes(void **state)
     asynchat_tls_free(tls);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    world_new(&world);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(&world);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_loop_may_end_in_another_thread),
         cmocka_unit_test(workers_share_a_context_that_changes),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

@@ -17,16 +17,6 @@
 
 #include <openssl/crypto.h>
 
-static struct world world;
-
-static void connect_both(struct talk *talk)
-{
-    talk_until(talk, &talk->server, "connect");
-    talk_until(talk, &talk->client, "connect");
-    expect(&talk->server, "connect");
-    expect(&talk->client, "connect");
-}
-
 /* --- pauses --- */
 
 static void pause_reading(struct side *side, const char *line, size_t len)
@@ -333,13 +323,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(&world);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,5 +336,5 @@ int main(void)
         cmocka_unit_test(what_came_before_a_reset_is_delivered),
         cmocka_unit_test(a_server_without_protocols_takes_any),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, world_teardown);
 }
