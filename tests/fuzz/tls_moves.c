@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -27,6 +29,7 @@ static struct run {
     struct event_base *base;
     struct asynchat_channel *ch;   /* ours; NULL once it is closed */
     struct asynchat_channel *wire; /* the other end; NULL once it is closed */
+    int fd;                        /* or a socket; or -1 */
     SSL *ssl;                      /* the peer */
     bool client;                   /* that is our side */
     bool starttls, started, secure;
@@ -34,6 +37,7 @@ static struct run {
     unsigned line_len, plain_left; /* of our answer, before TLS */
     size_t written, got;           /* by the peer, by us */
     size_t pushed, read;           /* by us, by the peer */
+    size_t moved;                  /* to the peer */
     unsigned updates;
     bool shut;   /* the peer has said close_notify */
     bool broken; /* the peer's session */
@@ -170,15 +174,20 @@ static void push(size_t len, bool reference)
 
 /* --- the wire --- */
 
-static void wire_collect(struct asynchat_channel *ch, const void *data,
-                         size_t len, void *arg)
+static void wire_bytes(const void *data, size_t len)
 {
     const char *at = data;
-    (void)ch;
-    (void)arg;
     for (; run.plain_left > 0 && len > 0; at++, len--)
         CHECK(*at == "ok\n"[3 - run.plain_left--]);
     bytes_add(&from_ours, at, len);
+}
+
+static void wire_collect(struct asynchat_channel *ch, const void *data,
+                         size_t len, void *arg)
+{
+    (void)ch;
+    (void)arg;
+    wire_bytes(data, len);
 }
 
 static void wire_eof(struct asynchat_channel *ch, int cut_off, void *arg)
@@ -217,10 +226,34 @@ static void deliver(size_t len)
         bytes_add(&to_ours, piece, (size_t)n);
     if (len > to_ours.to - to_ours.from)
         len = to_ours.to - to_ours.from;
-    if (!run.wire || run.cut || len == 0)
+    if (run.cut || len == 0)
         return;
-    asynchat_push(run.wire, to_ours.data + to_ours.from, len);
+    if (run.fd >= 0) {
+        ssize_t sent = send(run.fd, to_ours.data + to_ours.from, len,
+                            MSG_NOSIGNAL | MSG_DONTWAIT);
+        len = sent > 0 ? (size_t)sent : 0;
+    } else if (run.wire) {
+        asynchat_push(run.wire, to_ours.data + to_ours.from, len);
+    } else {
+        return;
+    }
     to_ours.from += len;
+}
+
+/* From a socket: what is not received here stays in the system, and then with
+ * us. */
+static void take(size_t len)
+{
+    char piece[4096];
+    ssize_t n = 1;
+    while (run.fd >= 0 && n > 0 && len > 0) {
+        n = recv(run.fd, piece, len < sizeof piece ? len : sizeof piece,
+                 MSG_DONTWAIT);
+        if (n <= 0)
+            return;
+        wire_bytes(piece, (size_t)n);
+        len -= (size_t)n;
+    }
 }
 
 /* --- the peer --- */
@@ -264,6 +297,7 @@ static void read_all(void)
 
 static void receive(size_t len)
 {
+    take(len);
     if (len > from_ours.to - from_ours.from)
         len = from_ours.to - from_ours.from;
     if (len > 0) {
@@ -271,6 +305,7 @@ static void receive(size_t len)
                           from_ours.data + from_ours.from, (int)len);
         CHECK(n == (int)len);
         from_ours.from += len;
+        run.moved += len;
     }
     shake();
     read_all();
@@ -343,7 +378,9 @@ static void end_ours(unsigned how)
 
 static void cut_wire(void)
 {
-    if (run.wire && !run.cut)
+    if (run.fd >= 0)
+        shutdown(run.fd, SHUT_WR);
+    else if (run.wire && !run.cut)
         asynchat_shutdown_write(run.wire);
     run.cut = true;
 }
@@ -412,24 +449,48 @@ static void move(unsigned what, unsigned n)
 /* Everything moves until nothing does. */
 static void settle(void)
 {
-    for (int i = 0; i < 30; i++) {
+    size_t before = SIZE_MAX;
+    for (int quiet = 0; quiet < 10; quiet++) {
         if (run.ch)
             asynchat_resume_reading(run.ch);
         deliver(SIZE_MAX);
         loop();
         receive(SIZE_MAX);
         loop();
+        size_t moved = run.got + run.read + run.moved + to_ours.from;
+        if (moved != before)
+            quiet = 0;
+        before = moved;
     }
 }
 
 /* --- a run --- */
 
-static void begin(unsigned how)
+static void connect_pair(void)
 {
     const struct asynchat_handler *const handlers[] = {&handler, &wire_handler};
     struct asynchat_channel *both[2];
     void *const args[] = {NULL, NULL};
-    run = (struct run){.client = how & 1, .starttls = how & 4};
+    CHECK(asynchat_pair_new(run.base, handlers, args, both) == 0);
+    run.ch = both[0];
+    run.wire = both[1];
+}
+
+/* The system takes few bytes at a time. */
+static void connect_sockets(void)
+{
+    int ends[2], size = 1;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    CHECK(asynchat_channel_new_socket(run.base, ends[0], &handler, NULL,
+                                      &run.ch) == 0);
+    run.fd = ends[1];
+}
+
+static void begin(unsigned how)
+{
+    run = (struct run){.client = how & 1, .starttls = how & 4, .fd = -1};
     to_ours.from = to_ours.to = from_ours.from = from_ours.to = 0;
     SSL_CTX *ctx =
         fuzz_tls_peer(run.client, how & 2 ? TLS1_2_VERSION : TLS1_3_VERSION);
@@ -438,9 +499,11 @@ static void begin(unsigned how)
     SSL_set_bio(run.ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
     SSL_set_tlsext_host_name(run.ssl, "a.example");
     run.base = event_base_new();
-    CHECK(run.base && asynchat_pair_new(run.base, handlers, args, both) == 0);
-    run.ch = both[0];
-    run.wire = both[1];
+    CHECK(run.base);
+    if (how & 8)
+        connect_sockets();
+    else
+        connect_pair();
     if (run.client)
         SSL_set_accept_state(run.ssl);
     else
@@ -472,6 +535,8 @@ static void finish(void)
 {
     asynchat_channel_free(run.ch);
     asynchat_channel_free(run.wire);
+    if (run.fd >= 0)
+        close(run.fd);
     loop();
     event_base_free(run.base);
     SSL_free(run.ssl);
