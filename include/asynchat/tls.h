@@ -220,10 +220,12 @@ ASYNCHAT_API int asynchat_tls_reload(
  * for all names with exactly one more label that were not added themselves;
  * capitals and a dot at the end make no difference. A name that was added
  * before gets the new context, and with NULL it is taken away. Keeps a share of
- * `other`, which may be freed. The times, limits and statistics of `tls` count.
- * Any thread may call this function. Errors: -EINVAL (`tls` or `name` is NULL,
- * the name has another form, or a context is for clients), -ENOENT (there is no
- * such name to take away), -ENOMEM. Since 0.1. */
+ * `other`, which may be freed and may be `tls` itself. Two contexts that have
+ * each other by name keep each other until a name is taken away. The times,
+ * limits and statistics of `tls` count. Any thread may call this function.
+ * Errors: -EINVAL (`tls` or `name` is NULL, the name has another form, or a
+ * context is for clients), -ENOENT (there is no such name to take away),
+ * -ENOMEM. Since 0.1. */
 ASYNCHAT_API int asynchat_tls_add_name(struct asynchat_tls *tls,
                                        const char *name,
                                        struct asynchat_tls *other);
