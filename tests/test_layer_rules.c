@@ -604,6 +604,31 @@ static void many_references_leave_in_order(void **state)
     free(text);
 }
 
+#define MANY_WORDS 300000
+
+/* Says it all as soon as the connection is up, as far as there is room. */
+static int seal_says_many(struct codec *c, const char *data, size_t len,
+                          char *to, size_t room, size_t *given)
+{
+    if (len > 0)
+        return plain_seal(c, data, len, to, room, given);
+    *given = c->left < room ? c->left : room;
+    memset(to, 'w', *given);
+    c->left -= *given;
+    return ASYNCHAT_LAYER_UP | (c->left > 0 ? ASYNCHAT_LAYER_SAYS : 0);
+}
+
+/* More than is gathered for one send. The peer says nothing meanwhile, and
+ * waits for the rest. */
+static void own_words_may_be_many(void **state)
+{
+    struct codec *c =
+        codec((struct codec){.seal = seal_says_many, .left = MANY_WORDS});
+    struct fixture *f = dress(state, c);
+    assert_int_equal(c->left, 0);
+    assert_int_equal(f->got_len, MANY_WORDS);
+}
+
 /* --- last words --- */
 
 static int finish_gives_too_many(char *to, size_t room, size_t *given)
@@ -983,6 +1008,7 @@ int main(void)
         BOTH(an_answer_may_be_longer_than_a_write),
         OVER(SOCKETPAIR, a_peer_may_take_no_answer),
         BOTH(many_references_leave_in_order),
+        BOTH(own_words_may_be_many),
         BOTH(last_words_that_are_too_many_are_none),
         BOTH(a_layer_may_have_no_last_words),
         OVER(SOCKETPAIR, the_last_words_wait_for_those_before),

@@ -97,14 +97,21 @@ void asynchat__stage_answered(struct transport *t, int how)
     }
 }
 
-/* Gathers the layer's own words. After its last words the layer has none. */
+/* Bytes that the layer has given in all. */
+static uint64_t stage_given(const struct transport *t)
+{
+    return t->stage->put + t->loop->layers->gathered;
+}
+
+/* Gathers the layer's own words, as long as there are any. After its last words
+ * the layer has none. */
 void asynchat__stage_say(struct transport *t)
 {
     struct stage *s = t->stage;
-    size_t before = SIZE_MAX;
+    uint64_t before = UINT64_MAX;
     while (s->says && !s->error && !s->worded && asynchat__stage_has_room(t) &&
-           t->loop->layers->gathered != before) {
-        before = t->loop->layers->gathered;
+           stage_given(t) != before) {
+        before = stage_given(t);
         s->says = false;
         asynchat__stage_answered(t, stage_seal(t, NULL, 0));
     }
