@@ -63,8 +63,9 @@
  *
  * The codes of a failed handshake: ASYNCHAT_ECERTIFICATE, ASYNCHAT_EPROTOCOL,
  * ASYNCHAT_ELATE for the time that a context or asynchat_connect() gives, and
- * ASYNCHAT_EHANDSHAKE for everything else. asynchat_tls_get_error() has the
- * text for it, and the log has the same text.
+ * ASYNCHAT_EHANDSHAKE for everything else. asynchat_tls_get_error() has a text
+ * that says more, and so has the log. The text is "" if there is nothing more
+ * to say: when the handshake took too long, or bytes came too early.
  *
  * A context may be used by any number of servers, channels and threads at the
  * same time. Calls for a channel belong into the thread of its loop.
@@ -272,9 +273,11 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_tls_connect(
  * dropped. The terminator stays.
  *
  * done(ch, arg), with the channel's `arg`, is called when the session is
- * secure, before anything else is delivered. The program should now forget what
- * the peer has said in plain text (RFC 3207, 4.2). `done` may be NULL, and may
- * do anything.
+ * secure, before anything else is delivered. What the peer has said in plain
+ * text must be forgotten by now (RFC 3207, 4.2). A program that sends to its
+ * peers of its own accord had better forget it when it calls this function:
+ * what it pushes in between is sent too. `done` may be NULL, and may do
+ * anything.
  *
  * On a channel that is not connected yet, TLS begins as soon as it is, and
  * handle_connect is called in place of `done`. Errors: -EINVAL
@@ -307,9 +310,10 @@ ASYNCHAT_API int asynchat_tls_get_info(const struct asynchat_channel *ch,
 
 /* Returns the session, lent until the channel ends, or NULL if the channel does
  * not speak TLS, the handshake has not begun, or a server does not know yet
- * which name the client asks for. For questions only, such as
- * SSL_get0_peer_certificate() and SSL_export_keying_material(); the program
- * must not read, write, shut down or renegotiate. Since 0.1. */
+ * which name the client asks for. So it also tells whether a channel speaks TLS.
+ * The session is for questions only, such as SSL_get0_peer_certificate() and
+ * SSL_export_keying_material(); the program must not read, write, shut down or
+ * renegotiate. Since 0.1. */
 ASYNCHAT_API SSL *asynchat_tls_get_ssl(const struct asynchat_channel *ch);
 
 /* Returns what went wrong with the channel's TLS, in words, such as "certificate

@@ -59,6 +59,13 @@ void asynchat__tls_forget_errors(void)
         ERR_clear_error();
 }
 
+static bool is_alert(unsigned long error)
+{
+    int reason = ERR_GET_REASON(error);
+    return ERR_GET_LIB(error) == ERR_LIB_SSL && reason >= ALERT &&
+           reason < ALERT + 256;
+}
+
 /* Whether the peer's alert is about a certificate of this side. */
 static bool is_about_certificate(int alert)
 {
@@ -100,8 +107,7 @@ static int code_of(unsigned long error, const struct refusal *refusal,
     if (refusal->error != X509_V_OK ||
         reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
         return ASYNCHAT_ECERTIFICATE;
-    if (ERR_GET_LIB(error) == ERR_LIB_SSL &&
-        is_about_certificate(reason - ALERT))
+    if (is_alert(error) && is_about_certificate(reason - ALERT))
         return ASYNCHAT_ECERTIFICATE;
     return shaking && !is_other_protocol(reason) ? ASYNCHAT_EHANDSHAKE
                                                  : ASYNCHAT_EPROTOCOL;
@@ -146,10 +152,16 @@ int asynchat__tls_session_fault(const struct refusal *refusal, int shaking,
                                 char *text)
 {
     unsigned long error = ERR_peek_error();
+    int reason = ERR_GET_REASON(error);
+    const char *who = "";
+    if (is_alert(error))
+        who = "the peer has sent an alert: ";
+    else if (is_other_protocol(reason))
+        who = "the peer does not speak TLS: ";
     if (refusal->error != X509_V_OK)
         describe_refusal(refusal, text);
     else
-        (void)snprintf(text, FAULT_TEXT, "%s", reason_text(error));
+        (void)snprintf(text, FAULT_TEXT, "%s%s", who, reason_text(error));
     ERR_clear_error();
     return code_of(error, refusal, shaking);
 }
