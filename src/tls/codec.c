@@ -62,8 +62,8 @@ static int check_answers(struct codec *c, int how)
     if (how < 0 || c->wire.kept_len <= ANSWERS_MAX)
         return how;
     return asynchat__tls_fail(c, ASYNCHAT_EPROTOCOL,
-                "the peer does not read the answers to "
-                "what it asks for");
+                              "the peer does not read the answers to "
+                              "what it asks for");
 }
 
 /* What is lent for the call under way is given back. */
@@ -103,7 +103,8 @@ static void count_record(struct codec *c)
     SSL_key_update(c->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
 }
 
-/* The BIO takes everything, so no record is ever half written. But OpenSSL
+/* The BIO takes everything, and the bytes are one record, so OpenSSL writes all
+ * of them or none. But OpenSSL
  * writes nothing while a message of the peer's handshake is there by half, which
  * can only be if the peer has cut it into records. */
 static int seal_record(struct codec *c, const void *data, size_t len)
@@ -124,8 +125,7 @@ static int seal_record(struct codec *c, const void *data, size_t len)
         return asynchat__tls_fail_by_openssl(c);
     if (owes) /* the ticket has made OpenSSL take a buffer for reading */
         SSL_free_buffers(c->ssl);
-    return n == len ? 0
-                    : asynchat__tls_fail(c, -EIO, "a record was not written");
+    return 0;
 }
 
 static int codec_seal(void *layer, const void *data, size_t len, void *to,
@@ -138,7 +138,7 @@ static int codec_seal(void *layer, const void *data, size_t len, void *to,
     c->wire.out_len = asynchat__tls_wire_take(&c->wire, to, room);
     if (c->phase == CODEC_NEW)
         how = asynchat__tls_shake_begin(c);
-    else if (len > 0 && c->phase == CODEC_UP)
+    else if (len > 0)
         how = seal_record(c, data, len);
     *given = c->wire.out_len;
     return leave(c, how);
@@ -158,17 +158,14 @@ static int ended_early(struct codec *c)
                               "the peer ended the connection in the handshake");
 }
 
-/* OpenSSL does not see the end of the connection, which would break its
- * session: this side may still send. */
+/* The peer has sent no close_notify, since nobody asks after
+ * ASYNCHAT_LAYER_OVER. OpenSSL does not see the end of the connection, which
+ * would break its session: this side may still send. */
 static int codec_ended(void *layer)
 {
     struct codec *c = layer;
     if (c->phase == CODEC_SHAKING)
         return ended_early(c);
-    if (c->phase != CODEC_UP)
-        return ASYNCHAT_EHANDSHAKE;
-    if (SSL_get_shutdown(c->ssl) & SSL_RECEIVED_SHUTDOWN)
-        return ASYNCHAT_EOF;
     atomic_fetch_add(&codec_counts(c)->cut_off, 1);
     if (codec_has_flag(c, ASYNCHAT_TLS_CUT_OFF_IS_EOF))
         return ASYNCHAT_EOF;
@@ -177,11 +174,10 @@ static int codec_ended(void *layer)
     return ASYNCHAT_ECUTOFF;
 }
 
+/* Called only while the session works. */
 static int codec_finish(void *layer, void *to, size_t room, size_t *given)
 {
     struct codec *c = layer;
-    if (c->phase != CODEC_UP)
-        return -ENOTCONN;
     c->wire.out = to;
     c->wire.out_room = room;
     c->wire.out_len = asynchat__tls_wire_take(&c->wire, to, room);

@@ -250,7 +250,7 @@ static int begin_server(struct codec *c, const struct asynchat_tls_options *o)
     if (!asynchat__tls_budget_left(asynchat_get_base(c->ch),
                                    o->handshake_budget, &c->told))
         return ASYNCHAT_LAYER_LATER;
-    if (!c->counted && !asynchat__tls_handshake_begins(o->max_handshakes))
+    if (!asynchat__tls_handshake_begins(o->max_handshakes))
         return wait_for_others(c);
     c->counted = true;
     if (c->waits)
