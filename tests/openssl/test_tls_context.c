@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
@@ -308,6 +309,11 @@ static void no_time_limit_is_possible(void **state)
         SERVER, .handshake_time = UINT_MAX, .configure = expect_1_2,
         .alpn = (const char *const[]){NULL}});
     connect_as(server, world.client, "connect");
+    static struct talk talk;
+    talk_tcp(&talk, server, NULL, NULL); /* a handshake that never ends */
+    talk_until(&talk, &talk.client, "connect");
+    talk_run(&talk);
+    talk_end(&talk);
     asynchat_tls_free(server);
 }
 
@@ -466,14 +472,75 @@ static void verify_has_the_last_word(void **state)
     asynchat_tls_free(server);
 }
 
+static int expect_1_3(SSL_CTX *ctx, void *arg)
+{
+    (void)arg;
+    return SSL_CTX_get_min_proto_version(ctx) == TLS1_3_VERSION ? 0 : -EINVAL;
+}
+
+/* openssl.cnf demands TLS 1.3, and the program does not ask for less. OpenSSL
+ * reads the file once, so a child does this. */
+static int under_a_stricter_system(void)
+{
+    struct asynchat_tls *client;
+    struct asynchat_tls_options options = {.size = sizeof options,
+                                           .flags = ASYNCHAT_TLS_CLIENT |
+                                                    ASYNCHAT_TLS_NO_VERIFY,
+                                           .configure = expect_1_3};
+    int error = asynchat_tls_new(&options, &client);
+    if (!error)
+        asynchat_tls_free(client);
+    return error ? 1 : 0;
+}
+
 static void the_system_may_demand_more(void **state)
 {
     (void)state;
-    struct asynchat_tls *server = context(
-        &(struct asynchat_tls_options){SERVER, .min_version = TLS1_3_VERSION});
-    expect_cipher(server, "TLS_AES_256_GCM_SHA384");
-    asynchat_tls_free(server);
+    int status;
+    const char *path = write_file(
+        "openssl.cnf", "openssl_conf = a\n[a]\nssl_conf = b\n[b]\n"
+                       "system_default = c\n[c]\nMinProtocol = TLSv1.3\n");
+    pid_t child = fork();
+    if (child == 0) {
+        setenv("OPENSSL_CONF", path, 1);
+        execl("/proc/self/exe", "test_tls_context", "stricter", (char *)NULL);
+        _exit(2);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    unlink(path);
     asynchat_tls_free(NULL);
+}
+
+/* A list in the file of a server holds for its clients. */
+static void a_server_has_lists_too(void **state)
+{
+    (void)state;
+    struct identity *me =
+        identity_new(world.authority, "DNS:me", 86400, "clientAuth");
+    for (int revoked = 0; revoked < 2; revoked++) {
+        char *list =
+            authority_list(world.authority, revoked ? me->serial : 0, 86400);
+        char *trust = texts_join(world.authority->text, list);
+        struct asynchat_tls *server = context(&(struct asynchat_tls_options){
+            SERVER, .flags = ASYNCHAT_TLS_DEMAND_CERTIFICATE,
+            .trust_text = trust});
+        struct asynchat_tls *client = context(&(struct asynchat_tls_options){
+            .flags = ASYNCHAT_TLS_CLIENT,
+            .certificate_text = me->certificate,
+            .key_text = me->key,
+            .trust_text = world.authority->text});
+        static struct talk talk;
+        talk_tcp(&talk, server, client, "a.example");
+        talk_until(&talk, &talk.server,
+                   revoked ? "close(ECERTIFICATE)" : "connect");
+        talk_end(&talk);
+        asynchat_tls_free(server);
+        asynchat_tls_free(client);
+        free(trust);
+        free(list);
+    }
+    identity_free(me);
 }
 
 static int setup(void **state)
@@ -495,8 +562,10 @@ static int teardown(void **state)
     return rmdir(folder);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "stricter") == 0)
+        return under_a_stricter_system();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_checked),
         cmocka_unit_test(certificates_and_keys_are_checked),
@@ -513,6 +582,7 @@ int main(void)
         cmocka_unit_test(a_reload_may_bring_other_options),
         cmocka_unit_test(verify_has_the_last_word),
         cmocka_unit_test(the_system_may_demand_more),
+        cmocka_unit_test(a_server_has_lists_too),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

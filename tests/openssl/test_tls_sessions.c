@@ -323,6 +323,22 @@ static void a_session_ends_with_the_certificate(void **state)
     }
 }
 
+/* Nobody verifies the server, whose certificate is over. */
+static void no_session_is_kept_with_an_old_certificate(void **state)
+{
+    (void)state;
+    struct identity *old =
+        identity_new(world.authority, "DNS:a.example", -5, "serverAuth");
+    struct asynchat_tls *server = server_of(old, 0, NULL, NULL);
+    struct asynchat_tls *client = context(&(struct asynchat_tls_options){
+        .flags = ASYNCHAT_TLS_CLIENT | ASYNCHAT_TLS_NO_VERIFY});
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(visit(server, client, "a.example"), FRESH);
+    asynchat_tls_free(server);
+    asynchat_tls_free(client);
+    identity_free(old);
+}
+
 /* --- the store --- */
 
 static void the_store_is_bounded(void **state)
@@ -367,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_session_ends_with_the_clients_trust),
         cmocka_unit_test(a_session_of_one_name_is_nothing_at_another),
         cmocka_unit_test(a_session_ends_with_the_certificate),
+        cmocka_unit_test(no_session_is_kept_with_an_old_certificate),
         cmocka_unit_test(the_store_is_bounded),
     };
     return cmocka_run_group_tests(tests, world_setup, world_teardown);
