@@ -158,7 +158,8 @@ struct asynchat_tls_options {
      * Beyond it the channel ends with ASYNCHAT_EPROTOCOL. */
     unsigned max_key_updates;
 
-    /* The most sessions that a client keeps, to resume them; 100 unless set. */
+    /* The most sessions that a client keeps, to resume them with servers of the
+     * same name; 100 unless set. */
     unsigned sessions;
 
     /* Seconds after its full handshake in which a client resumes a session;

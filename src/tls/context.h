@@ -101,8 +101,8 @@ bool asynchat__tls_party_may_resume(const struct tls_party *party,
  * be on a session that was resumed. */
 bool asynchat__tls_party_has_expired(const SSL *ssl);
 
-/* Keeps a session of a client, to be resumed with the same server: for
- * session_time after the full handshake, and no longer than the server's
+/* Keeps a session of a client, to be resumed with the server of the same name:
+ * for session_time after the full handshake, and no longer than the server's
  * certificate is good. */
 void asynchat__tls_party_keep(struct tls_party *party, SSL *ssl,
                               SSL_SESSION *session);

@@ -328,7 +328,8 @@ bool asynchat__tls_party_has_expired(const SSL *ssl)
     return party_time_left(ssl, 1) <= 0;
 }
 
-/* A session that was resumed is as old as it was before. */
+/* A session that was resumed is as old as it was before. Without a name, nobody
+ * knows whose session it is. */
 void asynchat__tls_party_keep(struct tls_party *party, SSL *ssl,
                               SSL_SESSION *session)
 {
@@ -336,7 +337,7 @@ void asynchat__tls_party_keep(struct tls_party *party, SSL *ssl,
     time_t now = time(NULL), until = party->until;
     if (!SSL_session_reused(ssl))
         until = now + party_time_left(ssl, (time_t)o->session_time);
-    if (until > now)
+    if (until > now && *party->name)
         asynchat__tls_sessions_put(&party->tls->sessions, o->sessions,
                                    party->name, session, until);
 }

@@ -323,6 +323,19 @@ static void a_session_ends_with_the_certificate(void **state)
     }
 }
 
+/* A client that does not say whom it talks to. */
+static void without_a_name_no_session_is_kept(void **state)
+{
+    (void)state;
+    struct asynchat_tls *client = context(&(struct asynchat_tls_options){
+        .flags = ASYNCHAT_TLS_CLIENT | ASYNCHAT_TLS_NO_VERIFY});
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(visit(world.server, client, NULL), FRESH);
+    assert_int_equal(visit(world.server, client, "a.example"), FRESH);
+    assert_int_equal(visit(world.server, client, "a.example"), RESUMED);
+    asynchat_tls_free(client);
+}
+
 /* Nobody verifies the server, whose certificate is over. */
 static void no_session_is_kept_with_an_old_certificate(void **state)
 {
@@ -383,6 +396,7 @@ int main(void)
         cmocka_unit_test(a_session_ends_with_the_clients_trust),
         cmocka_unit_test(a_session_of_one_name_is_nothing_at_another),
         cmocka_unit_test(a_session_ends_with_the_certificate),
+        cmocka_unit_test(without_a_name_no_session_is_kept),
         cmocka_unit_test(no_session_is_kept_with_an_old_certificate),
         cmocka_unit_test(the_store_is_bounded),
     };
