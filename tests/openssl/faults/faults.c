@@ -486,8 +486,12 @@ static const struct scenario {
 
 /* --- runs --- */
 
-enum kind { MEMORY_ONCE, CALL_ONCE, MEMORY_FROM, KINDS };
-static const char *const kind_names[] = {"memory", "call", "memory_from"};
+enum kind { OWN_ONCE, CALL_ONCE, MEMORY_ONCE, MEMORY_FROM, KINDS };
+static const char *const kind_names[] = {"own", "call", "memory",
+                                         "memory_from"};
+static const enum inject_what counted[] = {INJECT_OWN_ALLOCATIONS, INJECT_CALLS,
+                                           INJECT_ALLOCATIONS,
+                                           INJECT_ALLOCATIONS};
 
 #define QUICK 1000000 /* as a step */
 
@@ -502,7 +506,7 @@ static struct shared {
 
 static void run_once(const struct scenario *s, enum kind kind, unsigned at)
 {
-    inject.memory = kind != CALL_ONCE;
+    inject.what = counted[kind];
     inject.from = kind == MEMORY_FROM;
     inject.at = at;
     inject.count = 0;
@@ -608,13 +612,14 @@ static void prepare(void)
     locked = identity_lock_key(first, "secret");
 }
 
-/* Between the runs of a sweep. Of the calls of OpenSSL there are few. */
+/* Between the runs of a sweep. There are few allocations of the library, and few
+ * calls of OpenSSL. */
 static unsigned step_of(const char *how, enum kind kind)
 {
+    if (kind == OWN_ONCE || kind == CALL_ONCE)
+        return 1;
     if (strcmp(how, "quick") == 0)
         return QUICK;
-    if (kind == CALL_ONCE)
-        return 1;
     unsigned step = strcmp(how, "tenth") == 0 ? 10 : 1;
     return kind == MEMORY_FROM ? 5 * step : step;
 }

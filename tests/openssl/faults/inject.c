@@ -16,9 +16,23 @@
 
 struct inject inject;
 
-static bool fails(bool memory, const char *what)
+enum source { OWN, OPENSSL, CALL };
+
+static bool is_counted(enum source source)
 {
-    if (!inject.armed || memory != inject.memory)
+    switch (inject.what) {
+    case INJECT_CALLS:
+        return source == CALL;
+    case INJECT_ALLOCATIONS:
+        return source != CALL;
+    default:
+        return source == OWN;
+    }
+}
+
+static bool fails(enum source source, const char *what)
+{
+    if (!inject.armed || !is_counted(source))
         return false;
     inject.count++;
     if (inject.at == 0 || inject.count < inject.at ||
@@ -46,24 +60,24 @@ static void *made(void *memory)
 
 void *__wrap_malloc(size_t size)
 {
-    return fails(true, "malloc") ? NULL : made(__real_malloc(size));
+    return fails(OWN, "malloc") ? NULL : made(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-    return fails(true, "calloc") ? NULL : made(__real_calloc(count, size));
+    return fails(OWN, "calloc") ? NULL : made(__real_calloc(count, size));
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
-    return fails(true, "aligned_alloc")
+    return fails(OWN, "aligned_alloc")
                ? NULL
                : made(__real_aligned_alloc(alignment, size));
 }
 
 void *__wrap_realloc(void *old, size_t size)
 {
-    if (fails(true, "realloc"))
+    if (fails(OWN, "realloc"))
         return NULL;
     inject.live += !old;
     return __real_realloc(old, size);
@@ -71,12 +85,12 @@ void *__wrap_realloc(void *old, size_t size)
 
 char *__wrap_strdup(const char *text)
 {
-    return fails(true, "strdup") ? NULL : made(__real_strdup(text));
+    return fails(OWN, "strdup") ? NULL : made(__real_strdup(text));
 }
 
 char *__wrap_strndup(const char *text, size_t most)
 {
-    return fails(true, "strndup") ? NULL : made(__real_strndup(text, most));
+    return fails(OWN, "strndup") ? NULL : made(__real_strndup(text, most));
 }
 
 void __wrap_free(void *memory)
@@ -90,7 +104,7 @@ void __wrap_free(void *memory)
 static void *openssl_malloc(size_t size, const char *file, int line)
 {
     (void)line;
-    if (size == 0 || fails(true, file))
+    if (size == 0 || fails(OPENSSL, file))
         return NULL;
     inject.live_openssl++;
     return __real_malloc(size);
@@ -99,7 +113,7 @@ static void *openssl_malloc(size_t size, const char *file, int line)
 static void *openssl_realloc(void *old, size_t size, const char *file, int line)
 {
     (void)line;
-    if (fails(true, file))
+    if (fails(OPENSSL, file))
         return NULL;
     inject.live_openssl += !old;
     return __real_realloc(old, size);
@@ -128,7 +142,7 @@ void inject_prepare(void)
     type __wrap_##name types;                                                  \
     type __wrap_##name types                                                   \
     {                                                                          \
-        if (!fails(false, #name))                                              \
+        if (!fails(CALL, #name))                                               \
             return __real_##name names;                                        \
         ERR_raise(ERR_LIB_SSL, ERR_R_INTERNAL_ERROR);                          \
         return bad;                                                            \
@@ -186,7 +200,7 @@ long __real_SSL_CTX_ctrl(SSL_CTX *ctx, int what, long number, void *arg);
 
 long __wrap_SSL_ctrl(SSL *ssl, int what, long number, void *arg)
 {
-    return what == SSL_CTRL_SET_TLSEXT_HOSTNAME && fails(false, "SSL_ctrl")
+    return what == SSL_CTRL_SET_TLSEXT_HOSTNAME && fails(CALL, "SSL_ctrl")
                ? 0
                : __real_SSL_ctrl(ssl, what, number, arg);
 }
@@ -198,7 +212,7 @@ long __wrap_SSL_CTX_ctrl(SSL_CTX *ctx, int what, long number, void *arg)
     case SSL_CTRL_CHAIN_CERT:
     case SSL_CTRL_SET_TLSEXT_TICKET_KEYS:
     case SSL_CTRL_GET_TLSEXT_TICKET_KEYS:
-        if (fails(false, "SSL_CTX_ctrl"))
+        if (fails(CALL, "SSL_CTX_ctrl"))
             return 0;
         break;
     default:

@@ -11,9 +11,11 @@
 
 #include <stdbool.h>
 
+enum inject_what { INJECT_CALLS, INJECT_ALLOCATIONS, INJECT_OWN_ALLOCATIONS };
+
 struct inject {
     bool armed;
-    bool memory;             /* allocations count, or else calls */
+    enum inject_what what;   /* what counts; own are those of the library */
     unsigned at;             /* the one that fails; 0 for none */
     bool from;               /* and all behind it */
     unsigned count;          /* since `armed` */
