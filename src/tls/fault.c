@@ -59,11 +59,16 @@ void asynchat__tls_forget_errors(void)
         ERR_clear_error();
 }
 
-static bool is_alert(unsigned long error)
+/* The reason of an error of TLS, or 0: each library of OpenSSL has reasons of
+ * its own, with the same numbers. */
+static int reason_of_tls(unsigned long error)
 {
-    int reason = ERR_GET_REASON(error);
-    return ERR_GET_LIB(error) == ERR_LIB_SSL && reason >= ALERT &&
-           reason < ALERT + 256;
+    return ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
+}
+
+static bool is_alert(int reason)
+{
+    return reason >= ALERT && reason < ALERT + 256;
 }
 
 /* Whether the peer's alert is about a certificate of this side. */
@@ -101,13 +106,13 @@ static bool is_other_protocol(int reason)
 static int code_of(unsigned long error, const struct refusal *refusal,
                    int shaking)
 {
-    int reason = ERR_GET_REASON(error);
-    if (reason == ERR_R_MALLOC_FAILURE)
+    int reason = reason_of_tls(error);
+    if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE)
         return -ENOMEM;
     if (refusal->error != X509_V_OK ||
         reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
         return ASYNCHAT_ECERTIFICATE;
-    if (is_alert(error) && is_about_certificate(reason - ALERT))
+    if (is_alert(reason) && is_about_certificate(reason - ALERT))
         return ASYNCHAT_ECERTIFICATE;
     return shaking && !is_other_protocol(reason) ? ASYNCHAT_EHANDSHAKE
                                                  : ASYNCHAT_EPROTOCOL;
@@ -152,9 +157,9 @@ int asynchat__tls_session_fault(const struct refusal *refusal, int shaking,
                                 char *text)
 {
     unsigned long error = ERR_peek_error();
-    int reason = ERR_GET_REASON(error);
+    int reason = reason_of_tls(error);
     const char *who = "";
-    if (is_alert(error))
+    if (is_alert(reason))
         who = "the peer has sent an alert: ";
     else if (is_other_protocol(reason))
         who = "the peer does not speak TLS: ";

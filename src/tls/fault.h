@@ -1,6 +1,6 @@
 /* What went wrong: a code of error.h, and a text for people.
  *
- * Tested by tests/openssl/test_tls_context.c and test_tls_errors.c.
+ * Tested by tests/openssl/test_tls_context.c and test_tls_refused.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_TLS_FAULT_H
 #define ASYNCHAT_TLS_FAULT_H
@@ -25,8 +25,8 @@ int asynchat__tls_fault(int error, const char *format, ...)
 /* Returns the text of this thread, lent until it is set again. */
 const char *asynchat__tls_last_fault(void);
 
-/* The same with the text "WHAT: " and the newest reason in the queue. Answers -ENOMEM if that is the reason, or else
- * `error`. */
+/* Does the same with the text "WHAT: " and the newest reason in the queue.
+ * Answers -ENOMEM if that is the reason, or else `error`. */
 int asynchat__tls_openssl_fault(int error, const char *what);
 
 /* --- of a session --- */
@@ -41,7 +41,7 @@ void asynchat__tls_forget_errors(void);
 struct refusal {
     int error;
     int depth;         /* 0 is the peer's own certificate */
-    X509 *certificate; /* that one, if it is for another name; or NULL */
+    X509 *certificate; /* the peer's own, if it is for another name; or NULL */
 };
 
 /* Answers the code for the oldest error in OpenSSL's error queue, which it

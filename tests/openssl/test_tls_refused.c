@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/err.h>
+
+#include "tls/fault.h"
+
 /* Both sides over TCP, until both have ended. */
 static void expect_ends(struct asynchat_tls *server,
                         struct asynchat_tls *client, const char *name,
@@ -86,6 +90,34 @@ static void a_long_certificate_is_sent_whole(void **state)
                 CLIENT_REFUSES, "it is for DNS:a.example, DNS:n0.of.example");
     asynchat_tls_free(server);
     identity_free(one);
+}
+
+/* Each library of OpenSSL has reasons of its own: the number that means another
+ * protocol in TLS means something else in the others. */
+static void only_an_error_of_tls_is_about_the_protocol(void **state)
+{
+    static const struct {
+        int library, error;
+        bool other;
+    } cases[] = {{ERR_LIB_SSL, ASYNCHAT_EPROTOCOL, true},
+                 {ERR_LIB_EVP, ASYNCHAT_EHANDSHAKE, false}};
+    static const int reasons[] = {SSL_R_HTTP_REQUEST,
+                                  SSL_R_WRONG_VERSION_NUMBER,
+                                  SSL_R_PACKET_LENGTH_TOO_LONG};
+    char text[FAULT_TEXT];
+    (void)state;
+    for (size_t i = 0; i < 2; i++)
+        for (size_t j = 0; j < 3; j++) {
+            ERR_raise(cases[i].library, reasons[j]);
+            assert_int_equal(
+                asynchat__tls_session_fault(&(struct refusal){0}, 1, text),
+                cases[i].error);
+            assert_int_equal(strstr(text, "does not speak TLS") != NULL,
+                             cases[i].other);
+        }
+    ERR_raise(ERR_LIB_EVP, SSL_R_CERTIFICATE_VERIFY_FAILED);
+    assert_int_equal(asynchat__tls_session_fault(&(struct refusal){0}, 1, text),
+                     ASYNCHAT_EHANDSHAKE);
 }
 
 static void an_unknown_authority_is_refused(void **state)
@@ -350,6 +382,7 @@ int main(void)
         cmocka_unit_test(another_name_is_refused),
         cmocka_unit_test(strange_names_are_shown_as_they_can_be),
         cmocka_unit_test(a_long_certificate_is_sent_whole),
+        cmocka_unit_test(only_an_error_of_tls_is_about_the_protocol),
         cmocka_unit_test(an_unknown_authority_is_refused),
         cmocka_unit_test(a_certificate_that_is_over_is_refused),
         cmocka_unit_test(clients_certificates_are_verified),
