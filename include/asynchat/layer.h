@@ -82,11 +82,12 @@ struct asynchat_layer_ops {
 
     /* Opens bytes that the peer sent: takes *taken of the `len` at `data`, and
      * gives *given plain bytes, at most `room`, at `to`. *taken and *given are
-     * 0 before. Bytes that were not taken are offered again, at once, or after
-     * ASYNCHAT_LAYER_LATER in the next pass; a call that takes nothing and
-     * gives nothing without that answer is the error -EPROTO, unless `len` is
-     * 0. `len` is 0 when the layer answered ASYNCHAT_LAYER_LATER and had taken
-     * all bytes. Plain bytes before ASYNCHAT_LAYER_UP are the error -EPROTO. */
+     * 0 before. Bytes that were not taken are offered again: at once, or after
+     * ASYNCHAT_LAYER_LATER in the next pass, or after ASYNCHAT_LAYER_WAIT in 10
+     * milliseconds. A call that takes nothing and gives nothing, without one of
+     * these two answers, is the error -EPROTO, unless `len` is 0. `len` is 0
+     * when the layer gave one of these two answers and had taken all bytes.
+     * Plain bytes before ASYNCHAT_LAYER_UP are the error -EPROTO. */
     int (*open)(void *layer, const void *data, size_t len, size_t *taken,
                 void *to, size_t room, size_t *given);
 

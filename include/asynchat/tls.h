@@ -248,9 +248,9 @@ ASYNCHAT_API int asynchat_tls_serve(struct asynchat_server *server,
  * TLS. The server must have a certificate for `name`, a host name or an IP
  * address. A host name is also sent, so that the server can choose its
  * certificate. With ASYNCHAT_TLS_NO_VERIFY, `name` is only sent, and may be
- * NULL. The `timeout` includes the handshake. Errors: -EINVAL
- * (`tls` is NULL or for servers, or `name` is NULL, empty or not a name), and
- * those of asynchat_connect(). Since 0.1. */
+ * NULL. The `timeout` includes the handshake. Errors: -EINVAL (`tls` is NULL or
+ * for servers, or `name` is NULL, empty or not a name), and those of
+ * asynchat_connect(). Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_tls_connect(
     struct event_base *base, const char *address, unsigned timeout,
     struct asynchat_tls *tls, const char *name,
@@ -281,9 +281,9 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_tls_connect(
  * anything.
  *
  * On a channel that is not connected yet, TLS begins as soon as it is, and
- * handle_connect is called in place of `done`. Errors: -EINVAL
- * (`tls` is NULL, `name` is wrong, or a flag is unknown), and those of
- * asynchat_set_layer(). Since 0.1. */
+ * handle_connect is called in place of `done`. Errors: -EINVAL (`tls` is NULL,
+ * `name` is wrong, or a flag is unknown), and those of asynchat_set_layer().
+ * Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_tls_start(
     struct asynchat_channel *ch, struct asynchat_tls *tls, const char *name,
     unsigned flags, void (*done)(struct asynchat_channel *ch, void *arg));
@@ -297,8 +297,8 @@ struct asynchat_tls_info {
     const char *alpn;        /* the protocol agreed on, or NULL */
     const char *server_name; /* the name that the client asked for, or NULL */
     unsigned resumed;        /* 1: the session was resumed */
-    unsigned verified;       /* 1: the peer has shown a certificate, and it was
-                                verified, now or when the session began */
+    unsigned verified;       /* 1: the peer has shown a certificate, which was
+                                verified now or when the session began */
 };
 
 /* Writes what was agreed with the peer to *info, of which the caller knows
@@ -311,17 +311,17 @@ ASYNCHAT_API int asynchat_tls_get_info(const struct asynchat_channel *ch,
 
 /* Returns the session, lent until the channel ends, or NULL if the channel does
  * not speak TLS, the handshake has not begun, or a server does not know yet
- * which name the client asks for. So it also tells whether a channel speaks TLS.
- * The session is for questions only, such as SSL_get0_peer_certificate() and
- * SSL_export_keying_material(); the program must not read, write, shut down or
- * renegotiate. Since 0.1. */
+ * which name the client asks for. So it also tells whether a channel speaks
+ * TLS. The session is for questions only, such as SSL_get0_peer_certificate()
+ * and SSL_export_keying_material(); the program must not read, write, shut down
+ * or renegotiate. Since 0.1. */
 ASYNCHAT_API SSL *asynchat_tls_get_ssl(const struct asynchat_channel *ch);
 
-/* Returns what went wrong with the channel's TLS, in words, such as "certificate
- * verify failed: certificate has expired", or "" if nothing did. With NULL it
- * returns what went wrong in the last failed call of a function of this header
- * in this thread. Lent until the next call, or until the channel ends. Since
- * 0.1. */
+/* Returns what went wrong with the channel's TLS, in words, such as
+ * "certificate verify failed: certificate has expired", or "" if nothing did.
+ * With NULL it returns what went wrong in the last failed call of a function of
+ * this header in this thread. Lent until the next call, or until the channel
+ * ends. Since 0.1. */
 ASYNCHAT_API const char *asynchat_tls_get_error(
     const struct asynchat_channel *ch);
 

@@ -35,7 +35,8 @@ uint64_t asynchat__tls_now(void)
     return now() / 1000000;
 }
 
-/* libevent's time is that of the pass, but may be as coarse as 4 milliseconds. */
+/* libevent's time is that of the pass, but may be as coarse as 4
+ * milliseconds. */
 static bool is_another_time(struct work *work, struct event_base *base)
 {
     struct timeval time;
@@ -48,7 +49,8 @@ static bool is_another_time(struct work *work, struct event_base *base)
 }
 
 /* A handshake that was told to wait for the next pass, and asks again, does so
- * in the next pass. The others that were told to wait are not the first then. */
+ * in the next pass. The others that were told to wait are not the first
+ * then. */
 bool asynchat__tls_budget_left(struct event_base *base, unsigned budget,
                                unsigned *told)
 {

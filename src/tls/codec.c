@@ -1,4 +1,5 @@
-/* The codec: TLS as a layer of a channel. SPDX-License-Identifier: BSD-3-Clause */
+/* The codec: TLS as a layer of a channel. SPDX-License-Identifier:
+ * BSD-3-Clause */
 #include "tls/codec.h"
 
 #include <errno.h>
@@ -104,9 +105,8 @@ static void count_record(struct codec *c)
 }
 
 /* The BIO takes everything, and the bytes are one record, so OpenSSL writes all
- * of them or none. But OpenSSL
- * writes nothing while a message of the peer's handshake is there by half, which
- * can only be if the peer has cut it into records. */
+ * of them or none. It writes none while half a message of the peer's handshake
+ * has come, which can only be if the peer has cut that message into records. */
 static int seal_record(struct codec *c, const void *data, size_t len)
 {
     size_t n;

@@ -18,16 +18,16 @@ enum codec_phase {
     CODEC_FAILED
 };
 
-/* The bytes of a ClientHello that has not come in whole: first those of a record
- * that OpenSSL has not seen, later all that it has seen. */
+/* The bytes of a ClientHello that has not come in whole: first those of a
+ * record that OpenSSL has not seen, later all that it has seen. */
 struct hello {
     uint8_t *bytes;
     size_t len;
 };
 
 /* Invariants: `ssl` is NULL until the first record of a client is there in
- * whole, and `party.version` is NULL exactly as long. `counted` holds while this
- * is one of the handshakes of budget.h. */
+ * whole, and `party.version` is NULL exactly as long. `counted` holds while
+ * this is one of the handshakes of budget.h. */
 struct codec {
     struct tls_party party; /* the first field */
     struct asynchat_channel *ch;
@@ -36,18 +36,18 @@ struct codec {
     struct hello hello;
     struct refusal refusal;
     enum codec_phase phase;
-    uint32_t records;       /* sealed with the key in use */
+    uint32_t records;       /* how many were sealed with the key in use */
     uint32_t updates;       /* key updates of the peer since `updates_since` */
-    uint64_t updates_since; /* milliseconds, as `begun` */
-    uint64_t begun;         /* when the connection was up */
-    char *text;             /* of the error; or NULL */
+    uint64_t updates_since; /* asynchat__tls_now() at that time */
+    uint64_t begun;         /* asynchat__tls_now() when the connection was up */
+    char *text;             /* says what went wrong; or NULL */
     char *alpn;             /* the protocol agreed on; or NULL */
-    unsigned told;          /* of budget.h */
-    bool counted;
-    bool waits; /* for another handshake to be over */
+    unsigned told;          /* *told of asynchat__tls_budget_left() */
+    bool counted;           /* see above */
+    bool waits; /* the handshake waits until another handshake is over */
     bool heard; /* the peer has sent something */
     bool quiet; /* a peer that says nothing at all is no error */
-    bool owes;  /* a ticket, to be sent with the first bytes */
+    bool owes;  /* the first bytes that are sealed come with a ticket */
 };
 
 static inline struct tls_counts *codec_counts(struct codec *c)

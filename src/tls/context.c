@@ -100,8 +100,8 @@ int asynchat_tls_reload(struct asynchat_tls *tls,
     return error;
 }
 
-/* A context that is in its own table has no share of itself, which would keep it
- * for ever. */
+/* A context that is in its own table has no share of itself, which would keep
+ * it for ever. */
 static void names_take(const struct asynchat_tls *tls,
                        struct asynchat_tls *other)
 {

@@ -28,7 +28,7 @@ struct tls_version {
     atomic_uint shares;
     SSL_CTX *ctx;
     struct asynchat_tls_options options; /* each field is set */
-    unsigned char *alpn;                 /* as on the wire; or NULL */
+    unsigned char *alpn; /* the protocols, as on the wire; or NULL */
     unsigned alpn_len;
     unsigned char id[32]; /* the session id context */
     time_t keys_made;     /* when the keys of tickets were made */
@@ -78,8 +78,8 @@ struct tls_party {
     /* The server's name, in the form of names.h, or an IP address, or "". A
      * server learns it from the client. */
     char *name;
-    time_t until; /* of the session that this client has offered */
-    bool chosen;  /* the server knows which version it is */
+    time_t until; /* when the session that this client has offered is over */
+    bool chosen;  /* the server knows which version the client gets */
 };
 
 /* Makes what all sessions share, as asynchat__tls_wire_prepare() does. */

@@ -86,7 +86,7 @@ static int open_source(struct source *source, const char *file,
 /* Who is asked for a passphrase. */
 struct asked {
     const struct asynchat_tls_options *options;
-    bool was; /* it was asked for */
+    bool was; /* OpenSSL has asked */
 };
 
 static int give_passphrase(char *to, int room, int writes, void *arg)
@@ -161,7 +161,6 @@ static int key_fault(const struct source *source, const struct asked *asked)
 {
     if (!asked->was)
         return source_fault(source);
-    ERR_clear_error();
     return asynchat__tls_fault(
         ASYNCHAT_ECERTIFICATE, "%s: the key is encrypted, and %s", source->name,
         asked->options->passphrase ? "the passphrase does not open it"

@@ -1,4 +1,5 @@
-/* The options of a context: see options.h. SPDX-License-Identifier: BSD-3-Clause */
+/* The options of a context: see options.h. SPDX-License-Identifier:
+ * BSD-3-Clause */
 #include "tls/options.h"
 
 #include <errno.h>

@@ -10,8 +10,8 @@
 #include <asynchat/tls.h>
 
 /* Copies the options of the program, with all texts, and gives each field that
- * is 0 its default. On failure sets the text of the thread. 0, -EINVAL, -ENOTSUP
- * or -ENOMEM. */
+ * is 0 its default. On failure sets the text of the thread. 0, -EINVAL,
+ * -ENOTSUP or -ENOMEM. */
 int asynchat__tls_options_copy(struct asynchat_tls_options *copy,
                                const struct asynchat_tls_options *options);
 

@@ -35,7 +35,8 @@ void asynchat__tls_sessions_put(struct sessions *sessions, unsigned most,
                                 time_t until);
 
 /* Takes the newest session with that server out of the store, and gives the
- * caller the share. NULL: there is none that is still good at the time `now`. */
+ * caller the share. NULL: there is none that is still good at the time
+ * `now`. */
 SSL_SESSION *asynchat__tls_sessions_take(struct sessions *sessions,
                                          const char *name, time_t now,
                                          time_t *until);

@@ -21,8 +21,8 @@
 #define RECORD_HEADER 5
 #define RECORD_MAX (16384 + 256)
 
-/* The most bytes that are kept until it is known which version a client gets. In
- * records of one byte, OpenSSL would take six times as many. */
+/* The most bytes that are kept until it is known which version a client gets.
+ * In records of one byte, OpenSSL would take six times as many. */
 #define HELLO_MAX 131072
 
 /* --- ends of a handshake --- */

@@ -10,8 +10,8 @@
 /* To be called when the connection is up. Answers as `seal` of a layer does. */
 int asynchat__tls_shake_begin(struct codec *c);
 
-/* Goes on with the handshake, with the bytes of the wire. Answers as `open` of a
- * layer does. */
+/* Goes on with the handshake, with the bytes of the wire. Answers as `open` of
+ * a layer does. */
 int asynchat__tls_shake(struct codec *c);
 
 /* The handshake is over, one way or another: it is no longer counted. */

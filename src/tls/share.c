@@ -1,4 +1,5 @@
-/* Shares of contexts and of their versions. SPDX-License-Identifier: BSD-3-Clause */
+/* Shares of contexts and of their versions. SPDX-License-Identifier:
+ * BSD-3-Clause */
 #include "tls/context.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* A version of a context: see version.h. SPDX-License-Identifier: BSD-3-Clause */
+/* A version of a context: see version.h. SPDX-License-Identifier:
+ * BSD-3-Clause */
 #include "tls/version.h"
 
 #include <errno.h>
@@ -299,8 +300,8 @@ SSL *asynchat__tls_party_session(struct tls_party *party)
     return ssl;
 }
 
-/* A server that accepts a session of another version would make OpenSSL fail the
- * handshake. */
+/* A server that accepts a session of another version would make OpenSSL fail
+ * the handshake. */
 bool asynchat__tls_party_may_resume(const struct tls_party *party,
                                     const SSL_SESSION *session)
 {

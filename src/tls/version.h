@@ -7,8 +7,8 @@
 
 #include "tls/context.h"
 
-/* Makes a version, and gives it in *out. On failure sets the text of the thread.
- * Errors: those of asynchat_tls_new(). */
+/* Makes a version, and gives it in *out. On failure sets the text of the
+ * thread. Errors: those of asynchat_tls_new(). */
 int asynchat__tls_version_new(const struct asynchat_tls *tls,
                               const struct asynchat_tls_options *options,
                               struct tls_version **out);

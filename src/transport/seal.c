@@ -119,8 +119,8 @@ void asynchat__stage_say(struct transport *t)
 
 /* --- the output --- */
 
-/* Plain bytes that are to be sealed: first those that were pushed, then those of
- * the output, from `at` on. */
+/* Plain bytes that are to be sealed: first those that were pushed, then those
+ * of the output, from `at` on. */
 struct plain {
     const uint8_t *pushed;
     size_t pushed_len;

@@ -54,7 +54,8 @@ struct stage {
     bool writes;                /* the channel wants `ready` when it can send */
     bool dialing;               /* the connection itself is not up yet */
     bool readable;              /* there may be something to receive */
-    bool waits;  /* the layer has answered LATER, or loop->received is full */
+    /* The layer has answered LATER or WAIT, or loop->received is full. */
+    bool waits;
     bool slow;   /* the layer has answered WAIT */
     bool due;    /* the timer has fired since `waits` was set */
     bool says;   /* the layer has words of its own to send */

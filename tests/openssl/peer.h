@@ -20,8 +20,8 @@ struct peer {
 SSL_CTX *peer_context(bool server, const struct identity *identity,
                       int version);
 
-/* Makes a peer of `ctx`, and answers a socket that is connected with it. `server`
- * says that the other end is to be a server. */
+/* Makes a peer of `ctx`, and answers a socket that is connected with it.
+ * `server` says that the other end is to be a server. */
 int peer_connect(struct peer *peer, SSL_CTX *ctx, bool server);
 
 /* Gives the server's side of `talk`, or else the client's, a channel of ours
@@ -30,7 +30,8 @@ int peer_connect(struct peer *peer, SSL_CTX *ctx, bool server);
 void peer_new(struct peer *peer, struct talk *talk, SSL_CTX *ctx, bool server,
               struct asynchat_tls *tls);
 
-/* Sends up to `most` bytes of what the session has written. Answers how many. */
+/* Sends up to `most` bytes of what the session has written. Answers how
+ * many. */
 size_t peer_send(struct peer *peer, size_t most);
 
 /* Gives the session what has come. Answers how many bytes. */

@@ -15,9 +15,9 @@
 
 #include "authority.h"
 
-/* One side. Its messages are lines. Each callback is a word in `log`: "connect",
- * "secure" (the `done` of asynchat_tls_start()), "line(TEXT)", "eof",
- * "error(CODE)", "close(CODE)". */
+/* One side. Its messages are lines. Each callback is a word in `log`:
+ * "connect", "secure" (the `done` of asynchat_tls_start()), "line(TEXT)",
+ * "eof", "error(CODE)", "close(CODE)". */
 struct side {
     struct asynchat_channel *ch;
     char log[65536];

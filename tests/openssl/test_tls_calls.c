@@ -1,5 +1,5 @@
-/* Each call of the program in each callback: nothing is used after it was freed,
- * and the numbers of the statistics fit together at each moment.
+/* Each call of the program in each callback: nothing is used after it was
+ * freed, and the numbers of the statistics fit together at each moment.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "peer.h"
 

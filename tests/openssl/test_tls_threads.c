@@ -86,8 +86,8 @@ static const struct asynchat_handler client_handler = {
 
 static atomic_bool over;
 
-/* Errors of calls are told by the number of greetings: asserts are for the first
- * thread only. */
+/* Errors of calls are told by the number of greetings: asserts are for the
+ * first thread only. */
 static void *change(void *arg)
 {
     struct asynchat_tls *tls = arg;

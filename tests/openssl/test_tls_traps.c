@@ -263,8 +263,8 @@ static void a_channel_may_end_in_its_handshake(void **state)
     }
 }
 
-/* The peer has sent three records and its end, and then resets, while much waits
- * to be sent to it: each line is delivered, and one error. */
+/* The peer has sent three records and its end, and then resets, while much
+ * waits to be sent to it: each line is delivered, and one error. */
 static void what_came_before_a_reset_is_delivered(void **state)
 {
     static struct mute mute;

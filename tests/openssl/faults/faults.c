@@ -612,8 +612,8 @@ static void prepare(void)
     locked = identity_lock_key(first, "secret");
 }
 
-/* Between the runs of a sweep. There are few allocations of the library, and few
- * calls of OpenSSL. */
+/* Between the runs of a sweep. There are few allocations of the library, and
+ * few calls of OpenSSL. */
 static unsigned step_of(const char *how, enum kind kind)
 {
     if (kind == OWN_ONCE || kind == CALL_ONCE)

@@ -1,9 +1,9 @@
 /* Deliberate faults for TLS: an allocation, or a call of OpenSSL, that fails.
  *
- * Allocations are those of the library and, by CRYPTO_set_mem_functions(), those
- * of OpenSSL; libevent's are not among them: ../../faults has those. Calls are
- * the functions of OpenSSL that src/tls calls and that can fail. The linker
- * redirects them to inject.c. Both count while `armed`.
+ * Allocations are those of the library and, by CRYPTO_set_mem_functions(),
+ * those of OpenSSL; libevent's are not among them: ../../faults has those.
+ * Calls are the functions of OpenSSL that src/tls calls and that can fail. The
+ * linker redirects them to inject.c. Both count while `armed`.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef TLS_INJECT_H
