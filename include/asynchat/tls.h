@@ -159,7 +159,7 @@ struct asynchat_tls_options {
     unsigned max_key_updates;
 
     /* The most sessions that a client keeps, to resume them with servers of the
-     * same name; 100 unless set. */
+     * same name; 100 unless set. Of one connection at most four are kept. */
     unsigned sessions;
 
     /* Seconds after its full handshake in which a client resumes a session;

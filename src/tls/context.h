@@ -78,8 +78,9 @@ struct tls_party {
     /* The server's name, in the form of names.h, or an IP address, or "". A
      * server learns it from the client. */
     char *name;
-    time_t until; /* when the session that this client has offered is over */
-    bool chosen;  /* the server knows which version the client gets */
+    time_t until;  /* when the session that this client has offered is over */
+    bool chosen;   /* the server knows which version the client gets */
+    unsigned kept; /* sessions of this connection that were kept */
 };
 
 /* Makes what all sessions share, as asynchat__tls_wire_prepare() does. */

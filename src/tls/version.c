@@ -20,6 +20,10 @@
 
 #define KEYS_TIME 86400 /* seconds that the keys of tickets are used */
 
+/* The most sessions of one connection that a client keeps, so that a server
+ * with many tickets does not push out the sessions of others. */
+#define KEPT_MOST 4
+
 /* --- callbacks of OpenSSL --- */
 
 static int party_place = -1;
@@ -338,7 +342,7 @@ void asynchat__tls_party_keep(struct tls_party *party, SSL *ssl,
     time_t now = time(NULL), until = party->until;
     if (!SSL_session_reused(ssl))
         until = now + party_time_left(ssl, (time_t)o->session_time);
-    if (until > now && *party->name)
+    if (until > now && *party->name && party->kept++ < KEPT_MOST)
         asynchat__tls_sessions_put(&party->tls->sessions, o->sessions,
                                    party->name, session, until);
 }

@@ -42,6 +42,26 @@ static void requests_to_renegotiate_take_no_memory(void **state)
     SSL_CTX_free(ctx);
 }
 
+/* The sessions of other servers stay in the client's store. */
+static void very_many_tickets_push_out_nobody(void **state)
+{
+    static struct talk talk;
+    struct peer peer;
+    (void)state;
+    struct asynchat_tls *client = context(&(struct asynchat_tls_options){
+        .flags = ASYNCHAT_TLS_CLIENT, .trust_text = world.authority->text});
+    SSL_CTX *ctx = peer_context(true, world.identity, TLS1_3_VERSION);
+    SSL_CTX_set_num_tickets(ctx, 50);
+    peer_new(&peer, &talk, ctx, false, client);
+    peer_shake(&peer, &talk);
+    peer_run(&peer, &talk);
+    assert_int_equal(client->sessions.count, 4);
+    peer_free(&peer);
+    talk_end(&talk);
+    SSL_CTX_free(ctx);
+    asynchat_tls_free(client);
+}
+
 /* A ticket in two records, the second of which takes its time: OpenSSL writes
  * nothing meanwhile. */
 static void half_a_ticket_is_named_as_the_reason(void **state)
@@ -329,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_to_renegotiate_take_no_memory),
+        cmocka_unit_test(very_many_tickets_push_out_nobody),
         cmocka_unit_test(half_a_ticket_is_named_as_the_reason),
         cmocka_unit_test(a_client_hello_may_come_in_any_cut),
         cmocka_unit_test(a_session_that_may_go_is_not_lent),
