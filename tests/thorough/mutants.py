@@ -25,7 +25,7 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 EXPLAINED = TOP / "tests/thorough/mutants.txt"
 FILES = ["framer/match.h", "framer/match.c", "framer/framer.h", "framer/framer.c", "channel/deliver.c",
-         "channel/settings.c"]
+         "channel/calls/settings.c"]
 CFLAGS = ["-std=gnu11", "-O1", "-w", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", f"-I{TOP}/include"]
 
 DOES_NOT_COMPILE, IS_THE_SAME = "does not compile", "is the same program"
@@ -271,8 +271,8 @@ def make_programs(pool, out):
 # --- running ---
 
 USERS = {
-    "framer/match.h": ["framer/match.c", "framer/framer.c", "channel/deliver.c", "channel/settings.c"],
-    "framer/framer.h": ["framer/framer.c", "framer/calls.c", "channel/deliver.c", "channel/settings.c"]}
+    "framer/match.h": ["framer/match.c", "framer/framer.c", "channel/deliver.c", "channel/calls/settings.c"],
+    "framer/framer.h": ["framer/framer.c", "framer/calls.c", "channel/deliver.c", "channel/calls/settings.c"]}
 ALONE = {"test_match": "framer/match.c", "test_framer": "framer/framer.c"}  # these run nothing else
 
 
