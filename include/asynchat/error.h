@@ -36,13 +36,17 @@ enum {
     ASYNCHAT_ESTOPPED = -10009, /* the server was told to stop */
     ASYNCHAT_EADDRESS = -10010, /* a text is not an address: see connect.h */
     ASYNCHAT_EHANDSHAKE =
-        -10011, /* the handshake of a layer failed: see layer.h */
+        -10011,              /* the handshake of a layer failed: see layer.h */
     ASYNCHAT_ELATE = -10012, /* the handshake of a layer took too long */
     ASYNCHAT_ECERTIFICATE = -10013, /* a certificate is not good, or is for
                                        another name: see tls.h */
     ASYNCHAT_ECUTOFF =
         -10014, /* the connection ended without the peer's last word */
-    ASYNCHAT_EPROTOCOL = -10015 /* the peer does not speak what was agreed */
+    ASYNCHAT_EPROTOCOL = -10015, /* the peer does not speak what was agreed */
+    ASYNCHAT_EBARE = -10016, /* a CR without LF, or an LF without CR, where only
+                                CR LF ends a line */
+    ASYNCHAT_EFRAMING = -10017, /* the framing of a message is broken */
+    ASYNCHAT_EDEADLINE = -10018 /* a request was not over by its deadline */
 };
 
 /* Returns the text of an error code, without a full stop. The result is never

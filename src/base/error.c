@@ -27,6 +27,9 @@ static const char *const texts[] = {
     TEXT(ASYNCHAT_ECERTIFICATE) = "the certificate is not good",
     TEXT(ASYNCHAT_ECUTOFF) = "the connection was cut off",
     TEXT(ASYNCHAT_EPROTOCOL) = "the peer does not speak what was agreed",
+    TEXT(ASYNCHAT_EBARE) = "a line does not end with CR LF",
+    TEXT(ASYNCHAT_EFRAMING) = "the framing of a message is broken",
+    TEXT(ASYNCHAT_EDEADLINE) = "the request was not over by its deadline",
 };
 #undef TEXT
 
