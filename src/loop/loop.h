@@ -25,6 +25,14 @@
 #define LOOP_STAGE 16384
 #define LOOP_GATHER 83968
 
+/* How far behind a multiple of 16 bytes, and behind a page's beginning, some
+ * buffers begin. OpenSSL copies between them and memory of its own, where the
+ * content of a record begins 8 bytes behind a multiple of 16. So the two never
+ * lie 1 to 15 bytes apart, which is slow. Memory of malloc begins at a multiple
+ * of 16, mapped memory 16 bytes behind a page's beginning: a program that copies
+ * received bytes there copies them downwards. */
+#define LOOP_ASIDE 24
+
 struct event;
 struct event_base;
 struct mailbox;
@@ -51,6 +59,7 @@ struct loop_guest {
  *   of them, and they belong to the transport `gather_of`, or to nobody. */
 struct loop_layers {
     uint8_t sealed[LOOP_BUFFER];
+    uint8_t aside[LOOP_ASIDE];
     uint8_t stage[LOOP_STAGE];
     uint8_t gather[LOOP_GATHER];
     size_t gathered;
@@ -83,11 +92,12 @@ struct loop {
     /* Memory for whole messages. */
     struct spares spares;
     struct loop_layers *layers; /* made when first needed; or NULL */
-    /* Received bytes begin at a page: see SPARES_PAGE for the reason. Pushed
-     * bytes begin elsewhere, since often they are the received bytes with a few
-     * bytes before them. */
-    _Alignas(SPARES_PAGE) uint8_t received[LOOP_OPENED];
-    /* Keeps `pushed` from beginning at a page. */
+    /* Where buffers lie in their pages decides how fast they are copied: see
+     * SPARES_PAGE. Received bytes begin LOOP_ASIDE bytes behind a page's
+     * beginning, and pushed bytes half a page further, since often they are the
+     * received bytes with a few bytes before them. */
+    _Alignas(SPARES_PAGE) uint8_t aside[LOOP_ASIDE];
+    uint8_t received[LOOP_OPENED];
     uint8_t apart[SPARES_PAGE / 2];
     uint8_t pushed[LOOP_BUFFER];
 };

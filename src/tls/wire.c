@@ -11,6 +11,22 @@
 
 static BIO_METHOD *method; /* made once, and never freed */
 
+/* OpenSSL's buffers lie wherever malloc puts them. So a copy of more than 2 KiB
+ * may be one of those that SPARES_PAGE in framer/spares.h tells of. Such a copy
+ * is made in pieces that are short enough. */
+#define PAGE 4096
+#define NEAR 32
+#define PIECE 2048
+
+static void wire_copy(uint8_t *to, const uint8_t *from, size_t len)
+{
+    size_t behind = ((uintptr_t)to - (uintptr_t)from) % PAGE;
+    if (behind > 0 && behind < NEAR)
+        for (; len > PIECE; to += PIECE, from += PIECE, len -= PIECE)
+            memcpy(to, from, PIECE);
+    memcpy(to, from, len);
+}
+
 static int wire_read(BIO *bio, char *to, size_t room, size_t *n)
 {
     struct wire *wire = BIO_get_data(bio);
@@ -20,7 +36,7 @@ static int wire_read(BIO *bio, char *to, size_t room, size_t *n)
         BIO_set_retry_read(bio);
         return 0;
     }
-    memcpy(to, wire->in, *n);
+    wire_copy((uint8_t *)to, wire->in, *n);
     wire->in += *n;
     wire->in_len -= *n;
     return 1;
@@ -47,7 +63,7 @@ static int wire_write(BIO *bio, const char *data, size_t len, size_t *n)
     BIO_clear_retry_flags(bio);
     if (wire->out && wire->kept_len == 0 &&
         len <= wire->out_room - wire->out_len) {
-        memcpy(wire->out + wire->out_len, data, len);
+        wire_copy(wire->out + wire->out_len, (const uint8_t *)data, len);
         wire->out_len += len;
     } else {
         if (wire->kept_room - wire->kept_len < len && !wire_grow(wire, len)) {

@@ -1,7 +1,8 @@
 /* A BIO between buffers: OpenSSL reads what the stage has received, and writes
  * where the stage gathers.
  *
- * Tested by tests/openssl/test_tls.c. SPDX-License-Identifier: BSD-3-Clause */
+ * Tested by tests/openssl/test_tls_wire.c and tests/openssl/test_tls.c.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_TLS_WIRE_H
 #define ASYNCHAT_TLS_WIRE_H
 
