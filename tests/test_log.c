@@ -14,19 +14,23 @@
 static char lines[4096];
 static char latest[256]; /* the latest line, unchanged */
 static int calls;
+static struct asynchat_log_record last; /* its texts are gone */
 
 /* Digits are left out, since ports vary. */
-static void record(enum asynchat_log_level level, const char *text, void *arg)
+static void record(const struct asynchat_log_record *r, void *arg)
 {
     size_t at = strlen(lines);
+    const char *text = latest;
     assert_ptr_equal(arg, lines);
+    assert_int_equal(r->size, sizeof *r);
     calls++;
-    snprintf(latest, sizeof latest, "%s", text);
+    last = *r;
+    snprintf(latest, sizeof latest, "%s: %s", r->peer, r->text);
     at += (size_t)snprintf(lines + at, sizeof lines - at, "%s%s ",
                            at > 0 ? "|" : "",
-                           level == ASYNCHAT_LOG_WARNING ? "warning"
-                           : level == ASYNCHAT_LOG_INFO  ? "info"
-                                                         : "debug");
+                           r->level == ASYNCHAT_LOG_WARNING ? "warning"
+                           : r->level == ASYNCHAT_LOG_INFO  ? "info"
+                                                            : "debug");
     for (; *text && at < sizeof lines - 1; text++)
         if (*text < '0' || *text > '9')
             lines[at++] = *text;
@@ -76,6 +80,24 @@ static void an_error_is_told_with_its_text(void **state)
     settle(f);
     assert_non_null(strstr(lines, "info "));
     assert_non_null(strstr(lines, ": the message is too long"));
+}
+
+static void a_record_has_the_event_its_code_and_the_id(void **state)
+{
+    struct fixture *f = start_whole(state);
+    assert_int_equal(last.event, ASYNCHAT_LOG_CONNECTED);
+    assert_int_equal(last.code, 0);
+    assert_int_equal(last.id, 0);
+    uint64_t id = asynchat_get_id(f->ch);
+    set_crlf(f);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 4), 0);
+    asynchat_set_log(ASYNCHAT_LOG_INFO, record, lines);
+    feed_string(f, "too long\r\n");
+    settle(f);
+    assert_int_equal(last.event, ASYNCHAT_LOG_ERROR);
+    assert_int_equal(last.level, ASYNCHAT_LOG_INFO);
+    assert_int_equal(last.code, ASYNCHAT_ETOOLONG);
+    assert_true(last.id == id && id != 0);
 }
 
 static void after_a_reset_it_is_still_the_peers_address(void **state)
@@ -253,6 +275,7 @@ int main(void)
         LOGGED(TCP, an_error_is_told_with_its_text),
         LOGGED(PAIR, an_error_is_told_with_its_text),
         LOGGED(SOCKETPAIR, an_error_is_told_with_its_text),
+        LOGGED(TCP, a_record_has_the_event_its_code_and_the_id),
         LOGGED(TCP, after_a_reset_it_is_still_the_peers_address),
         LOGGED(TCP, of_who_is_not_reached_it_is_the_address),
         LOGGED(PAIR, what_has_no_address_is_a_channel),

@@ -1,16 +1,15 @@
-/* The log: lines of text for an operator.
+/* The log: records for an operator.
  *
  *     asynchat_set_log(ASYNCHAT_LOG_INFO, print, stderr);
  *
- * Nothing is logged before this call. The library itself never writes anywhere.
- * These events are logged, at these levels:
+ * The function gets a record for each event:
  *
- * - ASYNCHAT_LOG_WARNING: a server has no descriptor or no memory for a new
- *   connection. There is one line, however many connections wait.
- * - ASYNCHAT_LOG_INFO: such a server accepts connections again; a connection
- *   was turned away; a channel has an error; a server stops; a server has
- *   stopped.
- * - ASYNCHAT_LOG_DEBUG: a channel is connected; a channel closes.
+ *     void print(const struct asynchat_log_record *record, void *arg)
+ *     {
+ *         fprintf(arg, "%s: %s\n", record->peer, record->text);
+ *     }
+ *
+ * Nothing is logged before this call. The library itself never writes anywhere.
  *
  * (Python: asyncore's log_info; the levels are those of logging)
  *
@@ -22,27 +21,67 @@
 
 ASYNCHAT_BEGIN_DECLS
 
-/* How important a line is. */
+/* How important a record is. */
 enum asynchat_log_level {
     ASYNCHAT_LOG_DEBUG = 10,
     ASYNCHAT_LOG_INFO = 20,
     ASYNCHAT_LOG_WARNING = 30
 };
 
-/* Sets the function that is called for each line of this level or a higher one.
- * If `log` is NULL, nothing is logged any more. The setting is for the whole
- * process; call this function only while no loop runs.
+/* What has happened. New events are only ever added at the end. */
+enum asynchat_log_event {
+    ASYNCHAT_LOG_CONNECTED, /* DEBUG: a channel is connected */
+    ASYNCHAT_LOG_CLOSED,    /* DEBUG: a channel closes; `code` is the status
+                               that handle_close gets */
+    ASYNCHAT_LOG_ERROR,     /* INFO: a channel has the error `code` */
+    ASYNCHAT_LOG_STARVED,   /* WARNING: a server has no descriptor or no memory
+                               for a new connection, by the error `code`. There
+                               is one record, however many connections wait */
+    ASYNCHAT_LOG_ACCEPTS,   /* INFO: such a server accepts connections again */
+    ASYNCHAT_LOG_TURNED_AWAY, /* INFO: a connection was turned away, since there
+                                 were as many as the server's limits allow */
+    ASYNCHAT_LOG_STOPS,       /* INFO: a server stops */
+    ASYNCHAT_LOG_STOPPED      /* INFO: a server has stopped */
+};
+
+/* One record. All of it is lent until the function that gets it returns. Fields
+ * are only ever appended, and `size` is sizeof the struct as the library knows
+ * it: look at it before you use a field that is newer than your program's first
+ * version. */
+struct asynchat_log_record {
+    size_t size;
+    enum asynchat_log_level level;
+    enum asynchat_log_event event;
+
+    /* The channel's id, if the program has asked for it with asynchat_get_id();
+     * otherwise 0. */
+    uint64_t id;
+
+    /* The address of the peer that the record is about. If the peer's address
+     * is not known, it is this side's address, and if neither is known, it is
+     * "channel". Of a server it is the server's own address. It has no control
+     * character, even if a peer has chosen part of it, such as the name of its
+     * Unix socket. */
+    const char *peer;
+
+    int code; /* an error code, see error.h; or 0 */
+
+    /* What has happened, without the peer: of an error, its text, with what a
+     * layer has to say about it. It has no line end. */
+    const char *text;
+};
+
+/* Sets the function that is called for each record of this level or a higher
+ * one. If `log` is NULL, nothing is logged any more. The setting is for the
+ * whole process; call this function only while no loop runs.
  *
  * `log` is called in the thread where the event occurs, possibly by several
- * threads at once. It may not call any function of the library. `text` begins
- * with the address that the line is about, or with "channel" if there is no
- * address. It has no line end and no other control character, even if a peer
- * has chosen part of it, such as the name of its Unix socket. `text` is lent
- * until `log` returns. Since 0.1. */
-ASYNCHAT_API void asynchat_set_log(enum asynchat_log_level level,
-                                   void (*log)(enum asynchat_log_level level,
-                                               const char *text, void *arg),
-                                   void *arg);
+ * threads at once. It may not call any function of the library but
+ * asynchat_strerror(). Since 0.1. */
+ASYNCHAT_API void asynchat_set_log(
+    enum asynchat_log_level level,
+    void (*log)(const struct asynchat_log_record *record, void *arg),
+    void *arg);
 
 ASYNCHAT_END_DECLS
 

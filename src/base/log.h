@@ -9,15 +9,17 @@
 
 struct address;
 
-/* Whether the program wants lines of this level. Ask before doing work for a
- * line. */
+/* Whether the program wants records of this level. Ask before doing work for a
+ * record. */
 bool asynchat__log_wants(enum asynchat_log_level level);
 
-__attribute__((format(printf, 2, 3))) void asynchat__log(
-    enum asynchat_log_level level, const char *format, ...);
+/* Gives a record to the program, if the program wants it. */
+void asynchat__log(struct asynchat_log_record record);
 
-/* Logs a line that begins with an address. */
+/* Logs what a server has to say about an address. */
 void asynchat__log_address(enum asynchat_log_level level,
-                           const struct address *address, const char *text);
+                           enum asynchat_log_event event,
+                           const struct address *address, int code,
+                           const char *text);
 
 #endif

@@ -75,7 +75,8 @@ void asynchat__channel_release(struct asynchat_channel *ch)
         channel_drop_output(ch);
     if (ch->state == CHANNEL_ENDED) {
         asynchat__channel_enter(ch, CHANNEL_FREED);
-        asynchat__channel_log(ch, ASYNCHAT_LOG_DEBUG, "closes");
+        asynchat__channel_log(ch, ASYNCHAT_LOG_DEBUG, ASYNCHAT_LOG_CLOSED,
+                              ch->status, "closes");
         probe_close(ch, ch->status);
         if (ch->handler->handle_close)
             ch->handler->handle_close(ch, ch->status, ch->arg);
@@ -111,7 +112,8 @@ static void channel_open(struct asynchat_channel *ch)
     asynchat__channel_enter(ch, CHANNEL_OPEN);
     if (ch->time)
         asynchat__channel_time_up(ch);
-    asynchat__channel_log(ch, ASYNCHAT_LOG_DEBUG, "is connected");
+    asynchat__channel_log(ch, ASYNCHAT_LOG_DEBUG, ASYNCHAT_LOG_CONNECTED, 0,
+                          "is connected");
     if (ch->handler->handle_connect)
         ch->handler->handle_connect(ch, ch->arg);
 }

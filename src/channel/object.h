@@ -393,9 +393,11 @@ bool asynchat__channel_time_has_fired(const struct asynchat_channel *ch);
 /* Whether a status is an error, and not an orderly end. */
 bool asynchat__channel_is_error(int status);
 
-/* Logs a line that begins with the address of the channel's peer. */
+/* Logs what has happened to the channel. */
 void asynchat__channel_log(const struct asynchat_channel *ch,
-                           enum asynchat_log_level level, const char *text);
+                           enum asynchat_log_level level,
+                           enum asynchat_log_event event, int code,
+                           const char *text);
 
 /* The setters. A setter that is asked for what the rules forbid changes
  * nothing, and ends the process in a debug build. */

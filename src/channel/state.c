@@ -7,10 +7,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 
 #include <asynchat/error.h>
 
 #include "base/log.h"
+
+/* Room for the text of an error, and for what a layer says of it. */
+#define ERROR_TEXT 512
 
 /* The peer's end of file is a reason to close, and not an error. */
 bool asynchat__channel_is_error(int status)
@@ -21,14 +25,21 @@ bool asynchat__channel_is_error(int status)
 /* After a reset over a Unix socket, or a bufferevent, only this side's address
  * is still known. */
 void asynchat__channel_log(const struct asynchat_channel *ch,
-                           enum asynchat_log_level level, const char *text)
+                           enum asynchat_log_level level,
+                           enum asynchat_log_event event, int code,
+                           const char *text)
 {
     char name[ASYNCHAT_ADDRESS_SIZE] = "channel";
     if (!asynchat__log_wants(level))
         return;
     if (asynchat_peer_address(ch, name, sizeof name) < 0)
         asynchat_local_address(ch, name, sizeof name);
-    asynchat__log(level, "%s: %s", name, text);
+    asynchat__log((struct asynchat_log_record){.level = level,
+                                               .event = event,
+                                               .id = ch->id,
+                                               .peer = name,
+                                               .code = code,
+                                               .text = text});
 }
 
 /* What the layer has to say about an error, or NULL. */
@@ -37,6 +48,19 @@ static const char *channel_layer_text(const struct asynchat_channel *ch)
     const struct stage *stage = ch->transport.stage;
     return stage && stage->codec->text ? stage->codec->text(stage->layer)
                                        : NULL;
+}
+
+static void channel_log_error(const struct asynchat_channel *ch, int error)
+{
+    char text[ERROR_TEXT];
+    const char *more;
+    if (!asynchat__log_wants(ASYNCHAT_LOG_INFO))
+        return;
+    more = channel_layer_text(ch);
+    (void)snprintf(text, sizeof text, "%s%s%s", asynchat_strerror(error),
+                   more ? ": " : "", more ? more : ""); /* cut, if need be */
+    asynchat__channel_log(ch, ASYNCHAT_LOG_INFO, ASYNCHAT_LOG_ERROR, error,
+                          text);
 }
 
 /* Records why the channel ends, and reports it if it is an error. The first
@@ -49,9 +73,7 @@ static void channel_explain(struct asynchat_channel *ch, int status)
         ch->status = status;
     if (!asynchat__channel_is_error(status))
         return;
-    asynchat__channel_log(ch, ASYNCHAT_LOG_INFO, asynchat_strerror(status));
-    if (channel_layer_text(ch))
-        asynchat__channel_log(ch, ASYNCHAT_LOG_INFO, channel_layer_text(ch));
+    channel_log_error(ch, status);
     if (ch->handler->handle_error)
         ch->handler->handle_error(ch, status, ch->arg);
 }

@@ -49,7 +49,8 @@ static void server_starves(struct asynchat_server *server, int error)
         return;
     asynchat__server_enter(&server->state, SERVER_STARVED);
     server->counts.sum.pauses++;
-    asynchat__log_address(ASYNCHAT_LOG_WARNING, &server->listener.address,
+    asynchat__log_address(ASYNCHAT_LOG_WARNING, ASYNCHAT_LOG_STARVED,
+                          &server->listener.address, error,
                           asynchat_strerror(error));
 }
 
@@ -58,8 +59,8 @@ static void server_has_room(struct asynchat_server *server)
     if (server->state != SERVER_STARVED)
         return;
     asynchat__server_enter(&server->state, SERVER_ACCEPTING);
-    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->listener.address,
-                          "accepts again");
+    asynchat__log_address(ASYNCHAT_LOG_INFO, ASYNCHAT_LOG_ACCEPTS,
+                          &server->listener.address, 0, "accepts again");
 }
 
 /* Takes the listening socket out of the loop for a while. If the timer cannot
@@ -124,7 +125,8 @@ static void server_turn_away(struct asynchat_server *server, int fd)
 {
     const char *text = server->dress.make ? NULL : server->options.turn_away;
     server->counts.sum.turned_away++;
-    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->from, "is turned away");
+    asynchat__log_address(ASYNCHAT_LOG_INFO, ASYNCHAT_LOG_TURNED_AWAY,
+                          &server->from, 0, "is turned away");
     if (text && *text) {
         char unread[4096];
         (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);

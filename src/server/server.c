@@ -134,8 +134,8 @@ static void server_destroy(struct asynchat_server *server)
 static void server_end(struct asynchat_server *server)
 {
     asynchat__server_enter(&server->state, SERVER_ENDED);
-    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->listener.address,
-                          "has stopped");
+    asynchat__log_address(ASYNCHAT_LOG_INFO, ASYNCHAT_LOG_STOPPED,
+                          &server->listener.address, 0, "has stopped");
     if (server->stopped)
         server->stopped(server->stopped_arg);
     server_destroy(server);

@@ -38,8 +38,8 @@ static void server_accept_no_more(struct asynchat_server *server)
  * gone. */
 static void server_begin_to_stop(struct asynchat_server *server)
 {
-    asynchat__log_address(ASYNCHAT_LOG_INFO, &server->listener.address,
-                          "stops");
+    asynchat__log_address(ASYNCHAT_LOG_INFO, ASYNCHAT_LOG_STOPS,
+                          &server->listener.address, 0, "stops");
     asynchat__server_forget_signals(server);
     server_accept_no_more(server);
     asynchat__server_enter(&server->state, SERVER_STOPPING);
