@@ -844,12 +844,6 @@ static void found(struct asynchat_channel *ch, void *arg)
 
 static void connected(struct asynchat_channel *ch, void *arg)
 {
-    unsigned ms = (unsigned)timeout;
-    const struct asynchat_timeouts times = {.size = sizeof times,
-                                            .idle = ms,
-                                            .write_idle = ms,
-                                            .min_rate = RATE_LEAST,
-                                            .rate_time = ms};
     struct client *c = calloc(1, sizeof *c);
     (void)arg;
     if (!c) {
@@ -860,12 +854,6 @@ static void connected(struct asynchat_channel *ch, void *arg)
     c->ch = ch;
     expect_request(c);
     asynchat_join(ch, ch);
-    asynchat_set_output_marks(ch, 0, 1);
-    asynchat_set_output_limit(ch, max_body + OUTPUT_MOST);
-    asynchat_set_out_buffer_size(ch, WRITE_MOST);
-    asynchat_set_in_buffer_size(ch, read_most);
-    asynchat_set_linger(ch, ms);
-    check(c, asynchat_set_timeouts(ch, &times));
 }
 
 static void failed(struct asynchat_channel *ch, int error, void *arg)
@@ -968,14 +956,35 @@ static int set_options(int argc, char **argv)
     return i;
 }
 
+/* Makes a server whose channels have the limits of the command line. */
+static int serve(const char *address, struct asynchat_server **server)
+{
+    unsigned ms = (unsigned)timeout;
+    const struct asynchat_timeouts times = {.size = sizeof times,
+                                            .idle = ms,
+                                            .write_idle = ms,
+                                            .min_rate = RATE_LEAST,
+                                            .rate_time = ms};
+    const struct asynchat_options channels = {.size = sizeof channels,
+                                              .output_limit =
+                                                  max_body + OUTPUT_MOST,
+                                              .high_mark = 1,
+                                              .in_buffer_size = read_most,
+                                              .out_buffer_size = WRITE_MOST,
+                                              .linger = ms,
+                                              .timeouts = &times};
+    const struct asynchat_server_options options = {.size = sizeof options,
+                                                    .channels = &channels};
+    return asynchat_server_new(base, address, &handler, NULL, &options, server);
+}
+
 static void listen_here(void)
 {
     static const int signals[] = {SIGINT, SIGTERM};
     char address[ASYNCHAT_ADDRESS_SIZE];
     struct asynchat_server *server;
     snprintf(address, sizeof address, "127.0.0.1:%" PRIu64, port);
-    int error =
-        asynchat_server_new(base, address, &handler, NULL, NULL, &server);
+    int error = serve(address, &server);
     for (size_t n = 0; !error && n < COUNT(signals); n++)
         error = asynchat_server_stop_on_signal(server, signals[n], GRACE,
                                                secure_stopped, NULL);

@@ -9,6 +9,7 @@
 #include <asynchat/framer.h>
 #include <asynchat/layer.h>
 #include <asynchat/log.h>
+#include <asynchat/options.h>
 #include <asynchat/pair.h>
 #include <asynchat/post.h>
 #include <asynchat/producer.h>

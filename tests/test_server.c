@@ -145,7 +145,9 @@ static void bad_options_are_refused(void **state)
         assert_int_equal(try_options(f, &options), -EINVAL);
     }
     options.mode = 0;
-    for (size_t size = 0; size < sizeof options; size++) {
+    /* Those of the first version ended with `workers`. */
+    for (size_t size = 0;
+         size < offsetof(struct asynchat_server_options, channels); size++) {
         options.size = size;
         assert_int_equal(try_options(f, &options), -EINVAL);
     }

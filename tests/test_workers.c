@@ -31,6 +31,7 @@ static struct {
 static struct asynchat_workers *workers;
 static struct asynchat_server *servers[WORKERS];
 static char address[ASYNCHAT_ADDRESS_SIZE];
+static unsigned linger;  /* with which channels begin */
 static unsigned failing; /* the worker whose start fails */
 static int descriptors;
 
@@ -44,6 +45,7 @@ static int setup(void **state)
     seen.lock = lock;
     memset(servers, 0, sizeof servers);
     workers = NULL;
+    linger = 30000;
     address[0] = '\0';
     failing = WORKERS;
     descriptors = count_descriptors();
@@ -422,6 +424,7 @@ static void opened(struct asynchat_channel *ch, void *arg)
     int index = asynchat_worker_index();
     (void)arg;
     check(index >= 0 && asynchat_set_terminator(ch, "\n", 1) == 0);
+    check(asynchat_get_linger(ch) == linger);
     add(&seen.served[index >= 0 ? index : 0]);
     add(&seen.connected);
 }
@@ -708,8 +711,11 @@ struct shared {
 
 static void share_begin(struct shared *s)
 {
-    struct asynchat_server_options options = {.size = sizeof options,
-                                              .workers = workers};
+    const struct asynchat_options channels = {.size = sizeof channels,
+                                              .linger = 77};
+    struct asynchat_server_options options = {
+        .size = sizeof options, .workers = workers, .channels = &channels};
+    linger = channels.linger;
     s->base = event_base_new();
     assert_int_equal(asynchat_server_new(s->base, "127.0.0.1:0", &echo, NULL,
                                          &options, &s->server),

@@ -71,7 +71,7 @@
 #ifndef ASYNCHAT_SERVER_H
 #define ASYNCHAT_SERVER_H
 
-#include <asynchat/channel.h>
+#include <asynchat/options.h>
 
 ASYNCHAT_BEGIN_DECLS
 
@@ -133,6 +133,12 @@ struct asynchat_server_options {
      * limits, and asynchat_server_stop() hands waiting connections to the
      * workers and does not wait for the workers' channels. */
     struct asynchat_workers *workers;
+
+    /* The settings of each channel that the server makes. They are in force
+     * before handle_connect. If there is no memory for them, the channel ends
+     * with -ENOMEM, by handle_error and handle_close. Copied; NULL: the settings
+     * are the usual ones. */
+    const struct asynchat_options *channels;
 };
 
 /* --- Making a server --- */

@@ -549,19 +549,10 @@ void asynchat__channels_end(struct asynchat_channel *list);
  * or ends the channel, if it is time for that. */
 void asynchat__channel_stopping(struct asynchat_channel *ch);
 
-/* --- layer.c --- */
+/* --- calls/settings.c --- */
 
-/* What a server gives each of its channels before the channel begins. `make`
- * may be NULL. */
-struct channel_dress {
-    int (*make)(struct asynchat_channel *ch, void *arg);
-    void *arg;
-};
-
-/* Dresses a channel that was just made. Whatever `make` answers but 0 ends the
- * channel, from the loop. */
-void asynchat__channel_dress(struct asynchat_channel *ch,
-                             struct channel_dress dress);
+/* Whether a table of times is filled in well: 0 or an error. */
+int asynchat__timeouts_check(const struct asynchat_timeouts *times);
 
 /* --- channel.c --- */
 

@@ -170,7 +170,7 @@ static int server_take_in(struct asynchat_server *server, int fd)
     if (server->options.workers)
         return asynchat__workers_give(server->options.workers, server->turn++,
                                       fd, &server->from, server->handler,
-                                      server->arg, server->dress);
+                                      server->arg, &server->dress);
     struct channel_owner *owner = server_owner(server);
     if (!owner)
         return -ENOMEM;
@@ -185,7 +185,7 @@ static int server_take_in(struct asynchat_server *server, int fd)
     server->connections++;
     probe_accept(ch, fd);
     asynchat__channel_own(ch, owner, &server->channels);
-    asynchat__channel_dress(ch, server->dress);
+    asynchat__channel_dress(ch, &server->dress);
     asynchat__channel_start(ch);
     return 0;
 }

@@ -21,7 +21,7 @@
 #include "loop/base.h"
 
 _Static_assert(sizeof(struct asynchat_server_options) ==
-                   sizeof(size_t) + 6 * sizeof(int) + 2 * sizeof(void *),
+                   sizeof(size_t) + 6 * sizeof(int) + 3 * sizeof(void *),
                "asynchat_server_options has padding");
 
 #define FLAGS                                                                  \
@@ -47,6 +47,24 @@ static int options_check(const struct asynchat_server_options *options)
                : 0;
 }
 
+/* Copies options that were checked, and what they point to. */
+static int server_copy_options(struct asynchat_server *server,
+                               const struct asynchat_server_options *options)
+{
+    struct asynchat_server_options *copy = &server->options;
+    asynchat__table_copy(copy, options, sizeof *copy);
+    int error = copy->channels ? asynchat__options_new(copy->channels,
+                                                       &server->dress.options)
+                               : 0;
+    copy->channels = NULL;
+    if (error || !copy->turn_away)
+        return error;
+    copy->turn_away = strdup(copy->turn_away);
+    if (!copy->turn_away)
+        asynchat__options_release(server->dress.options);
+    return copy->turn_away ? 0 : -ENOMEM;
+}
+
 /* Makes a server that does not listen yet. */
 static int server_make(const struct asynchat_handler *handler, void *arg,
                        const struct asynchat_server_options *options,
@@ -69,16 +87,12 @@ static int server_make(const struct asynchat_handler *handler, void *arg,
     server->waiting = -1;
     server->handler = handler;
     server->arg = arg;
-    asynchat__table_copy(&server->options, options, sizeof server->options);
-    if (options->turn_away) {
-        server->options.turn_away = strdup(options->turn_away);
-        if (!server->options.turn_away) {
-            free(server);
-            return -ENOMEM;
-        }
-    }
-    *out = server;
-    return 0;
+    error = server_copy_options(server, options);
+    if (error)
+        free(server);
+    else
+        *out = server;
+    return error;
 }
 
 /* --- its place in the loop --- */
@@ -125,6 +139,7 @@ static void server_destroy(struct asynchat_server *server)
         close(server->waiting);
     asynchat__channels_disown(server->channels);
     asynchat__peers_free(&server->peers);
+    asynchat__options_release(server->dress.options);
     free((char *)server->options.turn_away);
     free(server);
 }
@@ -272,7 +287,8 @@ int asynchat_server_set_layer(struct asynchat_server *server,
 {
     if (!server)
         return -EINVAL;
-    server->dress = (struct channel_dress){make, arg};
+    server->dress.make = make;
+    server->dress.arg = arg;
     return 0;
 }
 

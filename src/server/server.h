@@ -11,6 +11,7 @@
 #include <asynchat/server.h>
 
 #include "base/address.h"
+#include "channel/calls/options.h"
 #include "channel/object.h"
 #include "loop/loop.h"
 #include "server/counts.h"

@@ -20,6 +20,7 @@
 #include "base/fork.h"
 #include "base/table.h"
 #include "channel/object.h"
+#include "channel/calls/options.h"
 #include "channel/post.h"
 #include "loop/base.h"
 #include "loop/loop.h"
@@ -363,6 +364,7 @@ struct gift {
     struct channel_dress dress;
 };
 
+/* In a child after fork(2) the post is dropped, and nothing is freed. */
 static void gift_run(struct post *post, struct mailbox *mailbox)
 {
     struct gift it = *(struct gift *)post;
@@ -375,25 +377,29 @@ static void gift_run(struct post *post, struct mailbox *mailbox)
     if (asynchat__channel_socket(mailbox->base, it.fd, &it.from, it.handler,
                                  it.arg, &ch) < 0) {
         close(it.fd);
-        return;
+    } else {
+        asynchat__channel_dress(ch, &it.dress);
+        asynchat__channel_start(ch);
     }
-    asynchat__channel_dress(ch, it.dress);
-    asynchat__channel_start(ch);
+    asynchat__options_release(it.dress.options);
 }
 
 int asynchat__workers_give(const struct asynchat_workers *workers,
                            unsigned turn, int fd, const struct address *from,
                            const struct asynchat_handler *handler, void *arg,
-                           struct channel_dress dress)
+                           const struct channel_dress *dress)
 {
     const struct worker *w = &workers->workers[turn % workers->count];
     int error = asynchat__base_check(w->base, fd);
     struct gift *gift = error ? NULL : malloc(sizeof *gift);
     if (!gift)
         return error ? error : -ENOMEM;
-    *gift = (struct gift){{NULL, gift_run}, fd, *from, handler, arg, dress};
+    *gift = (struct gift){{NULL, gift_run}, fd, *from, handler, arg, *dress};
+    asynchat__options_share(dress->options);
     error = asynchat__mailbox_post(w->id, &gift->post);
-    if (error)
+    if (error) {
+        asynchat__options_release(dress->options);
         free(gift);
+    }
     return error;
 }

@@ -8,6 +8,7 @@
 #include "channel/object.h"
 
 struct address;
+struct channel_dress;
 struct asynchat_handler;
 
 /* Has a worker make a channel of a connected, non-blocking socket, whose peer
@@ -18,6 +19,6 @@ struct asynchat_handler;
 int asynchat__workers_give(const struct asynchat_workers *workers,
                            unsigned turn, int fd, const struct address *from,
                            const struct asynchat_handler *handler, void *arg,
-                           struct channel_dress dress);
+                           const struct channel_dress *dress);
 
 #endif

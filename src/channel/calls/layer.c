@@ -265,16 +265,3 @@ void *asynchat_get_layer(const struct asynchat_channel *ch,
     const struct stage *stage = ch ? ch->transport.stage : NULL;
     return stage && stage->codec == ops ? stage->layer : NULL;
 }
-
-/* --- of a server --- */
-
-/* A channel that could not have its layer is as one that could not connect. */
-void asynchat__channel_dress(struct asynchat_channel *ch,
-                             struct channel_dress dress)
-{
-    int error = dress.make ? dress.make(ch, dress.arg) : 0;
-    if (!error)
-        return;
-    ch->transport.phase = TRANSPORT_FAILED;
-    ch->transport.ended = error;
-}

@@ -103,7 +103,7 @@ unsigned asynchat_get_connect_time(const struct asynchat_channel *ch)
     return connecting && ch->time ? ch->time->clocks.limit[CLOCK_CONNECT] : 0;
 }
 
-static int timeouts_check(const struct asynchat_timeouts *times)
+int asynchat__timeouts_check(const struct asynchat_timeouts *times)
 {
     int error = asynchat__table_check(
         times, TABLE_SIZE(struct asynchat_timeouts, rate_time), sizeof *times);
@@ -122,7 +122,7 @@ int asynchat_set_timeouts(struct asynchat_channel *ch,
 {
     if (!ch || !times)
         return -EINVAL;
-    int error = timeouts_check(times);
+    int error = asynchat__timeouts_check(times);
     if (!error)
         error = asynchat__channel_time_make(ch);
     if (!error)
