@@ -246,7 +246,8 @@ ASYNCHAT_API int asynchat_tls_serve(struct asynchat_server *server,
 
 /* Makes a channel that connects, as asynchat_connect() does, and begins with
  * TLS. The server must have a certificate for `name`, a host name or an IP
- * address. A host name is also sent, so that the server can choose its
+ * address, as one of its alternative names: the subject does not count (RFC
+ * 9525, 2). A host name is also sent, so that the server can choose its
  * certificate. With ASYNCHAT_TLS_NO_VERIFY, `name` is only sent, and may be
  * NULL. The `timeout` includes the handshake. Errors: -EINVAL (`tls` is NULL or
  * for servers, or `name` is NULL, empty or not a name), and those of

@@ -133,6 +133,8 @@ static void append_names(const X509 *certificate, char *text)
         X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
     BIO *out = BIO_new(BIO_s_mem());
     size_t len = strlen(text);
+    if (out && !names)
+        BIO_puts(out, "; it has no subjectAltName");
     for (int i = 0; out && i < sk_GENERAL_NAME_num(names) && i < 8; i++) {
         BIO_puts(out, i > 0 ? ", " : "; it is for ");
         GENERAL_NAME_print(out, sk_GENERAL_NAME_value(names, i));

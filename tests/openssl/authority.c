@@ -115,7 +115,8 @@ struct identity *identity_new(const struct authority *by, const char *names,
     EVP_PKEY *key = EVP_EC_gen("P-256");
     MUST(key);
     X509 *own = begin_identity(by, key, seconds);
-    add_extension(own, by->certificate, NID_subject_alt_name, names);
+    if (names)
+        add_extension(own, by->certificate, NID_subject_alt_name, names);
     add_extension(own, by->certificate, NID_ext_key_usage, purpose);
     return end_identity(by, own, key);
 }

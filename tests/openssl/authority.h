@@ -27,7 +27,8 @@ struct identity {
 
 /* Issues a certificate for names such as "DNS:a.example,IP:127.0.0.1", good for
  * `seconds` from now. `purpose` is "serverAuth", "clientAuth", or both with a
- * comma between. */
+ * comma between. The subject's common name is "somebody", and with NULL there
+ * are no other names. */
 struct identity *identity_new(const struct authority *by, const char *names,
                               long seconds, const char *purpose);
 /* Issues a certificate for one DNS name, whatever bytes it has. */

@@ -115,6 +115,8 @@ static void names_are_verified(void **state)
         {"IP:::1", "::1", true},
         {"IP:::1", "0:0:0:0:0:0:0:1", true},
         {"DNS:127.0.0.1", "127.0.0.1", false},
+        {NULL, "somebody", false}, /* a subject is not a name (RFC 9525, 2) */
+        {"email:a@b.example", "somebody", false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -45,6 +45,21 @@ static void another_name_is_refused(void **state)
                 "alert", CLIENT_REFUSES, "IP address mismatch");
 }
 
+/* Nor is a certificate without names a certificate for its subject. */
+static void a_subject_is_no_name(void **state)
+{
+    (void)state;
+    struct identity *one =
+        identity_new(world.authority, NULL, 86400, "serverAuth");
+    struct asynchat_tls *server = context(&(struct asynchat_tls_options){
+        .certificate_text = one->certificate, .key_text = one->key});
+    expect_ends(server, world.client, "somebody", SERVER_REFUSED, "alert",
+                CLIENT_REFUSES,
+                "hostname mismatch (depth 0); it has no subjectAltName");
+    asynchat_tls_free(server);
+    identity_free(one);
+}
+
 /* A peer has chosen the names, and an operator reads them. */
 static void strange_names_are_shown_as_they_can_be(void **state)
 {
@@ -380,6 +395,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_name_is_refused),
+        cmocka_unit_test(a_subject_is_no_name),
         cmocka_unit_test(strange_names_are_shown_as_they_can_be),
         cmocka_unit_test(a_long_certificate_is_sent_whole),
         cmocka_unit_test(only_an_error_of_tls_is_about_the_protocol),
