@@ -217,10 +217,12 @@ static int set_versions(const struct tls_version *version)
     return 0;
 }
 
+/* A partial write would lose what was not written. */
 static int configure(const struct tls_version *version)
 {
     const struct asynchat_tls_options *o = &version->options;
     int error = o->configure ? o->configure(version->ctx, o->arg) : 0;
+    SSL_CTX_clear_mode(version->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE);
     ERR_clear_error();
     return error < 0 ? asynchat__tls_fault(error, "configure: %s",
                                            asynchat_strerror(error))

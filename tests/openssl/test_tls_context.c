@@ -383,6 +383,32 @@ static void what_is_configured_holds_after_a_reload(void **state)
     asynchat_tls_free(server);
 }
 
+/* With this mode OpenSSL writes one record of what it is given, and says that
+ * all is well. */
+static int partial_writes(SSL_CTX *ctx, void *arg)
+{
+    (void)arg;
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE);
+    return SSL_CTX_set_max_send_fragment(ctx, 512) ? 0 : -1;
+}
+
+static void nothing_is_lost_in_a_mode_of_the_program_s(void **state)
+{
+    static struct talk talk;
+    static char line[100001];
+    (void)state;
+    struct asynchat_tls *server = context(
+        &(struct asynchat_tls_options){SERVER, .configure = partial_writes});
+    memset(line, 'x', sizeof line - 1);
+    line[sizeof line - 1] = '\n';
+    talk_tcp(&talk, server, world.client, "a.example");
+    connect_both(&talk);
+    assert_int_equal(asynchat_push(talk.server.ch, line, sizeof line), 0);
+    talk_until(&talk, &talk.client, "line(100000)");
+    talk_end(&talk);
+    asynchat_tls_free(server);
+}
+
 static int fail_later(SSL_CTX *ctx, void *arg)
 {
     int *calls = arg;
@@ -581,6 +607,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(no_time_limit_is_possible),
         cmocka_unit_test(calls_check_their_arguments),
         cmocka_unit_test(what_is_configured_holds_after_a_reload),
+        cmocka_unit_test(nothing_is_lost_in_a_mode_of_the_program_s),
         cmocka_unit_test(a_reload_is_all_or_nothing),
         cmocka_unit_test(a_reload_may_bring_other_options),
         cmocka_unit_test(verify_has_the_last_word),
