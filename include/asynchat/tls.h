@@ -272,7 +272,8 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_tls_connect(
  * handshake. Bytes that came behind the message are never delivered as they
  * are: they go into TLS, since a client may have begun its handshake already;
  * anything else makes the handshake fail. Bytes of a message in progress are
- * dropped. The terminator stays.
+ * dropped. The terminator stays; one that counts bytes goes on counting, unless
+ * `done` sets it again.
  *
  * done(ch, arg), with the channel's `arg`, is called when the session is
  * secure, before anything else is delivered. What the peer has said in plain

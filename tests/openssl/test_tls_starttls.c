@@ -1,7 +1,7 @@
 /* STARTTLS, on both sides: what leaves in plain text, what goes into TLS, and
  * what is never delivered. SPDX-License-Identifier: BSD-3-Clause */
 #include "hand.h"
-#include "talk.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -188,6 +188,69 @@ static void early_words_of_a_server_are_never_delivered(void **state)
     flags = 0;
 }
 
+static void set_line(struct asynchat_channel *ch)
+{
+    assert_int_equal(asynchat_set_terminator(ch, "\n", 1), 0);
+}
+
+static void set_number(struct asynchat_channel *ch)
+{
+    asynchat_set_terminator_length(ch, 4);
+}
+
+/* What a message is like that has begun in plain text, and what comes in TLS. */
+struct begun {
+    void (*set)(struct asynchat_channel *ch);
+    const char *plain, *secret, *log;
+};
+
+static void set_again(struct asynchat_channel *ch, void *arg)
+{
+    struct side *side = arg;
+    const struct begun *begun = side->arg;
+    begun->set(ch);
+}
+
+/* A message that has begun in plain text is forgotten, on either side. A number
+ * counts from the beginning again if `done` sets it. */
+static void what_has_begun_in_plain_text_is_forgotten(void **state)
+{
+    static const struct begun cases[] = {
+        {set_line, "250-", "x\n", "line(x)"},
+        {set_number, "250", "wxyz", "line(wxyz)"}};
+    static struct talk talk;
+    struct peer peer;
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        int server = i % 2, at = i / 2;
+        struct side *side = server ? &talk.server : &talk.client;
+        SSL_CTX *ctx = peer_context(!server, world.identity, 0);
+        memset(&talk, 0, sizeof talk);
+        talk.base = event_base_new();
+        assert_int_equal(asynchat_channel_new_socket(
+                             talk.base, peer_connect(&peer, ctx, server),
+                             &side_handler, side, &side->ch),
+                         0);
+        talk_until(&talk, side, "connect");
+        cases[at].set(side->ch);
+        side->arg = (void *)&cases[at];
+        send(peer.fd, cases[at].plain, strlen(cases[at].plain), 0);
+        talk_run(&talk);
+        assert_int_equal(
+            asynchat_tls_start(side->ch, server ? world.server : world.client,
+                               server ? NULL : "a.example", 0, set_again),
+            0);
+        expect(side, "connect");
+        peer_shake(&peer, &talk);
+        SSL_write(peer.ssl, cases[at].secret, (int)strlen(cases[at].secret));
+        peer_run(&peer, &talk);
+        expect(side, cases[at].log);
+        peer_free(&peer);
+        SSL_CTX_free(ctx);
+        talk_end(&talk);
+    }
+}
+
 /* --- a ClientHello at every cut --- */
 
 /* Sends what OpenSSL has to send: behind `before`, in pieces of `cut` bytes and
@@ -310,6 +373,7 @@ int main(void)
         cmocka_unit_test(early_plain_text_is_never_delivered),
         cmocka_unit_test(with_the_flag_it_ends_the_channel_at_once),
         cmocka_unit_test(early_words_of_a_server_are_never_delivered),
+        cmocka_unit_test(what_has_begun_in_plain_text_is_forgotten),
         cmocka_unit_test(a_client_hello_may_come_early_and_in_any_cut),
         cmocka_unit_test(what_was_pushed_before_leaves_in_plain_text),
     };
