@@ -1,7 +1,8 @@
 /* Sessions that are resumed, and those that must not be.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "talk.h"
+#include "peer.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -323,6 +324,172 @@ static void a_session_ends_with_the_certificate(void **state)
     }
 }
 
+/* Until when the session that the client would offer next is good. */
+static time_t kept_until(struct asynchat_tls *client)
+{
+    time_t until = 0;
+    SSL_SESSION *session =
+        asynchat__tls_sessions_take(&client->sessions, "a.example", 0, &until);
+    assert_non_null(session);
+    asynchat__tls_sessions_put(&client->sessions, 100, "a.example", session,
+                               until);
+    SSL_SESSION_free(session);
+    return until;
+}
+
+/* A renewal does not make a session younger. */
+static void a_session_is_as_old_as_its_full_handshake(void **state)
+{
+    int (*configure)(SSL_CTX *, void *);
+    (void)state;
+    EACH_VERSION(configure)
+    {
+        struct asynchat_tls *server =
+            server_of(world.identity, 0, NULL, configure);
+        struct asynchat_tls *client = context(
+            &(struct asynchat_tls_options){.flags = ASYNCHAT_TLS_CLIENT,
+                                           .trust_text = world.authority->text,
+                                           .session_time = 3600});
+        time_t before = time(NULL);
+        assert_int_equal(visit(server, client, "a.example"), FRESH);
+        time_t until = kept_until(client);
+        assert_in_range(until, before + 3600, time(NULL) + 3600);
+        sleep(1);
+        assert_int_equal(visit(server, client, "a.example"), RESUMED);
+        assert_int_equal(kept_until(client), until);
+        asynchat_tls_free(server);
+        asynchat_tls_free(client);
+    }
+}
+
+/* A list that has the number of the client's certificate by now. */
+static void a_session_ends_with_a_revocation(void **state)
+{
+    int (*configure)(SSL_CTX *, void *);
+    (void)state;
+    struct identity *me =
+        identity_new(world.authority, "DNS:me", 86400, "clientAuth");
+    char *none = authority_list(world.authority, 0, 86400);
+    char *list = authority_list(world.authority, me->serial, 86400);
+    char *before = texts_join(world.authority->text, none);
+    char *after = texts_join(world.authority->text, list);
+    EACH_VERSION(configure)
+    {
+        struct asynchat_tls *server = server_of(
+            world.identity, ASYNCHAT_TLS_DEMAND_CERTIFICATE, before, configure);
+        struct asynchat_tls *client = client_of(me, 0);
+        assert_int_equal(visit(server, client, "a.example"), FRESH);
+        assert_int_equal(visit(server, client, "a.example"), RESUMED);
+        reload(server, &(struct asynchat_tls_options){
+                           .flags = ASYNCHAT_TLS_DEMAND_CERTIFICATE,
+                           .certificate_text = world.identity->certificate,
+                           .key_text = world.identity->key,
+                           .trust_text = after,
+                           .configure = configure});
+        assert_int_equal(visit(server, client, "a.example"), 0);
+        asynchat_tls_free(server);
+        asynchat_tls_free(client);
+    }
+    free(none);
+    free(list);
+    free(before);
+    free(after);
+    identity_free(me);
+}
+
+/* What `verify` sees, and what it answers. */
+struct judge {
+    int calls, chains, answer;
+};
+
+static int judge_peer(struct asynchat_channel *ch, SSL *ssl, void *arg)
+{
+    struct judge *judge = arg;
+    (void)ch;
+    assert_non_null(SSL_get0_peer_certificate(ssl));
+    judge->calls++;
+    judge->chains += SSL_get0_verified_chain(ssl) != NULL;
+    return judge->answer;
+}
+
+/* On a session that is resumed there is the certificate, and no chain. */
+static void verify_is_asked_about_a_resumed_session_too(void **state)
+{
+    int (*configure)(SSL_CTX *, void *);
+    (void)state;
+    struct identity *me =
+        identity_new(world.authority, "DNS:me", 86400, "clientAuth");
+    EACH_VERSION(configure)
+    {
+        struct judge judge = {0};
+        struct asynchat_tls *server = context(&(struct asynchat_tls_options){
+            .flags = ASYNCHAT_TLS_DEMAND_CERTIFICATE,
+            .certificate_text = world.identity->certificate,
+            .key_text = world.identity->key,
+            .trust_text = world.authority->text,
+            .configure = configure,
+            .verify = judge_peer,
+            .arg = &judge});
+        struct asynchat_tls *client = client_of(me, 0);
+        assert_int_equal(visit(server, client, "a.example"), FRESH);
+        assert_int_equal(judge.chains, 1);
+        assert_int_equal(visit(server, client, "a.example"), RESUMED);
+        assert_int_equal(judge.chains, 1);
+        judge.answer = -EACCES;
+        assert_int_equal(visit(server, client, "a.example"), 0);
+        assert_int_equal(judge.calls, 3);
+        asynchat_tls_free(server);
+        asynchat_tls_free(client);
+    }
+    identity_free(me);
+}
+
+/* One handshake of a client with a server of OpenSSL alone, and one line from
+ * the server. Answers what visit() does. */
+static int visit_peer(SSL_CTX *ctx, struct asynchat_tls *client)
+{
+    static struct talk talk;
+    struct peer peer;
+    peer_new(&peer, &talk, ctx, false, client);
+    for (int i = 0; i < 10; i++) {
+        SSL_do_handshake(peer.ssl);
+        peer_run(&peer, &talk);
+    }
+    int how = SSL_session_reused(peer.ssl) ? RESUMED : FRESH;
+    if (!SSL_is_init_finished(peer.ssl) || SSL_write(peer.ssl, "a\n", 2) != 2)
+        how = 0;
+    peer_run(&peer, &talk);
+    if (how && strcmp(talk.client.log, "connect line(a)") != 0)
+        how = 0;
+    peer_free(&peer);
+    talk_end(&talk);
+    return how;
+}
+
+/* A server that gives sessions, and then ends the handshake in which one is
+ * offered: the next handshake is a full one. */
+static void a_session_that_fails_is_not_offered_again(void **state)
+{
+    static const int numbers[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    (void)state;
+    struct identity *me =
+        identity_new(world.authority, "DNS:me", 86400, "clientAuth");
+    for (int i = 0; i < 2; i++) {
+        struct asynchat_tls *client = client_of(me, 0);
+        SSL_CTX *ctx = peer_context(true, world.identity, numbers[i]);
+        assert_int_equal(visit_peer(ctx, client), FRESH);
+        assert_int_equal(visit_peer(ctx, client), RESUMED);
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+        X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx),
+                            world.authority->certificate);
+        assert_int_equal(visit_peer(ctx, client), 0);
+        assert_int_equal(visit_peer(ctx, client), FRESH);
+        SSL_CTX_free(ctx);
+        asynchat_tls_free(client);
+    }
+    identity_free(me);
+}
+
 /* A client that does not say whom it talks to. */
 static void without_a_name_no_session_is_kept(void **state)
 {
@@ -396,6 +563,10 @@ int main(void)
         cmocka_unit_test(a_session_ends_with_the_clients_trust),
         cmocka_unit_test(a_session_of_one_name_is_nothing_at_another),
         cmocka_unit_test(a_session_ends_with_the_certificate),
+        cmocka_unit_test(a_session_is_as_old_as_its_full_handshake),
+        cmocka_unit_test(a_session_ends_with_a_revocation),
+        cmocka_unit_test(verify_is_asked_about_a_resumed_session_too),
+        cmocka_unit_test(a_session_that_fails_is_not_offered_again),
         cmocka_unit_test(without_a_name_no_session_is_kept),
         cmocka_unit_test(no_session_is_kept_with_an_old_certificate),
         cmocka_unit_test(the_store_is_bounded),
