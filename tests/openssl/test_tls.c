@@ -10,6 +10,7 @@
 #include <event2/bufferevent.h>
 
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 
 /* Runs a test over each kind of connection. */
 static void (*const kinds[])(struct talk *, struct asynchat_tls *,
@@ -155,6 +156,21 @@ static void close_says_so_if_nothing_is_dropped(void **state)
         expect(&talk.server, "eof close(EOF)");
         expect(&talk.client, "close(0)");
     }
+}
+
+/* A server that stops ends its channels in order. */
+static void a_server_that_stops_says_so(void **state)
+{
+    static struct talk talk;
+    (void)state;
+    talk_tcp(&talk, world.server, world.client, "a.example");
+    connect_both(&talk);
+    assert_int_equal(asynchat_server_stop(talk.listener, 20000, NULL, NULL), 0);
+    talk.listener = NULL;
+    talk_until(&talk, &talk.client, "close(EOF)");
+    expect(&talk.client, "eof close(EOF)");
+    talk_until(&talk, &talk.server, "close(0)");
+    talk_end(&talk);
 }
 
 /* The peer has to know that something is missing. */
@@ -304,6 +320,42 @@ static void what_was_agreed_is_known(void **state)
     assert_int_equal(asynchat_tls_get_info(NULL, &info, sizeof info), -EINVAL);
 }
 
+/* Both sides can make the same secret of a session (RFC 5705, RFC 9266). */
+static void keys_can_be_exported(void **state)
+{
+    static struct talk talk;
+    static const char label[] = "EXPORTER-Channel-Binding";
+    unsigned char keys[2][32];
+    (void)state;
+    EACH_KIND(talk)
+    {
+        connect_both(&talk);
+        struct asynchat_channel *const both[] = {talk.server.ch,
+                                                 talk.client.ch};
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(
+                SSL_export_keying_material(asynchat_tls_get_ssl(both[i]),
+                                           keys[i], sizeof keys[i], label,
+                                           sizeof label - 1, NULL, 0, 0),
+                1);
+        assert_memory_equal(keys[0], keys[1], sizeof keys[0]);
+    }
+}
+
+/* An address is verified, and not sent as a name (RFC 6066, 3). */
+static void an_address_is_not_sent(void **state)
+{
+    static struct talk talk;
+    struct asynchat_tls_info info;
+    (void)state;
+    talk_tcp(&talk, world.server, world.client, "127.0.0.1");
+    connect_both(&talk);
+    assert_int_equal(asynchat_tls_get_info(talk.server.ch, &info, sizeof info),
+                     0);
+    assert_null(info.server_name);
+    talk_end(&talk);
+}
+
 static void a_plain_channel_has_no_session(void **state)
 {
     static struct talk talk;
@@ -350,6 +402,7 @@ int main(void)
         cmocka_unit_test(who_closes_says_so),
         cmocka_unit_test(in_stages_as_well),
         cmocka_unit_test(close_says_so_if_nothing_is_dropped),
+        cmocka_unit_test(a_server_that_stops_says_so),
         cmocka_unit_test(close_is_silent_if_something_is_dropped),
         cmocka_unit_test(abort_is_silent),
         cmocka_unit_test(half_of_it_may_end),
@@ -357,6 +410,8 @@ int main(void)
         cmocka_unit_test(without_close_notify_it_is_cut_off),
         cmocka_unit_test(a_context_may_take_that_for_the_end),
         cmocka_unit_test(what_was_agreed_is_known),
+        cmocka_unit_test(keys_can_be_exported),
+        cmocka_unit_test(an_address_is_not_sent),
         cmocka_unit_test(a_plain_channel_has_no_session),
         cmocka_unit_test(handshakes_are_counted),
     };

@@ -173,6 +173,39 @@ static void an_unknown_name_is_an_alert(void **state)
     asynchat_tls_free(asked);
 }
 
+/* A client that has sent much behind a ClientHello that is refused: it reads
+ * the alert and the end, and no reset takes them away. */
+static void an_alert_arrives_whatever_came_behind(void **state)
+{
+    static struct hello hello;
+    static char much[65536];
+    unsigned char answer[64];
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        struct talk *talk = calloc(1, sizeof *talk);
+        hello_new(&hello, "b.example");
+        hello_name(&hello, "b.example")[-3] = 1;
+        talk->base = event_base_new();
+        assert_int_equal(asynchat_server_new(talk->base, "127.0.0.1:0",
+                                             &side_handler, &talk->server, NULL,
+                                             &talk->listener),
+                         0);
+        assert_int_equal(asynchat_tls_serve(talk->listener, first), 0);
+        int fd = hello.hand.fd =
+            hand_connect(asynchat_server_port(talk->listener));
+        assert_int_equal(send(fd, hello.bytes, hello.len, 0), hello.len);
+        assert_int_equal(send(fd, much, sizeof much, 0), sizeof much);
+        talk_until(talk, &talk->server, "close(EHANDSHAKE)");
+        talk_run(talk);
+        assert_int_equal(recv(fd, answer, sizeof answer, 0), 7);
+        assert_int_equal(answer[0], SSL3_RT_ALERT);
+        assert_int_equal(recv(fd, answer, sizeof answer, 0), 0);
+        hand_free(&hello.hand);
+        talk_end(talk);
+        free(talk);
+    }
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -200,6 +233,7 @@ int main(void)
         cmocka_unit_test(strange_names_are_not_known),
         cmocka_unit_test(a_broken_name_ends_the_handshake),
         cmocka_unit_test(an_unknown_name_is_an_alert),
+        cmocka_unit_test(an_alert_arrives_whatever_came_behind),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -7,6 +7,8 @@
 
 #include <event2/event.h>
 
+#include <openssl/err.h>
+
 #include "tls/codec.h"
 
 static const struct codec *codec_of(const struct asynchat_channel *ch)
@@ -40,6 +42,31 @@ static void requests_to_renegotiate_take_no_memory(void **state)
     peer_free(&peer);
     talk_end(&talk);
     SSL_CTX_free(ctx);
+}
+
+/* A server refuses, and the session goes on. */
+static void a_client_may_not_renegotiate(void **state)
+{
+    static struct talk talk;
+    struct peer peer;
+    char line[16];
+    (void)state;
+    SSL_CTX *ctx = peer_context(false, NULL, TLS1_2_VERSION);
+    peer_new(&peer, &talk, ctx, true, world.server);
+    peer_shake(&peer, &talk);
+    SSL_renegotiate(peer.ssl);
+    SSL_do_handshake(peer.ssl);
+    peer_run(&peer, &talk);
+    assert_true(SSL_read(peer.ssl, line, sizeof line) <= 0);
+    assert_int_equal(ERR_GET_REASON(ERR_get_error()), SSL_R_NO_RENEGOTIATION);
+    say(&talk.server, "still here\n");
+    talk_run(&talk);
+    expect(&talk.server, "connect");
+    assert_true(peer_receive(&peer) > 0);
+    peer_free(&peer);
+    talk_end(&talk);
+    SSL_CTX_free(ctx);
+    ERR_clear_error();
 }
 
 /* The sessions of other servers stay in the client's store. */
@@ -349,6 +376,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_to_renegotiate_take_no_memory),
+        cmocka_unit_test(a_client_may_not_renegotiate),
         cmocka_unit_test(very_many_tickets_push_out_nobody),
         cmocka_unit_test(half_a_ticket_is_named_as_the_reason),
         cmocka_unit_test(a_client_hello_may_come_in_any_cut),
