@@ -13,7 +13,9 @@
 
 #define MUCH (16u << 20) /* more bytes than fit into all buffers */
 
-static bool no_memory; /* there is no memory for a message */
+/* There is no memory for a message. Volatile, since compilers take it for granted
+ * that an allocator reads no variable of the program. */
+static volatile bool no_memory;
 
 void *aligned_alloc(size_t alignment, size_t size)
 {
