@@ -71,6 +71,10 @@ static const char *status_name(int status)
         return "ESTALLED";
     case ASYNCHAT_ESLOW:
         return "ESLOW";
+    case ASYNCHAT_ESTOPPED:
+        return "ESTOPPED";
+    case ASYNCHAT_EDEADLINE:
+        return "EDEADLINE";
     case -ECONNRESET:
         return "ECONNRESET";
     case -EPIPE:

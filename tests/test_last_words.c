@@ -104,6 +104,12 @@ static void a_message_comes_too_slowly(struct fixture *f)
     pass(f, 1000);
 }
 
+static void a_request_is_late(struct fixture *f)
+{
+    assert_int_equal(asynchat_set_deadline(f->ch, 1000), 0);
+    pass(f, 1000);
+}
+
 static int fails(struct asynchat_channel *ch, struct evbuffer *out, size_t room,
                  void *arg)
 {
@@ -221,6 +227,7 @@ static const struct row {
     ROW(nothing_comes, ASYNCHAT_EIDLE, true, false, ""),
     ROW(a_message_takes_too_long, ASYNCHAT_ESLOW, true, false, ""),
     ROW(a_message_comes_too_slowly, ASYNCHAT_ESLOW, true, false, ""),
+    ROW(a_request_is_late, ASYNCHAT_EDEADLINE, true, false, ""),
     ROW(a_producer_fails, -EIO, true, false, ""),
     ROW(a_file_is_too_short, ASYNCHAT_ETRUNCATED, true, false, ""),
     ROW(too_much_is_queued, ASYNCHAT_EFULL, false, false, NULL),

@@ -133,7 +133,7 @@ struct asynchat_handler {
      *
      * After these errors, the output that was queued before is still sent, and
      * so is the output that this callback pushes:
-     * - ASYNCHAT_ETOOLONG, ASYNCHAT_EIDLE, ASYNCHAT_ESLOW,
+     * - ASYNCHAT_ETOOLONG, ASYNCHAT_EIDLE, ASYNCHAT_ESLOW, ASYNCHAT_EDEADLINE,
      * - the error of a producer that failed, such as ASYNCHAT_ETRUNCATED,
      *   except that everything queued behind that producer is dropped,
      * - -ENOMEM, if memory ran out for a message that was being received.
@@ -676,6 +676,39 @@ struct asynchat_timeouts {
  * Since 0.1. */
 ASYNCHAT_API int asynchat_set_timeouts(struct asynchat_channel *ch,
                                        const struct asynchat_timeouts *times);
+
+/* Sets a deadline for what the program calls a request, which may be a part of
+ * a message, or many messages. The time is `milliseconds` from now on, at most
+ * 2^31 - 1. 0 takes the deadline away. Whatever moves meanwhile, the time goes
+ * on, until this call, or the next one, sets a deadline again or takes it away.
+ *
+ *     asynchat_push(ch, "354 go on\r\n", 11);
+ *     asynchat_set_deadline(ch, 600000); // for all of the mail, not a line of it
+ *
+ * When the time is over, handle_error is called with ASYNCHAT_EDEADLINE, and
+ * the channel ends. Output that is queued, and a goodbye that handle_error
+ * pushes, are still sent. If the deadline is set again or taken away in a
+ * callback, even at the very moment at which it is due, handle_error is not
+ * called.
+ *
+ * The time stands still while nothing is read, that is, while reading is paused
+ * or the connection is not up yet: a request that waits for this side is not
+ * late. When the channel is told to close, the linger time takes the place of
+ * the deadline. asynchat_set_timeouts() does not change the deadline. Taking the
+ * deadline away cannot fail for lack of memory. Errors: -EINVAL (`ch` is NULL,
+ * or the time is out of range), -ENOMEM. Since 0.1. */
+ASYNCHAT_API int asynchat_set_deadline(struct asynchat_channel *ch,
+                                       unsigned milliseconds);
+/* Like asynchat_set_deadline(), but the time also goes on while nothing is read
+ * and while the connection is not up yet. So the time that this side takes
+ * counts too. A channel has one deadline: each of the two calls replaces the
+ * deadline of the other. Errors: -EINVAL (`ch` is NULL, or the time is out of
+ * range), -ENOMEM. Since 0.1. */
+ASYNCHAT_API int asynchat_set_steady_deadline(struct asynchat_channel *ch,
+                                              unsigned milliseconds);
+/* Returns how many milliseconds are left until the deadline, at least 1; or 0
+ * if there is no deadline. Since 0.1. */
+ASYNCHAT_API unsigned asynchat_get_deadline(const struct asynchat_channel *ch);
 
 /* Sets the linger time: how long a channel that is closing waits for a peer
  * that takes nothing, in milliseconds. 1 to 2^31 - 1, 30000 unless set. The

@@ -31,6 +31,8 @@ static void expire_clock(struct asynchat_channel *ch, enum clock clock)
         expire_idle(ch);
     else if (clock == CLOCK_MESSAGE || clock == CLOCK_RATE)
         asynchat__channel_stop(ch, ASYNCHAT_ESLOW, 0);
+    else if (clock == CLOCK_DEADLINE)
+        asynchat__channel_stop(ch, ASYNCHAT_EDEADLINE, 0);
     else if (clock == CLOCK_WRITE)
         asynchat__channel_end(ch, ASYNCHAT_ESTALLED);
     else if (clock == CLOCK_SHAKE)

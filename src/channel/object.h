@@ -195,6 +195,20 @@ static inline bool channel_closing(const struct asynchat_channel *ch)
            (ch->state == CHANNEL_SENDING && ch->half != HALF_KEPT);
 }
 
+/* Whether the channel is on its way to its end. It is not if only one direction
+ * is over, and the other goes on. */
+static inline bool channel_is_ending(const struct asynchat_channel *ch)
+{
+    switch (ch->state) {
+    case CHANNEL_OPEN:
+        return ch->out.queue.ends && ch->half != HALF_SHUT;
+    case CHANNEL_SENDING:
+        return ch->out.queue.ends || ch->half != HALF_KEPT;
+    default:
+        return ch->state != CHANNEL_RECEIVING || ch->half != HALF_SHUT;
+    }
+}
+
 /* Whether what the peer sends is still to be delivered. */
 static inline bool channel_receives(const struct asynchat_channel *ch)
 {

@@ -58,20 +58,6 @@ void asynchat__channels_end(struct asynchat_channel *list)
     }
 }
 
-/* Whether the channel is ending anyway, so that it need not be asked to. It is
- * not ending if only one direction is over, and the other goes on. */
-static bool is_ending(const struct asynchat_channel *ch)
-{
-    switch (ch->state) {
-    case CHANNEL_OPEN:
-        return ch->out.queue.ends && ch->half != HALF_SHUT;
-    case CHANNEL_SENDING:
-        return ch->out.queue.ends || ch->half != HALF_KEPT;
-    default:
-        return ch->state != CHANNEL_RECEIVING || ch->half != HALF_SHUT;
-    }
-}
-
 /* Whether input that the channel waits for before it ends is still to be
  * received. This is asked in each wake-up, so that the two counts, which wrap,
  * stay close to each other. */
@@ -112,7 +98,7 @@ static bool is_to_be_told(const struct asynchat_channel *ch)
 
 void asynchat__channel_stopping(struct asynchat_channel *ch)
 {
-    bool ending = is_ending(ch), arriving = is_arriving(ch);
+    bool ending = channel_is_ending(ch), arriving = is_arriving(ch);
     bool told = ch->leave == LEAVE_TOLD;
     if (ch->leave == LEAVE_NOW) {
         channel_over(ch);

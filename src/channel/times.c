@@ -58,6 +58,15 @@ static bool time_is_reading(const struct asynchat_channel *ch)
     return open && !ch->in.paused;
 }
 
+/* A steady deadline also runs while the connection is not up. No deadline runs
+ * when the channel is ending: what is left then has the linger time. */
+static bool time_has_deadline(const struct asynchat_channel *ch, bool reads)
+{
+    bool connecting = ch->state == CHANNEL_CONNECTING && !ch->out.queue.ends;
+    return ch->time->steady ? connecting || !channel_is_ending(ch)
+                            : reads && !channel_is_ending(ch);
+}
+
 static unsigned bits_if(bool runs, unsigned bits)
 {
     return runs ? bits : 0;
@@ -73,6 +82,7 @@ unsigned asynchat__channel_time_running(const struct asynchat_channel *ch)
                    CLOCK_BIT(CLOCK_IDLE) | CLOCK_BIT(CLOCK_READ)) |
            bits_if(reads && ch->in.timed,
                    CLOCK_BIT(CLOCK_MESSAGE) | CLOCK_BIT(CLOCK_RATE)) |
+           bits_if(time_has_deadline(ch, reads), CLOCK_BIT(CLOCK_DEADLINE)) |
            bits_if(time->stalls && !time->kept, CLOCK_BIT(CLOCK_WRITE)) |
            bits_if(time->lingers && !time->kept, CLOCK_BIT(CLOCK_LINGER)) |
            bits_if(ch->state == CHANNEL_CONNECTING, CLOCK_BIT(CLOCK_CONNECT)) |
@@ -168,7 +178,10 @@ static void time_begin_message(struct asynchat_channel *ch, uint32_t now)
 
 static void time_go_on(struct asynchat_channel *ch, uint32_t now)
 {
-    asynchat__clocks_go_on(time_clocks(ch), READING_CLOCKS, now);
+    unsigned stood = READING_CLOCKS;
+    if (!ch->time->steady)
+        stood |= CLOCK_BIT(CLOCK_DEADLINE);
+    asynchat__clocks_go_on(time_clocks(ch), stood, now);
     time_clocks_changed(ch);
 }
 
@@ -341,6 +354,35 @@ void asynchat__channel_time_limits(struct asynchat_channel *ch,
     time->rated = ch->in.received;
     time->unsent = asynchat__transport_unsent(&ch->transport);
     asynchat__channel_time_changed(ch);
+}
+
+/* --- the deadline --- */
+
+void asynchat__channel_time_deadline(struct asynchat_channel *ch,
+                                     unsigned milliseconds, bool steady)
+{
+    struct channel_time *time = ch->time;
+    time->clocks.limit[CLOCK_DEADLINE] = milliseconds;
+    time->steady = steady;
+    asynchat__clocks_begin(&time->clocks, CLOCK_BIT(CLOCK_DEADLINE),
+                           asynchat__channel_time_now());
+    if (milliseconds > 0)
+        asynchat__channel_time_changed(ch);
+}
+
+/* A deadline that was set while nothing is read has not begun. */
+uint32_t asynchat__channel_time_left(const struct asynchat_channel *ch)
+{
+    const struct channel_time *time = ch->time;
+    if (!time)
+        return UINT32_MAX;
+    uint32_t since = time->clocks.since[CLOCK_DEADLINE];
+    uint32_t now = asynchat__channel_time_now();
+    if (time->stopped && !time->steady)
+        now = time->clocks.standing_since;
+    if ((int32_t)(now - since) < 0)
+        now = since;
+    return asynchat__clocks_left(&time->clocks, CLOCK_DEADLINE, now);
 }
 
 /* --- rates --- */

@@ -29,6 +29,7 @@ struct channel_time {
     bool told;    /* handle_idle was called, and nothing has come since */
     bool kept;    /* a rate keeps the output, so the peer is not to blame */
     bool stopped; /* nothing is read, so the clocks about reading stand still */
+    bool steady;  /* the deadline runs whether or not anything is read */
     bool passing; /* the clocks are of use only until the connection is up */
 };
 
@@ -49,6 +50,14 @@ int asynchat__channel_time_arm(struct asynchat_channel *ch, uint32_t now);
 /* Sets limits that were checked: they hold from now on. */
 void asynchat__channel_time_limits(struct asynchat_channel *ch,
                                    const struct asynchat_timeouts *limits);
+
+/* Begins the deadline, of that many milliseconds; 0: takes it away. */
+void asynchat__channel_time_deadline(struct asynchat_channel *ch,
+                                     unsigned milliseconds, bool steady);
+
+/* How many milliseconds the deadline has left; 0: it is over. UINT32_MAX: there
+ * is none. */
+uint32_t asynchat__channel_time_left(const struct asynchat_channel *ch);
 
 /* To be called when a limit has changed: a clock may now be over before the
  * timer fires. */

@@ -9,7 +9,8 @@ static bool is_in(unsigned set, int clock)
     return set & CLOCK_BIT(clock);
 }
 
-static uint32_t clock_left(const struct clocks *clocks, int clock, uint32_t now)
+uint32_t asynchat__clocks_left(const struct clocks *clocks, int clock,
+                               uint32_t now)
 {
     uint32_t limit = clocks->limit[clock];
     uint32_t passed = now - clocks->since[clock];
@@ -23,8 +24,9 @@ uint32_t asynchat__clocks_next(const struct clocks *clocks, unsigned running,
 {
     uint32_t next = UINT32_MAX;
     for (int clock = 0; clock < CLOCKS; clock++) {
-        uint32_t left =
-            is_in(running, clock) ? clock_left(clocks, clock, now) : UINT32_MAX;
+        uint32_t left = is_in(running, clock)
+                            ? asynchat__clocks_left(clocks, clock, now)
+                            : UINT32_MAX;
         if (left < next)
             next = left;
     }
@@ -35,7 +37,8 @@ int asynchat__clocks_over(const struct clocks *clocks, unsigned running,
                           uint32_t now)
 {
     for (int clock = 0; clock < CLOCKS; clock++)
-        if (is_in(running, clock) && clock_left(clocks, clock, now) == 0)
+        if (is_in(running, clock) &&
+            asynchat__clocks_left(clocks, clock, now) == 0)
             return clock;
     return -1;
 }

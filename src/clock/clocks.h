@@ -12,15 +12,16 @@
 
 /* Clocks that end at the same time are reported in this order. */
 enum clock {
-    CLOCK_IDLE,    /* nothing has moved */
-    CLOCK_READ,    /* nothing has come */
-    CLOCK_WRITE,   /* the peer has taken nothing of what waits */
-    CLOCK_MESSAGE, /* a message is in progress */
-    CLOCK_RATE,    /* the peer has sent less than it should */
-    CLOCK_LINGER,  /* the channel closes, and the peer takes nothing */
-    CLOCK_ALLOW,   /* a rate allows nothing before this clock ends */
-    CLOCK_CONNECT, /* the connection is not up */
-    CLOCK_SHAKE,   /* the connection is up, and its layer is not */
+    CLOCK_IDLE,     /* nothing has moved */
+    CLOCK_READ,     /* nothing has come */
+    CLOCK_WRITE,    /* the peer has taken nothing of what waits */
+    CLOCK_MESSAGE,  /* a message is in progress */
+    CLOCK_RATE,     /* the peer has sent less than it should */
+    CLOCK_DEADLINE, /* a request is not over */
+    CLOCK_LINGER,   /* the channel closes, and the peer takes nothing */
+    CLOCK_ALLOW,    /* a rate allows nothing before this clock ends */
+    CLOCK_CONNECT,  /* the connection is not up */
+    CLOCK_SHAKE,    /* the connection is up, and its layer is not */
     CLOCKS
 };
 
@@ -32,6 +33,10 @@ struct clocks {
     uint32_t since[CLOCKS];  /* when the clock began */
     uint32_t standing_since; /* when the clocks that stand still stopped */
 };
+
+/* How many milliseconds a clock has left; UINT32_MAX: it has no limit. */
+uint32_t asynchat__clocks_left(const struct clocks *clocks, int clock,
+                               uint32_t now);
 
 /* In how many milliseconds the first of the clocks `running` is over; 0: one is
  * over; UINT32_MAX: none will ever be. */
