@@ -7,6 +7,7 @@
 #include <asynchat/connect.h>
 #include <asynchat/error.h>
 #include <asynchat/framer.h>
+#include <asynchat/hooks.h>
 #include <asynchat/layer.h>
 #include <asynchat/log.h>
 #include <asynchat/options.h>

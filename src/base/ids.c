@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "base/ids.h"
 
-#include <stdlib.h>
+#include "base/memory.h"
 
 #define ROOM_LEAST 16
 
@@ -26,12 +26,12 @@ bool asynchat__ids_reserve(struct ids *ids)
     size_t place = 0;
     if (2 * (ids->count + 1) <= ids->room)
         return true;
-    more.at = calloc(more.room, sizeof *more.at);
+    more.at = asynchat__calloc(more.room, sizeof *more.at);
     if (!more.at)
         return false;
     for (uint64_t *id; (id = asynchat__ids_next(ids, &place));)
         asynchat__ids_add(&more, id);
-    free(ids->at);
+    asynchat__free(ids->at);
     *ids = more;
     return true;
 }
@@ -93,6 +93,6 @@ uint64_t *asynchat__ids_next(const struct ids *ids, size_t *place)
 
 void asynchat__ids_free(struct ids *ids)
 {
-    free(ids->at);
+    asynchat__free(ids->at);
     *ids = (struct ids){0};
 }

@@ -9,7 +9,6 @@
 #include "channel/object.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include <sys/socket.h>
 
@@ -23,6 +22,7 @@
 #include "base/apart.h"
 #include "base/handler.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/probe.h"
 #include "channel/post.h"
 #include "loop/base.h"
@@ -62,7 +62,7 @@ static void channel_destroy(struct asynchat_channel *ch)
     asynchat__channel_time_free(ch->time);
     asynchat__transcript_free(ch->transcript);
     asynchat__channel_disown(ch);
-    free(ch);
+    asynchat__free(ch);
     asynchat__loop_release(loop);
 }
 
@@ -246,11 +246,11 @@ static void channel_ready(struct transport *t)
 
 /* --- making --- */
 
-/* Makes a channel without a transport, which free() can free. */
+/* Makes a channel without a transport, which asynchat__free() can free. */
 static struct asynchat_channel *channel_make(
     const struct asynchat_handler *handler, void *arg)
 {
-    struct asynchat_channel *ch = calloc(1, sizeof *ch);
+    struct asynchat_channel *ch = asynchat__calloc(1, sizeof *ch);
     if (!ch)
         return NULL;
     ch->handler = handler;
@@ -291,7 +291,7 @@ int asynchat__channel_socket(struct event_base *base, int fd,
         return -ENOMEM;
     error = asynchat__transport_socket(&ch->transport, base, fd);
     if (error) {
-        free(ch);
+        asynchat__free(ch);
         return error;
     }
     channel_keep_peer(ch, fd, peer);
@@ -380,7 +380,7 @@ int asynchat_channel_new(struct bufferevent *bev, unsigned flags,
     ch->running = false;
     if (error) {
         asynchat__channel_time_free(ch->time);
-        free(ch);
+        asynchat__free(ch);
         return error;
     }
     asynchat__post_enrol(ch);

@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <event2/buffer.h>
@@ -22,6 +21,7 @@
 #include <asynchat/error.h>
 
 #include "base/apart.h"
+#include "base/memory.h"
 #include "base/probe.h"
 #include "loop/loop.h"
 
@@ -42,7 +42,7 @@ void asynchat__channel_in_init(struct channel_in *in,
 void asynchat__channel_in_free(struct channel_in *in)
 {
     asynchat__framer_free(&in->framer);
-    free(in->message.bytes);
+    asynchat__spare_free(in->message);
 }
 
 /* --- messages in a wake-up --- */

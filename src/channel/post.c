@@ -3,8 +3,8 @@
 #include "channel/post.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
+#include "base/memory.h"
 #include "channel/object.h"
 #include "loop/loop.h"
 #include "loop/mailbox.h"
@@ -83,7 +83,7 @@ static void channel_post_run(struct post *post, struct mailbox *mailbox)
     struct channel_post it = *(struct channel_post *)post;
     if (!mailbox)
         return;
-    free(post);
+    asynchat__free(post);
     it.function(channel_of(asynchat__ids_find(&mailbox->channels, it.id)),
                 it.arg);
 }
@@ -94,12 +94,12 @@ int asynchat_post(uint64_t id,
 {
     if (id == 0 || !function)
         return -EINVAL;
-    struct channel_post *post = malloc(sizeof *post);
+    struct channel_post *post = asynchat__malloc(sizeof *post);
     if (!post)
         return -ENOMEM;
     *post = (struct channel_post){{NULL, channel_post_run}, id, function, arg};
     int error = asynchat__mailbox_post(id, &post->post);
     if (error)
-        free(post);
+        asynchat__free(post);
     return error;
 }

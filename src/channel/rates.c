@@ -9,8 +9,8 @@
 #include <asynchat/rate.h>
 
 #include <errno.h>
-#include <stdlib.h>
 
+#include "base/memory.h"
 #include "base/table.h"
 #include "channel/times.h"
 #include "clock/limiter.h"
@@ -95,7 +95,8 @@ static int rate_make(struct asynchat_channel *ch)
     if (asynchat__channel_get_rate(ch))
         return 0;
     int error = asynchat__channel_time_make(ch);
-    struct channel_rate *rate = error ? NULL : calloc(1, sizeof *rate);
+    struct channel_rate *rate =
+        error ? NULL : asynchat__calloc(1, sizeof *rate);
     if (!rate)
         return -ENOMEM;
     rate->ch = ch;
@@ -131,7 +132,7 @@ void asynchat__channel_rate_free(struct asynchat_channel *ch)
         return;
     ch->time->rate = NULL;
     asynchat__limiter_leave(&rate->limiter);
-    free(rate);
+    asynchat__free(rate);
 }
 
 /* --- calls of the program --- */
@@ -211,7 +212,7 @@ int asynchat_rate_group_new(struct event_base *base,
     int error = rates_check(&copy, rates);
     if (error)
         return error;
-    struct asynchat_rate_group *group = calloc(1, sizeof *group);
+    struct asynchat_rate_group *group = asynchat__calloc(1, sizeof *group);
     if (!group)
         return -ENOMEM;
     group->base = base;
@@ -242,5 +243,5 @@ void asynchat_rate_group_free(struct asynchat_rate_group *group)
         rate_changed(ch);
         rate_drop(ch);
     }
-    free(group);
+    asynchat__free(group);
 }

@@ -8,11 +8,11 @@
 #include "channel/times.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include <event2/event.h>
 
+#include "base/memory.h"
 #include "base/table.h"
 
 #define RATE_TIME 10000
@@ -286,13 +286,13 @@ bool asynchat__channel_time_goes_on(struct asynchat_channel *ch,
 static struct channel_time *time_new(struct asynchat_channel *ch,
                                      struct event_base *base)
 {
-    struct channel_time *time = calloc(1, sizeof *time);
+    struct channel_time *time = asynchat__calloc(1, sizeof *time);
     if (!time)
         return NULL;
     time->timer = evtimer_new(base, time_fired, ch);
     if (time->timer)
         return time;
-    free(time);
+    asynchat__free(time);
     return NULL;
 }
 
@@ -316,7 +316,7 @@ void asynchat__channel_time_free(struct channel_time *time)
 {
     if (time)
         event_free(time->timer);
-    free(time);
+    asynchat__free(time);
 }
 
 void asynchat__channel_time_changed(struct asynchat_channel *ch)

@@ -6,11 +6,11 @@
 #include <asynchat/transcript.h>
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include <event2/buffer.h>
 
 #include "base/handler.h"
+#include "base/memory.h"
 #include "base/table.h"
 #include "channel/object.h"
 
@@ -112,7 +112,7 @@ static int transcript_make(struct asynchat_channel *ch)
 {
     if (ch->transcript)
         return 0;
-    struct channel_transcript *t = calloc(1, sizeof *t);
+    struct channel_transcript *t = asynchat__calloc(1, sizeof *t);
     if (!t)
         return -ENOMEM;
     t->handler = ch->handler;
@@ -132,7 +132,7 @@ static int transcript_make(struct asynchat_channel *ch)
 
 void asynchat__transcript_free(struct channel_transcript *t)
 {
-    free(t);
+    asynchat__free(t);
 }
 
 int asynchat_set_transcript(struct asynchat_channel *ch,

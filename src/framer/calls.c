@@ -3,8 +3,8 @@
 #include <asynchat/framer.h>
 
 #include <errno.h>
-#include <stdlib.h>
 
+#include "base/memory.h"
 #include "framer/framer.h"
 
 struct asynchat_framer {
@@ -16,7 +16,7 @@ struct asynchat_framer {
 
 struct asynchat_framer *asynchat_framer_new(void)
 {
-    struct asynchat_framer *framer = calloc(1, sizeof *framer);
+    struct asynchat_framer *framer = asynchat__calloc(1, sizeof *framer);
     if (framer)
         asynchat__framer_init(&framer->f);
     return framer;
@@ -28,7 +28,7 @@ void asynchat_framer_free(struct asynchat_framer *framer)
         return;
     asynchat__framer_free(&framer->f);
     asynchat__needles_free(&framer->recent);
-    free(framer);
+    asynchat__free(framer);
 }
 
 static int framer_set(struct asynchat_framer *framer,

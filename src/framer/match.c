@@ -3,10 +3,10 @@
 #include "framer/match.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/apart.h"
+#include "base/memory.h"
 
 /* A terminator with more bytes than this is not kept for others. */
 #define NEEDLE_RECENT 64
@@ -22,7 +22,7 @@ struct needle *asynchat__needle_share(struct needle *needle)
 void asynchat__needle_release(struct needle *needle)
 {
     if (needle && --needle->shares == 0)
-        free(needle);
+        asynchat__free(needle);
 }
 
 static bool needle_is(const struct needle *needle, const void *bytes,
@@ -50,7 +50,7 @@ static void needle_fill(struct needle *needle, const uint8_t *bytes)
 static struct needle *needle_new(const void *bytes, size_t len)
 {
     struct needle *needle =
-        malloc(sizeof *needle + len * (sizeof needle->border[0] + 1));
+        asynchat__malloc(sizeof *needle + len * (sizeof needle->border[0] + 1));
     if (!needle)
         return NULL;
     needle->shares = 1;

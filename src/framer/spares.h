@@ -30,6 +30,9 @@ struct spares {
     struct spare kept[SPARES_COUNT];
 };
 
+/* Frees the memory. */
+void asynchat__spare_free(struct spare memory);
+
 /* Takes memory from among the spares. If there are none, the memory is
  * empty. */
 struct spare asynchat__spares_take(struct spares *spares);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <event2/event.h>
@@ -15,6 +14,7 @@
 
 #include "base/apart.h"
 #include "base/fork.h"
+#include "base/memory.h"
 #include "loop/mailbox.h"
 
 /* All loops. There are as many as the program has event bases, which are few.
@@ -36,7 +36,7 @@ static struct loop *loop_find(const struct event_base *base)
 
 static struct loop *loop_new(struct event_base *base)
 {
-    struct loop *loop = aligned_alloc(SPARES_PAGE, sizeof *loop);
+    struct loop *loop = asynchat__aligned_alloc(SPARES_PAGE, sizeof *loop);
     if (!loop)
         return NULL;
     memset(loop, 0, offsetof(struct loop, received));
@@ -62,8 +62,8 @@ static void loop_free(struct loop *loop)
     asynchat__mailbox_free(loop->mailbox);
     asynchat__needles_free(&loop->needles);
     asynchat__spares_free(&loop->spares);
-    free(loop->layers);
-    free(loop);
+    asynchat__free_aligned(loop->layers);
+    asynchat__free_aligned(loop);
 }
 
 void asynchat__loop_own(struct loop *loop)
@@ -255,7 +255,7 @@ int asynchat__loop_need_layers(struct loop *loop)
         (sizeof *loop->layers + SPARES_PAGE - 1) / SPARES_PAGE * SPARES_PAGE;
     if (loop->layers)
         return 0;
-    loop->layers = aligned_alloc(SPARES_PAGE, size);
+    loop->layers = asynchat__aligned_alloc(SPARES_PAGE, size);
     if (!loop->layers)
         return -ENOMEM;
     loop->layers->gathered = 0;

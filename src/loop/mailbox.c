@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 
 #include <asynchat/error.h>
 
+#include "base/memory.h"
 #include "loop/base.h"
 
 /* A box: everything that a thread touches when it posts. That is one lock for
@@ -143,7 +143,7 @@ static void posts_free(struct mailbox *mailbox)
     struct post *post;
     while ((post = mailbox->dropped)) {
         mailbox->dropped = post->next;
-        free(post);
+        asynchat__free(post);
     }
 }
 
@@ -265,7 +265,7 @@ static int mailbox_watch(struct mailbox *mailbox, event_callback_fn ready,
 int asynchat__mailbox_new(struct event_base *base, event_callback_fn ready,
                           void *arg, struct mailbox **out)
 {
-    struct mailbox *mailbox = calloc(1, sizeof *mailbox);
+    struct mailbox *mailbox = asynchat__calloc(1, sizeof *mailbox);
     if (!mailbox)
         return -ENOMEM;
     mailbox->base = base;
@@ -273,7 +273,7 @@ int asynchat__mailbox_new(struct event_base *base, event_callback_fn ready,
     if (!error)
         error = mailbox_watch(mailbox, ready, arg);
     if (error)
-        free(mailbox);
+        asynchat__free(mailbox);
     else
         *out = mailbox;
     return error;
@@ -308,7 +308,7 @@ void asynchat__mailbox_free(struct mailbox *mailbox)
         return;
     mailbox_close(mailbox);
     asynchat__ids_free(&mailbox->channels);
-    free(mailbox);
+    asynchat__free(mailbox);
 }
 
 /* --- fork --- */

@@ -3,10 +3,10 @@
 #include "output/outq.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include <event2/buffer.h>
 
+#include "base/memory.h"
 #include "output/producer.h"
 
 void asynchat__outq_init(struct outq *q)
@@ -19,13 +19,13 @@ static void entry_free(struct outq_entry *entry)
     if (entry->bytes)
         evbuffer_free(entry->bytes);
     asynchat_producer_free(entry->producer);
-    free(entry);
+    asynchat__free(entry);
 }
 
 /* Appends an empty entry. NULL: there is no memory. */
 static struct outq_entry *outq_append(struct outq *q)
 {
-    struct outq_entry *entry = calloc(1, sizeof *entry);
+    struct outq_entry *entry = asynchat__calloc(1, sizeof *entry);
     if (!entry)
         return NULL;
     *q->last = entry;

@@ -5,11 +5,11 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <event2/buffer.h>
 
+#include "base/memory.h"
 #include "base/table.h"
 
 #define SIMPLE_BUFFER_SIZE 512
@@ -37,7 +37,7 @@ int asynchat__producer_more(const struct asynchat_producer *producer,
 static struct asynchat_producer *producer_alloc(
     const struct asynchat_producer_ops *ops, void *arg)
 {
-    struct asynchat_producer *producer = calloc(1, sizeof *producer);
+    struct asynchat_producer *producer = asynchat__calloc(1, sizeof *producer);
     if (!producer)
         return NULL;
     producer->ops = ops;
@@ -67,7 +67,7 @@ void asynchat_producer_free(struct asynchat_producer *producer)
         return;
     if (producer->ops->release)
         producer->ops->release(producer->arg);
-    free(producer);
+    asynchat__free(producer);
 }
 
 /* For ready-made producers, whose ops need no check. */
@@ -115,7 +115,7 @@ static int simple_more(struct asynchat_channel *ch, struct evbuffer *out,
 static const struct asynchat_producer_ops simple_ops = {
     .size = sizeof simple_ops,
     .more = simple_more,
-    .release = free,
+    .release = asynchat__free,
 };
 
 /* Wrong arguments are reported when the producer is asked, so that NULL only
@@ -126,7 +126,7 @@ struct asynchat_producer *asynchat_producer_simple(const void *data, size_t len,
     int error = (!data && len > 0) || len > SIZE_MAX / 2 ? -EINVAL : 0;
     if (error)
         len = 0;
-    struct simple *simple = malloc(sizeof *simple + len);
+    struct simple *simple = asynchat__malloc(sizeof *simple + len);
     if (!simple)
         return NULL;
     simple->buffer_size = buffer_size > 0 ? buffer_size : SIMPLE_BUFFER_SIZE;
@@ -170,7 +170,7 @@ static void concat_release(void *arg)
     struct concat *concat = arg;
     while (concat->at < concat->count)
         asynchat_producer_free(concat->parts[concat->at++]);
-    free(concat);
+    asynchat__free(concat);
 }
 
 static const struct asynchat_producer_ops concat_ops = {
@@ -194,7 +194,8 @@ struct asynchat_producer *asynchat_producer_concat(
     for (size_t i = 0; whole && i < count; i++)
         whole = producers[i] != NULL;
     size_t size = count * sizeof(void *);
-    struct concat *concat = whole ? malloc(sizeof *concat + size) : NULL;
+    struct concat *concat =
+        whole ? asynchat__malloc(sizeof *concat + size) : NULL;
     if (!concat) {
         free_all(producers, producers ? count : 0);
         return NULL;

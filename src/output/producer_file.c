@@ -8,7 +8,6 @@
 #include "output/producer.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -19,6 +18,7 @@
 
 #include <asynchat/error.h>
 
+#include "base/memory.h"
 #include "base/sigpipe.h"
 
 struct file {
@@ -101,7 +101,7 @@ static void file_release(void *arg)
     struct file *file = arg;
     if (file->fd >= 0)
         close(file->fd);
-    free(file);
+    asynchat__free(file);
 }
 
 static const struct asynchat_producer_ops file_ops = {
@@ -116,7 +116,7 @@ static const struct asynchat_producer_ops file_ops = {
 struct asynchat_producer *asynchat_producer_file(int fd, uint64_t offset,
                                                  uint64_t len)
 {
-    struct file *file = malloc(sizeof *file);
+    struct file *file = asynchat__malloc(sizeof *file);
     if (!file) {
         if (fd >= 0)
             close(fd);

@@ -5,7 +5,8 @@
 
 #include <netinet/in.h>
 #include <search.h>
-#include <stdlib.h>
+
+#include "base/memory.h"
 
 /* --- keys --- */
 
@@ -75,13 +76,13 @@ unsigned asynchat__peers_count(const struct peers *peers, uint64_t key)
 static struct peer *peers_insert(struct peers *peers, uint64_t key,
                                  const struct channel_owner *owner)
 {
-    struct peer *peer = malloc(sizeof *peer);
+    struct peer *peer = asynchat__malloc(sizeof *peer);
     if (!peer)
         return NULL;
     *peer = (struct peer){.owner = *owner, .key = key};
     if (tsearch(peer, &peers->tree, compare))
         return peer;
-    free(peer);
+    asynchat__free(peer);
     return NULL;
 }
 
@@ -101,7 +102,7 @@ void asynchat__peers_remove(struct peers *peers, struct peer *peer)
     if (--peer->count > 0)
         return;
     tdelete(peer, &peers->tree, compare);
-    free(peer);
+    asynchat__free(peer);
 }
 
 void asynchat__peers_free(struct peers *peers)
@@ -109,6 +110,6 @@ void asynchat__peers_free(struct peers *peers)
     while (peers->tree) {
         struct peer *first = *(struct peer **)peers->tree;
         tdelete(first, &peers->tree, compare);
-        free(first);
+        asynchat__free(first);
     }
 }

@@ -4,7 +4,6 @@
 #include "server/server.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 
 #include "base/handler.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/table.h"
 #include "channel/object.h"
 #include "channel/post.h"
@@ -59,7 +59,7 @@ static int server_copy_options(struct asynchat_server *server,
     copy->channels = NULL;
     if (error || !copy->turn_away)
         return error;
-    copy->turn_away = strdup(copy->turn_away);
+    copy->turn_away = asynchat__strdup(copy->turn_away);
     if (!copy->turn_away)
         asynchat__options_release(server->dress.options);
     return copy->turn_away ? 0 : -ENOMEM;
@@ -80,7 +80,7 @@ static int server_make(const struct asynchat_handler *handler, void *arg,
     if (error)
         return error;
 
-    struct asynchat_server *server = calloc(1, sizeof *server);
+    struct asynchat_server *server = asynchat__calloc(1, sizeof *server);
     if (!server)
         return -ENOMEM;
     server->listener.fd = -1;
@@ -89,7 +89,7 @@ static int server_make(const struct asynchat_handler *handler, void *arg,
     server->arg = arg;
     error = server_copy_options(server, options);
     if (error)
-        free(server);
+        asynchat__free(server);
     else
         *out = server;
     return error;
@@ -140,8 +140,8 @@ static void server_destroy(struct asynchat_server *server)
     asynchat__channels_disown(server->channels);
     asynchat__peers_free(&server->peers);
     asynchat__options_release(server->dress.options);
-    free((char *)server->options.turn_away);
-    free(server);
+    asynchat__free((char *)server->options.turn_away);
+    asynchat__free(server);
 }
 
 /* `stopped` may call anything: asynchat_server_free() of this server does

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -17,6 +16,7 @@
 #include <asynchat/error.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 
 /* When the socket is closed, the system resets the connections that wait to be
  * accepted, even if another socket listens on the port. So these are accepted
@@ -92,7 +92,7 @@ static void signal_free(struct server_signal *s)
 {
     if (s->event)
         event_free(s->event);
-    free(s);
+    asynchat__free(s);
 }
 
 void asynchat__server_forget_signals(struct asynchat_server *server)
@@ -134,7 +134,7 @@ int asynchat_server_stop_on_signal(struct asynchat_server *server, int number,
         return -EINVAL;
     if (server_is_stopping(server))
         return ASYNCHAT_ESTOPPED;
-    struct server_signal *s = malloc(sizeof *s);
+    struct server_signal *s = asynchat__malloc(sizeof *s);
     if (!s)
         return -ENOMEM;
     *s = (struct server_signal){server, server->signals, NULL,

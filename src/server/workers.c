@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -18,6 +17,7 @@
 #include <asynchat/error.h>
 
 #include "base/fork.h"
+#include "base/memory.h"
 #include "base/table.h"
 #include "channel/object.h"
 #include "channel/calls/options.h"
@@ -244,7 +244,7 @@ static void workers_join(struct asynchat_workers *all)
         pthread_join(all->workers[i].thread, NULL);
     pthread_cond_destroy(&all->changed);
     pthread_mutex_destroy(&all->lock);
-    free(all);
+    asynchat__free(all);
 }
 
 static struct asynchat_workers *workers_make(
@@ -252,7 +252,7 @@ static struct asynchat_workers *workers_make(
 {
     static const struct asynchat_worker_ops none = {.size = sizeof none};
     struct asynchat_workers *all =
-        calloc(1, sizeof *all + count * sizeof all->workers[0]);
+        asynchat__calloc(1, sizeof *all + count * sizeof all->workers[0]);
     if (!all)
         return NULL;
     all->ops = ops ? ops : &none;
@@ -332,7 +332,7 @@ static void worker_post_run(struct post *post, struct mailbox *mailbox)
     struct worker_post it = *(struct worker_post *)post;
     if (!mailbox)
         return;
-    free(post);
+    asynchat__free(post);
     it.function(mailbox->base, it.index, it.arg);
 }
 
@@ -343,13 +343,13 @@ int asynchat_workers_post(struct asynchat_workers *workers, unsigned index,
 {
     if (!workers || index >= workers->count || !function)
         return -EINVAL;
-    struct worker_post *post = malloc(sizeof *post);
+    struct worker_post *post = asynchat__malloc(sizeof *post);
     if (!post)
         return -ENOMEM;
     *post = (struct worker_post){{NULL, worker_post_run}, index, function, arg};
     int error = asynchat__mailbox_post(workers->workers[index].id, &post->post);
     if (error)
-        free(post);
+        asynchat__free(post);
     return error;
 }
 
@@ -373,7 +373,7 @@ static void gift_run(struct post *post, struct mailbox *mailbox)
         close(it.fd);
         return;
     }
-    free(post);
+    asynchat__free(post);
     if (asynchat__channel_socket(mailbox->base, it.fd, &it.from, it.handler,
                                  it.arg, &ch) < 0) {
         close(it.fd);
@@ -391,7 +391,7 @@ int asynchat__workers_give(const struct asynchat_workers *workers,
 {
     const struct worker *w = &workers->workers[turn % workers->count];
     int error = asynchat__base_check(w->base, fd);
-    struct gift *gift = error ? NULL : malloc(sizeof *gift);
+    struct gift *gift = error ? NULL : asynchat__malloc(sizeof *gift);
     if (!gift)
         return error ? error : -ENOMEM;
     *gift = (struct gift){{NULL, gift_run}, fd, *from, handler, arg, *dress};
@@ -399,7 +399,7 @@ int asynchat__workers_give(const struct asynchat_workers *workers,
     error = asynchat__mailbox_post(w->id, &gift->post);
     if (error) {
         asynchat__options_release(dress->options);
-        free(gift);
+        asynchat__free(gift);
     }
     return error;
 }

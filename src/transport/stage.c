@@ -4,7 +4,6 @@
 #include "transport/stage.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 
 #include <event2/event.h>
@@ -12,6 +11,7 @@
 #include <asynchat/error.h>
 
 #include "base/fork.h"
+#include "base/memory.h"
 #include "loop/loop.h"
 
 static const struct timeval stage_at_once = {0, 0};
@@ -345,7 +345,7 @@ int asynchat__stage_init(struct stage *s, struct transport *t,
 void asynchat__stage_undo(struct stage *s)
 {
     stage_free_buffers(s);
-    free(s);
+    asynchat__free(s);
 }
 
 static void waiting_close(struct transport *t)

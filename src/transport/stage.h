@@ -83,7 +83,7 @@ static inline size_t stage_unsent(const struct transport *t)
 /* --- stage.c: making a stage, and beginning it --- */
 
 /* Makes a stage for the transport. The memory has to be all zero, begins with
- * the stage, and is freed by free() when the transport is closed. 0, -ENOTSUP
+ * the stage, and is freed by asynchat__free() when the transport is closed. 0, -ENOTSUP
  * or -ENOMEM. On success the stage takes `layer`, but only when
  * asynchat__stage_wait() or asynchat__stage_begin() is called. */
 int asynchat__stage_init(struct stage *s, struct transport *t,

@@ -4,10 +4,10 @@
 #include <asynchat/layer.h>
 
 #include <limits.h>
-#include <stdlib.h>
 
 #include <event2/buffer.h>
 
+#include "base/memory.h"
 #include "base/table.h"
 #include "channel/object.h"
 #include "transport/stage.h"
@@ -217,12 +217,12 @@ static int layer_make(struct asynchat_channel *ch,
                       const struct asynchat_layer_options *options,
                       struct channel_layer **out)
 {
-    struct channel_layer *layer = calloc(1, sizeof *layer);
+    struct channel_layer *layer = asynchat__calloc(1, sizeof *layer);
     if (!layer)
         return -ENOMEM;
     int error = asynchat__stage_init(&layer->stage, &ch->transport, ops, arg);
     if (error) {
-        free(layer);
+        asynchat__free(layer);
         return error;
     }
     layer->ready = ch->transport.ready;

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
+#include "base/memory.h"
 #include "base/table.h"
 #include "channel/object.h"
 
@@ -106,12 +106,12 @@ int asynchat_set_options(struct asynchat_channel *ch,
 int asynchat__options_new(const struct asynchat_options *from,
                           struct channel_options **out)
 {
-    struct channel_options *made = malloc(sizeof *made);
+    struct channel_options *made = asynchat__malloc(sizeof *made);
     if (!made)
         return -ENOMEM;
     int error = options_copy(made, from);
     if (error) {
-        free(made);
+        asynchat__free(made);
         return error;
     }
     atomic_init(&made->shares, 1);
@@ -129,7 +129,7 @@ struct channel_options *asynchat__options_share(struct channel_options *options)
 void asynchat__options_release(struct channel_options *options)
 {
     if (options && atomic_fetch_sub(&options->shares, 1) == 1)
-        free(options);
+        asynchat__free(options);
 }
 
 /* A channel that cannot have what the server gives it is as one that could not

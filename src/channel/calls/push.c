@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <event2/buffer.h>
@@ -17,6 +16,7 @@
 #include <asynchat/producer.h>
 
 #include "base/apart.h"
+#include "base/memory.h"
 #include "loop/loop.h"
 
 /* Ends the channel when a push is refused: everything that is pushed later
@@ -220,7 +220,7 @@ static int push_no_text(struct asynchat_channel *ch)
 static int push_long_text(struct asynchat_channel *ch, const char *format,
                           va_list args, size_t len, int error)
 {
-    char *text = malloc(len + 1);
+    char *text = asynchat__malloc(len + 1);
     if (!text)
         return push_no_memory(ch);
     errno = error;
@@ -228,7 +228,7 @@ static int push_long_text(struct asynchat_channel *ch, const char *format,
     if (made >= 0 && (size_t)made < len)
         len = (size_t)made;
     error = made < 0 ? push_no_text(ch) : asynchat_push(ch, text, len);
-    free(text);
+    asynchat__free(text);
     return error;
 }
 
