@@ -1067,7 +1067,7 @@ static void without_memory_for_a_timer_there_is_no_grace(void **state)
     struct fixture *f = begin(state, &told);
     struct event *timers[64];
     size_t count = 0;
-    event_del(f->server->timer);
+    event_del(&f->server->timer.event);
     reallocs = 0;
     while (add_timer(f, &timers[count++]))
         assert_true(count < COUNT(timers));

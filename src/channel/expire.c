@@ -60,7 +60,7 @@ void asynchat__channel_expire(struct asynchat_channel *ch)
     }
     if (ch->state >= CHANNEL_ENDED)
         return;
-    if (asynchat__channel_time_arm(ch, asynchat__channel_time_now()) < 0)
+    if (asynchat__channel_time_arm(ch, asynchat__channel_time_now(ch)) < 0)
         asynchat__channel_end(ch, -ENOMEM);
     ch->transport.ops->wake(&ch->transport);
 }

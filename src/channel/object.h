@@ -352,7 +352,7 @@ void asynchat__channel_part(struct asynchat_channel *ch);
 /* --- times.c --- */
 
 /* The time, in milliseconds of a clock that wraps. */
-uint32_t asynchat__channel_time_now(void);
+uint32_t asynchat__channel_time_now(const struct asynchat_channel *ch);
 
 /* Makes what the channel needs for times, if need be. 0 or -ENOMEM. */
 int asynchat__channel_time_make(struct asynchat_channel *ch);

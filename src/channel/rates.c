@@ -14,6 +14,7 @@
 #include "base/table.h"
 #include "channel/times.h"
 #include "clock/limiter.h"
+#include "loop/timer.h"
 
 /* The channels of a group are found by the members of `group`. */
 struct asynchat_rate_group {
@@ -48,7 +49,7 @@ size_t asynchat__channel_rate_send(struct asynchat_channel *ch)
     struct limiter *limiter = &ch->time->rate->limiter;
     asynchat__limiter_pay(limiter, LIMITER_WRITE, ch->transport.sent);
     uint64_t most = asynchat__limiter_may(limiter, LIMITER_WRITE,
-                                          asynchat__channel_time_now());
+                                          asynchat__channel_time_now(ch));
     return (size_t)rate_least(ch->out.chunk, most);
 }
 
@@ -60,7 +61,7 @@ static void rate_read(struct asynchat_channel *ch)
     struct limiter *limiter = &ch->time->rate->limiter;
     asynchat__limiter_pay(limiter, LIMITER_READ, ch->in.received);
     uint64_t most = asynchat__limiter_may(limiter, LIMITER_READ,
-                                          asynchat__channel_time_now());
+                                          asynchat__channel_time_now(ch));
     if (ch->state != CHANNEL_CONNECTING && !channel_receives(ch))
         return;
     if (most == 0)
@@ -162,9 +163,8 @@ static int rates_check(struct asynchat_rates *copy,
 }
 
 static void rates_set(struct limiter_rates *rates,
-                      const struct asynchat_rates *to)
+                      const struct asynchat_rates *to, uint32_t now)
 {
-    uint32_t now = asynchat__channel_time_now();
     asynchat__bucket_set(&rates->bucket[LIMITER_READ], to->read, to->read_burst,
                          now);
     asynchat__bucket_set(&rates->bucket[LIMITER_WRITE], to->write,
@@ -180,7 +180,8 @@ int asynchat_set_rates(struct asynchat_channel *ch,
         error = rate_make(ch);
     if (error)
         return error;
-    rates_set(&ch->time->rate->limiter.own, &copy);
+    rates_set(&ch->time->rate->limiter.own, &copy,
+              asynchat__channel_time_now(ch));
     rate_changed(ch);
     rate_drop(ch);
     return 0;
@@ -216,7 +217,7 @@ int asynchat_rate_group_new(struct event_base *base,
     if (!group)
         return -ENOMEM;
     group->base = base;
-    rates_set(&group->group.rates, &copy);
+    rates_set(&group->group.rates, &copy, time_of_base(group->base));
     *out = group;
     return 0;
 }
@@ -228,7 +229,7 @@ int asynchat_rate_group_set(struct asynchat_rate_group *group,
     int error = !group ? -EINVAL : rates_check(&copy, rates);
     if (error)
         return error;
-    rates_set(&group->group.rates, &copy);
+    rates_set(&group->group.rates, &copy, time_of_base(group->base));
     for (struct limiter *l = group->group.members; l; l = l->next)
         rate_changed(rate_channel(l));
     return 0;

@@ -8,10 +8,10 @@
 #include "channel/times.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include <event2/event.h>
 
+#include "base/apart.h"
 #include "base/memory.h"
 #include "base/table.h"
 
@@ -25,11 +25,22 @@ _Static_assert(sizeof(struct asynchat_timeouts) ==
                    sizeof(size_t) + 6 * sizeof(unsigned),
                "asynchat_timeouts has padding");
 
-uint32_t asynchat__channel_time_now(void)
+/* A channel that is being made has no transport yet, but has times already. */
+static APART uint32_t time_by_clock(const struct asynchat_channel *ch)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint32_t)now.tv_sec * 1000 + (uint32_t)(now.tv_nsec / 1000000);
+    return asynchat__time_by_clock(ch->time
+                                       ? event_get_base(&ch->time->timer.event)
+                                       : asynchat_get_base(ch));
+}
+
+static inline uint32_t time_now(const struct asynchat_channel *ch)
+{
+    return clocks_are_given() ? time_by_clock(ch) : time_of_system();
+}
+
+uint32_t asynchat__channel_time_now(const struct asynchat_channel *ch)
+{
+    return time_now(ch);
 }
 
 /* --- the two clocks that are kept in the channel --- */
@@ -93,7 +104,7 @@ int asynchat__channel_time_over(struct asynchat_channel *ch, unsigned which)
 {
     unsigned running = asynchat__channel_time_running(ch) & which;
     return asynchat__clocks_over(time_clocks(ch), running,
-                                 asynchat__channel_time_now());
+                                 asynchat__channel_time_now(ch));
 }
 
 /* --- the timer --- */
@@ -111,11 +122,9 @@ static bool time_fires_before(const struct channel_time *time, uint32_t now,
  * -ENOMEM. */
 static int time_set(struct channel_time *time, uint32_t now, uint32_t wait)
 {
-    struct timeval in = {.tv_sec = (time_t)(wait / 1000),
-                         .tv_usec = (suseconds_t)(wait % 1000) * 1000};
     if (time_fires_before(time, now, wait))
         return 0;
-    if (evtimer_add(time->timer, &in) < 0)
+    if (asynchat__timer_set(&time->timer, wait) < 0)
         return -ENOMEM;
     time->armed = true;
     time->due = now + wait;
@@ -144,7 +153,7 @@ static int time_arm_if_changed(struct asynchat_channel *ch, uint32_t now)
  * of the loop, while a channel that is woken has its turn in this pass. */
 int asynchat__channel_time_turn(struct asynchat_channel *ch)
 {
-    return time_set(ch->time, asynchat__channel_time_now(), 0);
+    return time_set(ch->time, asynchat__channel_time_now(ch), 0);
 }
 
 bool asynchat__channel_time_has_fired(const struct asynchat_channel *ch)
@@ -225,7 +234,7 @@ static bool time_is_calm(const struct asynchat_channel *ch)
 int asynchat__channel_time(struct asynchat_channel *ch)
 {
     struct channel_moves *moves = &ch->moves;
-    uint32_t now = asynchat__channel_time_now();
+    uint32_t now = time_now(ch);
     bool received = moves->received != (uint32_t)ch->in.received;
     bool sent = moves->sent != (uint32_t)ch->transport.sent;
     moves->received = (uint32_t)ch->in.received;
@@ -277,7 +286,7 @@ bool asynchat__channel_time_goes_on(struct asynchat_channel *ch,
     bool moved = time_has_moved(ch, clock);
     if (moved)
         asynchat__clocks_begin(&ch->time->clocks, CLOCK_BIT(clock),
-                               asynchat__channel_time_now());
+                               asynchat__channel_time_now(ch));
     return moved;
 }
 
@@ -287,13 +296,9 @@ static struct channel_time *time_new(struct asynchat_channel *ch,
                                      struct event_base *base)
 {
     struct channel_time *time = asynchat__calloc(1, sizeof *time);
-    if (!time)
-        return NULL;
-    time->timer = evtimer_new(base, time_fired, ch);
-    if (time->timer)
-        return time;
-    asynchat__free(time);
-    return NULL;
+    if (time)
+        asynchat__timer_init(&time->timer, base, time_fired, ch);
+    return time;
 }
 
 int asynchat__channel_time_make(struct asynchat_channel *ch)
@@ -315,7 +320,7 @@ struct channel_rate *asynchat__channel_get_rate(
 void asynchat__channel_time_free(struct channel_time *time)
 {
     if (time)
-        event_free(time->timer);
+        asynchat__timer_end(&time->timer);
     asynchat__free(time);
 }
 
@@ -349,7 +354,7 @@ void asynchat__channel_time_limits(struct asynchat_channel *ch,
     time->told = false;
     asynchat__clocks_begin(&time->clocks,
                            READING_CLOCKS | CLOCK_BIT(CLOCK_WRITE),
-                           asynchat__channel_time_now());
+                           asynchat__channel_time_now(ch));
     time_clocks_changed(ch);
     time->rated = ch->in.received;
     time->unsent = asynchat__transport_unsent(&ch->transport);
@@ -365,7 +370,7 @@ void asynchat__channel_time_deadline(struct asynchat_channel *ch,
     time->clocks.limit[CLOCK_DEADLINE] = milliseconds;
     time->steady = steady;
     asynchat__clocks_begin(&time->clocks, CLOCK_BIT(CLOCK_DEADLINE),
-                           asynchat__channel_time_now());
+                           asynchat__channel_time_now(ch));
     if (milliseconds > 0)
         asynchat__channel_time_changed(ch);
 }
@@ -377,7 +382,7 @@ uint32_t asynchat__channel_time_left(const struct asynchat_channel *ch)
     if (!time)
         return UINT32_MAX;
     uint32_t since = time->clocks.since[CLOCK_DEADLINE];
-    uint32_t now = asynchat__channel_time_now();
+    uint32_t now = asynchat__channel_time_now(ch);
     if (time->stopped && !time->steady)
         now = time->clocks.standing_since;
     if ((int32_t)(now - since) < 0)
@@ -404,14 +409,14 @@ static void time_allow_in(struct channel_time *time, uint32_t now,
 int asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait,
                                  bool kept)
 {
-    uint32_t now = asynchat__channel_time_now();
+    uint32_t now = asynchat__channel_time_now(ch);
     time_allow_in(ch->time, now, wait, kept);
     return asynchat__channel_time_arm(ch, now);
 }
 
 void asynchat__channel_time_unrated(struct asynchat_channel *ch)
 {
-    time_allow_in(ch->time, asynchat__channel_time_now(), 0, false);
+    time_allow_in(ch->time, asynchat__channel_time_now(ch), 0, false);
     asynchat__channel_time_changed(ch);
 }
 
@@ -421,7 +426,7 @@ void asynchat__channel_time_unrated(struct asynchat_channel *ch)
  * something, the time begins anew. */
 int asynchat__channel_time_linger(struct asynchat_channel *ch, bool progress)
 {
-    uint32_t now = asynchat__channel_time_now();
+    uint32_t now = asynchat__channel_time_now(ch);
     int error = asynchat__channel_time_make(ch);
     if (error)
         return error;
@@ -460,13 +465,17 @@ static int time_make_passing(struct asynchat_channel *ch,
 static int time_begin(struct asynchat_channel *ch, enum clock clock,
                       uint32_t limit)
 {
-    struct channel_time before = *ch->time;
-    uint32_t now = asynchat__channel_time_now();
-    ch->time->clocks.limit[clock] = limit;
-    asynchat__clocks_begin(&ch->time->clocks, CLOCK_BIT(clock), now);
+    struct channel_time *time = ch->time;
+    struct clocks before = time->clocks;
+    unsigned running = time->running;
+    uint32_t now = asynchat__channel_time_now(ch);
+    time->clocks.limit[clock] = limit;
+    asynchat__clocks_begin(&time->clocks, CLOCK_BIT(clock), now);
     int error = asynchat__channel_time_arm(ch, now);
-    if (error)
-        *ch->time = before;
+    if (error) {
+        time->clocks = before;
+        time->running = running;
+    }
     return error;
 }
 

@@ -5,13 +5,14 @@
 
 #include "channel/object.h"
 #include "clock/clocks.h"
+#include "loop/timer.h"
 
 /* Invariants: the beginnings of CLOCK_IDLE and CLOCK_READ are in the channel's
  * `moves`; they are here only while clocks are looked at. While `armed`, the
  * timer fires no later than the first of the clocks `running` is over; it fires
  * earlier if that clock was begun anew. */
 struct channel_time {
-    struct event *timer;
+    struct timer timer;
     struct channel_rate *rate; /* or NULL */
     struct clocks clocks;
     uint32_t due; /* when the timer fires */

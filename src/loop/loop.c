@@ -188,6 +188,14 @@ struct loop *asynchat__loop_share(struct event_base *base)
     return loop;
 }
 
+bool asynchat__loop_exists(const struct event_base *base)
+{
+    pthread_mutex_lock(&loops_mutex);
+    bool exists = loop_find(base) != NULL;
+    pthread_mutex_unlock(&loops_mutex);
+    return exists;
+}
+
 void asynchat__loop_hold(struct loop *loop)
 {
     if (loop != own_loop)

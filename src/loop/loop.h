@@ -114,6 +114,9 @@ void asynchat__loop_own(struct loop *loop);
 /* The loop that this thread runs, if it is the loop of `base`; or NULL. */
 struct loop *asynchat__loop_owned(const struct event_base *base);
 
+/* Whether the event base has a loop. Any thread. */
+bool asynchat__loop_exists(const struct event_base *base);
+
 /* Puts the guest into the loop's list. */
 void asynchat__loop_invite(struct loop *loop, struct loop_guest *guest);
 

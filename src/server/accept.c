@@ -36,9 +36,9 @@
  * is not with the connections: accepting pauses. */
 #define ACCEPT_FAILURES 64
 
-/* How long accepting pauses when the system has no room for one more
- * connection. */
-static const struct timeval accept_pause = {.tv_usec = 100L * 1000};
+/* How many milliseconds accepting pauses when the system has no room for one
+ * more connection. */
+#define ACCEPT_PAUSE 100
 
 /* --- pausing --- */
 
@@ -67,7 +67,7 @@ static void server_has_room(struct asynchat_server *server)
  * be set, accepting would never begin again: then it does not pause. */
 static void server_pause(struct asynchat_server *server)
 {
-    if (evtimer_add(server->timer, &accept_pause) == 0)
+    if (asynchat__timer_set(&server->timer, ACCEPT_PAUSE) == 0)
         event_del(server->acceptable);
 }
 
@@ -77,7 +77,7 @@ static bool server_resume(struct asynchat_server *server)
 {
     if (event_add(server->acceptable, NULL) == 0)
         return true;
-    evtimer_add(server->timer, &accept_pause);
+    (void)asynchat__timer_set(&server->timer, ACCEPT_PAUSE);
     return false;
 }
 
@@ -100,7 +100,7 @@ static void server_gone(struct channel_owner *owner,
     if (owner != &server->owner)
         asynchat__peers_remove(&server->peers, (struct peer *)owner);
     if (server->state == SERVER_STOPPING && server->connections == 0) {
-        event_active(server->timer, EV_TIMEOUT, 0);
+        asynchat__timer_hurry(&server->timer);
     } else if (server->state == SERVER_FULL) {
         asynchat__server_enter(&server->state, SERVER_ACCEPTING);
         server_resume(server);
@@ -146,7 +146,8 @@ static int server_next(struct asynchat_server *server)
     server->waiting = -1;
     if (fd < 0)
         return asynchat__socket_accept(server->listener.fd, &server->from);
-    bool fits = asynchat__base_check(event_get_base(server->timer), fd) == 0;
+    bool fits =
+        asynchat__base_check(event_get_base(&server->timer.event), fd) == 0;
     return fits ? fd : asynchat__socket_lower(fd);
 }
 
@@ -174,8 +175,8 @@ static int server_take_in(struct asynchat_server *server, int fd)
     struct channel_owner *owner = server_owner(server);
     if (!owner)
         return -ENOMEM;
-    int error = asynchat__channel_socket(event_get_base(server->timer), fd,
-                                         &server->from, server->handler,
+    int error = asynchat__channel_socket(event_get_base(&server->timer.event),
+                                         fd, &server->from, server->handler,
                                          server->arg, &ch);
     if (error) {
         if (owner != &server->owner)

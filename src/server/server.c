@@ -130,8 +130,7 @@ static void server_destroy(struct asynchat_server *server)
         asynchat__loop_part(server->loop);
     if (server->acceptable)
         event_free(server->acceptable);
-    if (server->timer)
-        event_free(server->timer);
+    asynchat__timer_end(&server->timer);
     asynchat__server_forget_signals(server);
     asynchat__listen_end(&server->listener);
     server_leave_loop(server);
@@ -167,10 +166,11 @@ static void server_grace_is_over(struct asynchat_server *server)
 
 /* --- its timer --- */
 
-/* Until the server stops, its timer is always pending. So the timer has a place
- * in libevent's heap, and can be set again without memory, which may have run
- * out. The timer is set to this time when there is nothing to wait for. */
-static const struct timeval server_idle = {.tv_sec = 24L * 60 * 60};
+/* Until the server stops, its timer is always set. So the timer has a place in
+ * libevent's heap, and can be set again without memory, which may have run out.
+ * The timer is set to this many milliseconds when there is nothing to wait
+ * for. */
+#define SERVER_IDLE (24u * 60 * 60 * 1000)
 
 /* The timer ends the grace of a server that stops, and the pauses of all
  * others. */
@@ -183,18 +183,18 @@ static void server_time_is_up(evutil_socket_t fd, short what, void *arg)
         server_grace_is_over(server);
         return;
     }
-    evtimer_add(server->timer, &server_idle);
+    (void)asynchat__timer_set(&server->timer, SERVER_IDLE);
     asynchat__server_accept_again(server);
 }
 
 static int server_make_timer(struct asynchat_server *server,
                              struct event_base *base)
 {
-    server->timer = evtimer_new(base, server_time_is_up, server);
-    if (!server->timer || evtimer_add(server->timer, &server_idle) < 0)
-        return -ENOMEM;
-    server->guest.timer = server->timer;
-    return 0;
+    asynchat__timer_init(&server->timer, base, server_time_is_up, server);
+    int error = asynchat__timer_set(&server->timer, SERVER_IDLE);
+    if (!error)
+        server->guest.timer = timer_witness(&server->timer);
+    return error;
 }
 
 /* --- beginning --- */

@@ -14,6 +14,7 @@
 #include "channel/calls/options.h"
 #include "channel/object.h"
 #include "loop/loop.h"
+#include "loop/timer.h"
 #include "server/counts.h"
 #include "server/listen.h"
 #include "server/peers.h"
@@ -28,9 +29,9 @@ struct event;
  * - while the server is ACCEPTING or STARVED, `acceptable` is in the loop, or
  *   `timer` is set to the end of a pause, after which `acceptable` is put back.
  *   It is not in the loop while the server is FULL, nor from STOPPING on;
- * - `timer` is pending until the server is STOPPING, and for exactly as long
- *   `guest.timer` is `timer`. In STOPPING, `timer` is set to the end of the
- *   grace;
+ * - `timer` is set until the server is STOPPING, and for exactly as long
+ *   `guest.timer` is its event, unless the event base has a clock of the
+ *   program's. In STOPPING, `timer` is set to the end of the grace;
  * - `waiting` is a descriptor only while the server is STARVED;
  * - `connections` is the length of the list `channels`. With options.workers
  *   both stay empty;
@@ -53,7 +54,7 @@ struct asynchat_server {
     /* The event of the listening socket: a connection waits to be accepted. */
     struct event *acceptable;
     /* The one timer: see server_time_is_up(). */
-    struct event *timer;
+    struct timer timer;
 
     struct listener listener;
 

@@ -52,8 +52,6 @@ static void server_begin_to_stop(struct asynchat_server *server)
 int asynchat_server_stop(struct asynchat_server *server, unsigned grace,
                          void (*stopped)(void *arg), void *arg)
 {
-    struct timeval time = {.tv_sec = (time_t)(grace / 1000),
-                           .tv_usec = (suseconds_t)(grace % 1000) * 1000};
     if (!server || grace > INT_MAX)
         return -EINVAL;
     if (server->state == SERVER_ENDED)
@@ -63,8 +61,9 @@ int asynchat_server_stop(struct asynchat_server *server, unsigned grace,
     server->stopped = stopped;
     server->stopped_arg = arg;
     asynchat__channels_stop(server->channels);
-    if (evtimer_add(server->timer, &time) < 0 || server->connections == 0)
-        event_active(server->timer, EV_TIMEOUT, 0);
+    if (asynchat__timer_set(&server->timer, grace) < 0 ||
+        server->connections == 0)
+        asynchat__timer_hurry(&server->timer);
     return 0;
 }
 
@@ -117,7 +116,7 @@ static bool can_be_caught(int number, struct sigaction *now)
 static int signal_catch(struct server_signal *s, int number,
                         const struct sigaction *before)
 {
-    s->event = evsignal_new(event_get_base(s->server->timer), number,
+    s->event = evsignal_new(event_get_base(&s->server->timer.event), number,
                             server_signalled, s);
     if (s->event && event_add(s->event, NULL) == 0)
         return 0;

@@ -14,8 +14,10 @@
 #include <asynchat/error.h>
 
 #include "base/fork.h"
+#include "base/memory.h"
 #include "base/sigpipe.h"
 #include "loop/loop.h"
+#include "loop/timer.h"
 #include "transport/stage.h"
 
 /* The most pieces that are looked at for one write. */
@@ -24,8 +26,6 @@
 /* A filter that passes nothing on, and has more bytes than this, is given no
  * more. */
 #define KEPT_MOST (1u << 20)
-
-static const struct timeval at_once = {0, 0};
 
 /* Makes a TLS bufferevent of libevent 2.2 ask OpenSSL once more, as if its
  * socket had become readable. If such a bufferevent has the socket itself, it
@@ -224,14 +224,14 @@ static void transport_woken(evutil_socket_t fd, short what, void *arg)
 
 static void transport_wake(struct transport *t)
 {
-    event_active(t->waker, 0, 0);
+    event_active(&t->waker->event, 0, 0);
 }
 
 /* Uses a timer, which comes after the input that the loop receives in the same
  * pass. */
 static void transport_look(struct transport *t)
 {
-    if (event_add(t->waker, &at_once) < 0)
+    if (asynchat__timer_set(t->waker, 0) < 0)
         transport_wake(t);
 }
 
@@ -240,7 +240,8 @@ static void transport_look(struct transport *t)
  * In this case a timer calls, after everybody else has had a turn. */
 static int transport_write(struct transport *t, bool on)
 {
-    if (on && transport_on_its_way(t) == 0 && event_add(t->waker, &at_once) < 0)
+    if (on && transport_on_its_way(t) == 0 &&
+        asynchat__timer_set(t->waker, 0) < 0)
         return -ENOMEM;
     return 0;
 }
@@ -368,7 +369,7 @@ static void transport_below_sent(struct evbuffer *output,
         return;
     if (t->end == END_SHUTS)
         transport_shut_if_sent(t);
-    event_active(t->waker, 0, 0);
+    transport_wake(t);
 }
 
 static bool transport_watch_below(struct transport *t, struct bufferevent *bev)
@@ -416,7 +417,8 @@ static void transport_free(struct transport *t)
     if (t->output)
         evbuffer_free(t->output);
     if (t->waker)
-        event_free(t->waker);
+        asynchat__timer_end(t->waker);
+    asynchat__free(t->waker);
     if (t->loop)
         asynchat__loop_release(t->loop);
 }
@@ -530,13 +532,14 @@ int asynchat__transport_bufferevent(struct transport *t,
 {
     struct event_base *base = bufferevent_get_base(bev);
     t->output = evbuffer_new();
-    t->waker = event_new(base, -1, 0, transport_woken, t);
+    t->waker = asynchat__calloc(1, sizeof *t->waker);
     t->loop = asynchat__loop_share(base);
     if (!t->output || !t->waker || !t->loop || !transport_watch_below(t, bev)) {
         transport_unwatch_below(t, bev);
         transport_free(t);
         return -ENOMEM;
     }
+    asynchat__timer_init(t->waker, base, transport_woken, t);
     asynchat__sigpipe_ignore();
     t->ops = &bufferevent_ops;
     t->bev = bev;

@@ -14,8 +14,8 @@
 #include "base/memory.h"
 #include "loop/loop.h"
 
-static const struct timeval stage_at_once = {0, 0};
-static const struct timeval stage_soon = {0, 10000}; /* for WAIT */
+/* When the layer is asked again that has answered WAIT, in milliseconds. */
+#define STAGE_SOON 10
 
 /* --- wake-ups --- */
 
@@ -48,10 +48,9 @@ static void stage_set_later(struct transport *t, bool news)
     struct stage *s = t->stage;
     bool more =
         !t->ended && asynchat__stage_opens(t) && asynchat__stage_has_more(t);
-    const struct timeval *when =
-        s->slow && !news ? &stage_soon : &stage_at_once;
-    if ((more || news) && !evtimer_pending(&s->later, NULL) &&
-        evtimer_add(&s->later, when) < 0) {
+    uint32_t wait = s->slow && !news ? STAGE_SOON : 0;
+    if ((more || news) && !asynchat__timer_is_set(&s->later) &&
+        asynchat__timer_set(&s->later, wait) < 0) {
         t->ended = -ENOMEM;
         s->below->wake(t);
     }
@@ -252,7 +251,7 @@ static void staged_close(struct transport *t)
     stage_part(t);
     if (s->gone)
         *s->gone = true;
-    evtimer_del(&s->later);
+    asynchat__timer_end(&s->later);
     stage_free(t, s);
 }
 
@@ -338,7 +337,8 @@ int asynchat__stage_init(struct stage *s, struct transport *t,
     s->codec = codec;
     s->layer = layer;
     s->how = t->reading;
-    evtimer_assign(&s->later, bufferevent_get_base(t->bev), stage_later, t);
+    asynchat__timer_init(&s->later, bufferevent_get_base(t->bev), stage_later,
+                         t);
     return 0;
 }
 

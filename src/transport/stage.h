@@ -12,10 +12,10 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/event_struct.h>
 
 #include <asynchat/layer.h>
 
+#include "loop/timer.h"
 #include "transport/transport.h"
 
 /* Invariants:
@@ -40,7 +40,7 @@ struct stage {
      * evbuffer for them already. */
     struct evbuffer *output;
     /* A timer that is over at once: it looks in the loop's next pass. */
-    struct event later;
+    struct timer later;
     bool *gone;   /* see the invariants */
     uint64_t put; /* sealed bytes given to the transport in all */
     /* What `put` is at the end of the last piece of the channel's output.

@@ -24,10 +24,10 @@
 
 struct bufferevent;
 struct evbuffer;
-struct event;
 struct event_base;
 struct loop;
 struct stage;
+struct timer;
 struct transport;
 
 /* What a transport does about input. STOP: nothing. WATCH: it receives nothing,
@@ -184,7 +184,7 @@ struct transport {
     uint32_t pushed;
     /* Calls `ready` from the loop. libevent's own deferred callbacks do not
      * serve for that: freeing a bufferevent does not take them back. */
-    struct event *waker;
+    struct timer *waker;
     uint64_t sent; /* bytes sent in all */
     /* While the output is lent: how many bytes it has when the work is done. */
     size_t left;
