@@ -3,6 +3,7 @@
 #ifndef ASYNCHAT_H
 #define ASYNCHAT_H
 
+#include <asynchat/block.h>
 #include <asynchat/channel.h>
 #include <asynchat/connect.h>
 #include <asynchat/error.h>

@@ -192,9 +192,24 @@ static void set_something(struct end *e)
     }
 }
 
+/* Of one block, or of two. */
+static void share_something(struct end *e)
+{
+    static const size_t lengths[] = {10, 2000, sizeof bytes};
+    struct asynchat_block *block = asynchat_block_new(bytes, lengths[draw(3)]);
+    assert_non_null(block);
+    asynchat_push_shared(e->ch, block);
+    if (e->ch && one_in(2))
+        asynchat_push_shared(e->ch, block);
+    asynchat_block_free(block);
+}
+
 static void push_something(struct end *e)
 {
-    switch (draw(4)) {
+    switch (draw(5)) {
+    case 3:
+        share_something(e);
+        break;
     case 0:
         asynchat_push_reference(e->ch, bytes, 1 + draw(5000), on_release, NULL);
         break;

@@ -151,6 +151,51 @@ static void push(size_t len)
     assert_int_equal(asynchat_push(ch, block, len), 0);
 }
 
+/* --- blocks --- */
+
+static void share_ten_lines(void)
+{
+    struct asynchat_block *line = asynchat_block_new(block, 64);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(asynchat_push_shared(ch, line), 0);
+    asynchat_block_free(line);
+}
+
+static void ten_lines_that_are_shared_leave_in_one_write(void **state)
+{
+    (void)state;
+    assert_int_equal(pass_with(share_ten_lines), 1);
+    share_ten_lines();
+    assert_int_equal(pass(), 1);
+    assert_int_equal(taken, 2 * 640);
+}
+
+static void share_16_chunks(void)
+{
+    struct asynchat_block *shared = asynchat_block_new(block, 16 * CHUNK);
+    assert_int_equal(asynchat_push_shared(ch, shared), 0);
+    asynchat_block_free(shared);
+}
+
+static void a_long_block_has_four_writes(void **state)
+{
+    (void)state;
+    assert_int_equal(pass_with(share_16_chunks), 4);
+    assert_int_equal(in_callback, 0);
+    assert_int_equal(longest, CHUNK);
+    expect_rest(4, 16 * CHUNK);
+}
+
+/* A peer that does not take a whole write is not asked again at once. */
+static void a_short_write_of_a_block_is_the_last(void **state)
+{
+    (void)state;
+    room = 1000;
+    assert_int_equal(pass_with(share_16_chunks), 1);
+    room = SIZE_MAX;
+    expect_rest(4, 16 * CHUNK);
+}
+
 /* --- pushes that begin at once --- */
 
 static void push_300_chunks(void)
@@ -299,6 +344,9 @@ static void the_largest_size_has_one_write_at_a_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        ROW(ten_lines_that_are_shared_leave_in_one_write),
+        ROW(a_long_block_has_four_writes),
+        ROW(a_short_write_of_a_block_is_the_last),
         ROW(a_long_push_begins_with_sixteen_writes_and_has_then_four),
         ROW(a_push_that_fits_is_sent_from_where_it_lies),
         ROW(what_follows_has_what_is_left_of_four),

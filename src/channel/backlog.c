@@ -6,7 +6,7 @@
 
 bool asynchat__channel_out_empty(const struct asynchat_channel *ch)
 {
-    return !ch->out.queue.first &&
+    return !ch->out.queue.first && !ch->out.queue.block &&
            asynchat__transport_pending(&ch->transport) == 0;
 }
 

@@ -520,6 +520,10 @@ void asynchat__channel_out_run(struct asynchat_channel *ch);
 size_t asynchat__channel_out_now(struct asynchat_channel *ch, const void *data,
                                  size_t len);
 
+/* Moves a block that waits where it lies to the output, since something is to
+ * follow it. 0; or -ENOMEM: nothing has changed. The channel has to be kept. */
+int asynchat__channel_out_unblock(struct asynchat_channel *ch);
+
 /* --- expire.c --- */
 
 /* To be called when the timer has fired: looks which clocks are over, and does

@@ -16,6 +16,7 @@
 
 #include <asynchat/error.h>
 
+#include "output/block.h"
 #include "output/producer.h"
 
 /* The most writes in one wake-up, for a peer that takes all it can get. Such a
@@ -148,6 +149,36 @@ static void out_fill(struct asynchat_channel *ch)
         more = out_producer(ch) ? out_ask(ch) : out_move(ch);
 }
 
+/* --- a block that is sent from where it lies --- */
+
+/* Puts the bytes of the block from `at` on into the output, and takes the block
+ * out of the queue before that, so that a callback of the evbuffer does not
+ * find the bytes in both places. 0 or -ENOMEM. */
+static int out_move_block(struct asynchat_channel *ch, size_t at)
+{
+    struct asynchat_block *block = asynchat__outq_unblock(&ch->out.queue);
+    struct transport_lending before =
+        asynchat__channel_out_lend(ch, block->len - at);
+    bool moved = asynchat__block_add(ch->transport.output, block, at) == 0;
+    asynchat__channel_out_take_back(ch, before);
+    asynchat_block_free(block);
+    return moved ? 0 : -ENOMEM;
+}
+
+/* If there is no memory, no callback has run. */
+int asynchat__channel_out_unblock(struct asynchat_channel *ch)
+{
+    struct asynchat_block *block = ch->out.queue.block;
+    if (!block)
+        return 0;
+    asynchat__block_share(block);
+    int error = out_move_block(ch, 0);
+    if (error)
+        asynchat__outq_block(&ch->out.queue, block);
+    asynchat_block_free(block);
+    return error;
+}
+
 /* --- from the evbuffer to the peer --- */
 
 static bool out_is_fast(const struct asynchat_channel *ch)
@@ -223,6 +254,29 @@ static size_t out_send(struct asynchat_channel *ch)
     return sent;
 }
 
+/* Sends the block, and moves what the peer does not take at once to the output.
+ * If nothing can be sent any more, the block stays where it is. Answers how
+ * many bytes went. */
+static size_t out_send_block(struct asynchat_channel *ch)
+{
+    const struct asynchat_block *block = ch->out.queue.block;
+    struct transport *t = &ch->transport;
+    size_t most = out_most(ch), sent = 0;
+    if (most > block->len)
+        most = block->len;
+    if (most > 0) {
+        ch->out.writes++;
+        sent = t->ops->send_now(t, block->bytes, most);
+    }
+    if (sent < most)
+        ch->out.writes = OUT_WRITES;
+    if (sent == block->len)
+        asynchat_block_free(asynchat__outq_unblock(&ch->out.queue));
+    else if (!t->broken && out_move_block(ch, sent) < 0)
+        t->broken = -ENOMEM;
+    return sent;
+}
+
 /* Gives the peer the linger time. The time does not run while the peer waits
  * for a producer that has nothing yet. */
 static void out_linger(struct asynchat_channel *ch, bool progress)
@@ -248,6 +302,8 @@ static void out_watch(struct asynchat_channel *ch)
 static bool out_move_on(struct asynchat_channel *ch)
 {
     bool progress = out_pending(ch) < ch->out.left; /* sent by a bufferevent */
+    if (ch->out.queue.block && channel_sends(ch) && !ch->transport.broken)
+        progress = out_send_block(ch) > 0;
     while (out_may_write(ch)) {
         size_t sent = 0;
         if (channel_sends(ch))

@@ -7,6 +7,7 @@
 #include <event2/buffer.h>
 
 #include "base/memory.h"
+#include "output/block.h"
 #include "output/producer.h"
 
 void asynchat__outq_init(struct outq *q)
@@ -33,12 +34,28 @@ static struct outq_entry *outq_append(struct outq *q)
     return entry;
 }
 
+void asynchat__outq_block(struct outq *q, struct asynchat_block *block)
+{
+    asynchat__block_share(block);
+    q->block = block;
+    q->size += block->len;
+}
+
+struct asynchat_block *asynchat__outq_unblock(struct outq *q)
+{
+    struct asynchat_block *block = q->block;
+    q->block = NULL;
+    q->size -= block->len;
+    return block;
+}
+
 /* An entry whose producer is being asked stays first, so that whatever the
  * producer pushes meanwhile comes after it. The entry is only marked as
  * dropped. */
 struct outq_entry *asynchat__outq_take(struct outq *q)
 {
     struct outq_entry *first = q->first;
+    asynchat_block_free(q->block);
     *q = (struct outq){
         .last = &q->first, .lent = q->lent, .dropped = q->dropped};
     if (!first || first->state < OUTQ_ASKED)

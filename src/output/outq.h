@@ -1,6 +1,7 @@
 /* The output queue: bytes and producers, in the order in which they are sent,
- * and whether the channel closes after them. The queue calls producers. It
- * never looks into the channel, which it only passes on to them.
+ * and whether the channel closes after them. The first block of an empty queue
+ * waits without an entry. The queue calls producers. It never looks into the
+ * channel, which it only passes on to them.
  *
  * Tested by tests/test_outq.c. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_OUTQ_H
@@ -11,6 +12,7 @@
 
 #include <asynchat/api.h>
 
+struct asynchat_block;
 struct asynchat_channel;
 struct evbuffer;
 
@@ -37,8 +39,10 @@ struct outq_entry {
 
 /* Invariants: `last` is where the pointer to the next entry goes. `size` counts
  * the bytes, and OUTQ_PRODUCER_SIZE for each producer, of all entries that are
- * not DROPPED. `dropped` is NULL while the queue is not lent. */
+ * not DROPPED, and the bytes of the block. `dropped` is NULL while the queue is
+ * not lent. The block goes before the entries, and behind nothing. */
 struct outq {
+    struct asynchat_block *block; /* sent from where it lies; or NULL */
     struct outq_entry *first;
     struct outq_entry **last;
     struct outq_entry *dropped; /* to be freed when the queue is taken back */
@@ -63,8 +67,15 @@ static inline bool outq_is_ready(const struct outq *q)
 
 void asynchat__outq_init(struct outq *q);
 
+/* Puts the block, of which the queue gets a share, into the queue, which has to
+ * be empty. Nothing may be pending. */
+void asynchat__outq_block(struct outq *q, struct asynchat_block *block);
+
+/* Takes the block out of the queue, and gives the queue's share of it. */
+struct asynchat_block *asynchat__outq_unblock(struct outq *q);
+
 /* Empties the queue, after which the channel does not close any more, and gives
- * the entries that were in it. An entry whose producer is being asked stays
+ * the entries that were in it. A block is gone. An entry whose producer is being asked stays
  * until the producer has answered. */
 struct outq_entry *asynchat__outq_take(struct outq *q);
 

@@ -688,6 +688,60 @@ static void small_and_large(struct side *s)
     close_when_done(s);
 }
 
+/* From outside, where the first block lies, and in a callback. */
+static void share_blocks(struct side *s)
+{
+    struct asynchat_block *small = make_block(s, "block", 5);
+    struct asynchat_block *large = make_block(s, pattern(), PATTERN_SIZE);
+    push_shared(s, large, pattern(), PATTERN_SIZE);
+    push_shared(s, small, "block", 5);
+    push_shared(s, small, "block", 5);
+    push_shared(s, large, pattern(), PATTERN_SIZE);
+    say(s, "small");
+    asynchat_block_free(small);
+    asynchat_block_free(large);
+}
+
+static void share_blocks_and_close(struct side *s)
+{
+    share_blocks(s);
+    close_when_done(s);
+}
+
+static const struct program sharer = {.message = share_blocks_and_close,
+                                      .connected = crlf};
+static const struct program shared_with = {.connected = once_connected};
+
+static void share_over(struct world *w)
+{
+    struct side *s = &w->sides[0];
+    settle(w);
+    struct asynchat_block *block = make_block(s, pattern(), PATTERN_SIZE);
+    push_shared(s, block, pattern(), PATTERN_SIZE);
+    asynchat_block_free(block);
+    settle(w);
+    share_blocks(s);
+    settle(w);
+}
+
+static void blocks_over_sockets(struct world *w)
+{
+    if (over_sockets(w, &sharer, &shared_with))
+        share_over(w);
+}
+
+static void blocks_to_a_slow_reader(struct world *w)
+{
+    if (over_small_sockets(w, &sharer, &shared_with))
+        share_over(w);
+}
+
+static void blocks_over_a_pair(struct world *w)
+{
+    if (over_pair(w, &sharer, &shared_with))
+        share_over(w);
+}
+
 static void pushes_of_all_kinds(struct world *w)
 {
     static const struct program writer = {.connected = small_and_large};
@@ -1772,6 +1826,9 @@ const struct scenario scenarios[] = {
     SCENARIO(pushes_of_all_kinds, 0),
     SCENARIO(pushes_of_all_kinds_to_a_slow_reader, 0),
     SCENARIO(pushes_of_all_kinds_over_a_pair, 0),
+    SCENARIO(blocks_over_sockets, 0),
+    SCENARIO(blocks_to_a_slow_reader, 0),
+    SCENARIO(blocks_over_a_pair, 0),
     SCENARIO(lines_in_tiny_pieces, 0),
     SCENARIO(lines_in_tiny_pieces_over_bufferevents, WAITS),
     SCENARIO(producers_over_sockets, 0),

@@ -858,6 +858,25 @@ void push_evbuffer(struct side *s, const char *text)
     pushed(s, error, text, strlen(text));
 }
 
+struct asynchat_block *make_block(struct side *s, const void *data, size_t len)
+{
+    struct asynchat_block *block = asynchat_block_new(data, len);
+    if (!block)
+        block = asynchat_block_new(data, len);
+    if (!block) {
+        note(s, -ENOMEM);
+        close_now(s);
+    }
+    return block;
+}
+
+void push_shared(struct side *s, struct asynchat_block *block, const void *data,
+                 size_t len)
+{
+    if (s->ch && block)
+        pushed(s, asynchat_push_shared(s->ch, block), data, len);
+}
+
 void push_producer(struct side *s, struct asynchat_producer *producer,
                    const void *expected, size_t len)
 {

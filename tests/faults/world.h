@@ -188,6 +188,11 @@ void push(struct side *s, const void *data, size_t len);
 void push_printf(struct side *s, const char *text);
 void push_reference(struct side *s, const char *text);
 void push_evbuffer(struct side *s, const char *text);
+/* Makes a block, which may be pushed to several sides; pushes it; gives it
+ * back. */
+struct asynchat_block *make_block(struct side *s, const void *data, size_t len);
+void push_shared(struct side *s, struct asynchat_block *block, const void *data,
+                 size_t len);
 /* Takes the producer, which produces these bytes. NULL means that memory ran
  * out. */
 void push_producer(struct side *s, struct asynchat_producer *producer,

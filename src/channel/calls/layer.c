@@ -146,8 +146,8 @@ static void layer_waits(struct transport *t)
         return;
     layer->stage.gone = NULL;
     if (channel_sends(ch) && channel_out_at_border(ch) &&
-        asynchat__transport_pending(t) == 0 && t->hold == OUTPUT_FREE &&
-        !t->broken)
+        !ch->out.queue.block && asynchat__transport_pending(t) == 0 &&
+        t->hold == OUTPUT_FREE && !t->broken)
         layer_reach(ch);
 }
 

@@ -12,12 +12,14 @@
 
 #include <event2/buffer.h>
 
+#include <asynchat/block.h>
 #include <asynchat/error.h>
 #include <asynchat/producer.h>
 
 #include "base/apart.h"
 #include "base/memory.h"
 #include "loop/loop.h"
+#include "output/block.h"
 
 /* Ends the channel when a push is refused: everything that is pushed later
  * would follow a gap. */
@@ -144,6 +146,8 @@ static int push_to(struct asynchat_channel *ch, struct evbuffer *target,
 static struct evbuffer *push_target(struct asynchat_channel *ch)
 {
     channel_out_busy(ch);
+    if (ch->out.queue.block && asynchat__channel_out_unblock(ch) < 0)
+        return NULL;
     if (ch->out.queue.first || ch->transport.hold != OUTPUT_FREE ||
         (ch->in.paused & PAUSE_BORDER))
         return asynchat__outq_bytes(&ch->out.queue);
@@ -293,6 +297,56 @@ int asynchat_push_evbuffer(struct asynchat_channel *ch, struct evbuffer *buffer)
     struct pushed what = {.len = evbuffer_get_length(buffer), .buffer = buffer};
     return push_pushed(ch, &what);
 }
+
+/* --- a block --- */
+
+/* Whether a block can wait where it lies: nothing has to go before it, nobody
+ * looks at it, and the transport can send it from there. In a wake-up of its
+ * channel a short block is better copied together with other pushes. */
+static bool push_can_lie(const struct asynchat_channel *ch, size_t len)
+{
+    const struct transport *t = &ch->transport;
+    return (ch->out.way == WAY_SHORT ||
+            (ch->out.way == WAY_OPEN && len >= BLOCK_LEAST)) &&
+           t->pushed == 0 && t->ops->send_now;
+}
+
+/* Nothing is refused here: the way would be long. */
+static int push_lying(struct asynchat_channel *ch, struct asynchat_block *block)
+{
+    if (block->len == 0)
+        return 0;
+    push_count(ch, block->len);
+    channel_out_busy(ch);
+    asynchat__outq_block(&ch->out.queue, block);
+    push_done(ch);
+    return 0;
+}
+
+/* `release` is called by libevent only if it gets the bytes. */
+static int push_block(struct asynchat_channel *ch, struct asynchat_block *block)
+{
+    asynchat__block_share(block);
+    int error = push_reference(ch, block->bytes, block->len,
+                               asynchat__block_sent, block);
+    if (error)
+        asynchat_block_free(block);
+    return error;
+}
+
+int asynchat_push_shared(struct asynchat_channel *ch,
+                         struct asynchat_block *block)
+{
+    if (!ch || !block)
+        return -EINVAL;
+    if (push_can_lie(ch, block->len))
+        return push_lying(ch, block);
+    return block->len < BLOCK_LEAST
+               ? asynchat_push(ch, block->bytes, block->len)
+               : push_block(ch, block);
+}
+
+/* --- producers --- */
 
 int asynchat_push_producer(struct asynchat_channel *ch,
                            struct asynchat_producer *producer)
