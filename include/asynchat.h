@@ -8,6 +8,7 @@
 #include <asynchat/connect.h>
 #include <asynchat/error.h>
 #include <asynchat/framer.h>
+#include <asynchat/framing.h>
 #include <asynchat/hooks.h>
 #include <asynchat/layer.h>
 #include <asynchat/log.h>

@@ -118,6 +118,8 @@ static void print_terminator(struct script *s)
         print_hex(bytes, len);
         printf("\n");
         break;
+    default: /* no script sets a framing */
+        break;
     }
 }
 

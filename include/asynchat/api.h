@@ -33,6 +33,7 @@ struct event_base;
 /* types of this library */
 struct asynchat_channel;
 struct asynchat_framer;
+struct asynchat_framing;
 struct asynchat_producer;
 struct asynchat_rate_group;
 struct asynchat_server;

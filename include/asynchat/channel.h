@@ -397,7 +397,8 @@ ASYNCHAT_API void asynchat_channel_free(struct asynchat_channel *ch);
 enum asynchat_terminator {
     ASYNCHAT_NONE,   /* nothing: everything is collected */
     ASYNCHAT_LENGTH, /* a number of bytes */
-    ASYNCHAT_STRING  /* a byte string */
+    ASYNCHAT_STRING, /* a byte string */
+    ASYNCHAT_FRAMING /* what a framing finds: see framing.h */
 };
 
 /* Sets a byte string as the terminator: 1 to ASYNCHAT_TERMINATOR_MAX bytes. 0

@@ -47,13 +47,15 @@ enum asynchat_framer_event {
                                 terminator is never among them */
     ASYNCHAT_FRAMER_END,     /* the message is complete; an empty message has no
                                 other event */
-    ASYNCHAT_FRAMER_DROPPED, /* a message that was longer than the limit is
-                                complete: its first bytes came as data, and the
-                                rest was dropped */
-    ASYNCHAT_FRAMER_TOO_LONG /* the message is longer than the limit. A program
-                                that goes on gets this event for each span of
-                                bytes that is dropped, and at the end of the
-                                message ASYNCHAT_FRAMER_DROPPED */
+    ASYNCHAT_FRAMER_DROPPED, /* a message that was longer than the limit, or
+                                whose framing was broken, is complete: its first
+                                bytes came as data, and the rest was dropped */
+    ASYNCHAT_FRAMER_TOO_LONG, /* the message is longer than the limit. A
+                                 program that goes on gets this event for each
+                                 span of bytes that is dropped, and at the end
+                                 of the message ASYNCHAT_FRAMER_DROPPED */
+    ASYNCHAT_FRAMER_BAD /* the framing of the message is broken; otherwise as
+                           ASYNCHAT_FRAMER_TOO_LONG */
 };
 
 /* Gives a framer without a terminator and without a limit, to be freed by
@@ -82,10 +84,33 @@ ASYNCHAT_API int asynchat_framer_set_terminator_length(
 ASYNCHAT_API int asynchat_framer_set_terminator_none(
     struct asynchat_framer *framer);
 
+/* Makes a framing the terminator. Takes `framing`: on failure it is freed.
+ * Allocates nothing. Errors: -EINVAL (`framer` is NULL), -ENOMEM (`framing` is
+ * NULL). See asynchat_set_framing() in framing.h. Since 0.1. */
+ASYNCHAT_API int asynchat_framer_set_framing(struct asynchat_framer *framer,
+                                             struct asynchat_framing *framing);
+/* Returns which of the terminators of a framing has ended the last message, as
+ * asynchat_get_matched() does. Since 0.1. */
+ASYNCHAT_API unsigned asynchat_framer_get_matched(
+    const struct asynchat_framer *framer);
+
+/* Ends the message after `len` bytes, at most 2^63 - 1, where a block of 0
+ * bytes is an empty message: the next event is ASYNCHAT_FRAMER_END. Allocates
+ * nothing. Errors: -EINVAL (`framer` is NULL, or `len` is too large). See
+ * asynchat_set_block() in framing.h. Since 0.1. */
+ASYNCHAT_API int asynchat_framer_set_block(struct asynchat_framer *framer,
+                                           uint64_t len);
+/* Drops the next `len` bytes that were not handed out, without an event. The
+ * terminator stays. Allocates nothing. Errors: -EINVAL (`framer` is NULL, or
+ * more than 2^63 - 1 bytes would be dropped), -EBUSY (a framing is in the
+ * middle of a message). See asynchat_skip() in framing.h. Since 0.1. */
+ASYNCHAT_API int asynchat_framer_skip(struct asynchat_framer *framer,
+                                      uint64_t len);
+
 /* Sets the longest message, in bytes: 1 or more; SIZE_MAX is no limit. Bytes
- * beyond the limit are dropped until the message ends. If `drops` is 0,
- * ASYNCHAT_FRAMER_TOO_LONG comes first, for a program that wants to end the
- * stream then. The limit applies to the message in progress as well. Errors:
+ * beyond the limit are dropped until the message ends, and so is what a framing
+ * finds bad. If `drops` is 0, ASYNCHAT_FRAMER_TOO_LONG or ASYNCHAT_FRAMER_BAD
+ * comes first, for a program that wants to end the stream then. The limit applies to the message in progress as well. Errors:
  * -EINVAL (`framer` is NULL, or the limit is 0). Since 0.1. */
 ASYNCHAT_API int asynchat_framer_set_limit(struct asynchat_framer *framer,
                                            size_t limit, int drops);
@@ -107,6 +132,12 @@ ASYNCHAT_API enum asynchat_framer_event asynchat_framer_next(
  * ASYNCHAT_FRAMER_END or ASYNCHAT_FRAMER_DROPPED. Since 0.1. */
 ASYNCHAT_API uint64_t
 asynchat_framer_get_total(const struct asynchat_framer *framer);
+
+/* Returns the error of the last ASYNCHAT_FRAMER_TOO_LONG, ASYNCHAT_FRAMER_BAD
+ * or ASYNCHAT_FRAMER_DROPPED: ASYNCHAT_ETOOLONG, or the error of the framing.
+ * Returns 0 if there was none. Since 0.1. */
+ASYNCHAT_API int asynchat_framer_get_error(
+    const struct asynchat_framer *framer);
 
 /* Ends the stream. Bytes held back become data. Without a terminator the
  * message ends here, if it has at least one byte. Call asynchat_framer_next()

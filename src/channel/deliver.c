@@ -213,6 +213,16 @@ static inline void in_whole(struct asynchat_channel *ch,
         in_found(ch);
 }
 
+/* The handler does nothing but set blocks of 0 bytes: other channels go
+ * first. */
+static APART void in_rest(struct asynchat_channel *ch)
+{
+    if (asynchat__channel_time_make(ch) < 0)
+        asynchat__channel_stop(ch, -ENOMEM, 0);
+    else
+        asynchat__channel_pause(ch, PAUSE_TURN);
+}
+
 /* Deals with all other events, which are few. False: there is no event. */
 static APART bool in_event(struct asynchat_channel *ch, struct framer_cursor *c)
 {
@@ -223,8 +233,10 @@ static APART bool in_event(struct asynchat_channel *ch, struct framer_cursor *c)
         in_data(ch, c);
     else if (event == FRAMER_DROPPED)
         in_dropped(ch, c);
-    else if (event == FRAMER_TOO_LONG)
-        asynchat__channel_stop(ch, ASYNCHAT_ETOOLONG, 0);
+    else if (event == FRAMER_TOO_LONG || event == FRAMER_BAD)
+        asynchat__channel_stop(ch, ch->in.framer.error, 0);
+    else if (event == FRAMER_REST)
+        in_rest(ch);
     else if (event == FRAMER_END ||
              (event == FRAMER_OVER && ch->handler->message))
         in_end(ch, c->total);
@@ -386,8 +398,9 @@ bool asynchat__channel_in_waits(const struct asynchat_channel *ch)
     size_t arrived =
         evbuffer_get_length(asynchat__transport_input(&ch->transport));
     return ch->in.paused && channel_receives(ch) &&
-           (arrived > 0 || framer_held(f) > 0 || (f->busy & FRAMER_FOUND) ||
-            f->dropped > 0 || (ch->handler->message && f->have > 0));
+           (arrived > 0 || framer_held(f) > 0 ||
+            (f->busy & (FRAMER_FOUND | FRAMER_PLAN | FRAMER_EMPTY)) ||
+            f->spoiled || (ch->handler->message && f->have > 0));
 }
 
 /* No more bytes can come to complete a terminator, so the bytes held back are
@@ -400,7 +413,7 @@ int asynchat__channel_in_finish(struct asynchat_channel *ch)
         asynchat__framer_finish(f);
         in_run_due(ch);
     }
-    return f->end == FRAMER_CUT_OFF || (f->fresh == 0 && match_ends(&f->match));
+    return f->end == FRAMER_CUT_OFF || framer_is_within(f);
 }
 
 /* While a callback has a pointer into the evbuffer, or the evbuffer is being

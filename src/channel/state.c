@@ -257,13 +257,20 @@ static void channel_shut(struct asynchat_channel *ch)
         asynchat__channel_enter(ch, CHANNEL_RECEIVING);
 }
 
+/* Whether the channel ends in the middle of a message of the peer's. */
+static bool state_has_refused(int status)
+{
+    return status == ASYNCHAT_ETOOLONG || status == ASYNCHAT_EBARE ||
+           status == ASYNCHAT_EFRAMING;
+}
+
 /* As in Python the channel closes at once, unless the peer would lose what it
  * was just sent. `more`: the peer is still sending. It is if its message was
- * too long; of another peer the program may know it, and say so by
+ * too long, or bad; of another peer the program may know it, and say so by
  * asynchat_close_in_stages(). */
 void asynchat__channel_sent(struct asynchat_channel *ch)
 {
-    bool more = ch->status == ASYNCHAT_ETOOLONG || ch->half == HALF_STAGES;
+    bool more = state_has_refused(ch->status) || ch->half == HALF_STAGES;
     if (ch->half == HALF_SHUT && ch->state == CHANNEL_OPEN) {
         channel_shut(ch);
         return;

@@ -60,6 +60,32 @@ int asynchat_framer_set_terminator_none(struct asynchat_framer *framer)
     return framer ? framer_set(framer, ASYNCHAT_NONE, NULL, 0) : -EINVAL;
 }
 
+int asynchat_framer_set_framing(struct asynchat_framer *framer,
+                                struct asynchat_framing *framing)
+{
+    if (!framing)
+        return -ENOMEM;
+    if (framer)
+        asynchat__framer_set_framing(&framer->f, &framer->c, framing);
+    else
+        asynchat_framing_free(framing);
+    return framer ? 0 : -EINVAL;
+}
+
+int asynchat_framer_set_block(struct asynchat_framer *framer, uint64_t len)
+{
+    if (!framer || len > INT64_MAX)
+        return -EINVAL;
+    asynchat__framer_set_block(&framer->f, &framer->c, len);
+    return 0;
+}
+
+int asynchat_framer_skip(struct asynchat_framer *framer, uint64_t len)
+{
+    return framer ? asynchat__framer_skip(&framer->f, &framer->c, len)
+                  : -EINVAL;
+}
+
 int asynchat_framer_set_limit(struct asynchat_framer *framer, size_t limit,
                               int drops)
 {
@@ -102,16 +128,28 @@ static enum asynchat_framer_event framer_say(enum framer_event event)
         return ASYNCHAT_FRAMER_DROPPED;
     case FRAMER_TOO_LONG:
         return ASYNCHAT_FRAMER_TOO_LONG;
+    case FRAMER_BAD:
+        return ASYNCHAT_FRAMER_BAD;
     default:
         return ASYNCHAT_FRAMER_MORE;
     }
 }
 
+/* A program that sets blocks of 0 bytes without end has its own loop to keep
+ * others waiting. */
+static enum framer_event framer_go_on(struct asynchat_framer *framer)
+{
+    enum framer_event event;
+    do
+        event = framer_next(&framer->f, &framer->c);
+    while (event == FRAMER_REST);
+    return event;
+}
+
 enum asynchat_framer_event asynchat_framer_next(struct asynchat_framer *framer,
                                                 const void **data, size_t *len)
 {
-    enum framer_event event =
-        framer ? framer_next(&framer->f, &framer->c) : FRAMER_MORE;
+    enum framer_event event = framer ? framer_go_on(framer) : FRAMER_MORE;
     bool bytes = event == FRAMER_DATA || event == FRAMER_LAST;
     if (data)
         *data = bytes ? framer->c.data : NULL;
@@ -125,6 +163,16 @@ enum asynchat_framer_event asynchat_framer_next(struct asynchat_framer *framer,
 uint64_t asynchat_framer_get_total(const struct asynchat_framer *framer)
 {
     return framer ? framer->total : 0;
+}
+
+int asynchat_framer_get_error(const struct asynchat_framer *framer)
+{
+    return framer ? framer->f.error : 0;
+}
+
+unsigned asynchat_framer_get_matched(const struct asynchat_framer *framer)
+{
+    return framer ? framer_matched(&framer->f) : 0;
 }
 
 void asynchat_framer_finish(struct asynchat_framer *framer)

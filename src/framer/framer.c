@@ -8,7 +8,11 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "framer/framer.h"
 
+#include <errno.h>
+
 #include "base/apart.h"
+#include "framer/plan.h"
+#include "framer/say.h"
 
 #define PIECE 65536
 
@@ -25,28 +29,8 @@ static void message_begin(struct framer *f)
 {
     f->have = 0;
     f->dropped = 0;
+    f->spoiled = false;
     f->fresh = f->limit;
-}
-
-/* How many bytes may still come of the message in progress. Without a limit
- * nothing is counted down, since a message may be longer than a size_t can
- * say. */
-static size_t message_room(const struct framer *f)
-{
-    if (f->dropped > 0)
-        return 0;
-    if (f->limit == SIZE_MAX)
-        return SIZE_MAX;
-    return f->have < f->limit ? (size_t)(f->limit - f->have) : 0;
-}
-
-/* Bytes that reach over the limit are handed out in two parts, as if they had
- * come in two. The first part is within the limit, and the rest is too long.
- * Answers the length of the first part. */
-static size_t message_part(const struct framer *f, size_t len)
-{
-    size_t room = message_room(f);
-    return room > 0 && room < len ? room : len;
 }
 
 /* Counts a message that framer_quick() has given whole. Such a message is not
@@ -62,72 +46,56 @@ static void message_count(struct framer *f, const struct framer_cursor *c)
 
 static enum framer_event message_over(struct framer *f, struct framer_cursor *c)
 {
-    bool dropped = f->dropped > 0;
+    bool dropped = f->spoiled;
     c->kept = f->have;
     c->total = f->have + f->dropped;
     message_begin(f);
     return dropped ? FRAMER_DROPPED : FRAMER_END;
 }
 
-/* Hands out bytes of the message in progress, or drops them if they are over
- * the limit. */
-static enum framer_event message_say(struct framer *f, struct framer_cursor *c,
-                                     const uint8_t *data, size_t len,
-                                     enum framer_event event)
-{
-    c->data = data;
-    c->len = len;
-    f->fresh = 0;
-    if (message_room(f) > 0) {
-        f->have += len;
-        return event;
-    }
-    f->dropped += len;
-    return f->drops ? FRAMER_SILENT : FRAMER_TOO_LONG;
-}
-
 /* --- the replay --- */
+
+static void lender_release(void *lender, bool is_framing)
+{
+    if (is_framing)
+        asynchat__framing_release(lender);
+    else
+        asynchat__needle_release(lender);
+}
 
 static void replay_end(struct framer *f)
 {
-    asynchat__needle_release(f->replay);
+    lender_release(f->replay, f->replay_framing);
     f->replay = NULL;
+}
+
+/* Begins a replay of the bytes that are held back, by the framing or else by
+ * that needle. */
+static void replay_begin(struct framer *f, const struct framer_cursor *c,
+                         struct needle *needle)
+{
+    f->replay_framing = f->framing != NULL;
+    if (f->framing) {
+        f->replay = asynchat__framing_share(f->framing);
+        f->from = f->framing->said;
+    } else {
+        f->replay = asynchat__needle_share(needle);
+        f->from = f->busy & FRAMER_PLAN ? c->said : 0;
+    }
+    f->to = f->from + f->match.held;
+    f->busy |= FRAMER_OTHER;
 }
 
 /* The bytes that are held back now will be matched again. If there is a replay,
  * they were the last to be taken from it, and go back to it. */
-static void replay_held(struct framer *f, struct needle *held)
-{
-    if (f->replay) {
-        f->from -= f->match.held;
-    } else if (f->match.held > 0) {
-        f->replay = asynchat__needle_share(held);
-        f->from = f->said;
-        f->to = f->said + f->match.held;
-        f->busy |= FRAMER_OTHER;
-    }
-    f->match.held = 0;
-}
-
-/* --- where the bytes come from --- */
-
-static const uint8_t *source(const struct framer *f,
-                             const struct framer_cursor *c, size_t *len)
-{
-    if (f->replay) {
-        *len = f->to - f->from < f->piece ? f->to - f->from : f->piece;
-        return needle_bytes(f->replay) + f->from;
-    }
-    *len = (size_t)(c->end - c->at);
-    return c->at;
-}
-
-static void source_take(struct framer *f, struct framer_cursor *c, size_t len)
+static void replay_held(struct framer *f, const struct framer_cursor *c,
+                        struct needle *needle)
 {
     if (f->replay)
-        f->from += (uint32_t)len;
-    else
-        c->at += len;
+        f->from -= f->match.held;
+    else if (f->match.held > 0)
+        replay_begin(f, c, needle);
+    f->match.held = 0;
 }
 
 /* --- one event --- */
@@ -137,23 +105,36 @@ static enum framer_event say_released(struct framer *f, struct framer_cursor *c,
                                       size_t len)
 {
     struct needle *needle = f->match.needle;
-    const uint8_t *bytes = needle_bytes(needle) + f->said;
-    if (message_room(f) > 0 && len > f->piece)
-        len = f->piece;
-    len = message_part(f, len);
     f->lent = asynchat__needle_share(needle);
-    f->busy |= FRAMER_OTHER;
-    f->match.held -= (uint32_t)len;
-    f->said += (uint32_t)len;
-    return message_say(f, c, bytes, len, FRAMER_DATA);
+    f->lent_framing = false;
+    return say_held(f, c, needle_bytes(needle), &c->said, len);
 }
 
+/* Passes over bytes of the source, as far as it has them. */
+static void say_pass(struct framer *f, struct framer_cursor *c)
+{
+    size_t len;
+    source(f, c, &len);
+    if (f->ends < len)
+        len = (size_t)f->ends;
+    source_take(f, c, len);
+    f->ends -= len;
+    f->busy &= (uint8_t)~FRAMER_PASS;
+    if (f->ends > 0)
+        f->busy |= FRAMER_PASS;
+}
+
+/* Only the terminator of a framing may have bytes that are not in the source
+ * yet. With PASS nothing of the terminator is left. */
 static enum framer_event say_end(struct framer *f, struct framer_cursor *c)
 {
     message_count(f, c);
-    source_take(f, c, f->ends);
     f->match.held = 0;
     f->busy &= (uint8_t)~FRAMER_FOUND;
+    if (!(f->busy & FRAMER_PASS))
+        say_pass(f, c);
+    if (f->framing)
+        asynchat__plan_over(f);
     return message_over(f, c);
 }
 
@@ -169,10 +150,9 @@ static enum framer_event say_planned(struct framer *f, struct framer_cursor *c,
     bool found = part == data && match_found(m, step);
     if (m->kind == ASYNCHAT_LENGTH && m->left > 0)
         m->left -= part;
-    f->said = 0;
     f->busy &= (uint8_t)~FRAMER_PLAN;
     if (found) {
-        f->ends = (uint32_t)(step.used - part);
+        f->ends = step.used - part;
         f->busy |= FRAMER_FOUND;
     } else {
         m->held = (uint32_t)step.matched;
@@ -183,29 +163,42 @@ static enum framer_event say_planned(struct framer *f, struct framer_cursor *c,
                                    found ? FRAMER_LAST : FRAMER_DATA);
 }
 
+/* Hands out bytes that are held back when nothing more comes. With a string
+ * that is a plan, of which `said` is all that counts. */
+static enum framer_event say_rest(struct framer *f, struct framer_cursor *c)
+{
+    if (f->framing)
+        return asynchat__plan_released(f, c, f->match.held);
+    if (!(f->busy & FRAMER_PLAN))
+        c->said = 0;
+    f->busy |= FRAMER_PLAN;
+    return say_released(f, c, f->match.held);
+}
+
 /* To be called when the stream has ended. A message that is left is over if
  * bytes of it were dropped, or if nothing else would have ended it. */
 static enum framer_event say_over(struct framer *f, struct framer_cursor *c)
 {
-    bool ends = match_ends(&f->match);
     if (f->match.held > 0)
-        return say_released(f, c, f->match.held);
+        return say_rest(f, c);
+    f->busy &= (uint8_t)~FRAMER_PLAN;
+    if (framer_is_within(f))
+        f->end = FRAMER_CUT_OFF;
     if (f->fresh > 0)
         return FRAMER_MORE;
-    f->end = ends ? FRAMER_CUT_OFF : FRAMER_ENDED;
-    if (f->dropped > 0)
+    if (f->spoiled)
         return message_over(f, c);
-    if (ends)
+    if (match_ends(&f->match))
         return FRAMER_MORE;
     message_over(f, c);
     return FRAMER_OVER;
 }
 
-/* Gives back the needle that was lent for the last event, and ends a replay
- * that is used up. */
+/* Gives back what was lent for the last event, and ends a replay that is used
+ * up. */
 static void settle(struct framer *f)
 {
-    asynchat__needle_release(f->lent);
+    lender_release(f->lent, f->lent_framing);
     f->lent = NULL;
     if (f->replay && f->from == f->to)
         replay_end(f);
@@ -213,26 +206,76 @@ static void settle(struct framer *f)
         f->busy &= (uint8_t)~FRAMER_OTHER;
 }
 
-/* Gives the next event, or FRAMER_SILENT. `looked` is how far the source was
- * searched in vain. */
-static APART enum framer_event say_next(struct framer *f,
-                                        struct framer_cursor *c, size_t looked)
+/* A block of 0 bytes is due. */
+static enum framer_event say_empty(struct framer *f, struct framer_cursor *c)
+{
+    f->busy ^= FRAMER_EMPTIED;
+    if (!(f->busy & FRAMER_EMPTIED))
+        return FRAMER_REST;
+    f->busy &= (uint8_t)~FRAMER_EMPTY;
+    return message_over(f, c);
+}
+
+/* Passes over bytes, or else says that all of the source is used up. */
+static enum framer_event say_passing(struct framer *f, struct framer_cursor *c)
+{
+    size_t len;
+    source(f, c, &len);
+    say_pass(f, c);
+    return len > 0 ? FRAMER_SILENT : FRAMER_MORE;
+}
+
+/* Deals with what comes before the terminator. False: it is the terminator's
+ * turn. */
+static bool say_due(struct framer *f, struct framer_cursor *c,
+                    enum framer_event *event)
+{
+    uint8_t busy = f->busy;
+    if (busy & FRAMER_OTHER)
+        settle(f);
+    if (busy & FRAMER_FOUND)
+        *event = say_end(f, c);
+    else if (busy & FRAMER_PASS)
+        *event = say_passing(f, c);
+    else if (busy & FRAMER_EMPTY)
+        *event = say_empty(f, c);
+    else
+        f->busy &= (uint8_t)~FRAMER_EMPTIED;
+    return busy & (FRAMER_FOUND | FRAMER_PASS | FRAMER_EMPTY);
+}
+
+/* Gives the next event of a stream with a string, a number or none, or
+ * FRAMER_SILENT. FRAMER_MORE: all of the source is used up. `looked` is how far
+ * the source was searched in vain. */
+static inline enum framer_event say_next(struct framer *f,
+                                         struct framer_cursor *c, size_t looked)
 {
     size_t len, released = 0;
-    if (f->busy & FRAMER_OTHER)
-        settle(f);
-    if (f->busy & FRAMER_FOUND)
-        return say_end(f, c);
     const uint8_t *bytes = source(f, c, &len);
     if (len == 0)
-        return f->end == FRAMER_GOES_ON ? FRAMER_MORE : say_over(f, c);
-    if (!(f->busy & FRAMER_PLAN))
+        return FRAMER_MORE;
+    if (!(f->busy & FRAMER_PLAN)) {
         c->plan = asynchat__match_from(&f->match, bytes, looked, len);
+        c->said = 0;
+    }
     f->busy |= FRAMER_PLAN;
     if (f->match.held > 0)
         released = match_released(&f->match, c->plan);
     return released > 0 ? say_released(f, c, released)
                         : say_planned(f, c, bytes);
+}
+
+/* Gives the next event, or FRAMER_SILENT. */
+static APART enum framer_event say_event(struct framer *f,
+                                         struct framer_cursor *c, size_t looked)
+{
+    enum framer_event event = FRAMER_SILENT;
+    if (!(f->busy & FRAMER_DUE) || !say_due(f, c, &event)) {
+        event = f->framing ? asynchat__plan_next(f, c) : say_next(f, c, looked);
+    }
+    if (event != FRAMER_MORE || f->end == FRAMER_GOES_ON)
+        return event;
+    return say_over(f, c);
 }
 
 /* Whether the span is one byte of data. A stream may come byte by byte, and
@@ -241,8 +284,8 @@ static bool is_lone_byte(const struct framer *f, const struct framer_cursor *c)
 {
     const struct match *m = &f->match;
     return c->end - c->at == 1 && m->kind == ASYNCHAT_STRING && m->left > 0 &&
-           m->held == 0 && *c->at != *needle_bytes(m->needle) &&
-           f->dropped == 0 && f->have < f->limit;
+           m->held == 0 && *c->at != *needle_bytes(m->needle) && !f->spoiled &&
+           f->have < f->limit;
 }
 
 static enum framer_event say_lone_byte(struct framer *f,
@@ -258,14 +301,17 @@ static enum framer_event say_lone_byte(struct framer *f,
 APART enum framer_event asynchat__framer_step(struct framer *f,
                                               struct framer_cursor *c)
 {
-    size_t looked = f->busy ? 0 : c->looked;
-    if (!f->busy && c->at == c->end)
-        return FRAMER_MORE;
-    if (!f->busy && is_lone_byte(f, c))
-        return say_lone_byte(f, c);
-    enum framer_event event = say_next(f, c, looked);
+    size_t looked = 0;
+    if (!f->busy) {
+        if (c->at == c->end)
+            return FRAMER_MORE;
+        if (is_lone_byte(f, c))
+            return say_lone_byte(f, c);
+        looked = c->looked;
+    }
+    enum framer_event event = say_event(f, c, looked);
     while (event == FRAMER_SILENT)
-        event = say_next(f, c, 0);
+        event = say_event(f, c, 0);
     return event;
 }
 
@@ -279,15 +325,35 @@ bool asynchat__framer_end(struct framer *f, struct framer_cursor *c)
 
 /* --- changes between two events --- */
 
+/* Whether bytes of a terminator that was found are left in the source. */
+static bool has_ends(const struct framer *f)
+{
+    return f->ends > 0 && !(f->busy & FRAMER_PASS);
+}
+
 /* Whatever was found in the source is looked for again, and bytes that were
  * held back are matched again. A number that was reached stays reached: its
  * message ends before the byte from which another terminator holds. */
-static void forget_plan(struct framer *f, struct needle *held)
+static void forget_plan(struct framer *f, const struct framer_cursor *c,
+                        struct needle *needle)
 {
-    replay_held(f, held);
+    replay_held(f, c, needle);
     f->busy &= (uint8_t)~FRAMER_PLAN;
-    if (f->ends > 0)
+    if (has_ends(f))
         f->busy &= (uint8_t)~FRAMER_FOUND;
+}
+
+/* The terminator was another one: nothing of it is left but the bytes that it
+ * held back. */
+static void leave_terminator(struct framer *f, struct framer_cursor *c,
+                             struct needle *needle)
+{
+    message_count(f, c);
+    forget_plan(f, c, needle);
+    asynchat__framing_release(f->framing);
+    f->framing = NULL;
+    f->asked = false;
+    f->busy &= (uint8_t)~FRAMER_EMPTY;
 }
 
 /* Sets a terminator while something is held back or due. If the string is in
@@ -304,10 +370,8 @@ static APART int set_anew(struct framer *f, struct framer_cursor *c,
     if (before)
         asynchat__needle_share(before);
     int error = asynchat__match_set(m, recent, kind, bytes, len);
-    if (!error) {
-        message_count(f, c);
-        forget_plan(f, before);
-    }
+    if (!error)
+        leave_terminator(f, c, before);
     asynchat__needle_release(before);
     return error;
 }
@@ -318,9 +382,47 @@ int asynchat__framer_set(struct framer *f, struct framer_cursor *c,
                          struct needles *recent, enum asynchat_terminator kind,
                          const void *bytes, uint64_t len)
 {
-    if (f->busy || f->match.held > 0)
+    if ((f->busy | f->match.held) != 0 || f->asked)
         return set_anew(f, c, recent, kind, bytes, len);
     return asynchat__match_set(&f->match, recent, kind, bytes, len);
+}
+
+void asynchat__framer_set_framing(struct framer *f, struct framer_cursor *c,
+                                  struct asynchat_framing *framing)
+{
+    leave_terminator(f, c, f->match.needle);
+    asynchat__match_set(&f->match, NULL, ASYNCHAT_FRAMING, NULL, UINT64_MAX);
+    f->framing = framing;
+    f->asked = true;
+}
+
+void asynchat__framer_set_block(struct framer *f, struct framer_cursor *c,
+                                uint64_t len)
+{
+    leave_terminator(f, c, f->match.needle);
+    asynchat__match_set(&f->match, NULL, ASYNCHAT_LENGTH, NULL, len);
+    f->asked = true;
+    if (len == 0)
+        f->busy |= FRAMER_EMPTY;
+}
+
+int asynchat__framer_skip(struct framer *f, struct framer_cursor *c,
+                          uint64_t len)
+{
+    uint64_t before = f->busy & FRAMER_PASS ? f->ends : 0;
+    bool plan =
+        f->busy & FRAMER_PLAN || (f->busy & FRAMER_FOUND && has_ends(f));
+    if (f->framing && (plan || f->match.held > 0))
+        return -EBUSY;
+    if (len > INT64_MAX - before)
+        return -EINVAL;
+    if (len == 0)
+        return 0;
+    message_count(f, c);
+    forget_plan(f, c, f->match.needle);
+    f->ends = before + len;
+    f->busy |= FRAMER_PASS;
+    return 0;
 }
 
 void asynchat__framer_limit(struct framer *f, struct framer_cursor *c,
@@ -329,13 +431,13 @@ void asynchat__framer_limit(struct framer *f, struct framer_cursor *c,
     message_count(f, c);
     f->limit = limit;
     f->drops = drops;
-    f->fresh = f->have == 0 ? limit : 0;
+    f->fresh = f->have == 0 && !f->spoiled ? limit : 0;
 }
 
 void asynchat__framer_drop(struct framer *f, struct framer_cursor *c)
 {
-    uint8_t stays = FRAMER_OTHER | FRAMER_PAUSED;
-    if (c && f->ends == 0)
+    uint8_t stays = FRAMER_OTHER | FRAMER_PAUSED | FRAMER_EMPTY;
+    if (c && !has_ends(f))
         stays |= FRAMER_FOUND;
     if (c)
         c->at = c->end;
@@ -343,14 +445,19 @@ void asynchat__framer_drop(struct framer *f, struct framer_cursor *c)
         f->from = f->to;
     f->match.held = 0;
     f->busy &= stays;
+    f->ends = 0;
+    if (f->framing)
+        asynchat__plan_reset(f);
     message_begin(f);
 }
 
+/* The plan of a framing stays, and so does the end of a message that it has
+ * found: only the framing knows what comes behind. */
 void asynchat__framer_leave(struct framer *f, struct framer_cursor *c)
 {
     message_count(f, c);
-    if (f->busy & (FRAMER_PLAN | FRAMER_FOUND))
-        forget_plan(f, f->match.needle);
+    if ((f->busy & (FRAMER_PLAN | FRAMER_FOUND)) && !f->framing)
+        forget_plan(f, c, f->match.needle);
 }
 
 void asynchat__framer_pause(struct framer *f, struct framer_cursor *c, bool on)
@@ -380,6 +487,7 @@ void asynchat__framer_finish(struct framer *f)
 void asynchat__framer_free(struct framer *f)
 {
     asynchat__needle_release(f->match.needle);
-    asynchat__needle_release(f->replay);
-    asynchat__needle_release(f->lent);
+    asynchat__framing_release(f->framing);
+    lender_release(f->replay, f->replay_framing);
+    lender_release(f->lent, f->lent_framing);
 }

@@ -14,12 +14,14 @@
  * - the rest of the span that was fed.
  *
  * The framer keeps no copy of the input. Bytes that it holds back are the
- * beginning of a terminator, so a share in that terminator is all it needs.
+ * beginning of a terminator, or lie in a framing, so a share in that terminator
+ * or framing is all it needs.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SRC_FRAMER_H
 #define ASYNCHAT_SRC_FRAMER_H
 
+#include "framer/framing.h"
 #include "framer/match.h"
 
 enum framer_event {
@@ -35,6 +37,12 @@ enum framer_event {
     FRAMER_OVER,
     /* A message is longer than the limit, and the framer does not drop. */
     FRAMER_TOO_LONG,
+    /* The framing of a message is broken, by `error`, and the framer does not
+     * drop. */
+    FRAMER_BAD,
+    /* The next event is the end of a second block of 0 bytes, with no byte
+     * between the two: the caller ends its turn, so that nobody starves. */
+    FRAMER_REST,
     FRAMER_SILENT /* inside the framer: there is no event yet */
 };
 
@@ -50,7 +58,18 @@ enum {
     /* There is a replay, or something is lent, or the stream has ended. */
     FRAMER_OTHER = 8,
     /* The caller takes no events: see asynchat__framer_pause(). */
-    FRAMER_PAUSED = 16
+    FRAMER_PAUSED = 16,
+    /* `ends` bytes of the stream are passed over, as they come. */
+    FRAMER_PASS = 32,
+    /* A block of 0 bytes was set: the message ends before another byte. */
+    FRAMER_EMPTY = 64,
+    /* The last event was the end of a block of 0 bytes. */
+    FRAMER_EMPTIED = 128,
+    /* What is to be dealt with before the terminator. */
+    FRAMER_DUE = FRAMER_FOUND | FRAMER_OTHER | FRAMER_PASS | FRAMER_EMPTY |
+                 FRAMER_EMPTIED,
+    /* With one of these the framer is not between messages. */
+    FRAMER_WITHIN = FRAMER_FOUND | FRAMER_PLAN | FRAMER_PASS | FRAMER_EMPTY
 };
 
 /* Whether more of the stream comes. */
@@ -70,21 +89,30 @@ struct framer_cursor {
     uint64_t kept;
     /* How far framer_quick() has searched the span in vain. */
     size_t looked;
-    /* A step that was found, and is not all handed out. */
+    /* A step that was found, and is not all handed out; a framing has its
+     * own. */
     struct match_step plan;
+    /* With this plan: how many of the bytes that were held back were handed
+     * out. */
+    uint32_t said;
 };
 
 /* Invariants:
  *
  * - The bytes that are held back are `match.held` bytes of the terminator in
- *   force: with a plan from `said` on, otherwise from the beginning.
- * - The replay, if there is one, is the bytes `from` to `to` of its needle.
- *   Bytes that are held back meanwhile were the last to be taken from the
- *   replay.
+ *   force: with a plan from its `said` on, otherwise from the beginning. Those
+ *   of a framing are bytes of its `old`, always from its `said` on.
+ * - The replay, if there is one, is the bytes `from` to `to` of its needle, or
+ *   of the `old` of its framing. Bytes that are held back meanwhile were the
+ *   last to be taken from the replay.
  * - `fresh` is the limit while no byte of a message is counted, in `have` or
- *   `dropped`, and 0 later. */
+ *   `dropped`, and the message is not `spoiled`; and 0 later.
+ * - There is a `framing` exactly while the kind of `match` is FRAMING.
+ * - The plan of a string, a number or none ends with the turn. The plan of a
+ *   framing stays. */
 struct framer {
     struct match match;
+    struct asynchat_framing *framing;
     /* How many bytes of the message in progress were handed out. */
     uint64_t have;
     /* How many bytes of the message in progress were dropped. They come behind
@@ -94,25 +122,35 @@ struct framer {
     size_t limit;
     /* See the invariants. */
     size_t fresh;
-    /* The terminator whose bytes are the replay; or NULL. */
-    struct needle *replay;
-    /* The terminator that the last event may point into; or NULL. */
-    struct needle *lent;
-    /* Where the replay begins and ends in its needle. */
+    /* The needle, or the framing, whose bytes are the replay; or NULL. */
+    void *replay;
+    /* The needle, or the framing, that the last event may point into; or
+     * NULL. */
+    void *lent;
+    /* With FOUND: how many bytes of the terminator are left in the source. With
+     * PASS: how many bytes are still passed over. With both, FOUND has none. */
+    uint64_t ends;
+    /* Where the replay begins and ends. */
     uint32_t from, to;
-    /* With a plan: how many of the bytes that were held back were handed
-     * out. */
-    uint32_t said;
-    /* With FOUND: how many bytes of the terminator are left in the source. */
-    uint32_t ends;
     /* The most bytes of an event about bytes that were held back. The caller
      * also makes its spans of this size. */
     uint32_t piece;
+    /* Why the message in progress is spoiled, or else why the last one that was
+     * dropped was; 0: there was none. */
+    int16_t error;
     /* What is to be dealt with before the span: FRAMER_FOUND and the others. */
     uint8_t busy;
-    /* Whether bytes over the limit are dropped, and the framer goes on. */
-    bool drops;
-    enum framer_end end : 8;
+    /* Whether bytes over the limit, and what a framing finds bad, are dropped,
+     * and the framer goes on. */
+    bool drops : 1;
+    /* Whatever still comes of the message in progress is dropped. */
+    bool spoiled : 1;
+    /* Whether `replay` and `lent` are framings. */
+    bool replay_framing : 1, lent_framing : 1;
+    /* The terminator is a block or a framing, so that the end of the stream may
+     * cut a message off of which no byte has come. */
+    bool asked : 1;
+    enum framer_end end : 2;
 };
 
 /* Gives the framer the next span of the stream. To be called when the last span
@@ -128,6 +166,10 @@ static inline void framer_feed(struct framer_cursor *c, const void *bytes,
 enum framer_event asynchat__framer_step(struct framer *f,
                                         struct framer_cursor *c);
 
+/* The short way of a framing: what framer_quick() does for the others. If the
+ * message is empty, or over the limit, what was found becomes a plan. */
+bool asynchat__plan_find(struct framer *f, struct framer_cursor *c);
+
 /* The short way to FRAMER_LAST, for the common case: a message that lies in the
  * span with its end. To be called only while nothing is `busy` and the span is
  * not empty. (For an empty message at - 1 wraps, and is too large.) */
@@ -137,14 +179,14 @@ static inline bool framer_quick(struct framer *f, struct framer_cursor *c)
     size_t at, len = (size_t)(c->end - c->at);
     if (match_find(m, c->at, len, &at) && at - 1 < f->fresh) {
         f->ends = m->needle->len;
-    } else if (m->kind == ASYNCHAT_LENGTH && m->left - 1 < len &&
+    } else if (m->kind != ASYNCHAT_STRING && m->left - 1 < len &&
                m->left <= f->fresh) {
         at = (size_t)m->left;
         m->left = 0;
         f->ends = 0;
     } else {
         c->looked = at;
-        return false;
+        return m->kind == ASYNCHAT_FRAMING && asynchat__plan_find(f, c);
     }
     c->data = c->at;
     c->len = at;
@@ -203,6 +245,22 @@ int asynchat__framer_set(struct framer *f, struct framer_cursor *c,
                          struct needles *recent, enum asynchat_terminator kind,
                          const void *bytes, uint64_t len);
 
+/* The same for a framing, which is taken: its share goes to the framer. */
+void asynchat__framer_set_framing(struct framer *f, struct framer_cursor *c,
+                                  struct asynchat_framing *framing);
+
+/* The same for a block: the message ends after `len` bytes. A block of 0 bytes
+ * is FRAMER_END without another byte. */
+void asynchat__framer_set_block(struct framer *f, struct framer_cursor *c,
+                                uint64_t len);
+
+/* Passes over the next `len` bytes that were not handed out, as they come; the
+ * terminator holds from the byte behind them. -EBUSY: a framing is in the
+ * middle of a message; -EINVAL: with the bytes that are to be passed over
+ * already there are more than INT64_MAX. Both change nothing. */
+int asynchat__framer_skip(struct framer *f, struct framer_cursor *c,
+                          uint64_t len);
+
 /* Sets the most bytes of a message. The limit holds for the message in
  * progress, too. */
 void asynchat__framer_limit(struct framer *f, struct framer_cursor *c,
@@ -218,8 +276,9 @@ void asynchat__framer_pause(struct framer *f, struct framer_cursor *c, bool on);
 void asynchat__framer_piece(struct framer *f, struct framer_cursor *c,
                             uint32_t piece);
 
-/* Drops all input that was not handed out, and the message in progress. The
- * terminator stays. Within a turn, a number that was reached stays reached. */
+/* Drops all input that was not handed out, and the message in progress; passes
+ * nothing over any more. The terminator stays. Within a turn, a number that was
+ * reached stays reached. */
 void asynchat__framer_drop(struct framer *f, struct framer_cursor *c);
 
 /* Ends the turn, whatever is left of the span. The next turn begins with the
@@ -231,12 +290,33 @@ void asynchat__framer_leave(struct framer *f, struct framer_cursor *c);
  * data then, and a message that nothing else would end is over. */
 void asynchat__framer_finish(struct framer *f);
 
-/* Whether no byte of the next message has come, and no end of a message is
- * due. */
+/* Whether more bytes are due, although perhaps no byte of the message has
+ * come: of a block, or since a framing has begun, or to be passed over. */
+static inline bool framer_awaits(const struct framer *f)
+{
+    if (f->busy & (FRAMER_PASS | FRAMER_PLAN))
+        return true;
+    return f->framing ? f->framing->begun : f->asked && f->match.left > 0;
+}
+
+/* Whether no byte of the next message has come, nothing else of it is due, and
+ * no end of a message is due. */
 static inline bool framer_is_between(const struct framer *f)
 {
     return f->fresh > 0 && f->match.held == 0 && !f->replay &&
-           !(f->busy & FRAMER_FOUND);
+           !(f->busy & FRAMER_WITHIN) && !(f->asked && framer_awaits(f));
+}
+
+/* Whether the end of the stream would cut a message off. */
+static inline bool framer_is_within(const struct framer *f)
+{
+    return (f->fresh == 0 && match_ends(&f->match)) || framer_awaits(f);
+}
+
+/* Which of the terminators of a framing has ended the last message. */
+static inline uint32_t framer_matched(const struct framer *f)
+{
+    return f->framing ? f->framing->matched : 0;
 }
 
 /* How many bytes are held back, including those of the replay. */

@@ -3,7 +3,9 @@
  * of bytes; it hands nothing out, and knows no limit.
  *
  * A framing belongs to one stream. The stream, as a framing sees it, is first
- * the bytes that are held back, and then the new bytes.
+ * the bytes that are held back, and then the new bytes. The framer, in plan.c,
+ * asks a framing for one step after the other, and hands each step out in full
+ * before it asks for the next one.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SRC_FRAMING_H
@@ -13,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct asynchat_framing;
+#include <asynchat/framing.h>
 
 enum {
     FRAMING_GOES_ON,
@@ -25,43 +27,72 @@ enum {
  * ends, the tail is its terminator; if it goes on, the tail is held back from
  * then on. A step may leave bytes of the stream over, also such that were held
  * back: the next step begins with them. A step that neither ends a message nor
- * fails deals with at least one new byte. */
+ * fails deals with at least one new byte, if it was given one. */
 struct framing_step {
     size_t skip, data, tail;
     /* The length of the message that begins with this step, if it is known; or
      * 0. */
     uint64_t whole;
-    int verdict; /* FRAMING_GOES_ON, FRAMING_ENDS, or an error below 0 */
+    /* FRAMING_GOES_ON, FRAMING_ENDS, or an error, which fits into 16 bits: what
+     * comes behind the `data` of this step is bad, and the message with it. Its
+     * tail is held back. */
+    int verdict;
 };
 
 struct framing_ops {
-    /* The short way, while nothing is held back and no byte of a message has
-     * come: whether a whole message lies in the `len` bytes, of which there is
-     * at least one. False, without a change, if the framing cannot say. May be
-     * NULL. */
+    /* The short way, at the beginning of a message, while nothing is held back:
+     * whether a whole message lies in the `len` bytes, of which there is at
+     * least one. The step ends the message, and leaves no bytes held back.
+     * False, without a change, if the framing cannot say. May be NULL. */
     bool (*find)(struct asynchat_framing *f, const uint8_t *bytes, size_t len,
                  struct framing_step *step);
-    /* Looks at the `len` new bytes, at least one, and goes on from where the
-     * last step has ended: each step is handed out in full before the next one
-     * is asked for. After an error the step says how many bytes it is about,
-     * and the framing looks for the end of the bad message. */
+    /* Looks at the `len` new bytes, and goes on from where the last step has
+     * ended. There is at least one, unless the last step has ended a message,
+     * or failed, and has left bytes over that are held back. After an error the
+     * framing looks for the end of the bad message. */
     struct framing_step (*step)(struct asynchat_framing *f,
                                 const uint8_t *bytes, size_t len);
-    /* The bytes that are held back; readable until the next step has
-     * returned. */
+    /* The bytes that are held back. They stay readable, and as they are, until
+     * the step after the next one is asked for, since the next step may be
+     * about them. */
     const uint8_t *(*held)(const struct asynchat_framing *f);
+    /* Forgets the message in progress, and holds nothing back: all input was
+     * discarded. Leaves the bytes that were held back as they are. NULL: the
+     * framing goes on where it was. */
+    void (*reset)(struct asynchat_framing *f);
     void (*release)(struct asynchat_framing *f);
 };
 
-/* The part that all framings begin with. */
+/* The part that all framings begin with. A new framing is all 0 here, except
+ * for `ops` and `shares`, which is 1; `begun` may be true. */
 struct asynchat_framing {
     const struct framing_ops *ops;
     uint32_t shares; /* released with the last one */
-    uint32_t held;   /* how many bytes are held back; the framing's to write */
+    /* How many bytes are held back, as of the end of the last step; the
+     * framing's to write. */
+    uint32_t held;
     /* A message has begun, though perhaps none of its data has come: an end of
      * the stream cuts it off. */
     bool begun;
     uint32_t matched; /* which of the alternatives has ended the last message */
+
+    /* What follows is the framer's, in plan.c. */
+
+    /* How many bytes of `old` were dealt with. */
+    uint32_t said;
+    /* The bytes that are held back, or were when the step began. */
+    const uint8_t *old;
+    /* The part of the last step that is not handed out yet. */
+    struct framing_step plan;
+    bool amid;    /* a message was begun by a step, and did not end */
+    bool again;   /* the last step has left bytes over that are held back */
+    bool tailing; /* all but the tail is handed out, and the tail is held back
+                     as far as it has come */
 };
+
+struct asynchat_framing *asynchat__framing_share(
+    struct asynchat_framing *framing);
+/* NULL is allowed. */
+void asynchat__framing_release(struct asynchat_framing *framing);
 
 #endif

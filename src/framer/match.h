@@ -36,10 +36,11 @@ struct needle {
 
 struct match {
     enum asynchat_terminator kind;
-    /* STRING: how many bytes have matched so far, < needle->len. */
+    /* STRING: how many bytes have matched so far, < needle->len. FRAMING: how
+     * many bytes the framing holds back. */
     uint32_t held;
     /* LENGTH: how many bytes are still to come. STRING: the terminator's
-     * length. NONE: 0. */
+     * length. NONE: 0. FRAMING: UINT64_MAX. */
     uint64_t left;
     /* STRING: the terminator, if it has bytes. Otherwise the last needle, or
      * NULL. */
@@ -71,7 +72,7 @@ struct match_step {
 };
 
 /* Sets the terminator: STRING of `len` bytes (0 to ASYNCHAT_TERMINATOR_MAX),
- * LENGTH of `len`, or NONE, with `len` 0. Nothing may be held back. 0; or
+ * LENGTH of `len`, NONE, with `len` 0, or FRAMING, with `len` UINT64_MAX. Nothing may be held back. 0; or
  * -ENOMEM, and the old terminator stays. */
 int asynchat__match_set(struct match *m, struct needles *recent,
                         enum asynchat_terminator kind, const void *bytes,

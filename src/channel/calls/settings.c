@@ -58,12 +58,13 @@ enum asynchat_terminator asynchat_get_terminator(
 {
     static const struct match none = {.kind = ASYNCHAT_NONE};
     const struct match *m = ch ? &ch->in.framer.match : &none;
+    bool framing = m->kind == ASYNCHAT_FRAMING;
     if (bytes)
         *bytes = m->kind == ASYNCHAT_STRING && m->left > 0
                      ? needle_bytes(m->needle)
                      : NULL;
     if (len)
-        *len = m->left;
+        *len = framing ? 0 : m->left;
     return m->kind;
 }
 

@@ -1,0 +1,118 @@
+/* Framings: ways in which a message ends, other than by a string, by a number
+ * of bytes, or by nothing: lines with either line end, several terminators, a
+ * length in front of the message, and dotted data as in mail.
+ *
+ *     asynchat_set_framing(ch, asynchat_framing_lines(ASYNCHAT_LINES_STRICT));
+ *
+ * What everyone must know:
+ * - A framing is a terminator like the others: it holds from the next byte that
+ *   was not delivered, for one message after the other, until another
+ *   terminator is set. All that channel.h says of terminators, of the message
+ *   limit, and of messages whole or in pieces holds for framings as well.
+ * - The messages are the same however the input was cut.
+ * - A framing belongs to one channel, or to one framer, from the moment that it
+ *   is set, and ends with it, or when another terminator is set. So one framing
+ *   cannot be set twice: make it anew. It remembers nothing of the messages
+ *   before.
+ * - If the framing of a message is broken, the channel ends by handle_error,
+ *   with the error that the framing's own comment names; then what was queued
+ *   is still sent. If the handler has message_dropped, that is called instead,
+ *   at the end of the message, and asynchat_get_dropped_error() tells the
+ *   error.
+ * - If the input ends while a framing still needs bytes, `cut_off` of
+ *   handle_eof is 1, even if none of the message's bytes has come, for example
+ *   behind a length.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ASYNCHAT_FRAMING_H
+#define ASYNCHAT_FRAMING_H
+
+#include <asynchat/channel.h>
+
+ASYNCHAT_BEGIN_DECLS
+
+/* --- Setting a framing --- */
+
+/* Makes a framing the terminator of a channel, as asynchat_set_terminator()
+ * does with a string. Takes `framing`: on failure it is freed. If `framing` is
+ * NULL, the call returns -ENOMEM, so that calls can be nested:
+ *
+ *     asynchat_set_framing(ch, asynchat_framing_lines(0));
+ *
+ * asynchat_get_terminator() returns ASYNCHAT_FRAMING then. Bytes that were held
+ * back under the terminator before are looked at again, from the loop.
+ * Allocates nothing. Errors: -EINVAL (`ch` is NULL), -ENOMEM (`framing` is
+ * NULL). Since 0.1. */
+ASYNCHAT_API int asynchat_set_framing(struct asynchat_channel *ch,
+                                      struct asynchat_framing *framing);
+
+/* Frees a framing that was not set. NULL is allowed. Since 0.1. */
+ASYNCHAT_API void asynchat_framing_free(struct asynchat_framing *framing);
+
+/* Returns which of the terminators of a framing has ended the last message: its
+ * number, from 0 on. Returns 0 if the framing has only one, or the terminator
+ * in force is not a framing. To be called in `message` or found_terminator,
+ * before another terminator is set. Since 0.1. */
+ASYNCHAT_API unsigned asynchat_get_matched(const struct asynchat_channel *ch);
+
+/* --- Blocks --- */
+
+/* Ends the message after `len` bytes, at most 2^63 - 1, as
+ * asynchat_set_terminator_length() does, but 0 is a number like the others: the
+ * message ends before another byte is looked at. So a block of 0 bytes is an
+ * empty message, which is delivered from the loop, next, and counts for the
+ * message budget. After a block the number is 0, and there is no terminator:
+ * set the next one in `message` or found_terminator.
+ *
+ * If the input ends before the block is complete, `cut_off` is 1, even if none
+ * of its bytes has come. A handler that sets a block of 0 bytes again and again
+ * does not keep other channels waiting: they have their turn in between.
+ * Allocates nothing. Errors: -EINVAL (`ch` is NULL, or `len` is too large).
+ * Since 0.1. */
+ASYNCHAT_API int asynchat_set_block(struct asynchat_channel *ch, uint64_t len);
+
+/* Drops the next `len` bytes that were not delivered, as they come, without a
+ * callback. The terminator stays, and holds from the byte behind them; another
+ * one may be set before or after this call. The bytes belong to no message, and
+ * count for no limit. Several calls add up. Until all of the bytes have come,
+ * the channel is not between messages, and the end of the input makes `cut_off`
+ * 1. asynchat_discard_buffers() takes the call back. Allocates nothing.
+ *
+ *     asynchat_skip(ch, n); // a chunk that was refused, for example
+ *
+ * Errors: -EINVAL (`ch` is NULL, or more than 2^63 - 1 bytes would be dropped),
+ * -EBUSY (the terminator is a framing that is in the middle of a message: call
+ * this in `message` or found_terminator). Since 0.1. */
+ASYNCHAT_API int asynchat_skip(struct asynchat_channel *ch, uint64_t len);
+
+/* --- Messages that were dropped --- */
+
+/* Returns why the last message for which message_dropped was called was
+ * dropped: ASYNCHAT_ETOOLONG, or the error of its framing. 0: there was no such
+ * message. To be called in message_dropped: later, another message may be in
+ * progress that is dropped. Since 0.1. */
+ASYNCHAT_API int asynchat_get_dropped_error(const struct asynchat_channel *ch);
+
+/* --- Lines --- */
+
+/* For asynchat_framing_lines(): CR LF alone ends a line. */
+#define ASYNCHAT_LINES_STRICT 0x1u
+
+/* Gives a framing of lines, to be set or freed; or NULL if there is no memory,
+ * or a flag is unknown. `flags` is 0 or ASYNCHAT_LINES_STRICT.
+ *
+ * With 0, LF ends a line, and a CR before it belongs to the end. A CR LF that
+ * comes in two reads is one end. Any other CR is data. A CR that comes last is
+ * held back until the next byte shows what it is.
+ *
+ * With ASYNCHAT_LINES_STRICT, CR LF ends a line, and nothing else does, as RFC
+ * 5321, section 2.3.8, has it. A CR without LF, or an LF without CR, breaks the
+ * line with ASYNCHAT_EBARE: the bytes before it are delivered to a handler with
+ * collect_incoming_data, and the rest of the line, up to the next CR LF, is
+ * dropped. Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_framing *asynchat_framing_lines(
+    unsigned flags);
+
+ASYNCHAT_END_DECLS
+
+#endif
