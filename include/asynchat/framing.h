@@ -113,6 +113,40 @@ ASYNCHAT_API int asynchat_get_dropped_error(const struct asynchat_channel *ch);
 ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_framing *asynchat_framing_lines(
     unsigned flags);
 
+/* --- Several terminators --- */
+
+/* Some bytes of the caller's. */
+struct asynchat_bytes {
+    const void *data;
+    size_t len;
+};
+
+/* The most terminators of a framing. */
+#define ASYNCHAT_ALTERNATIVES_MAX 16
+/* The most bytes of these terminators, all together. */
+#define ASYNCHAT_ALTERNATIVES_SIZE 4096
+
+/* Makes a framing in which any of `n` byte strings ends a message: 1 to
+ * ASYNCHAT_ALTERNATIVES_MAX strings of one byte or more, and of at most
+ * ASYNCHAT_ALTERNATIVES_SIZE bytes together. The bytes may be zeros.
+ *
+ *     static const struct asynchat_bytes ends[] = {{"\r\n", 2}, {"\n", 1}};
+ *     asynchat_framing_alternatives(ends, 2);
+ *
+ * The string that is complete first ends the message. If several are complete
+ * with the same byte, it is the longest of them. So no complete string is ever
+ * held back, and it makes no difference how the stream is cut. With "\r" and
+ * "\r\n", therefore, each CR ends a message, and the LF behind it belongs to
+ * the next one; with "abcd" and "bc", "xabcd" is the message "xa", which "bc"
+ * ends. The number of a terminator is its place in the list; of equal ones the
+ * first one counts. The work is linear in the number of bytes, whatever comes.
+ *
+ * Copies. Gives the framing; or NULL with errno EINVAL (an argument is not as
+ * above, or NULL) or ENOMEM. (asyncio: StreamReader.readuntil with a tuple,
+ * since Python 3.13) Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_framing *
+asynchat_framing_alternatives(const struct asynchat_bytes *list, size_t n);
+
 ASYNCHAT_END_DECLS
 
 #endif

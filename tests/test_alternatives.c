@@ -1,0 +1,361 @@
+/* The framing with several terminators, alone, beside a naive model.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include <asynchat/framing.h>
+
+#include <errno.h>
+
+#include "framing_driver.h"
+#include "no_memory.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+struct set {
+    struct asynchat_bytes list[ASYNCHAT_ALTERNATIVES_MAX + 1];
+    size_t n;
+};
+
+#define B(bytes)                                                               \
+    {                                                                          \
+        bytes, sizeof(bytes) - 1                                               \
+    }
+
+static struct asynchat_framing *make(void *arg)
+{
+    const struct set *set = arg;
+    return asynchat_framing_alternatives(set->list, set->n);
+}
+
+/* --- the model --- */
+
+/* Which terminator ends the first `len` bytes of a message, the longest of
+ * those that do; or `n`. */
+static size_t model_ends(const struct set *set, const uint8_t *message,
+                         size_t len)
+{
+    size_t best = set->n;
+    for (size_t i = 0; i < set->n; i++) {
+        const struct asynchat_bytes *one = &set->list[i];
+        if (one->len <= len &&
+            memcmp(message + len - one->len, one->data, one->len) == 0 &&
+            (best == set->n || one->len > set->list[best].len))
+            best = i;
+    }
+    return best;
+}
+
+static void model(const struct set *set, const uint8_t *stream, size_t len,
+                  struct trace *wanted)
+{
+    size_t begin = 0;
+    wanted->len = 0;
+    for (size_t end = 1; end <= len; end++) {
+        size_t which = model_ends(set, stream + begin, end - begin);
+        if (which == set->n)
+            continue;
+        trace_bytes(wanted, stream + begin, end - begin - set->list[which].len);
+        trace_add(wanted, TRACE_END, which);
+        begin = end;
+    }
+    trace_bytes(wanted, stream + begin, len - begin);
+    if (begin < len)
+        trace_add(wanted, TRACE_CUT, 0);
+}
+
+static unsigned try(struct set *set, const void *stream, size_t len)
+{
+    static struct drive v;
+    v.make = make;
+    v.arg = set;
+    v.stream = stream;
+    v.len = len;
+    v.shorts = 0;
+    model(set, stream, len, &v.wanted);
+    drive(&v);
+    return v.shorts;
+}
+
+/* --- sets that are hard, or common --- */
+
+static struct set sets[] = {
+    {{B("\n")}, 1},
+    {{B("\r\n"), B("\n")}, 2},
+    {{B("\n"), B("\r\n")}, 2},
+    {{B("\r"), B("\r\n"), B("\n")}, 3},
+    {{B("abcd"), B("bc")}, 2},
+    {{B("bc"), B("abc"), B("c")}, 3},
+    {{B("aab"), B("aaab"), B("ab")}, 3},
+    {{B("aaaa"), B("aabaa"), B("bab")}, 3},
+    {{B("aba"), B("aba"), B("bb")}, 3},
+    {{B("a"), B("aa")}, 2},
+    {{B("abab"), B("babb"), B("bbaa")}, 3},
+    {{B("\0"), B("a\0b")}, 2},
+    {{B("aaab"), B("aac"), B("ad")}, 3},
+    {{B("abcabd"), B("bcaa"), B("cab")}, 3},
+    {{B("a"), B("b"), B("c"), B("d"), B("e"), B("f")}, 6},
+    {{B("1234"), B("112")}, 2},
+};
+
+/* The bytes that stand in a set, and one that does not. */
+static const char *letters_of(const struct set *set)
+{
+    static char letters[32];
+    size_t n = 0;
+    letters[n++] = 'x';
+    for (size_t i = 0; i < set->n; i++)
+        for (size_t k = 0; k < set->list[i].len; k++) {
+            char c = ((const char *)set->list[i].data)[k];
+            if (c != '\0' && !memchr(letters, c, n))
+                letters[n++] = c;
+        }
+    letters[n] = '\0';
+    return letters;
+}
+
+static void every_short_stream_is_as_the_model_says(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(sets); i++) {
+        const char *letters = letters_of(&sets[i]);
+        for (size_t len = 0; len <= (strlen(letters) < 5 ? 8 : 5); len++) {
+            uint8_t stream[8];
+            memset(stream, letters[0], sizeof stream);
+            do
+                try(&sets[i], stream, len);
+            while (string_next(stream, len, letters));
+        }
+    }
+}
+
+static void random_streams_of_hard_sets(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3000; i++) {
+        struct set *set = &sets[random_below(COUNT(sets))];
+        const char *letters = letters_of(set);
+        uint8_t stream[48];
+        size_t len = random_below(sizeof stream);
+        for (size_t k = 0; k < len; k++)
+            stream[k] =
+                (uint8_t)letters[random_below((unsigned)strlen(letters) + 1)];
+        try(set, stream, len);
+    }
+}
+
+/* Up to 16 terminators, of which many are equal, or begin or end others. */
+static void random_sets(void **state)
+{
+    static uint8_t words[ASYNCHAT_ALTERNATIVES_MAX][8], stream[300];
+    struct set set;
+    (void)state;
+    for (unsigned i = 0; i < 3000; i++) {
+        unsigned kinds = 1 + random_below(3), longest = 1 + random_below(8);
+        set.n = 1 + random_below(ASYNCHAT_ALTERNATIVES_MAX);
+        for (size_t w = 0; w < set.n; w++) {
+            set.list[w].data = words[w];
+            set.list[w].len = 1 + random_below(longest);
+            for (size_t k = 0; k < set.list[w].len; k++)
+                words[w][k] = (uint8_t)random_below(kinds);
+        }
+        size_t len = random_below(i % 50 == 0 ? sizeof stream : 30);
+        for (size_t k = 0; k < len; k++)
+            stream[k] = (uint8_t)random_below(kinds + i % 2);
+        try(&set, stream, len);
+    }
+}
+
+/* --- single cases --- */
+
+static void expect_trace(struct set *set, const void *stream, size_t len,
+                         const char *wanted)
+{
+    struct trace t;
+    char text[256] = "";
+    size_t n = 0;
+    model(set, stream, len, &t);
+    for (size_t i = 0; i < t.len; i++) {
+        if (t.what[i] >> 16 == TRACE_END >> 16)
+            n += (size_t)sprintf(text + n, "|%u|", t.what[i] & 0xffff);
+        else if (t.what[i] >> 16 == TRACE_CUT >> 16)
+            n += (size_t)sprintf(text + n, "~");
+        else
+            text[n++] = (char)t.what[i];
+        text[n] = '\0';
+    }
+    assert_string_equal(text, wanted);
+    try(set, stream, len);
+}
+
+static void the_match_that_ends_first_wins(void **state)
+{
+    struct set inner = {{B("abcd"), B("bc")}, 2};
+    struct set line_ends = {{B("\r"), B("\r\n"), B("\n")}, 3};
+    struct set overlaps = {{B("1234"), B("112")}, 2};
+    (void)state;
+    expect_trace(&inner, "xabcz", 5, "xa|1|z~");
+    expect_trace(&inner, "xabcd", 5, "xa|1|d~");
+    expect_trace(&inner, "xab", 3, "xab~");
+    expect_trace(&line_ends, "a\r\nb\n", 5, "a|0||2|b|2|");
+    expect_trace(&overlaps, "11234", 5, "|1|34~");
+    expect_trace(&overlaps, "1112", 4, "1|1|");
+    expect_trace(&overlaps, "x1234", 5, "x|0|");
+}
+
+static void of_two_that_end_together_the_longer_wins(void **state)
+{
+    struct set set = {{B("\n"), B("\r\n"), B("\r\n")}, 3};
+    (void)state;
+    expect_trace(&set, "a\r\nb\n\r\n\r", 8, "a|1|b|0||1|\r~");
+}
+
+/* No complete match waits for a byte that may never come. */
+static void a_complete_match_is_never_held_back(void **state)
+{
+    struct set set = {{B("\r"), B("\r\n"), B("quit")}, 3};
+    (void)state;
+    static struct driver d;
+    d = (struct driver){.f = make(&set), .stream = (const uint8_t *)"a\r"};
+    driver_feed(&d, 2);
+    assert_int_equal(d.held, 0);
+    assert_int_equal(d.trace.len, 2);
+    assert_int_equal(d.trace.what[1], TRACE_END);
+    driver_finish(&d);
+}
+
+static void a_whole_message_takes_the_short_way(void **state)
+{
+    struct set set = {{B("\r\n"), B("\n"), B("\0"), B("END")}, 4};
+    static const char stream[] = "GET 12345678901234567890123456\r\n\n";
+    (void)state;
+    struct asynchat_framing *f = make(&set);
+    struct framing_step step;
+    const uint8_t *bytes = driver_span((const void *)stream, 33);
+    assert_true(f->ops->find(f, bytes, 33, &step));
+    assert_int_equal(step.skip, 0);
+    assert_int_equal(step.data, 30);
+    assert_int_equal(step.tail, 2);
+    assert_int_equal(f->matched, 0);
+    assert_true(f->ops->find(f, bytes + 32, 1, &step));
+    assert_int_equal(step.data, 0);
+    assert_int_equal(step.tail, 1);
+    assert_int_equal(f->matched, 1);
+    assert_false(f->ops->find(f, bytes, 31, &step));
+    f->ops->release(f);
+    assert_true(try(&set, stream, 33) > 0);
+}
+
+/* A message of which the short way sees no end. */
+static void long_messages(void **state)
+{
+    static uint8_t stream[7000];
+    struct set set = {{B("\r\n"), B("\n"), B("--a--b")}, 3};
+    static struct drive v;
+    (void)state;
+    memset(stream, 'x', sizeof stream);
+    memcpy(stream + 4000, "\r--a--a--b", 10);
+    memcpy(stream + 6990, "\r\n\r\r\n", 5);
+    v = (struct drive){make, &set, stream, sizeof stream, {{0}, 0}, 0};
+    model(&set, stream, sizeof stream, &v.wanted);
+    drive_cut(&v, sizeof stream, 1);
+    for (size_t length = 1; length < 40; length++)
+        drive_cut(&v, length, length);
+    for (size_t cut = 3990; cut < 4012; cut++)
+        drive_cut(&v, cut, sizeof stream);
+}
+
+/* Falls back as often as can be. */
+static void the_longest_terminators(void **state)
+{
+    static uint8_t bytes[ASYNCHAT_ALTERNATIVES_SIZE], stream[7000];
+    struct set set = {{{bytes, 3000}, {bytes, 1096}}, 2};
+    static struct drive v;
+    (void)state;
+    memset(bytes, 'a', sizeof bytes);
+    bytes[1095] = 'b';
+    memset(stream, 'a', sizeof stream);
+    stream[1090] = 'c';
+    stream[5000] = 'b';
+    v = (struct drive){make, &set, stream, sizeof stream, {{0}, 0}, 0};
+    trace_bytes(&v.wanted, stream, 5001 - 1096);
+    trace_add(&v.wanted, TRACE_END, 1);
+    trace_bytes(&v.wanted, stream + 5001, sizeof stream - 5001);
+    trace_add(&v.wanted, TRACE_CUT, 0);
+    drive_cut(&v, sizeof stream, 1);
+    drive_cut(&v, 1, 1);
+    drive_cut(&v, 1090, 7);
+}
+
+static void the_list_is_copied(void **state)
+{
+    char bytes[] = "abc";
+    struct asynchat_bytes list[] = {{bytes, 3}};
+    struct framing_step step;
+    (void)state;
+    struct asynchat_framing *f = asynchat_framing_alternatives(list, 1);
+    memset(bytes, 'x', 3);
+    list[0].data = NULL;
+    assert_true(f->ops->find(f, (const uint8_t *)"zabc", 4, &step));
+    assert_false(f->begun);
+    f->ops->release(f);
+}
+
+static void refused(const struct asynchat_bytes *list, size_t n, int error)
+{
+    errno = 0;
+    assert_null(asynchat_framing_alternatives(list, n));
+    assert_int_equal(errno, error);
+}
+
+static void wrong_lists_are_refused(void **state)
+{
+    static char big[ASYNCHAT_ALTERNATIVES_SIZE + 1];
+    struct asynchat_bytes list[ASYNCHAT_ALTERNATIVES_MAX + 1];
+    (void)state;
+    for (size_t i = 0; i < COUNT(list); i++)
+        list[i] = (struct asynchat_bytes){"ab", 2};
+    refused(NULL, 1, EINVAL);
+    refused(list, 0, EINVAL);
+    refused(list, ASYNCHAT_ALTERNATIVES_MAX + 1, EINVAL);
+    list[3].len = 0;
+    refused(list, 4, EINVAL);
+    list[3] = (struct asynchat_bytes){NULL, 2};
+    refused(list, 4, EINVAL);
+    list[0] = (struct asynchat_bytes){big, sizeof big};
+    refused(list, 1, EINVAL);
+    list[0].len = sizeof big - 2;
+    refused(list, 2, EINVAL);
+    list[0].len = SIZE_MAX;
+    refused(list, 2, EINVAL);
+    list[1].len = 1;
+    list[0].len = sizeof big - 2;
+    struct asynchat_framing *f = asynchat_framing_alternatives(list, 2);
+    assert_non_null(f);
+    f->ops->release(f);
+}
+
+static void without_memory_there_is_no_framing(void **state)
+{
+    (void)state;
+    no_memory = true;
+    struct asynchat_framing *f = make(&sets[1]);
+    no_memory = false;
+    assert_null(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_short_stream_is_as_the_model_says),
+        cmocka_unit_test(random_streams_of_hard_sets),
+        cmocka_unit_test(random_sets),
+        cmocka_unit_test(the_match_that_ends_first_wins),
+        cmocka_unit_test(of_two_that_end_together_the_longer_wins),
+        cmocka_unit_test(a_complete_match_is_never_held_back),
+        cmocka_unit_test(a_whole_message_takes_the_short_way),
+        cmocka_unit_test(long_messages),
+        cmocka_unit_test(the_longest_terminators),
+        cmocka_unit_test(the_list_is_copied),
+        cmocka_unit_test(wrong_lists_are_refused),
+        cmocka_unit_test(without_memory_there_is_no_framing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
