@@ -147,6 +147,35 @@ struct asynchat_bytes {
 ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_framing *
 asynchat_framing_alternatives(const struct asynchat_bytes *list, size_t n);
 
+/* --- Dotted data --- */
+
+/* A flag of asynchat_framing_dotted(): each CR and each LF has to be a part of
+ * a CR LF. */
+#define ASYNCHAT_DOTTED_STRICT 0x1u
+
+/* Makes a framing for the data of a mail or of an article (RFC 5321, section
+ * 4.5.2; RFC 3977, section 3.1.1; RFC 1939, section 3). The message ends with a
+ * line that is a single dot: at CR LF "." CR LF, of which the first CR LF is
+ * the message's, or at "." CR LF at the very beginning, which is an empty
+ * message. From each other line that begins with a dot, this dot is taken away
+ * while the data streams; it counts nowhere. Only CR LF ends a line.
+ *
+ * `flags` is 0 or ASYNCHAT_DOTTED_STRICT. Without the flag, a CR without LF and
+ * an LF without CR are data like any other. With the flag, the first of them is
+ * the error ASYNCHAT_EBARE, which ends the channel. If the handler has
+ * `message_dropped`, the message is dropped instead, once, at its true end. No
+ * byte behind the error is delivered. (RFC 5321, section 2.3.8)
+ *
+ * From the moment when the framing is set, a message is in progress: if the
+ * input ends then, the message is cut off, even if none of its bytes has come.
+ * If the framing stays in force after the end of the message, the next message
+ * begins with its first byte.
+ *
+ * Gives the framing; or NULL with errno EINVAL (another flag) or ENOMEM. Since
+ * 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_framing *
+asynchat_framing_dotted(unsigned flags);
+
 ASYNCHAT_END_DECLS
 
 #endif
