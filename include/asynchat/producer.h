@@ -100,6 +100,25 @@ ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_producer *
 asynchat_producer_concat(struct asynchat_producer *const *producers,
                          size_t count);
 
+/* Makes a producer of what `inner` produces as the data of a mail or of an
+ * article (RFC 5321, section 4.5.2; RFC 3977, section 3.1.1; RFC 1939, section
+ * 3): each line that begins with a dot gets one dot more, and a line that is a
+ * single dot comes last. Each line ends with CR LF: not only CR LF, but also a
+ * CR without LF and an LF without CR end a line of the source, and are sent as
+ * CR LF. If the source does not end with a line end, CR LF is added; an empty
+ * source is an empty mail. asynchat_framing_dotted() undoes all of this but the
+ * changed and added line ends.
+ *
+ * The bytes are passed on as they come. If `inner` fails, the producer fails
+ * with the same error, and does not send the end mark. If `inner` answers
+ * ASYNCHAT_LATER, so does the producer; but if it is asked for single bytes,
+ * `inner` may be asked again without asynchat_resume_producer().
+ *
+ * Takes `inner`. If `inner` is NULL, there was no memory for it, and the result
+ * is NULL. Gives the producer, or NULL if there is no memory. Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_producer *
+asynchat_producer_dotted(struct asynchat_producer *inner);
+
 ASYNCHAT_END_DECLS
 
 #endif

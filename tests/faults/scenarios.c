@@ -858,6 +858,18 @@ static void push_concat(struct side *s)
                   sizeof expected);
 }
 
+static void push_dotted(struct side *s)
+{
+    struct asynchat_producer *parts[] = {
+        asynchat_producer_simple("..a\n", 4, 1),
+        asynchat_producer_simple(".b", 2, 0),
+    };
+    static const char expected[] = "...a\r\n..b\r\n.\r\n";
+    push_producer(s,
+                  asynchat_producer_dotted(asynchat_producer_concat(parts, 2)),
+                  expected, sizeof expected - 1);
+}
+
 /* Pushes all kinds of producers, one after the other. */
 static void produce_all(struct side *s)
 {
@@ -869,6 +881,7 @@ static void produce_all(struct side *s)
     push_evbuffer(s, "three ");
     push_file(s);
     push_concat(s);
+    push_dotted(s);
     push_producer(s, make_maker(s, 0, NULL), pattern(), 3000);
     push_evbuffer(s, "four ");
     say(s, "five");
