@@ -158,6 +158,38 @@ static void long_streams(void **state)
     }
 }
 
+/* Something to do at each place of many lines, which are passed over in
+ * blocks. */
+static void anything_anywhere_in_many_lines(void **state)
+{
+    static const char *const things[] = {".",     "\r",   "\n",
+                                         "\r\n.", "\r\r", "\r\n.\r\n"};
+    static char lines[700], stream[sizeof lines];
+    (void)state;
+    for (size_t at = 0; at + 80 < sizeof lines;)
+        at += (size_t)sprintf(lines + at, "%0*d\r\n", (int)(at * 7 % 71), 0);
+    for (size_t i = 0; i < 6 * 600; i++) {
+        memcpy(stream, lines, sizeof lines);
+        memcpy(stream + i / 6, things[i % 6], strlen(things[i % 6]));
+        for (unsigned flags = 0; flags <= ASYNCHAT_DOTTED_STRICT; flags++) {
+            struct drive *v = prepare(stream, sizeof stream, &flags);
+            drive_cut(v, sizeof stream, 1);
+            drive_cut(v, 1 + random_below(600), sizeof stream);
+        }
+    }
+}
+
+/* A span that ends in a line, where a block ends. */
+static void a_dot_behind_the_last_block_is_data(void **state)
+{
+    char stream[300];
+    (void)state;
+    for (int length = 60; length < 200; length++) {
+        sprintf(stream, "a\r\n%0*d.\r\n.\r\n", length, 0);
+        try(stream, strlen(stream));
+    }
+}
+
 /* --- single cases --- */
 
 /* The data of the message that the stream ends, and what is behind it is
@@ -273,6 +305,8 @@ int main(void)
         cmocka_unit_test(every_short_stream_is_as_the_model_says),
         cmocka_unit_test(random_streams),
         cmocka_unit_test(long_streams),
+        cmocka_unit_test(anything_anywhere_in_many_lines),
+        cmocka_unit_test(a_dot_behind_the_last_block_is_data),
         cmocka_unit_test(the_beginning_of_the_data_is_the_beginning_of_a_line),
         cmocka_unit_test(only_a_single_dot_ends),
         cmocka_unit_test(no_other_line_end_ends_strict_data),

@@ -15,9 +15,13 @@
 #include <asynchat/error.h>
 
 #include "framer/framing.h"
+#include "framer/stuffing.h"
 
 /* How many bytes the short way looks at. */
 #define DOTTED_SHORT ((size_t)16384)
+
+/* Lines of this length are looked for one by one. */
+#define DOTTED_LONG ((size_t)256)
 
 /* Where in a line the next byte stands. */
 enum place {
@@ -53,6 +57,28 @@ static size_t mark_length(const uint8_t *bytes, size_t len)
 
 /* --- lines --- */
 
+static bool dotted_is_strict(const struct dotted *d)
+{
+    return d->strict && !d->bad;
+}
+
+/* Passes over more lines like the last one, of `line` bytes, if there are
+ * likely to be many. Stops in a line, or before the end of one. */
+static size_t lines_pass_more(struct dotted *d, const uint8_t *bytes, size_t at,
+                              size_t len, size_t line)
+{
+    if (line >= DOTTED_LONG)
+        return at;
+    size_t to = asynchat__stuffing_pass(bytes, at, len, dotted_is_strict(d));
+    if (to > at)
+        d->place = PLACE_IN;
+    if (to > at && bytes[to - 1] == '\n')
+        to--;
+    if (to > at && bytes[to - 1] == '\r')
+        to--;
+    return to;
+}
+
 /* Goes from `at` on to the first line that begins with a dot, and answers where
  * it begins; or answers `len`. */
 static size_t lines_pass(struct dotted *d, const uint8_t *bytes, size_t at,
@@ -60,12 +86,13 @@ static size_t lines_pass(struct dotted *d, const uint8_t *bytes, size_t at,
 {
     const uint8_t *lf;
     while ((lf = memchr(bytes + at, '\n', len - at))) {
-        size_t place = (size_t)(lf - bytes);
-        bool ends = place > at ? lf[-1] == '\r' : d->place == PLACE_CR;
-        at = place + 1;
+        size_t line = (size_t)(lf - bytes) - at;
+        bool ends = line > 0 ? lf[-1] == '\r' : d->place == PLACE_CR;
+        at += line + 1;
         d->place = ends ? PLACE_BEGIN : PLACE_IN;
         if (ends && (at == len || bytes[at] == '.'))
             return at;
+        at = lines_pass_more(d, bytes, at, len, line);
     }
     if (at < len)
         d->place = bytes[len - 1] == '\r' ? PLACE_CR : PLACE_IN;
@@ -88,15 +115,11 @@ static size_t lines_pass_strict(struct dotted *d, const uint8_t *bytes,
             return cr ? (size_t)(cr - bytes) : at + line;
         at += line + 1;
         d->place = PLACE_BEGIN;
-        if (at < len && bytes[at] == '.')
+        if (at == len || bytes[at] == '.')
             return at;
+        at = lines_pass_more(d, bytes, at, len, line);
     }
     return at;
-}
-
-static bool dotted_is_strict(const struct dotted *d)
-{
-    return d->strict && !d->bad;
 }
 
 /* --- steps --- */

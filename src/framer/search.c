@@ -6,8 +6,9 @@
  * of the two is rare costs a memchr, any other text costs little more, and
  * hostile input does not cost a call for each byte.
  *
- * Few files depend on the platform: this one, framer/any.c, base/socket.c
- * and output/producer_file.c. Without AVX2, memchr looks for the first byte.
+ * Few files depend on the platform: this one, framer/any.c,
+ * framer/stuffing.c, base/socket.c and output/producer_file.c. Without AVX2,
+ * memchr looks for the first byte.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "framer/search.h"
