@@ -10,9 +10,9 @@
 #include <asynchat/framing.h>
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "framer/any.h"
 #include "framer/framing.h"
 
@@ -171,6 +171,12 @@ static struct framing_step alternatives_step(struct asynchat_framing *f,
     return step;
 }
 
+static void alternatives_reset(struct asynchat_framing *f)
+{
+    ((struct alternatives *)f)->state = ROOT;
+    f->held = 0;
+}
+
 /* The walk has changed nothing but the state if it finds no end. A long message
  * is not worth the short way, of which the look may be in vain. */
 static bool alternatives_find(struct asynchat_framing *f, const uint8_t *bytes,
@@ -179,8 +185,7 @@ static bool alternatives_find(struct asynchat_framing *f, const uint8_t *bytes,
     *step = alternatives_step(f, bytes, len < SHORT ? len : SHORT);
     if (step->verdict == FRAMING_ENDS)
         return true;
-    ((struct alternatives *)f)->state = ROOT;
-    f->held = 0;
+    alternatives_reset(f);
     return false;
 }
 
@@ -192,13 +197,14 @@ static const uint8_t *alternatives_held(const struct asynchat_framing *f)
 
 static void alternatives_release(struct asynchat_framing *f)
 {
-    free(f);
+    asynchat__free(f);
 }
 
 static const struct framing_ops alternatives_ops = {
     .find = alternatives_find,
     .step = alternatives_step,
     .held = alternatives_held,
+    .reset = alternatives_reset,
     .release = alternatives_release,
 };
 
@@ -242,7 +248,7 @@ struct asynchat_framing *asynchat_framing_alternatives(
         return NULL;
     }
     size_t nodes = (size + 1) * sizeof(struct node);
-    struct alternatives *a = malloc(sizeof *a + nodes + size);
+    struct alternatives *a = asynchat__malloc(sizeof *a + nodes + size);
     if (!a)
         return NULL;
     memset(a, 0, sizeof *a);

@@ -9,11 +9,11 @@
 #include <asynchat/framing.h>
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <asynchat/error.h>
 
+#include "base/memory.h"
 #include "framer/framing.h"
 #include "framer/stuffing.h"
 
@@ -241,15 +241,26 @@ static bool dotted_find(struct asynchat_framing *f, const uint8_t *bytes,
     return true;
 }
 
+/* The next byte is again at the beginning of a line, and of a message. */
+static void dotted_reset(struct asynchat_framing *f)
+{
+    struct dotted *d = (struct dotted *)f;
+    d->place = PLACE_BEGIN;
+    d->bad = false;
+    f->begun = true;
+    f->held = 0;
+}
+
 static void dotted_release(struct asynchat_framing *f)
 {
-    free(f);
+    asynchat__free(f);
 }
 
 static const struct framing_ops dotted_ops = {
     .find = dotted_find,
     .step = dotted_step,
     .held = dotted_held,
+    .reset = dotted_reset,
     .release = dotted_release,
 };
 
@@ -259,13 +270,12 @@ struct asynchat_framing *asynchat_framing_dotted(unsigned flags)
         errno = EINVAL;
         return NULL;
     }
-    struct dotted *d = calloc(1, sizeof *d);
+    struct dotted *d = asynchat__calloc(1, sizeof *d);
     if (!d)
         return NULL;
     d->framing.ops = &dotted_ops;
     d->framing.shares = 1;
-    d->framing.begun = true;
     d->strict = flags & ASYNCHAT_DOTTED_STRICT;
-    d->place = PLACE_BEGIN;
+    dotted_reset(&d->framing);
     return &d->framing;
 }

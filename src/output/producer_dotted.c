@@ -9,11 +9,11 @@
 #include "output/producer.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <event2/buffer.h>
 
+#include "base/memory.h"
 #include "framer/any.h"
 
 struct dotted_out {
@@ -168,7 +168,7 @@ static void dotted_out_release(void *arg)
     struct dotted_out *d = arg;
     asynchat_producer_free(d->inner);
     evbuffer_free(d->from);
-    free(d);
+    asynchat__free(d);
 }
 
 static const struct asynchat_producer_ops dotted_out_ops = {
@@ -181,7 +181,7 @@ struct asynchat_producer *asynchat_producer_dotted(
     struct asynchat_producer *inner)
 {
     struct evbuffer *from = inner ? evbuffer_new() : NULL;
-    struct dotted_out *d = from ? calloc(1, sizeof *d) : NULL;
+    struct dotted_out *d = from ? asynchat__calloc(1, sizeof *d) : NULL;
     if (!d) {
         if (from)
             evbuffer_free(from);
