@@ -75,6 +75,12 @@ struct asynchat_framing {
      * the stream cuts it off. */
     bool begun;
     uint32_t matched; /* which of the alternatives has ended the last message */
+    /* Below 0: the framing has failed for good, and no end of a message will be
+     * found any more. It was made of bad arguments, which is to be told when it
+     * is set; or a step has just given this error as its verdict. All bytes that
+     * come then are data of a bad message, so there is nothing to resume: the
+     * error is told even if the handler takes messages that are too long. */
+    int error;
 
     /* What follows is the framer's, in plan.c. */
 
