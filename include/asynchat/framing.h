@@ -176,6 +176,145 @@ asynchat_framing_alternatives(const struct asynchat_bytes *list, size_t n);
 ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_framing *
 asynchat_framing_dotted(unsigned flags);
 
+/* --- Lengths in front of messages --- */
+
+/* A message may begin with a head, which says how long the message is. The head
+ * is read as soon as it is complete, however it is cut.
+ *
+ *     static const struct asynchat_prefix prefix = {
+ *         .size = sizeof prefix, .bytes = 4};
+ *     struct asynchat_framing *framing = asynchat_framing_prefix(&prefix);
+ *
+ * - A message of length 0 is an empty message.
+ * - The message limit is compared with the length of what is delivered. A
+ *   message that is too long is told of as soon as its head has come; its bytes
+ *   are counted, and not kept.
+ * - A head that is broken does not say where its message ends, and neither does
+ *   anything behind it. So the stream fails with ASYNCHAT_EFRAMING, even if the
+ *   handler takes messages that are too long.
+ * - The end of the stream cuts a message off from the first byte of its head
+ *   on.
+ *
+ * The functions that make framings return NULL only if there is no memory. A
+ * bad argument is reported when the framing is set. */
+
+/* The flags of a prefix; the last one is for a varint as well. */
+enum {
+    ASYNCHAT_PREFIX_LITTLE = 1,    /* the first byte of the number counts least
+                                      (little endian), and not most */
+    ASYNCHAT_PREFIX_INCLUSIVE = 2, /* the number counts the head as well */
+    ASYNCHAT_PREFIX_KEPT = 4       /* the head is delivered with the message, as
+                                      its first bytes, and not dropped */
+};
+
+/* A number in front of each message. The head is the bytes up to the end of the
+ * number. The message has as many bytes behind the head as the number says,
+ * plus `adjustment`, minus the length of the head if the number is inclusive.
+ * If that is below 0, the head is broken. */
+struct asynchat_prefix {
+    size_t size;     /* sizeof the struct */
+    unsigned bytes;  /* of the number: 1, 2, 3, 4 or 8 */
+    unsigned offset; /* how many bytes stand in front of the number, such as the
+                        type of a message; at most 56 */
+    unsigned flags;  /* of ASYNCHAT_PREFIX_LITTLE, _INCLUSIVE and _KEPT */
+    int adjustment;  /* is added to the number */
+};
+
+/* Makes a framing of messages with a number in front. Copies the table. Gives
+ * the framing, or NULL if there is no memory. The framing is bad (-EINVAL) if
+ * the table is NULL, has no size, or says something else than above; and
+ * (-ENOTSUP) if the table has fields that this version does not know. Since
+ * 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_framing *
+asynchat_framing_prefix(const struct asynchat_prefix *prefix);
+
+/* Writes the number that stands in front of `len` bytes to `to`, which has
+ * `prefix->bytes` bytes. The bytes in front of the number are not written.
+ * Errors: -EMSGSIZE (the number does not fit, or would be below 0), -EINVAL
+ * (`to` is NULL, or the table is bad: see asynchat_framing_prefix()), -ENOTSUP
+ * (the table has fields that this version does not know). Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_prefix_write(
+    const struct asynchat_prefix *prefix, uint64_t len, void *to);
+
+/* The flag of a varint of MQTT: */
+enum {
+    ASYNCHAT_VARINT_MQTT = 8 /* at most four bytes, and no more than needed */
+};
+
+/* Makes a framing of messages with a varint in front: a number in groups of 7
+ * bits, the lowest group first, with the top bit set in all bytes but the last.
+ * `offset` bytes stand in front of the varint, at most 54. The flags are
+ * ASYNCHAT_PREFIX_KEPT and ASYNCHAT_VARINT_MQTT, added up.
+ *
+ * Without ASYNCHAT_VARINT_MQTT a varint has at most 10 bytes and is at most
+ * 2^64 - 1, and may have more bytes than its number needs (LEB128). With it a
+ * varint has at most four bytes and as few as possible (MQTT 5.0, section
+ * 1.5.5); the packets of MQTT have an `offset` of 1. A varint that breaks these
+ * rules is a broken head as soon as the byte that breaks them has come.
+ *
+ * Gives the framing, or NULL if there is no memory. The framing is bad
+ * (-EINVAL) if there are other flags, or the offset is too large. Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_framing *
+asynchat_framing_varint(unsigned offset, unsigned flags);
+
+/* Makes a framing of netstrings, such as "5:hello,". The digits, the colon and
+ * the comma are dropped. A head is broken if it does not begin with a digit,
+ * has a 0 in front of another digit, or says more than 2^64 - 1; and so is a
+ * message if anything but a comma stands behind its last byte. Gives the
+ * framing, or NULL if there is no memory. Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_framing *
+asynchat_framing_netstring(void);
+
+/* What a function of the program's answers about the first bytes of a message.
+ * Anything below 0 is an error. */
+enum {
+    ASYNCHAT_HEAD_KNOWN = 0, /* it has filled in the struct asynchat_head */
+    ASYNCHAT_HEAD_MORE = 1,  /* it needs more bytes */
+    ASYNCHAT_HEAD_SKIP = 2   /* no message begins here: the first `skip` bytes
+                                are dropped, and it is asked about the next
+                                ones */
+};
+
+/* What a head says. Both fields are 0 before the function is called. */
+struct asynchat_head {
+    size_t skip;     /* how many of the bytes are dropped; not more than the
+                        function was given */
+    uint64_t length; /* how many bytes of the message follow; with the head, if
+                        that is not dropped */
+};
+
+/* Makes a framing of messages whose length a function of the program's tells.
+ * The function gets the first bytes of a message, 1 to `most`, and `arg`:
+ * first what has come, and more bytes after it has answered ASYNCHAT_HEAD_MORE.
+ * `most` is 1 to 64.
+ *
+ *     static int look(const void *bytes, size_t len, struct asynchat_head *head,
+ *                     void *arg)
+ *     {
+ *         const unsigned char *b = bytes;
+ *         if (len < 2)
+ *             return ASYNCHAT_HEAD_MORE;
+ *         head->skip = 2;
+ *         head->length = 4u * b[1]; // the second byte counts words
+ *         return ASYNCHAT_HEAD_KNOWN;
+ *     }
+ *
+ * - The answer must follow from the bytes alone. The function may be asked
+ *   about the same bytes more than once, and may be given bytes that belong to
+ *   the next message already.
+ * - The function must not call anything of a channel or a framer.
+ * - The stream fails with the function's error. It fails with ASYNCHAT_EFRAMING
+ *   if the function answers ASYNCHAT_HEAD_MORE about `most` bytes, skips no
+ *   bytes or more than it was given, tells of a message that uses up no byte at
+ *   all, or gives an answer that does not exist.
+ *
+ * Gives the framing, or NULL if there is no memory. The framing is bad
+ * (-EINVAL) if `look` is NULL or `most` is something else. Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_framing *
+asynchat_framing_function(int (*look)(const void *bytes, size_t len,
+                                      struct asynchat_head *head, void *arg),
+                          size_t most, void *arg);
+
 ASYNCHAT_END_DECLS
 
 #endif
