@@ -119,6 +119,61 @@ asynchat_producer_concat(struct asynchat_producer *const *producers,
 ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_producer *
 asynchat_producer_dotted(struct asynchat_producer *inner);
 
+/* --- Producers for messages with a length --- */
+
+/* These producers put a length in front of what another producer gives, or in
+ * front of each piece of it.
+ *
+ *     asynchat_push_producer(
+ *         ch, asynchat_producer_netstring(asynchat_producer_file(fd, 0, n), n));
+ *
+ * - They take the other producer in every case. If it is NULL, there was no
+ *   memory for it, and the result is NULL, so that calls can be nested.
+ * - An error of the other producer ends the channel, as it does elsewhere: what
+ *   the peer gets then ends in the middle of the message.
+ * - asynchat_push_producer() refuses at once a producer whose message cannot be
+ *   sent for a reason that is known when the producer is made. Nothing is
+ *   queued then, and the channel goes on. This holds for a producer that was
+ *   put into another one of this library, too, such as
+ *   asynchat_producer_concat(). */
+
+struct asynchat_prefix;
+
+/* Makes a producer of a message with a number in front: see
+ * asynchat_framing_prefix(), whose other direction this is. `len` is the number
+ * of bytes behind the number, all of which `inner` gives. The bytes in front of
+ * the number are not given: if `prefix->offset` is not 0, they have to be
+ * pushed before, or come first in asynchat_producer_concat(). Copies the table,
+ * takes `inner`, and gives the producer, or NULL if there is no memory.
+ *
+ * The push is refused with -EMSGSIZE if the number does not fit into its bytes
+ * or would be below 0, and with -EINVAL or -ENOTSUP if the table is bad. The
+ * producer fails with ASYNCHAT_ETRUNCATED if `inner` gives less than `len`
+ * bytes. If `inner` gives more, the producer fails with -EMSGSIZE, and nothing
+ * of what is too much is sent. For bytes that are at hand, a push of the number
+ * that asynchat_prefix_write() gives, and a push of the bytes, do the same.
+ * Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_producer *
+asynchat_producer_prefixed(const struct asynchat_prefix *prefix,
+                           struct asynchat_producer *inner, uint64_t len);
+
+/* Makes a producer of a netstring, of whose `len` bytes all are given by
+ * `inner`. Takes `inner`, and gives the producer, or NULL if there is no memory.
+ * The producer fails as that of asynchat_producer_prefixed() does if `inner`
+ * gives less or more. Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_producer *
+asynchat_producer_netstring(struct asynchat_producer *inner, uint64_t len);
+
+/* Makes a producer of a body in the chunked coding of HTTP/1.1 (RFC 9112,
+ * section 7.1). Each piece that `inner` gives is a chunk, and the end mark, with
+ * no trailers, follows when `inner` is done. Pieces without bytes give no chunk.
+ * After an error of `inner` there is no end mark. Takes `inner`, and gives the
+ * producer, or NULL if there is no memory. If the room for output is less than
+ * a chunk's marks, `inner` may be asked once more after it has returned
+ * ASYNCHAT_LATER. Since 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_producer *
+asynchat_producer_chunked(struct asynchat_producer *inner);
+
 ASYNCHAT_END_DECLS
 
 #endif

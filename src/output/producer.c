@@ -25,6 +25,8 @@ int asynchat__producer_more(const struct asynchat_producer *producer,
                             size_t room)
 {
     size_t before = evbuffer_get_length(out);
+    if (producer->error)
+        return producer->error;
     int answer = producer->ops->more(ch, out, room, producer->arg);
     if (answer > ASYNCHAT_LATER)
         return -EINVAL;
@@ -185,6 +187,15 @@ static void free_all(struct asynchat_producer *const *producers, size_t count)
         asynchat_producer_free(producers[i]);
 }
 
+/* The error of the first part that can only fail. */
+static int concat_error(struct asynchat_producer *const *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (parts[i]->error)
+            return parts[i]->error;
+    return 0;
+}
+
 /* Takes the parts in every case: the caller may know them from the array
  * only. */
 struct asynchat_producer *asynchat_producer_concat(
@@ -204,5 +215,10 @@ struct asynchat_producer *asynchat_producer_concat(
     concat->at = 0;
     if (count > 0)
         memcpy(concat->parts, producers, size);
-    return asynchat__producer_make(&concat_ops, concat);
+    int error = concat_error(producers, count);
+    struct asynchat_producer *producer =
+        asynchat__producer_make(&concat_ops, concat);
+    if (producer)
+        producer->error = error;
+    return producer;
 }

@@ -11,6 +11,7 @@ struct asynchat_producer {
     const struct asynchat_producer_ops *ops;
     void *arg;
     bool trusted; /* ASYNCHAT_MORE with nothing appended is not the end */
+    int error;    /* below 0: it can only fail, and a push refuses it */
 
     /* Sends at most `room` bytes of the producer straight to a plain socket,
      * and gives in *sent how many bytes went, on an error too. Answers as
@@ -26,8 +27,8 @@ int asynchat__producer_more(const struct asynchat_producer *producer,
                             struct asynchat_channel *ch, struct evbuffer *out,
                             size_t room);
 
-/* Makes a ready-made producer, and takes `state`, which was made by malloc.
- * NULL: there is no memory, and `state` was released. */
+/* Makes a ready-made producer, and takes `state`, which `ops` releases. NULL:
+ * there is no memory, and `state` was released. */
 struct asynchat_producer *asynchat__producer_make(
     const struct asynchat_producer_ops *ops, void *state);
 

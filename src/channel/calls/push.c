@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "loop/loop.h"
 #include "output/block.h"
+#include "output/producer.h"
 
 /* Ends the channel when a push is refused: everything that is pushed later
  * would follow a gap. */
@@ -354,6 +355,8 @@ int asynchat_push_producer(struct asynchat_channel *ch,
     if (!producer)
         return ch ? push_no_memory(ch) : -ENOMEM;
     int error = ch ? push_refused(ch, OUTQ_PRODUCER_SIZE) : -EINVAL;
+    if (!error)
+        error = producer->error;
     if (!error && asynchat__outq_producer(&ch->out.queue, producer) < 0)
         error = push_failed(ch, -ENOMEM);
     if (error) {
