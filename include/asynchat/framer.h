@@ -85,8 +85,10 @@ ASYNCHAT_API int asynchat_framer_set_terminator_none(
     struct asynchat_framer *framer);
 
 /* Makes a framing the terminator. Takes `framing`: on failure it is freed.
- * Allocates nothing. Errors: -EINVAL (`framer` is NULL), -ENOMEM (`framing` is
- * NULL). See asynchat_set_framing() in framing.h. Since 0.1. */
+ * Allocates nothing. See asynchat_set_framing() in framing.h. Errors: -EINVAL
+ * (`framer` is NULL, or the framing was made of bad arguments), -ENOMEM
+ * (`framing` is NULL), -ENOTSUP (the framing was made of a table with fields
+ * that this version does not know). Since 0.1. */
 ASYNCHAT_API int asynchat_framer_set_framing(struct asynchat_framer *framer,
                                              struct asynchat_framing *framing);
 /* Returns which of the terminators of a framing has ended the last message, as

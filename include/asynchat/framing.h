@@ -41,8 +41,9 @@ ASYNCHAT_BEGIN_DECLS
  *
  * asynchat_get_terminator() returns ASYNCHAT_FRAMING then. Bytes that were held
  * back under the terminator before are looked at again, from the loop.
- * Allocates nothing. Errors: -EINVAL (`ch` is NULL), -ENOMEM (`framing` is
- * NULL). Since 0.1. */
+ * Allocates nothing. Errors: -EINVAL (`ch` is NULL, or the framing was made of
+ * bad arguments), -ENOMEM (`framing` is NULL), -ENOTSUP (the framing was made of
+ * a table with fields that this version does not know). Since 0.1. */
 ASYNCHAT_API int asynchat_set_framing(struct asynchat_channel *ch,
                                       struct asynchat_framing *framing);
 

@@ -63,13 +63,10 @@ int asynchat_framer_set_terminator_none(struct asynchat_framer *framer)
 int asynchat_framer_set_framing(struct asynchat_framer *framer,
                                 struct asynchat_framing *framing)
 {
-    if (!framing)
-        return -ENOMEM;
-    if (framer)
+    int error = asynchat__framing_check(framing, framer != NULL);
+    if (!error)
         asynchat__framer_set_framing(&framer->f, &framer->c, framing);
-    else
-        asynchat_framing_free(framing);
-    return framer ? 0 : -EINVAL;
+    return error;
 }
 
 int asynchat_framer_set_block(struct asynchat_framer *framer, uint64_t len)

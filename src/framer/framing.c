@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "framer/framing.h"
 
+#include <errno.h>
+
 struct asynchat_framing *asynchat__framing_share(
     struct asynchat_framing *framing)
 {
@@ -19,4 +21,14 @@ void asynchat__framing_release(struct asynchat_framing *framing)
 void asynchat_framing_free(struct asynchat_framing *framing)
 {
     asynchat__framing_release(framing);
+}
+
+int asynchat__framing_check(struct asynchat_framing *framing, bool has_stream)
+{
+    int error = -ENOMEM;
+    if (framing)
+        error = has_stream ? framing->error : -EINVAL;
+    if (error)
+        asynchat__framing_release(framing);
+    return error;
 }

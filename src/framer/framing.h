@@ -56,9 +56,10 @@ struct framing_ops {
      * the step after the next one is asked for, since the next step may be
      * about them. */
     const uint8_t *(*held)(const struct asynchat_framing *f);
-    /* Forgets the message in progress, and holds nothing back: all input was
-     * discarded. Leaves the bytes that were held back as they are. NULL: the
-     * framing goes on where it was. */
+    /* Holds nothing back, since all input was discarded, and forgets the
+     * message in progress; but a message of which the length is known goes on
+     * being counted. Leaves the bytes that were held back as they are. NULL:
+     * the framing goes on where it was. */
     void (*reset)(struct asynchat_framing *f);
     void (*release)(struct asynchat_framing *f);
 };
@@ -95,6 +96,10 @@ struct asynchat_framing {
     bool tailing; /* all but the tail is handed out, and the tail is held back
                      as far as it has come */
 };
+
+/* Whether a framing can be set, if there is a stream for it. 0; or an error, and
+ * the framing is freed. */
+int asynchat__framing_check(struct asynchat_framing *framing, bool has_stream);
 
 struct asynchat_framing *asynchat__framing_share(
     struct asynchat_framing *framing);

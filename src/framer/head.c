@@ -24,6 +24,7 @@ static const struct framing_ops custom_ops = {
     .find = asynchat__length_find,
     .step = asynchat__length_step,
     .held = asynchat__length_held,
+    .reset = asynchat__length_reset,
     .release = asynchat__length_release,
 };
 

@@ -2,13 +2,14 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "framer/length.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/memory.h"
 
 struct length *asynchat__length_new(const struct framing_ops *ops, size_t size,
                                     uint32_t most, bool skips)
 {
-    struct length *l = calloc(1, size + (skips ? 2 * most : most));
+    struct length *l = asynchat__calloc(1, size + (skips ? 2 * most : most));
     if (!l)
         return NULL;
     l->f.ops = ops;
@@ -23,9 +24,17 @@ const uint8_t *asynchat__length_held(const struct asynchat_framing *f)
     return ((const struct length *)f)->block;
 }
 
+/* The rest of a message that has begun is no head. */
+void asynchat__length_reset(struct asynchat_framing *f)
+{
+    struct length *l = (struct length *)f;
+    f->held = 0;
+    f->begun = l->inside;
+}
+
 void asynchat__length_release(struct asynchat_framing *f)
 {
-    free(f);
+    asynchat__free(f);
 }
 
 /* --- one step --- */
@@ -67,6 +76,7 @@ static struct framing_step length_hold(struct length *l,
 static const struct framing_ops failed_ops = {
     .step = asynchat__length_step,
     .held = asynchat__length_held,
+    .reset = asynchat__length_reset,
     .release = asynchat__length_release,
 };
 

@@ -14,9 +14,7 @@
 
 #include "framer/framing.h"
 
-/* Invariant: while a message is `inside`, nothing is held back. To drop what is
- * held back, the framer sets `held` to 0 and `begun` to false: a new head begins
- * with the next byte then. */
+/* Invariant: while a message is `inside`, nothing is held back. */
 struct length {
     struct asynchat_framing f;
     /* Looks at the first `len` bytes of a message, at least 1, and answers as a
@@ -45,6 +43,7 @@ struct asynchat_framing *asynchat__length_failed(int error);
 struct framing_step asynchat__length_step(struct asynchat_framing *f,
                                           const uint8_t *bytes, size_t len);
 const uint8_t *asynchat__length_held(const struct asynchat_framing *f);
+void asynchat__length_reset(struct asynchat_framing *f);
 void asynchat__length_release(struct asynchat_framing *f);
 
 /* A message was found whole: `data` bytes behind `skip` others. */

@@ -53,6 +53,7 @@ static const struct framing_ops netstring_ops = {
     .find = netstring_find,
     .step = asynchat__length_step,
     .held = asynchat__length_held,
+    .reset = asynchat__length_reset,
     .release = asynchat__length_release,
 };
 

@@ -171,6 +171,13 @@ static void plan_begin_tail(struct framer *f)
     plan_hold(f, framing->held - rest);
 }
 
+/* A framing that has failed for good has no end of the message to go on to. */
+static enum framer_event plan_spoil(struct framer *f)
+{
+    enum framer_event event = message_spoil(f, f->framing->plan.verdict);
+    return f->framing->error ? FRAMER_BAD : event;
+}
+
 static enum framer_event plan_tail(struct framer *f, struct framer_cursor *c)
 {
     struct asynchat_framing *framing = f->framing;
@@ -184,7 +191,7 @@ static enum framer_event plan_tail(struct framer *f, struct framer_cursor *c)
         return taken > 0 ? FRAMER_SILENT : FRAMER_MORE;
     f->busy &= (uint8_t)~FRAMER_PLAN;
     asynchat__plan_over(f);
-    return plan->verdict < 0 ? message_spoil(f, plan->verdict) : FRAMER_SILENT;
+    return plan->verdict < 0 ? plan_spoil(f) : FRAMER_SILENT;
 }
 
 APART enum framer_event asynchat__plan_next(struct framer *f,
@@ -211,7 +218,7 @@ void asynchat__plan_reset(struct framer *f)
     framing->again = false;
     if (framing->ops->reset) {
         framing->ops->reset(framing);
-        framing->amid = false;
+        framing->amid = framing->begun;
     }
     asynchat__plan_over(f);
 }

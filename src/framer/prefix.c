@@ -112,10 +112,12 @@ static const struct framing_ops prefix_ops[] = {
     {.find = prefix_find_big,
      .step = asynchat__length_step,
      .held = asynchat__length_held,
+     .reset = asynchat__length_reset,
      .release = asynchat__length_release},
     {.find = prefix_find_little,
      .step = asynchat__length_step,
      .held = asynchat__length_held,
+     .reset = asynchat__length_reset,
      .release = asynchat__length_release},
 };
 

@@ -61,6 +61,7 @@ static const struct framing_ops varint_ops = {
     .find = varint_find,
     .step = asynchat__length_step,
     .held = asynchat__length_held,
+    .reset = asynchat__length_reset,
     .release = asynchat__length_release,
 };
 

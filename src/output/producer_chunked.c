@@ -3,11 +3,12 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <stdbool.h>
-#include <stdlib.h>
 
 #include <event2/buffer.h>
 
 #include "output/producer.h"
+
+#include "base/memory.h"
 
 #define CHUNK_MARKS 20 /* the size of a chunk, and two line ends */
 #define CHUNK_END "0\r\n\r\n"
@@ -91,7 +92,7 @@ static void chunked_release(void *arg)
         evbuffer_free(c->piece);
     if (c->ready)
         evbuffer_free(c->ready);
-    free(c);
+    asynchat__free(c);
 }
 
 static const struct asynchat_producer_ops chunked_ops = {
@@ -103,7 +104,7 @@ static const struct asynchat_producer_ops chunked_ops = {
 struct asynchat_producer *asynchat_producer_chunked(
     struct asynchat_producer *inner)
 {
-    struct chunked *c = inner ? calloc(1, sizeof *c) : NULL;
+    struct chunked *c = inner ? asynchat__calloc(1, sizeof *c) : NULL;
     if (!c) {
         asynchat_producer_free(inner);
         return NULL;

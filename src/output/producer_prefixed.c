@@ -3,13 +3,14 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <asynchat/error.h>
 #include <asynchat/framing.h>
 #include <event2/buffer.h>
 
 #include "output/producer.h"
+
+#include "base/memory.h"
 
 #define PREFIXED_HEAD 24 /* the digits of 2^64 - 1 and a colon fit */
 
@@ -93,7 +94,7 @@ static void prefixed_release(void *arg)
     asynchat_producer_free(p->inner);
     if (p->piece)
         evbuffer_free(p->piece);
-    free(p);
+    asynchat__free(p);
 }
 
 static const struct asynchat_producer_ops prefixed_ops = {
@@ -106,7 +107,7 @@ static const struct asynchat_producer_ops prefixed_ops = {
 static struct prefixed *prefixed_new(struct asynchat_producer *inner,
                                      uint64_t len)
 {
-    struct prefixed *p = inner ? calloc(1, sizeof *p) : NULL;
+    struct prefixed *p = inner ? asynchat__calloc(1, sizeof *p) : NULL;
     if (!p) {
         asynchat_producer_free(inner);
         return NULL;

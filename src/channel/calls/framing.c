@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "channel/object.h"
+#include "framer/framing.h"
 
 /* Bytes that were held back, or a block of 0 bytes, may be due without another
  * byte. The delivery under way deals with that; if there is none, the loop is
@@ -19,12 +20,9 @@ static void framing_changed(struct asynchat_channel *ch)
 int asynchat_set_framing(struct asynchat_channel *ch,
                          struct asynchat_framing *framing)
 {
-    if (!framing)
-        return -ENOMEM;
-    if (!ch) {
-        asynchat_framing_free(framing);
-        return -EINVAL;
-    }
+    int error = asynchat__framing_check(framing, ch != NULL);
+    if (error)
+        return error;
     asynchat__framer_set_framing(&ch->in.framer, ch->in.cursor, framing);
     framing_changed(ch);
     return 0;
