@@ -586,6 +586,7 @@ static void check_event(struct run *r, enum framer_event event)
     switch (event) {
     case FRAMER_DATA:
     case FRAMER_LAST:
+    case FRAMER_WHOLE:
         check_data(r);
         break;
     case FRAMER_END:
@@ -626,16 +627,16 @@ static void take_all(struct run *r)
     enum framer_event event;
     while (!r->bad && (event = framer_next(&r->f, &r->c)) != FRAMER_MORE) {
         check_event(r, event);
-        bool data = event == FRAMER_DATA || event == FRAMER_LAST;
+        bool last = event == FRAMER_LAST || event == FRAMER_WHOLE;
         bool end = event == FRAMER_END || event == FRAMER_DROPPED;
         if (r->finished)
             continue;
         unsigned what = r->due ? 16 : dice(r, 16);
-        if (what < r->changes && (data || end))
-            change(r, event == FRAMER_LAST);
+        if (what < r->changes && (event == FRAMER_DATA || last || end))
+            change(r, last);
         else if (what < 2 * r->changes && end)
             skip_some(r);
-        if (event == FRAMER_LAST && dice(r, 2))
+        if (last && dice(r, 2))
             end_now(r);
         if (dice(r, 16) < r->leaves)
             leave(r);

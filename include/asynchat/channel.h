@@ -107,8 +107,9 @@ struct asynchat_handler {
 
     /* A whole message, contiguous. Replaces collect_incoming_data and
      * found_terminator. A message that arrived in one piece is not copied.
-     * Lends `data` until the callback returns; `data` is never NULL. Without a
-     * terminator (ASYNCHAT_NONE) the end of file ends the message. */
+     * Lends `data` until the callback returns; `data` is never NULL. There is no
+     * NUL behind it: what lies there is not the message's. Without a terminator
+     * (ASYNCHAT_NONE) the end of file ends the message. */
     void (*message)(struct asynchat_channel *ch, const void *data, size_t len,
                     void *arg);
 
@@ -120,7 +121,9 @@ struct asynchat_handler {
 
     /* The peer sends no more, and everything that it sent has been delivered,
      * including bytes that were held back as the possible beginning of a
-     * terminator. `cut_off` is 1 if the input ended in the middle of a message.
+     * terminator. `cut_off` is 1 if the input ended in the middle of a message,
+     * or if more bytes were asked for than came, by asynchat_set_block(), by
+     * asynchat_skip(), or by a framing that has begun a message: see framing.h.
      * A handler with `message` does not get that unfinished message, but can
      * look at it here with asynchat_get_collected(). Output that is queued, and
      * output that this callback pushes, is still sent. Then the channel closes
@@ -134,6 +137,7 @@ struct asynchat_handler {
      * After these errors, the output that was queued before is still sent, and
      * so is the output that this callback pushes:
      * - ASYNCHAT_ETOOLONG, ASYNCHAT_EIDLE, ASYNCHAT_ESLOW, ASYNCHAT_EDEADLINE,
+     * - ASYNCHAT_EBARE, ASYNCHAT_EFRAMING,
      * - the error of a producer that failed, such as ASYNCHAT_ETRUNCATED,
      *   except that everything queued behind that producer is dropped,
      * - -ENOMEM, if memory ran out for a message that was being received.
@@ -176,13 +180,21 @@ struct asynchat_handler {
      * last_use) */
     void (*handle_idle)(struct asynchat_channel *ch, void *arg);
 
-    /* A message was longer than the message limit and has now ended, or was cut
-     * off by the end of file. If this callback is set, the channel does not end
-     * for that reason. `total` is the message's full length. A handler with
-     * `message` got none of it; a handler with collect_incoming_data got its
-     * first bytes, up to the limit. `data` is lent for logging: with `message`
-     * it is the first `len` bytes, at most ASYNCHAT_DROPPED_FIRST; otherwise
-     * `len` is 0. `data` is never NULL. */
+    /* A message that was dropped has now ended, or was cut off by the end of
+     * file. It was longer than the message limit, or its framing was broken, as
+     * asynchat_get_dropped_error() tells. If this callback is set, the channel
+     * does not end for that reason. `total` is the message's full length. A
+     * handler with `message` got none of it; a handler with
+     * collect_incoming_data got its first bytes, up to the limit or to what was
+     * broken. `data` is lent for logging: with `message` it is the first `len`
+     * bytes, at most ASYNCHAT_DROPPED_FIRST; otherwise `len` is 0. If a framing
+     * tells in advance that the message will be too long, nothing of it is
+     * delivered or kept, and `len` is 0. `data` is never NULL.
+     *
+     * As after any other message, a terminator that was a number, or a block,
+     * is 0 now. A handler that sets the next terminator in `message` or
+     * found_terminator must set it here too: otherwise all further input is one
+     * message without end. */
     void (*message_dropped)(struct asynchat_channel *ch, const void *data,
                             size_t len, uint64_t total, void *arg);
 
@@ -393,7 +405,8 @@ ASYNCHAT_API void asynchat_channel_free(struct asynchat_channel *ch);
 /* The longest terminator, in bytes. */
 #define ASYNCHAT_TERMINATOR_MAX 1048576
 
-/* What ends a message. */
+/* What ends a message. More ways to end one, such as lines with either line
+ * end, or a length in front of the message, are in framing.h. */
 enum asynchat_terminator {
     ASYNCHAT_NONE,   /* nothing: everything is collected */
     ASYNCHAT_LENGTH, /* a number of bytes */
@@ -436,7 +449,7 @@ ASYNCHAT_API int asynchat_set_terminator_none(struct asynchat_channel *ch);
  * the length of the byte string, or the number of bytes still to come, which is
  * 0 once all of them have come. Unless `bytes` is NULL, *bytes becomes the byte
  * string, lent until the next terminator is set, or NULL if the terminator is
- * not a byte string. (Python: get_terminator) Since 0.1. */
+ * not a byte string. For a framing, *len becomes 0. (Python: get_terminator) Since 0.1. */
 ASYNCHAT_API enum asynchat_terminator asynchat_get_terminator(
     const struct asynchat_channel *ch, const void **bytes, uint64_t *len);
 

@@ -213,6 +213,15 @@ static inline void in_whole(struct asynchat_channel *ch,
         in_found(ch);
 }
 
+/* Delivers messages of a framing that came whole, one after the other. */
+static APART void in_framed(struct asynchat_channel *ch,
+                            struct framer_cursor *c)
+{
+    do
+        in_whole(ch, c);
+    while (framer_quick_framing(&ch->in.framer, c));
+}
+
 /* The handler does nothing but set blocks of 0 bytes: other channels go
  * first. */
 static APART void in_rest(struct asynchat_channel *ch)
@@ -227,10 +236,12 @@ static APART void in_rest(struct asynchat_channel *ch)
 static APART bool in_event(struct asynchat_channel *ch, struct framer_cursor *c)
 {
     enum framer_event event = asynchat__framer_step(&ch->in.framer, c);
-    if (event == FRAMER_LAST)
-        in_last(ch, c);
-    else if (event == FRAMER_DATA)
+    if (event == FRAMER_DATA)
         in_data(ch, c);
+    else if (event == FRAMER_LAST)
+        in_last(ch, c);
+    else if (event == FRAMER_WHOLE)
+        in_framed(ch, c);
     else if (event == FRAMER_DROPPED)
         in_dropped(ch, c);
     else if (event == FRAMER_TOO_LONG || event == FRAMER_BAD)

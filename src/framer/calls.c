@@ -117,6 +117,7 @@ static enum asynchat_framer_event framer_say(enum framer_event event)
     switch (event) {
     case FRAMER_DATA:
     case FRAMER_LAST:
+    case FRAMER_WHOLE:
         return ASYNCHAT_FRAMER_DATA;
     case FRAMER_END:
     case FRAMER_OVER:
@@ -147,7 +148,7 @@ enum asynchat_framer_event asynchat_framer_next(struct asynchat_framer *framer,
                                                 const void **data, size_t *len)
 {
     enum framer_event event = framer ? framer_go_on(framer) : FRAMER_MORE;
-    bool bytes = event == FRAMER_DATA || event == FRAMER_LAST;
+    bool bytes = framer_say(event) == ASYNCHAT_FRAMER_DATA;
     if (data)
         *data = bytes ? framer->c.data : NULL;
     if (len)

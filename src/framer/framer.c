@@ -307,6 +307,8 @@ APART enum framer_event asynchat__framer_step(struct framer *f,
             return FRAMER_MORE;
         if (is_lone_byte(f, c))
             return say_lone_byte(f, c);
+        if (framer_quick_framing(f, c))
+            return FRAMER_WHOLE;
         looked = c->looked;
     }
     enum framer_event event = say_event(f, c, looked);
@@ -391,7 +393,7 @@ void asynchat__framer_set_framing(struct framer *f, struct framer_cursor *c,
                                   struct asynchat_framing *framing)
 {
     leave_terminator(f, c, f->match.needle);
-    asynchat__match_set(&f->match, NULL, ASYNCHAT_FRAMING, NULL, UINT64_MAX);
+    asynchat__match_set(&f->match, NULL, ASYNCHAT_FRAMING, NULL, 1);
     f->framing = framing;
     f->asked = true;
 }

@@ -30,6 +30,8 @@ enum framer_event {
     /* Bytes of the message in progress, which ends with them if framer_end()
      * agrees. */
     FRAMER_LAST,
+    /* The same, for a message that lies in the span with its end. */
+    FRAMER_WHOLE,
     FRAMER_END,     /* the message is complete */
     FRAMER_DROPPED, /* the end of a message of which bytes were dropped */
     /* The stream has ended, and it has ended a message that nothing else would
@@ -50,8 +52,8 @@ enum framer_event {
 enum {
     /* The end of a message was found. */
     FRAMER_FOUND = 1,
-    /* Beside FOUND: framer_quick() has given LAST for a message that came
-     * whole, and no byte of this message is counted. */
+    /* Beside FOUND: a message that came whole was given by a short way, and no
+     * byte of this message is counted. */
     FRAMER_QUICK = 2,
     /* A step was found, and a part of it was not handed out. */
     FRAMER_PLAN = 4,
@@ -166,10 +168,6 @@ static inline void framer_feed(struct framer_cursor *c, const void *bytes,
 enum framer_event asynchat__framer_step(struct framer *f,
                                         struct framer_cursor *c);
 
-/* The short way of a framing: what framer_quick() does for the others. If the
- * message is empty, or over the limit, what was found becomes a plan. */
-bool asynchat__plan_find(struct framer *f, struct framer_cursor *c);
-
 /* The short way to FRAMER_LAST, for the common case: a message that lies in the
  * span with its end. To be called only while nothing is `busy` and the span is
  * not empty. (For an empty message at - 1 wraps, and is too large.) */
@@ -179,20 +177,32 @@ static inline bool framer_quick(struct framer *f, struct framer_cursor *c)
     size_t at, len = (size_t)(c->end - c->at);
     if (match_find(m, c->at, len, &at) && at - 1 < f->fresh) {
         f->ends = m->needle->len;
-    } else if (m->kind != ASYNCHAT_STRING && m->left - 1 < len &&
+    } else if (m->kind == ASYNCHAT_LENGTH && m->left - 1 < len &&
                m->left <= f->fresh) {
         at = (size_t)m->left;
         m->left = 0;
         f->ends = 0;
     } else {
         c->looked = at;
-        return m->kind == ASYNCHAT_FRAMING && asynchat__plan_find(f, c);
+        return false;
     }
     c->data = c->at;
     c->len = at;
     c->at += at;
     f->busy = FRAMER_FOUND | FRAMER_QUICK;
     return true;
+}
+
+/* The same for FRAMER_WHOLE, with a framing. If the message is empty, or over
+ * the limit, what was found becomes a plan. */
+bool asynchat__plan_find(struct framer *f, struct framer_cursor *c);
+
+/* Whether the next message lies whole in the span, and is the framing's. */
+static inline bool framer_quick_framing(struct framer *f,
+                                        struct framer_cursor *c)
+{
+    return !f->busy && f->framing && c->at != c->end &&
+           asynchat__plan_find(f, c);
 }
 
 /* Gives the next event. */
@@ -204,7 +214,7 @@ static inline enum framer_event framer_next(struct framer *f,
     return asynchat__framer_step(f, c);
 }
 
-/* After FRAMER_LAST: whether the bytes of this event are all of the message. */
+/* After FRAMER_LAST or FRAMER_WHOLE: whether the bytes of this event are all of the message. */
 static inline bool framer_is_whole(const struct framer *f,
                                    const struct framer_cursor *c)
 {
@@ -224,7 +234,7 @@ static inline bool framer_quick_end(struct framer *f, struct framer_cursor *c)
     return true;
 }
 
-/* To be called after FRAMER_LAST. True: the message is complete, as FRAMER_END
+/* To be called after FRAMER_LAST or FRAMER_WHOLE. True: the message is complete, as FRAMER_END
  * would say. False: a string has not been found after all, since another
  * terminator was set meanwhile; or everything was dropped. A number that was
  * reached stays reached. */

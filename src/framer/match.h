@@ -40,7 +40,7 @@ struct match {
      * many bytes the framing holds back. */
     uint32_t held;
     /* LENGTH: how many bytes are still to come. STRING: the terminator's
-     * length. NONE: 0. FRAMING: UINT64_MAX. */
+     * length. NONE: 0. FRAMING: 1. */
     uint64_t left;
     /* STRING: the terminator, if it has bytes. Otherwise the last needle, or
      * NULL. */
@@ -72,7 +72,7 @@ struct match_step {
 };
 
 /* Sets the terminator: STRING of `len` bytes (0 to ASYNCHAT_TERMINATOR_MAX),
- * LENGTH of `len`, NONE, with `len` 0, or FRAMING, with `len` UINT64_MAX. Nothing may be held back. 0; or
+ * LENGTH of `len`, NONE, with `len` 0, or FRAMING, with `len` 1. Nothing may be held back. 0; or
  * -ENOMEM, and the old terminator stays. */
 int asynchat__match_set(struct match *m, struct needles *recent,
                         enum asynchat_terminator kind, const void *bytes,

@@ -18,9 +18,9 @@ bool asynchat__plan_find(struct framer *f, struct framer_cursor *c)
 {
     struct asynchat_framing *framing = f->framing;
     struct framing_step *plan = &framing->plan;
-    size_t len = (size_t)(c->end - c->at);
-    if (framing->amid || f->match.held > 0 || f->fresh == 0 || len == 0 ||
-        !framing->ops->find || !framing->ops->find(framing, c->at, len, plan))
+    if (framing->amid || f->match.held > 0 || f->fresh == 0 ||
+        !framing->ops->find ||
+        !framing->ops->find(framing, c->at, (size_t)(c->end - c->at), plan))
         return false;
     f->busy = FRAMER_PLAN;
     if (plan->data - 1 >= f->fresh)
