@@ -75,6 +75,10 @@ static const char *status_name(int status)
         return "ESTOPPED";
     case ASYNCHAT_EDEADLINE:
         return "EDEADLINE";
+    case ASYNCHAT_EBARE:
+        return "EBARE";
+    case ASYNCHAT_EFRAMING:
+        return "EFRAMING";
     case -ECONNRESET:
         return "ECONNRESET";
     case -EPIPE:

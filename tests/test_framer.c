@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <asynchat/error.h>
+
 #include "framer/framer.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof(a)[0])
@@ -410,6 +412,24 @@ static void a_limit_holds_for_the_message_in_progress(void **state)
     finish(&r);
 }
 
+/* A bad line of which no byte was handed out is bad for any limit. */
+static void a_limit_makes_no_bad_message_good(void **state)
+{
+    struct run r;
+    (void)state;
+    begin(&r, 2, false);
+    asynchat__framer_set_framing(&r.f, &r.c,
+                                 asynchat_framing_lines(ASYNCHAT_LINES_STRICT));
+    feed_text(&r, "\nab\r\nc\r\n");
+    assert_int_equal(next(&r), FRAMER_BAD);
+    asynchat__framer_limit(&r.f, &r.c, 9, true);
+    assert_int_equal(next(&r), FRAMER_DROPPED);
+    assert_int_equal(r.c.total, 3);
+    assert_int_equal(r.f.error, ASYNCHAT_EBARE);
+    expect_data(&r, FRAMER_WHOLE, "c");
+    finish(&r);
+}
+
 static void a_limit_that_is_raised_brings_nothing_back(void **state)
 {
     static const char text[] = "abcd";
@@ -637,6 +657,7 @@ int main(void)
         cmocka_unit_test(dropping_everything_leaves_the_terminator),
         cmocka_unit_test(dropping_everything_leaves_a_number_that_was_reached),
         cmocka_unit_test(a_limit_holds_for_the_message_in_progress),
+        cmocka_unit_test(a_limit_makes_no_bad_message_good),
         cmocka_unit_test(a_limit_that_is_raised_brings_nothing_back),
         cmocka_unit_test(the_length_is_told_with_the_end),
         cmocka_unit_test(no_limit_is_none_beyond_4_gib),

@@ -12,7 +12,9 @@
 
 #include <cmocka.h>
 
+#include <asynchat/error.h>
 #include <asynchat/framer.h>
+#include <asynchat/framing.h>
 
 /* Returns all events of the framer, such as "data(ab) end". */
 static const char *say(struct asynchat_framer *f)
@@ -37,7 +39,9 @@ static const char *say(struct asynchat_framer *f)
                 said + n, sizeof said - n, "%sdropped(%llu)", space,
                 (unsigned long long)asynchat_framer_get_total(f));
         else
-            n += (size_t)snprintf(said + n, sizeof said - n, "%slong", space);
+            n +=
+                (size_t)snprintf(said + n, sizeof said - n, "%s%s", space,
+                                 event == ASYNCHAT_FRAMER_BAD ? "bad" : "long");
     }
     return said;
 }
@@ -153,6 +157,68 @@ static void discarded_input_is_gone(void **state)
     asynchat_framer_free(f);
 }
 
+static void lines_end_with_either_end(void **state)
+{
+    struct asynchat_framer *f = crlf();
+    (void)state;
+    assert_int_equal(asynchat_framer_set_framing(f, asynchat_framing_lines(0)),
+                     0);
+    assert_string_equal(feed(f, "a\r\nb\n\nc\r"),
+                        "data(a) end data(b) end end data(c)");
+    assert_int_equal(asynchat_framer_get_matched(f), 0);
+    assert_string_equal(feed(f, "\nd\r"), "end data(d)");
+    assert_string_equal(end(f), "data(\r)");
+    assert_true(asynchat_framer_is_cut_off(f));
+    asynchat_framer_free(f);
+}
+
+static void a_bad_line_is_dropped_or_bad(void **state)
+{
+    struct asynchat_framer *f = crlf();
+    (void)state;
+    assert_int_equal(asynchat_framer_set_framing(
+                         f, asynchat_framing_lines(ASYNCHAT_LINES_STRICT)),
+                     0);
+    assert_int_equal(asynchat_framer_get_error(f), 0);
+    assert_string_equal(feed(f, "ab\nc\r\n"), "data(ab) bad bad dropped(4)");
+    assert_int_equal(asynchat_framer_get_error(f), ASYNCHAT_EBARE);
+    assert_int_equal(asynchat_framer_set_limit(f, 3, 1), 0);
+    assert_string_equal(feed(f, "a\nb\r\nabcd\r\n"),
+                        "data(a) dropped(3) data(abc) dropped(4)");
+    assert_int_equal(asynchat_framer_get_error(f), ASYNCHAT_ETOOLONG);
+    asynchat_framer_free(f);
+}
+
+static void a_block_of_0_is_the_next_event(void **state)
+{
+    struct asynchat_framer *f = crlf();
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(asynchat_framer_set_block(f, 0), 0);
+        assert_int_equal(asynchat_framer_next(f, NULL, NULL),
+                         ASYNCHAT_FRAMER_END);
+    }
+    assert_int_equal(asynchat_framer_set_block(f, 2), 0);
+    assert_string_equal(feed(f, "abcd"), "data(ab) end data(cd)");
+    assert_int_equal(asynchat_framer_set_block(f, 0), 0);
+    assert_string_equal(say(f), "end");
+    assert_int_equal(asynchat_framer_get_total(f), 2);
+    assert_int_equal(asynchat_framer_set_block(f, 2), 0);
+    assert_string_equal(end(f), "");
+    assert_true(asynchat_framer_is_cut_off(f));
+    asynchat_framer_free(f);
+}
+
+static void skipped_bytes_are_passed_over(void **state)
+{
+    struct asynchat_framer *f = crlf();
+    (void)state;
+    assert_int_equal(asynchat_framer_skip(f, 5), 0);
+    assert_string_equal(feed(f, "ab\r"), "");
+    assert_string_equal(feed(f, "\nxab\r\n"), "data(ab) end");
+    asynchat_framer_free(f);
+}
+
 static void wrong_arguments_are_refused(void **state)
 {
     struct asynchat_framer *f = crlf();
@@ -167,6 +233,17 @@ static void wrong_arguments_are_refused(void **state)
         asynchat_framer_set_terminator_length(f, (uint64_t)INT64_MAX + 1),
         -EINVAL);
     assert_int_equal(asynchat_framer_set_terminator_none(NULL), -EINVAL);
+    assert_int_equal(asynchat_framer_set_framing(f, NULL), -ENOMEM);
+    assert_int_equal(
+        asynchat_framer_set_framing(NULL, asynchat_framing_lines(0)), -EINVAL);
+    assert_int_equal(asynchat_framer_set_block(NULL, 1), -EINVAL);
+    assert_int_equal(asynchat_framer_set_block(f, (uint64_t)INT64_MAX + 1),
+                     -EINVAL);
+    assert_int_equal(asynchat_framer_set_terminator(f, "\r\n", 2), 0);
+    assert_int_equal(asynchat_framer_skip(NULL, 1), -EINVAL);
+    assert_int_equal(asynchat_framer_skip(f, (uint64_t)INT64_MAX + 1), -EINVAL);
+    assert_int_equal(asynchat_framer_get_error(NULL), 0);
+    assert_int_equal(asynchat_framer_get_matched(NULL), 0);
     assert_int_equal(asynchat_framer_set_limit(NULL, 1, 0), -EINVAL);
     assert_int_equal(asynchat_framer_set_limit(f, 0, 0), -EINVAL);
     assert_int_equal(asynchat_framer_feed(NULL, "a", 1), -EINVAL);
@@ -205,6 +282,10 @@ int main(void)
         cmocka_unit_test(messages_over_the_limit_are_dropped_or_too_long),
         cmocka_unit_test(a_span_is_handed_out_before_the_next),
         cmocka_unit_test(discarded_input_is_gone),
+        cmocka_unit_test(lines_end_with_either_end),
+        cmocka_unit_test(a_bad_line_is_dropped_or_bad),
+        cmocka_unit_test(a_block_of_0_is_the_next_event),
+        cmocka_unit_test(skipped_bytes_are_passed_over),
         cmocka_unit_test(wrong_arguments_are_refused),
         cmocka_unit_test(bytes_of_none_and_of_nothing_are_fine),
     };

@@ -411,7 +411,8 @@ struct run {
     bool spoiled;  /* a message in progress was, under another terminator */
     size_t limit;
     bool drops;
-    unsigned changes; /* how likely a change is, of 16 */
+    size_t fed;       /* bytes of the stream */
+    unsigned changes; /* how likely a change is, of 32 */
     unsigned leaves;  /* how likely a turn ends behind an event, of 16 */
     uint32_t random;
     uint8_t *rest;
@@ -526,7 +527,7 @@ static void set_string(struct run *r)
 static void set(struct run *r, enum what what)
 {
     r->k.what = what;
-    r->k.number = dice(r, 6);
+    r->k.number = what == BLOCK ? dice(r, 6) : 1 + dice(r, 5);
     if (what == STRING)
         set_string(r);
     else if (what == BLOCK)
@@ -545,25 +546,74 @@ static void set(struct run *r, enum what what)
                          0);
 }
 
-/* Sets another terminator behind the last event. `last`: this was the last data
- * of a message, whose end stays if nothing is left of it. */
-static void change(struct run *r, bool last)
+/* Where the next byte is that was not handed out. */
+static size_t place(const struct run *r)
 {
-    size_t at = r->said > 0 ? r->m.at[r->said - 1] + 1 : r->from;
-    r->due = last && r->m.end == at;
+    return r->said > 0 ? r->m.at[r->said - 1] + 1 : r->from;
+}
+
+/* The message goes on from `at` on. `last`: its last data was handed out, and
+ * its end is due if nothing is left of it. */
+static void go_on(struct run *r, bool last, size_t at)
+{
+    bool number = r->k.what == NUMBER || r->k.what == BLOCK;
+    r->due = last && r->m.end == place(r);
     r->before += r->said;
-    set(r, (enum what)dice(r, WHATS));
+    if (number && r->due)
+        r->k.what = NONE;
+    else if (number)
+        r->k.number -= r->said;
     look(r, at);
 }
 
-/* Skips bytes behind the end of a message. */
-static void skip_some(struct run *r)
+/* Sets another terminator behind the last event. */
+static void change(struct run *r, bool last)
+{
+    go_on(r, last, place(r));
+    set(r, (enum what)dice(r, WHATS));
+    look(r, r->from);
+}
+
+/* Skips bytes behind the last event. */
+static void skip_some(struct run *r, bool last)
 {
     size_t len = dice(r, 5);
-    if (asynchat__framer_skip(&r->f, &r->c, len) == 0)
-        look(r, r->from + len);
-    else
-        assert_true(r->f.framing && r->f.match.held > 0);
+    int error = asynchat__framer_skip(&r->f, &r->c, len);
+    if (error)
+        assert_true(error == -EBUSY && r->f.framing);
+    else if (len > 0)
+        go_on(r, last, place(r) + len);
+}
+
+/* Drops all that was fed. */
+static void discard(struct run *r, bool last)
+{
+    asynchat__framer_drop(&r->f, &r->c);
+    go_on(r, last, r->fed);
+    r->before = 0;
+}
+
+static void limit(struct run *r)
+{
+    r->limit = 1 + dice(r, 5);
+    asynchat__framer_limit(&r->f, &r->c, r->limit, r->drops);
+}
+
+/* Does something, or most often nothing, between two events. */
+static void act(struct run *r, enum framer_event event, bool last)
+{
+    bool end = event == FRAMER_END || event == FRAMER_DROPPED;
+    unsigned what = dice(r, 64) / r->changes;
+    if (!end && !last && event != FRAMER_DATA)
+        return;
+    if (what <= 1)
+        change(r, last);
+    else if (what == 2)
+        skip_some(r, last);
+    else if (what == 3)
+        discard(r, last);
+    else if (what == 4 && end)
+        limit(r);
 }
 
 static void leave(struct run *r)
@@ -628,14 +678,10 @@ static void take_all(struct run *r)
     while (!r->bad && (event = framer_next(&r->f, &r->c)) != FRAMER_MORE) {
         check_event(r, event);
         bool last = event == FRAMER_LAST || event == FRAMER_WHOLE;
-        bool end = event == FRAMER_END || event == FRAMER_DROPPED;
         if (r->finished)
             continue;
-        unsigned what = r->due ? 16 : dice(r, 16);
-        if (what < r->changes && (event == FRAMER_DATA || last || end))
-            change(r, last);
-        else if (what < 2 * r->changes && end)
-            skip_some(r);
+        if (r->changes > 0 && !r->due)
+            act(r, event, last);
         if (last && dice(r, 2))
             end_now(r);
         if (dice(r, 16) < r->leaves)
@@ -648,6 +694,7 @@ static void feed(struct run *r, const char *bytes, size_t len)
     uint8_t *copy = malloc(len + 1);
     memcpy(copy, bytes, len);
     framer_feed(&r->c, copy, len);
+    r->fed += len;
     if (!r->bad)
         take_all(r);
     framer_feed(&r->c, "", 0);

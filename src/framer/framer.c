@@ -327,10 +327,12 @@ bool asynchat__framer_end(struct framer *f, struct framer_cursor *c)
 
 /* --- changes between two events --- */
 
-/* Whether bytes of a terminator that was found are left in the source. */
+/* Whether the end of a message was found, and bytes of the terminator are left
+ * in the source. */
 static bool has_ends(const struct framer *f)
 {
-    return f->ends > 0 && !(f->busy & FRAMER_PASS);
+    return (f->busy & (FRAMER_FOUND | FRAMER_PASS)) == FRAMER_FOUND &&
+           f->ends > 0;
 }
 
 /* Whatever was found in the source is looked for again, and bytes that were
@@ -408,13 +410,18 @@ void asynchat__framer_set_block(struct framer *f, struct framer_cursor *c,
         f->busy |= FRAMER_EMPTY;
 }
 
+/* Whether a framing has looked at bytes of which not all is said and done. */
+static bool framing_is_amid(const struct framer *f)
+{
+    return f->framing && (f->framing->amid || f->match.held > 0 ||
+                          (f->busy & FRAMER_PLAN) || has_ends(f));
+}
+
 int asynchat__framer_skip(struct framer *f, struct framer_cursor *c,
                           uint64_t len)
 {
     uint64_t before = f->busy & FRAMER_PASS ? f->ends : 0;
-    bool plan =
-        f->busy & FRAMER_PLAN || (f->busy & FRAMER_FOUND && has_ends(f));
-    if (f->framing && (plan || f->match.held > 0))
+    if (framing_is_amid(f))
         return -EBUSY;
     if (len > INT64_MAX - before)
         return -EINVAL;

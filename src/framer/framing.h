@@ -27,7 +27,7 @@ enum {
  * ends, the tail is its terminator; if it goes on, the tail is held back from
  * then on. A step may leave bytes of the stream over, also such that were held
  * back: the next step begins with them. A step that neither ends a message nor
- * fails deals with at least one new byte, if it was given one. */
+ * fails deals with at least one new byte. */
 struct framing_step {
     size_t skip, data, tail;
     /* The length of the message that begins with this step, if it is known; or
@@ -46,10 +46,9 @@ struct framing_ops {
      * False, without a change, if the framing cannot say. May be NULL. */
     bool (*find)(struct asynchat_framing *f, const uint8_t *bytes, size_t len,
                  struct framing_step *step);
-    /* Looks at the `len` new bytes, and goes on from where the last step has
-     * ended. There is at least one, unless the last step has ended a message,
-     * or failed, and has left bytes over that are held back. After an error the
-     * framing looks for the end of the bad message. */
+    /* Looks at the `len` new bytes, at least one, and goes on from where the
+     * last step has ended. After an error the framing looks for the end of the
+     * bad message. */
     struct framing_step (*step)(struct asynchat_framing *f,
                                 const uint8_t *bytes, size_t len);
     /* The bytes that are held back. They stay readable, and as they are, until
@@ -92,7 +91,6 @@ struct asynchat_framing {
     /* The part of the last step that is not handed out yet. */
     struct framing_step plan;
     bool amid;    /* a message was begun by a step, and did not end */
-    bool again;   /* the last step has left bytes over that are held back */
     bool tailing; /* all but the tail is handed out, and the tail is held back
                      as far as it has come */
 };

@@ -2,7 +2,7 @@
  *
  * The one byte that may be held back is a CR.
  *
- * Tested by tests/test_lines.c. SPDX-License-Identifier: BSD-3-Clause */
+ * Tested by tests/test_framing.c. SPDX-License-Identifier: BSD-3-Clause */
 #include <string.h>
 
 #include <asynchat/error.h>
@@ -26,8 +26,7 @@ static struct framing_step lines_go_on(struct asynchat_framing *f,
                                        const uint8_t *bytes, size_t len)
 {
     size_t data = f->held + len;
-    if (len > 0)
-        f->held = bytes[len - 1] == '\r';
+    f->held = bytes[len - 1] == '\r';
     return (struct framing_step){.data = data - f->held, .tail = f->held};
 }
 

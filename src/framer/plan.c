@@ -48,17 +48,9 @@ static void plan_hold(struct framer *f, size_t held)
     framing->old = held > 0 ? framing->ops->held(framing) : NULL;
 }
 
-/* Bytes that the step has left over need no new byte to be looked at again. */
-static void plan_look_again(struct framer *f)
-{
-    if (f->framing->again)
-        f->busy |= FRAMER_OTHER;
-}
-
 void asynchat__plan_over(struct framer *f)
 {
     plan_hold(f, f->framing->held);
-    plan_look_again(f);
 }
 
 /* Asks the framing for a step. False: there is nothing to look at. */
@@ -67,12 +59,10 @@ static bool plan_make(struct framer *f, struct framer_cursor *c)
     struct asynchat_framing *framing = f->framing;
     size_t len;
     const uint8_t *bytes = source(f, c, &len);
-    if (len == 0 && !framing->again)
+    if (len == 0)
         return false;
     framing->plan = framing->ops->step(framing, bytes, len);
     framing->amid = framing->plan.verdict != FRAMING_ENDS;
-    framing->again =
-        framing->plan.verdict != FRAMING_GOES_ON && framing->held > 0;
     framing->tailing = false;
     f->busy |= FRAMER_PLAN;
     return true;
@@ -215,7 +205,6 @@ APART enum framer_event asynchat__plan_next(struct framer *f,
 void asynchat__plan_reset(struct framer *f)
 {
     struct asynchat_framing *framing = f->framing;
-    framing->again = false;
     if (framing->ops->reset) {
         framing->ops->reset(framing);
         framing->amid = framing->begun;

@@ -1,0 +1,593 @@
+/* Channels with framings, blocks, and bytes that are skipped, over each kind of
+ * connection and through a layer. SPDX-License-Identifier: BSD-3-Clause */
+#include "fixture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "toy.h"
+
+static void set_lines(struct fixture *f, unsigned flags)
+{
+    assert_int_equal(asynchat_set_framing(f->ch, asynchat_framing_lines(flags)),
+                     0);
+}
+
+static struct fixture *start_lines(void **state,
+                                   const struct asynchat_handler *handler,
+                                   unsigned flags)
+{
+    struct fixture *f = start_with(state, handler);
+    expect(f, "connect");
+    set_lines(f, flags);
+    return f;
+}
+
+/* Feeds the bytes in two pieces, cut at each place in turn, and then one by
+ * one. The events must be the same each time. */
+static void feed_every_way(struct fixture *f, const char *text,
+                           const char *events)
+{
+    size_t len = strlen(text);
+    for (size_t cut = 0; cut <= len; cut++) {
+        feed(f, text, cut);
+        settle(f);
+        feed(f, text + cut, len - cut);
+        settle(f);
+        expect(f, events);
+    }
+    for (size_t i = 0; i < len; i++) {
+        feed(f, text + i, 1);
+        settle(f);
+    }
+    expect(f, events);
+}
+
+/* --- lines --- */
+
+static void a_line_ends_with_either_end(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, 0);
+    feed_every_way(f, "a\r\nb\n\r\n\nc\rd\r\r\n",
+                   "data(a) found data(b) found found found data(c\\rd\\r) "
+                   "found");
+}
+
+static void whole_lines_end_with_either_end(void **state)
+{
+    struct fixture *f = start_lines(state, &whole_recorder, 0);
+    feed_every_way(f, "a\r\nb\n\r\n\nc\rd\r\r\n",
+                   "message(a) message(b) message() message() "
+                   "message(c\\rd\\r)");
+}
+
+static void a_cr_that_comes_last_is_cut_off(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, 0);
+    feed_string(f, "a\r\n\r");
+    feed_eof(f);
+    settle_closed(f);
+    expect(f, "data(a) found data(\\r) eof(cut off) closed(EOF)");
+}
+
+static void lines_have_a_limit(void **state)
+{
+    struct fixture *f = start_lines(state, &dropping_whole_recorder, 0);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 3), 0);
+    feed_every_way(f, "ab\r\nabc\r\nabcd\r\nabc\rd\nabc\nab\r\r\n",
+                   "message(ab) message(abc) dropped(abc,4) dropped(abc,5) "
+                   "message(abc) message(ab\\r)");
+}
+
+static int errors[8];
+
+static void keep_error(struct fixture *f)
+{
+    errors[f->count++ % 8] = asynchat_get_dropped_error(f->ch);
+}
+
+static void a_bare_line_is_dropped(void **state)
+{
+    struct fixture *f =
+        start_lines(state, &dropping_whole_recorder, ASYNCHAT_LINES_STRICT);
+    assert_int_equal(asynchat_get_dropped_error(f->ch), 0);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 5), 0);
+    f->on_dropped = keep_error;
+    feed_every_way(f, "ab\r\nab\rx\r\n\n\r\nabcdef\r\na\r\r\nok\r\n",
+                   "message(ab) dropped(ab,4) dropped(,1) dropped(abcde,6) "
+                   "dropped(a,2) message(ok)");
+    assert_int_equal(errors[0], ASYNCHAT_EBARE);
+    assert_int_equal(errors[1], ASYNCHAT_EBARE);
+    assert_int_equal(errors[2], ASYNCHAT_ETOOLONG);
+    assert_int_equal(errors[3], ASYNCHAT_EBARE);
+}
+
+static void pieces_of_a_bare_line_come_up_to_the_fault(void **state)
+{
+    struct fixture *f =
+        start_lines(state, &dropping_recorder, ASYNCHAT_LINES_STRICT);
+    feed_every_way(f, "ab\rx\r\n\nx\n\r\nok\r\n",
+                   "data(ab) dropped(,4) dropped(,3) data(ok) found");
+}
+
+static void say_sorry(struct fixture *f)
+{
+    assert_int_equal(asynchat_push(f->ch, "500\r\n", 5), 0);
+}
+
+static void a_bare_line_ends_the_channel(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, ASYNCHAT_LINES_STRICT);
+    f->on_error = say_sorry;
+    feed_string(f, "one\r\ntwo\nthree\r\nfour\r\n");
+    settle(f);
+    if (f->ch) { /* over a socket it waits for the peer's end */
+        feed_eof(f);
+        settle_closed(f);
+    }
+    expect(f, "data(one) found data(two) error(EBARE) closed(EBARE)");
+    expect_got(f, "500\r\n");
+}
+
+/* --- changes --- */
+
+static void the_terminator_is_a_framing(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, 0);
+    const void *bytes = "";
+    uint64_t len = 7;
+    assert_int_equal(asynchat_get_terminator(f->ch, &bytes, &len),
+                     ASYNCHAT_FRAMING);
+    assert_null(bytes);
+    assert_int_equal(len, 0);
+    assert_int_equal(asynchat_get_matched(f->ch), 0);
+    set_crlf(f);
+    assert_int_equal(asynchat_get_terminator(f->ch, NULL, NULL),
+                     ASYNCHAT_STRING);
+    assert_int_equal(asynchat_get_matched(f->ch), 0);
+}
+
+static void a_held_cr_is_matched_again(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, 0);
+    feed_string(f, "a\r");
+    settle(f);
+    expect(f, "data(a)");
+    assert_int_equal(asynchat_set_terminator_none(f->ch), 0);
+    settle(f);
+    expect(f, "data(\\r)");
+    set_lines(f, 0);
+    feed_string(f, "b\r");
+    settle(f);
+    set_lines(f, ASYNCHAT_LINES_STRICT);
+    feed_string(f, "\n");
+    settle(f);
+    expect(f, "data(b) found");
+}
+
+static void set_strict_lines(struct fixture *f)
+{
+    f->on_data = NULL;
+    set_lines(f, ASYNCHAT_LINES_STRICT);
+}
+
+static void a_framing_set_in_a_callback_holds_from_the_next_byte(void **state)
+{
+    struct fixture *f = start_lines(state, &dropping_recorder, 0);
+    f->on_data = set_strict_lines;
+    feed_string(f, "ab\ncd\r\nef\r\n");
+    settle(f);
+    expect(f, "data(ab) dropped(,5) data(ef) found");
+}
+
+static void discarding_begins_a_new_line(void **state)
+{
+    struct fixture *f =
+        start_lines(state, &dropping_recorder, ASYNCHAT_LINES_STRICT);
+    feed_string(f, "a\nb\r");
+    settle(f);
+    expect(f, "data(a)");
+    asynchat_discard_buffers(f->ch);
+    feed_string(f, "c\r\n");
+    settle(f);
+    expect(f, "data(c) found");
+}
+
+static void pause_now(struct fixture *f)
+{
+    asynchat_pause_reading(f->ch);
+}
+
+/* A pause before the end of a message, and behind it. */
+static void a_pause_changes_nothing(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, 0);
+    f->on_data = f->on_found = pause_now;
+    feed_string(f, "ab\r\ncd\n\ne\r\n");
+    for (int i = 0; i < 12; i++) {
+        settle(f);
+        asynchat_resume_reading(f->ch);
+    }
+    settle(f);
+    expect(f, "data(ab) found data(cd) found found data(e) found");
+}
+
+static void another_terminator_may_be_set_during_a_pause(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, 0);
+    f->on_data = pause_now;
+    feed_string(f, "ab\r\ncd;");
+    settle(f);
+    expect(f, "data(ab)");
+    f->on_data = NULL;
+    assert_int_equal(asynchat_set_terminator(f->ch, ";", 1), 0);
+    asynchat_resume_reading(f->ch);
+    settle(f);
+    expect(f, "data(\\r\\ncd) found");
+}
+
+static void lines_keep_to_the_budget(void **state)
+{
+    struct fixture *f = start_lines(state, &whole_recorder, 0);
+    assert_int_equal(asynchat_set_message_budget(f->ch, 2), 0);
+    feed_every_way(f, "a\nb\n\n\nc\n",
+                   "message(a) message(b) message() message() message(c)");
+}
+
+static void bad_calls_are_refused(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, 0);
+    assert_int_equal(asynchat_set_framing(f->ch, NULL), -ENOMEM);
+    assert_int_equal(asynchat_set_framing(NULL, asynchat_framing_lines(0)),
+                     -EINVAL);
+    assert_int_equal(asynchat_set_framing(NULL, NULL), -ENOMEM);
+    asynchat_framing_free(asynchat_framing_lines(0));
+    asynchat_framing_free(NULL);
+    assert_null(asynchat_framing_lines(2));
+    assert_int_equal(asynchat_get_matched(NULL), 0);
+    assert_int_equal(asynchat_get_dropped_error(NULL), 0);
+    assert_int_equal(asynchat_set_block(NULL, 1), -EINVAL);
+    assert_int_equal(asynchat_set_block(f->ch, (uint64_t)INT64_MAX + 1),
+                     -EINVAL);
+    assert_int_equal(asynchat_skip(NULL, 1), -EINVAL);
+    assert_int_equal(asynchat_skip(f->ch, (uint64_t)INT64_MAX + 1), -EINVAL);
+    assert_int_equal(asynchat_skip(f->ch, INT64_MAX), 0);
+    assert_int_equal(asynchat_skip(f->ch, 1), -EINVAL);
+}
+
+/* --- blocks --- */
+
+/* A line is a digit, and so many bytes follow. */
+static void line_and_block(struct fixture *f)
+{
+    bool line = asynchat_get_terminator(f->ch, NULL, NULL) == ASYNCHAT_FRAMING;
+    if (line)
+        assert_int_equal(asynchat_set_block(f->ch, (uint64_t)f->count), 0);
+    else
+        set_lines(f, 0);
+}
+
+static void keep_digit(struct fixture *f)
+{
+    char last = ((const char *)f->data)[f->data_len - 1];
+    if (asynchat_get_terminator(f->ch, NULL, NULL) == ASYNCHAT_FRAMING)
+        f->count = last - '0';
+}
+
+static void a_block_of_0_is_an_empty_message(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, 0);
+    f->on_data = keep_digit;
+    f->on_found = line_and_block;
+    feed_every_way(f, "3\r\nabc0\r\n1\r\n\n0\r\n",
+                   "data(3) found data(abc) found data(0) found found data(1) "
+                   "found data(\\n) found data(0) found found");
+}
+
+static void a_block_of_0_comes_from_the_loop(void **state)
+{
+    struct fixture *f = start_with(state, &whole_recorder);
+    expect(f, "connect");
+    assert_int_equal(asynchat_set_block(f->ch, 0), 0);
+    expect(f, "");
+    settle(f);
+    expect(f, "message()");
+    assert_int_equal(asynchat_set_block(f->ch, 0), 0);
+    set_crlf(f);
+    feed_string(f, "a\r\n");
+    settle(f);
+    expect(f, "message(a)");
+}
+
+static void a_block_that_does_not_come_is_cut_off(void **state)
+{
+    struct fixture *f = start_with(state, &whole_recorder);
+    expect(f, "connect");
+    assert_int_equal(asynchat_set_block(f->ch, 5), 0);
+    feed_eof(f);
+    settle_closed(f);
+    expect(f, "eof(cut off) closed(EOF)");
+    close_connection(f);
+    f = start_with(state, &whole_recorder);
+    expect(f, "connect");
+    assert_int_equal(asynchat_set_terminator_length(f->ch, 5), 0);
+    feed_eof(f);
+    settle_closed(f);
+    expect(f, "eof closed(EOF)");
+}
+
+static void set_empty(struct fixture *f)
+{
+    if (++f->count < 100)
+        assert_int_equal(asynchat_set_block(f->ch, 0), 0);
+    else
+        set_lines(f, 0);
+}
+
+struct other {
+    struct fixture *f;
+    struct event *event;
+    int before, calls;
+};
+
+static void others_turn(evutil_socket_t fd, short what, void *arg)
+{
+    struct other *o = arg;
+    (void)fd;
+    (void)what;
+    assert_in_range(o->f->count - o->before, 0, 2);
+    o->before = o->f->count;
+    o->calls++;
+    if (o->f->count == 100)
+        event_del(o->event);
+}
+
+/* Another descriptor, which is always ready, has its turn in between. */
+static void empty_blocks_without_end_starve_nobody(void **state)
+{
+    struct fixture *f = start_with(state, &recorder);
+    struct other o = {.f = f};
+    int fds[2];
+    expect(f, "connect");
+    make_socketpair(fds);
+    assert_int_equal(send(fds[1], "x", 1, 0), 1);
+    o.event = event_new(f->base, fds[0], EV_READ | EV_PERSIST, others_turn, &o);
+    event_add(o.event, NULL);
+    f->on_found = set_empty;
+    assert_int_equal(asynchat_set_block(f->ch, 0), 0);
+    event_base_loop(f->base, EVLOOP_NONBLOCK);
+    assert_int_equal(f->count, 100);
+    assert_in_range(o.calls, 50, 1000);
+    event_free(o.event);
+    close(fds[0]);
+    close(fds[1]);
+    f->log_len = 0;
+    f->on_found = NULL;
+    feed_string(f, "b\n");
+    settle(f);
+    expect(f, "data(b) found");
+}
+
+/* --- bytes that are skipped --- */
+
+static void skip_3(struct fixture *f)
+{
+    assert_int_equal(asynchat_skip(f->ch, 2), 0);
+    assert_int_equal(asynchat_skip(f->ch, 0), 0);
+    assert_int_equal(asynchat_skip(f->ch, 1), 0);
+}
+
+static void skipped_bytes_belong_to_no_message(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, 0);
+    f->on_found = skip_3;
+    feed_every_way(f, "ab\nxyzcd\r\nx\r\n\nxyz",
+                   "data(ab) found data(cd) found "
+                   "found");
+}
+
+static void bytes_are_skipped_in_front_of_a_block(void **state)
+{
+    struct fixture *f = start_with(state, &whole_recorder);
+    expect(f, "connect");
+    for (int i = 0; i < 2; i++) {
+        skip_3(f);
+        assert_int_equal(asynchat_set_block(f->ch, 0), 0);
+        feed_string(f, "ab");
+        settle(f);
+        expect(f, "");
+        feed_string(f, "cde");
+        settle(f);
+        expect(f, "message()");
+        asynchat_discard_buffers(f->ch);
+        set_crlf(f);
+    }
+    feed_string(f, "a\r\n");
+    settle(f);
+    expect(f, "message(a)");
+}
+
+static void skip_some_data(struct fixture *f)
+{
+    f->on_data = NULL;
+    assert_int_equal(asynchat_skip(f->ch, 2), 0);
+}
+
+/* In the middle of a message, and what was held back counts. */
+static void bytes_are_skipped_within_a_message(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_data = skip_some_data;
+    feed_string(f, "ab\r\ncd\r\n");
+    settle(f);
+    expect(f, "data(abcd) found");
+    feed_string(f, "ef\r");
+    settle(f);
+    assert_int_equal(asynchat_skip(f->ch, 2), 0);
+    feed_string(f, "xgh\r\n");
+    settle(f);
+    expect(f, "data(efgh) found");
+}
+
+static void a_framing_in_a_message_is_busy(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, 0);
+    feed_string(f, "ab\r");
+    settle(f);
+    assert_int_equal(asynchat_skip(f->ch, 2), -EBUSY);
+    feed_string(f, "\n");
+    settle(f);
+    expect(f, "data(ab) found");
+}
+
+static void skipped_bytes_that_do_not_come_are_cut_off(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, 0);
+    f->on_found = skip_3;
+    feed_string(f, "ab\nxy");
+    settle(f);
+    feed_eof(f);
+    settle_closed(f);
+    expect(f, "data(ab) found eof(cut off) closed(EOF)");
+}
+
+static void discarding_takes_a_skip_back(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, 0);
+    skip_3(f);
+    asynchat_discard_buffers(f->ch);
+    feed_string(f, "ab\n");
+    settle(f);
+    expect(f, "data(ab) found");
+}
+
+static void a_channel_that_waits_for_bytes_is_not_between_messages(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, 0);
+    skip_3(f);
+    assert_int_equal(asynchat_close_between_messages(f->ch), 0);
+    feed_string(f, "xy");
+    settle(f);
+    expect(f, "");
+    assert_int_equal(asynchat_set_block(f->ch, 2), 0);
+    feed_string(f, "z");
+    settle(f);
+    expect(f, "");
+    feed_string(f, "ab");
+    settle(f);
+    if (f->ch) {
+        feed_eof(f);
+        settle_closed(f);
+    }
+    expect(f, "data(ab) found closed(0)");
+}
+
+/* --- through a layer --- */
+
+static char said[4096];
+
+static void sealed_connect(struct asynchat_channel *ch, void *arg)
+{
+    (void)arg;
+    asynchat_set_framing(ch, asynchat_framing_lines(ASYNCHAT_LINES_STRICT));
+}
+
+static void sealed_message(struct asynchat_channel *ch, const void *data,
+                           size_t len, void *arg)
+{
+    (void)ch;
+    (void)arg;
+    snprintf(said + strlen(said), sizeof said - strlen(said), "(%.*s)",
+             (int)len, (const char *)data);
+}
+
+static void sealed_dropped(struct asynchat_channel *ch, const void *data,
+                           size_t len, uint64_t total, void *arg)
+{
+    (void)data;
+    (void)len;
+    (void)arg;
+    snprintf(said + strlen(said), sizeof said - strlen(said), "dropped(%d,%d)",
+             asynchat_get_dropped_error(ch) == ASYNCHAT_EBARE, (int)total);
+}
+
+static const struct asynchat_handler sealed = {.size = sizeof sealed,
+                                               .handle_connect = sealed_connect,
+                                               .message = sealed_message,
+                                               .message_dropped =
+                                                   sealed_dropped};
+
+static void push_in_two(struct event_base *base, struct asynchat_channel *ch,
+                        const char *text, size_t cut)
+{
+    asynchat_push(ch, text, cut);
+    for (int i = 0; i < 8; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    asynchat_push(ch, text + cut, strlen(text) - cut);
+    for (int i = 0; i < 8; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+static void lines_come_through_a_layer(void **state)
+{
+    static const char text[] = "ab\r\n\r\nx\ry\r\nlast\r\n";
+    const struct asynchat_handler *handlers[2] = {&sealed, &sealed};
+    (void)state;
+    for (size_t cut = 0; cut < sizeof text; cut++) {
+        struct event_base *base = event_base_new();
+        struct asynchat_channel *ch[2];
+        assert_int_equal(
+            asynchat_pair_new(base, handlers, (void *[2]){NULL, NULL}, ch), 0);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(
+                asynchat_set_layer(ch[i], &toy_ops, toy_new(i == 0), NULL), 0);
+        said[0] = '\0';
+        push_in_two(base, ch[0], text, cut);
+        assert_string_equal(said, "(ab)()dropped(1,3)(last)");
+        asynchat_channel_free(ch[0]);
+        asynchat_channel_free(ch[1]);
+        event_base_loop(base, EVLOOP_NONBLOCK);
+        event_base_free(base);
+    }
+    assert_int_equal(toys, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OVER_ALL(a_line_ends_with_either_end),
+        OVER_ALL(whole_lines_end_with_either_end),
+        OVER_ALL(a_cr_that_comes_last_is_cut_off),
+        OVER(PAIR, lines_have_a_limit),
+        OVER_ALL(a_bare_line_is_dropped),
+        OVER_ALL(pieces_of_a_bare_line_come_up_to_the_fault),
+        OVER_ALL(a_bare_line_ends_the_channel),
+        OVER(PAIR, the_terminator_is_a_framing),
+        OVER_ALL(a_held_cr_is_matched_again),
+        OVER_ALL(a_framing_set_in_a_callback_holds_from_the_next_byte),
+        OVER_ALL(discarding_begins_a_new_line),
+        OVER_ALL(a_pause_changes_nothing),
+        OVER_ALL(another_terminator_may_be_set_during_a_pause),
+        OVER_ALL(lines_keep_to_the_budget),
+        OVER(PAIR, bad_calls_are_refused),
+        OVER_ALL(a_block_of_0_is_an_empty_message),
+        OVER_ALL(a_block_of_0_comes_from_the_loop),
+        OVER_ALL(a_block_that_does_not_come_is_cut_off),
+        OVER_ALL(empty_blocks_without_end_starve_nobody),
+        OVER_ALL(skipped_bytes_belong_to_no_message),
+        OVER_ALL(bytes_are_skipped_in_front_of_a_block),
+        OVER_ALL(bytes_are_skipped_within_a_message),
+        OVER(PAIR, a_framing_in_a_message_is_busy),
+        OVER_ALL(skipped_bytes_that_do_not_come_are_cut_off),
+        OVER(PAIR, discarding_takes_a_skip_back),
+        OVER_SOCKETS(a_channel_that_waits_for_bytes_is_not_between_messages),
+        cmocka_unit_test(lines_come_through_a_layer),
+    };
+    return RUN(tests);
+}
