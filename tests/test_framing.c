@@ -216,8 +216,8 @@ static void toy_release(struct asynchat_framing *f)
 static struct asynchat_framing *toy_new(bool quick)
 {
     static const struct framing_ops ops[2] = {
-        {NULL, toy_step, toy_held, toy_reset, toy_release},
-        {toy_find, toy_step, toy_held, toy_reset, toy_release}};
+        {NULL, toy_step, toy_held, toy_release, toy_reset},
+        {toy_find, toy_step, toy_held, toy_release, toy_reset}};
     struct toy *t = calloc(1, sizeof *t);
     assert_non_null(t);
     toys++;

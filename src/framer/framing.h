@@ -55,12 +55,12 @@ struct framing_ops {
      * the step after the next one is asked for, since the next step may be
      * about them. */
     const uint8_t *(*held)(const struct asynchat_framing *f);
+    void (*release)(struct asynchat_framing *f);
     /* Holds nothing back, since all input was discarded, and forgets the
      * message in progress; but a message of which the length is known goes on
      * being counted. Leaves the bytes that were held back as they are. NULL:
      * the framing goes on where it was. */
     void (*reset)(struct asynchat_framing *f);
-    void (*release)(struct asynchat_framing *f);
 };
 
 /* The part that all framings begin with. A new framing is all 0 here, except

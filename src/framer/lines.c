@@ -154,9 +154,9 @@ static void lines_release(struct asynchat_framing *f)
 struct asynchat_framing *asynchat_framing_lines(unsigned flags)
 {
     static const struct framing_ops loose = {lines_find, lines_step, lines_held,
-                                             lines_reset, lines_release};
+                                             lines_release, lines_reset};
     static const struct framing_ops strict = {
-        strict_find, strict_step, lines_held, lines_reset, lines_release};
+        strict_find, strict_step, lines_held, lines_release, lines_reset};
     if (flags & ~ASYNCHAT_LINES_STRICT)
         return NULL;
     struct lines *lines = asynchat__calloc(1, sizeof *lines);

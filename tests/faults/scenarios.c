@@ -429,6 +429,29 @@ static void terminators_that_change(struct world *w)
     over_sockets(w, &writer, &reader);
 }
 
+/* A line with a number, and a block of so many bytes. Behind the second block
+ * of 0 bytes comes a third one, and then the end. */
+static void line_or_block(struct side *s)
+{
+    if (s->left == 2)
+        close_when_done(s);
+    else if (s->left == 1 || s->line_len == 0)
+        block(s, 0);
+    else if (s->step++ % 2 == 0)
+        block(s, (uint64_t)(s->line[0] - '0'));
+    else
+        strict_lines(s);
+    s->left += s->line_len == 0;
+}
+
+static void framings_and_blocks(struct world *w)
+{
+    static const struct program writer = {.connected = numbers};
+    static const struct program reader = {.connected = strict_lines,
+                                          .message = line_or_block};
+    over_sockets(w, &writer, &reader);
+}
+
 static void blank_line(struct side *s)
 {
     terminator(s, "\r\n\r\n");
@@ -1822,6 +1845,7 @@ const struct scenario scenarios[] = {
     SCENARIO(whole_message_until_the_end, 0),
     SCENARIO(a_message_too_long, FAILS),
     SCENARIO(terminators_that_change, 0),
+    SCENARIO(framings_and_blocks, 0),
     SCENARIO(held_bytes_are_matched_again, 0),
     SCENARIO(a_terminator_set_among_bytes_held_back, 0),
     SCENARIO(a_terminator_set_while_more_is_received, 0),

@@ -193,8 +193,12 @@ static void side_terminated(struct side *s)
 {
     const void *bytes;
     uint64_t len;
-    if (asynchat_get_terminator(s->ch, &bytes, &len) == ASYNCHAT_STRING)
+    enum asynchat_terminator kind =
+        asynchat_get_terminator(s->ch, &bytes, &len);
+    if (kind == ASYNCHAT_STRING)
         side_got(s, bytes, (size_t)len);
+    else if (kind == ASYNCHAT_FRAMING)
+        side_got(s, "\r\n", 2);
 }
 
 static void on_found(struct asynchat_channel *ch, void *arg)
@@ -744,6 +748,9 @@ static void set(struct side *s, enum asynchat_terminator kind,
                     ? asynchat_set_terminator(s->ch, bytes, (size_t)len)
                 : kind == ASYNCHAT_LENGTH
                     ? asynchat_set_terminator_length(s->ch, len)
+                : kind == ASYNCHAT_FRAMING
+                    ? asynchat_set_framing(
+                          s->ch, asynchat_framing_lines(ASYNCHAT_LINES_STRICT))
                     : asynchat_set_terminator_none(s->ch);
         if (error && (asynchat_get_terminator(s->ch, &now, &after) != was ||
                       old != now || before != after))
@@ -769,6 +776,17 @@ void terminator_length(struct side *s, uint64_t len)
 void terminator_none(struct side *s)
 {
     set(s, ASYNCHAT_NONE, NULL, 0);
+}
+
+void strict_lines(struct side *s)
+{
+    set(s, ASYNCHAT_FRAMING, NULL, 0);
+}
+
+void block(struct side *s, uint64_t len)
+{
+    if (s->ch && asynchat_set_block(s->ch, len) != 0)
+        complain(s->world, "a block was refused");
 }
 
 static void side_sent(struct side *s, const void *data, size_t len)

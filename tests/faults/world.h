@@ -183,6 +183,8 @@ void crlf(struct side *s);
 void terminator(struct side *s, const char *bytes);
 void terminator_length(struct side *s, uint64_t len);
 void terminator_none(struct side *s);
+void strict_lines(struct side *s);
+void block(struct side *s, uint64_t len);
 void say(struct side *s, const char *text);
 void push(struct side *s, const void *data, size_t len);
 void push_printf(struct side *s, const char *text);
