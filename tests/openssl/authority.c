@@ -121,6 +121,15 @@ struct identity *identity_new(const struct authority *by, const char *names,
     return end_identity(by, own, key);
 }
 
+struct identity *identity_new_rsa(const struct authority *by, unsigned bits)
+{
+    EVP_PKEY *key = EVP_RSA_gen(bits);
+    MUST(key);
+    X509 *own = begin_identity(by, key, 86400);
+    add_extension(own, by->certificate, NID_subject_alt_name, "DNS:a.example");
+    return end_identity(by, own, key);
+}
+
 struct identity *identity_new_raw(const struct authority *by, const char *name)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");

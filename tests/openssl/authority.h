@@ -31,6 +31,8 @@ struct identity {
  * are no other names. */
 struct identity *identity_new(const struct authority *by, const char *names,
                               long seconds, const char *purpose);
+/* Issues a certificate for "a.example", with a key of RSA. */
+struct identity *identity_new_rsa(const struct authority *by, unsigned bits);
 /* Issues a certificate for one DNS name, whatever bytes it has. */
 struct identity *identity_new_raw(const struct authority *by, const char *name);
 void identity_free(struct identity *identity);

@@ -132,8 +132,12 @@ static void certificates_and_keys_are_checked(void **state)
            .flags = ASYNCHAT_TLS_CLIENT, .trust_text = "nothing");
     REFUSE(-ENOENT, "No such file", .flags = ASYNCHAT_TLS_CLIENT,
            .trust = path_of("none"));
+    struct identity *weak = identity_new_rsa(world.authority, 1024);
+    REFUSE(ASYNCHAT_ECERTIFICATE, "certificate: ee key too small",
+           .certificate_text = weak->certificate, .key_text = weak->key);
     free(locked);
     free(wrong_order);
+    identity_free(weak);
     identity_free(other);
 }
 
@@ -183,14 +187,37 @@ static void an_encrypted_key_needs_its_passphrase(void **state)
     free(locked);
 }
 
-/* One file has both, and lines end with CRLF. */
+/* The text with CRLF at the end of each line. To be freed. */
+static char *with_crlf(const char *text)
+{
+    char *copy = malloc(2 * strlen(text) + 1), *to = copy;
+    assert_non_null(copy);
+    for (; *text; text++) {
+        if (*text == '\n')
+            *to++ = '\r';
+        *to++ = *text;
+    }
+    *to = '\0';
+    return copy;
+}
+
+/* One file has both. Its lines may end with CRLF, and an editor may have put a
+ * byte order mark before them. */
 static void one_file_may_have_all(void **state)
 {
     (void)state;
     char *both = texts_join(world.identity->key, world.identity->certificate);
+    char *crlf = with_crlf(both);
+    char *marked = texts_join("\xef\xbb\xbf", crlf);
     asynchat_tls_free(context(&(struct asynchat_tls_options){
         .certificate = write_file("both.pem", both)}));
+    asynchat_tls_free(context(&(struct asynchat_tls_options){
+        .certificate = write_file("both.pem", crlf)}));
+    asynchat_tls_free(context(&(struct asynchat_tls_options){
+        .certificate = write_file("both.pem", marked)}));
     free(both);
+    free(crlf);
+    free(marked);
 }
 
 static void connect_as(struct asynchat_tls *server, struct asynchat_tls *client,
@@ -322,6 +349,7 @@ static void calls_check_their_arguments(void **state)
     struct asynchat_tls_stats stats;
     static struct talk talk;
     (void)state;
+    asynchat_tls_free(NULL);
     assert_int_equal(asynchat_tls_get_stats(NULL, &stats, sizeof stats),
                      -EINVAL);
     assert_int_equal(asynchat_tls_get_stats(world.server, NULL, 0), -EINVAL);
@@ -498,46 +526,100 @@ static void verify_has_the_last_word(void **state)
     asynchat_tls_free(server);
 }
 
-static const char *program; /* its path */
-
 static int expect_1_3(SSL_CTX *ctx, void *arg)
 {
     (void)arg;
     return SSL_CTX_get_min_proto_version(ctx) == TLS1_3_VERSION ? 0 : -EINVAL;
 }
 
-/* openssl.cnf demands TLS 1.3, and the program does not ask for less. OpenSSL
- * reads the file once, so a child does this. */
-static int under_a_stricter_system(void)
+/* The program does not ask for less. */
+static void under_a_higher_version(void)
 {
-    struct asynchat_tls *client;
-    struct asynchat_tls_options options = {.size = sizeof options,
-                                           .flags = ASYNCHAT_TLS_CLIENT |
-                                                    ASYNCHAT_TLS_NO_VERIFY,
-                                           .configure = expect_1_3};
-    int error = asynchat_tls_new(&options, &client);
-    if (!error)
-        asynchat_tls_free(client);
-    return error ? 1 : 0;
+    asynchat_tls_free(context(&(struct asynchat_tls_options){
+        .flags = ASYNCHAT_TLS_CLIENT | ASYNCHAT_TLS_NO_VERIFY,
+        .configure = expect_1_3}));
 }
 
+static int expect_level_3(SSL_CTX *ctx, void *arg)
+{
+    (void)arg;
+    return SSL_CTX_get_security_level(ctx) == 3 ? 0 : -EINVAL;
+}
+
+static void under_a_level_and_a_group(void)
+{
+    static struct talk talk;
+    world_new(&world);
+    struct asynchat_tls *server = context(
+        &(struct asynchat_tls_options){SERVER, .configure = expect_level_3});
+    talk_tcp(&talk, server, world.client, "a.example");
+    connect_both(&talk);
+    assert_int_equal(
+        SSL_get_shared_group(asynchat_tls_get_ssl(talk.server.ch), 0),
+        NID_secp384r1);
+    talk_end(&talk);
+    asynchat_tls_free(server);
+    world_free(&world);
+}
+
+/* Nothing is there that could be used. */
+static void without_algorithms(void)
+{
+    REFUSE(-EIO, "random numbers: ",
+           .flags = ASYNCHAT_TLS_CLIENT | ASYNCHAT_TLS_NO_VERIFY);
+}
+
+static const struct {
+    const char *lines; /* of openssl.cnf */
+    void (*child)(void);
+} systems[] = {
+    {"[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\n"
+     "MinProtocol = TLSv1.3\n",
+     under_a_higher_version},
+    {"[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\n"
+     "CipherString = DEFAULT@SECLEVEL=3\nGroups = P-384\n",
+     under_a_level_and_a_group},
+    {"[a]\nalg_section = b\n[b]\ndefault_properties = fips=yes\n",
+     without_algorithms},
+};
+#define SYSTEMS (sizeof systems / sizeof *systems)
+
+static const char *program; /* its path */
+
+/* OpenSSL reads the file once, so children do this: the program again, with the
+ * number of a system. */
 static void the_system_may_demand_more(void **state)
 {
-    (void)state;
     int status;
-    const char *path = write_file(
-        "openssl.cnf", "openssl_conf = a\n[a]\nssl_conf = b\n[b]\n"
-                       "system_default = c\n[c]\nMinProtocol = TLSv1.3\n");
-    pid_t child = fork();
-    if (child == 0) {
-        setenv("OPENSSL_CONF", path, 1);
-        execl(program, program, "stricter", (char *)NULL);
-        _exit(2);
+    char number[2] = "0";
+    (void)state;
+    for (size_t i = 0; i < SYSTEMS; i++, number[0]++) {
+        char *text = texts_join("openssl_conf = a\n", systems[i].lines);
+        const char *path = write_file("openssl.cnf", text);
+        pid_t child = fork();
+        if (child == 0) {
+            setenv("OPENSSL_CONF", path, 1);
+            execl(program, program, number, (char *)NULL);
+            _exit(2);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        unlink(path);
+        free(text);
     }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
-    unlink(path);
-    asynchat_tls_free(NULL);
+}
+
+static void as_a_child(void **state)
+{
+    systems[*(size_t *)*state].child();
+}
+
+static int run_as_a_child(size_t number)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(as_a_child, &number),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
 /* A list in the file of a server holds for its clients. */
@@ -593,8 +675,8 @@ static int teardown(void **state)
 int main(int argc, char **argv)
 {
     program = argv[0];
-    if (argc > 1 && strcmp(argv[1], "stricter") == 0)
-        return under_a_stricter_system();
+    if (argc > 1)
+        return run_as_a_child((size_t)atoi(argv[1]));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_checked),
         cmocka_unit_test(certificates_and_keys_are_checked),
