@@ -667,6 +667,34 @@ static void a_layer_may_have_no_last_words(void **state)
     assert_true(f->got_eof);
 }
 
+static int finish_lingers(char *to, size_t room, size_t *given)
+{
+    (void)room;
+    memcpy(to, "bye", 3);
+    *given = 3;
+    return ASYNCHAT_LAYER_LINGER;
+}
+
+/* What comes meanwhile is dropped, and not opened. */
+static void behind_its_last_words_a_layer_may_wait_for_the_peer(void **state)
+{
+    struct codec *c = codec((struct codec){.finish = finish_lingers});
+    struct fixture *f = dress(state, c);
+    push(f, "abc");
+    assert_int_equal(asynchat_close_when_done(f->ch), 0);
+    settle(f);
+    expect_got(f, "abcbye");
+    assert_true(f->got_eof);
+    assert_int_equal(c->releases, 0);
+    int opens = c->opens;
+    assert_int_equal(write(f->peer, "late", 4), 4);
+    settle(f);
+    assert_int_equal(c->releases, 0);
+    assert_int_equal(c->opens, opens);
+    assert_int_equal(shutdown(f->peer, SHUT_WR), 0);
+    expect_end(f, c, 0);
+}
+
 #define WORDS 30000
 
 /* Many words of its own for each byte that it opens. */
@@ -1011,6 +1039,7 @@ int main(void)
         BOTH(own_words_may_be_many),
         BOTH(last_words_that_are_too_many_are_none),
         BOTH(a_layer_may_have_no_last_words),
+        OVER(SOCKETPAIR, behind_its_last_words_a_layer_may_wait_for_the_peer),
         OVER(SOCKETPAIR, the_last_words_wait_for_those_before),
         OVER(SOCKETPAIR, own_words_leave_before_the_output_ends),
         OVER(TCP, who_cannot_greet_may_still_hear_why),

@@ -71,7 +71,12 @@ enum {
     ASYNCHAT_LAYER_OVER = 8,
     /* Like ASYNCHAT_LAYER_LATER, but in 10 milliseconds: the layer waits for
      * something else to be over. */
-    ASYNCHAT_LAYER_WAIT = 16
+    ASYNCHAT_LAYER_WAIT = 16,
+    /* Answered by `finish` alone: the peer's layer may have words of its own
+     * for this side. So a socket is not closed until the peer ends its
+     * side, or the linger time is over: words that come later would make the
+     * system reset the connection, and the peer might lose the last output. */
+    ASYNCHAT_LAYER_LINGER = 32
 };
 
 /* What a layer does. `size` is sizeof the struct; `finish` and `text` may be
@@ -111,7 +116,8 @@ struct asynchat_layer_ops {
     /* The layer's last words, *given bytes at `to`; `room` is at least
      * ASYNCHAT_LAYER_WORDS. Called once at most, when all output was sealed;
      * not if the layer was never up, or output was dropped, or the channel is
-     * aborted. An answer below 0 says that there are none. */
+     * aborted. An answer below 0 says that there are none, and
+     * ASYNCHAT_LAYER_LINGER that the channel waits for the peer's end. */
     int (*finish)(void *layer, void *to, size_t room, size_t *given);
 
     /* A text for the last error, for the log; NULL for none. Lent until the

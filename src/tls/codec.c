@@ -174,7 +174,8 @@ static int codec_ended(void *layer)
     return ASYNCHAT_ECUTOFF;
 }
 
-/* Called only while the session works. */
+/* Called only while the session works. A server sends its tickets when it gets
+ * to it, and that may be after a client has sent everything. */
 static int codec_finish(void *layer, void *to, size_t room, size_t *given)
 {
     struct codec *c = layer;
@@ -186,7 +187,9 @@ static int codec_finish(void *layer, void *to, size_t room, size_t *given)
     ERR_clear_error();
     *given = c->wire.out_len;
     leave(c, 0);
-    return result < 0 ? -EIO : 0;
+    if (result < 0)
+        return -EIO;
+    return codec_is_client(c) ? ASYNCHAT_LAYER_LINGER : 0;
 }
 
 static const char *codec_text(const void *layer)

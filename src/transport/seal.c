@@ -213,9 +213,10 @@ void asynchat__stage_last_words(struct transport *t)
     struct loop_layers *layers = t->loop->layers;
     size_t room = LOOP_GATHER - layers->gathered;
     s->worded = true;
-    if (s->codec->finish(s->layer, layers->gather + layers->gathered, room,
-                         &given) >= 0 &&
-        given <= room)
+    int how = s->codec->finish(s->layer, layers->gather + layers->gathered,
+                               room, &given);
+    if (how >= 0 && given <= room)
         layers->gathered += given;
+    s->stays = how >= 0 && (how & ASYNCHAT_LAYER_LINGER);
     asynchat__stage_flush(t);
 }

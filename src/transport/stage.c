@@ -201,7 +201,7 @@ static bool staged_finish(struct transport *t, bool more)
     s->drops = true;
     if (!t->broken && stage_unsent(t) > 0)
         return true;
-    return s->below->finish(t, more);
+    return s->below->finish(t, more || s->stays);
 }
 
 /* If a connection is closed while it has unread input, it is reset, and the

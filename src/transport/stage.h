@@ -63,6 +63,7 @@ struct stage {
     bool asked;  /* the layer was asked how the peer ended */
     bool hidden; /* the end of the input waits for bytes before it */
     bool worded; /* the layer was asked for its last words */
+    bool stays;  /* the layer has answered LINGER */
     bool lossy;  /* output was dropped, so there are no last words */
     bool drops;  /* bytes that the peer still sends are dropped */
     bool shuts;  /* the output ends when all is sent */

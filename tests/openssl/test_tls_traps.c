@@ -1,7 +1,7 @@
 /* What others have fallen into: pauses, clocks, peers that do not answer, and
  * ends at the wrong moment. SPDX-License-Identifier: BSD-3-Clause */
 #include "hand.h"
-#include "talk.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -263,6 +263,40 @@ static void a_channel_may_end_in_its_handshake(void **state)
     }
 }
 
+/* A client that only writes, to a server that has not even looked at the end of
+ * the handshake: its tickets come when the client has said all. If the client
+ * were gone by then, its system would reset the connection, and the server
+ * would lose what it has not read. */
+static void a_client_closes_behind_the_server(void **state)
+{
+    static struct talk talk;
+    struct peer peer;
+    char line[8];
+    (void)state;
+    SSL_CTX *ctx = peer_context(true, world.identity, TLS1_3_VERSION);
+    peer_new(&peer, &talk, ctx, false, world.client);
+    say(&talk.client, "all\n");
+    asynchat_close_when_done(talk.client.ch);
+    talk_run(&talk);
+    assert_true(peer_receive(&peer) > 0);
+    SSL_do_handshake(peer.ssl);
+    peer_send(&peer, SIZE_MAX);
+    talk_run(&talk);
+    expect(&talk.client, "connect");
+    peer_receive(&peer);
+    assert_int_equal(SSL_do_handshake(peer.ssl), 1);
+    assert_true(peer_send(&peer, SIZE_MAX) > 0);
+    assert_int_equal(SSL_read(peer.ssl, line, sizeof line), 4);
+    assert_int_equal(SSL_read(peer.ssl, line, sizeof line), 0);
+    talk_run(&talk);
+    expect(&talk.client, "");
+    assert_int_equal(shutdown(peer.fd, SHUT_WR), 0);
+    talk_until(&talk, &talk.client, "close(0)");
+    peer_free(&peer);
+    talk_end(&talk);
+    SSL_CTX_free(ctx);
+}
+
 /* The peer has sent three records and its end, and then resets, while much
  * waits to be sent to it: each line is delivered, and one error. */
 static void what_came_before_a_reset_is_delivered(void **state)
@@ -333,6 +367,7 @@ int main(void)
         cmocka_unit_test(each_handshake_has_a_deadline),
         cmocka_unit_test(bytes_do_not_move_the_deadline),
         cmocka_unit_test(a_channel_may_end_in_its_handshake),
+        cmocka_unit_test(a_client_closes_behind_the_server),
         cmocka_unit_test(what_came_before_a_reset_is_delivered),
         cmocka_unit_test(a_server_without_protocols_takes_any),
     };
