@@ -10,7 +10,9 @@ SPDX-License-Identifier: BSD-3-Clause
 import contextlib
 import itertools
 import os
+import pty
 import re
+import select
 import shutil
 import signal
 import smtplib
@@ -339,6 +341,35 @@ def a_protocol_is_agreed_on(files, version):
                 expect(peer.selected_alpn_protocol(), agreed)
 
 
+def at_a_terminal(*command):
+    """What a program says that could ask somebody."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(command[0], command)
+    said = b""
+    with contextlib.suppress(OSError):  # the program has ended
+        while select.select([terminal], [], [], SOON)[0]:
+            said += os.read(terminal, 4096)
+    os.kill(pid, signal.SIGKILL)
+    os.close(terminal)
+    return os.waitpid(pid, 0)[1], said.decode()
+
+
+def nobody_is_asked_at_the_terminal(files, version):
+    """OpenSSL asks for the passphrase of a key, and of anything else that is encrypted in the way of PEM."""
+    locked = os.path.join(files.folder, "locked.pem")
+    run("openssl", "ec", "-in", files.key, "-aes128", "-passout", "pass:secret", "-out", locked)
+    with open(locked) as file:
+        text = file.read()
+    other = os.path.join(files.folder, "locked_certificate.pem")
+    with open(other, "w") as file:
+        file.write(text.replace("EC PRIVATE KEY", "CERTIFICATE"))
+    for certificate, key, trust in ((files.certificate, locked, files.trust), (other, files.key, files.trust),
+                                    (files.certificate, files.key, other)):
+        status, said = at_a_terminal(JUDGE, "serve", "0", "certificate=" + certificate, "key=" + key, "trust=" + trust)
+        expect((os.WIFEXITED(status), said.startswith("tls_judge: "), "Enter" in said), (True, True, False))
+
+
 def mail_over_starttls(files, version):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -424,6 +455,17 @@ def our_client_ends_its_half_first(files, version):
     with python_server(files.context(version, server=True), serve) as port:
         said = our_client(files, port, commands=["say hello", "send 1048576", "shut"])
         expect(said, f"line an answer\neof\n{EOF}\n")
+
+
+def our_client_that_only_writes_loses_nothing(files, version):
+    """It closes with tickets and more that it has not read. If that were a reset, the server would not get all."""
+    def serve(peer):
+        peer.sendall(b"x" * 10000)
+        expect(received(peer, 2000000) == SENT, True)
+    runs = 20
+    with python_server(files.context(version, server=True), serve, runs) as port:
+        for _ in range(runs):
+            expect_in("close success", our_client(files, port, commands=["send 1048576", "done"]))
 
 
 def a_python_server_ends_its_half_first(files, version):
@@ -684,7 +726,8 @@ JUDGES = {
         a_client_ends_its_half_first, a_server_ends_its_half_first, an_end_without_close_notify_is_cut_off,
         a_client_that_only_writes_loses_nothing, an_end_that_drops_output_is_no_clean_one,
         who_is_turned_away_reads_no_plain_text, a_client_resumes_a_session, a_client_without_a_certificate_is_told,
-        a_client_with_a_certificate_is_verified, a_protocol_is_agreed_on, mail_over_starttls,
+        a_client_with_a_certificate_is_verified, a_protocol_is_agreed_on, nobody_is_asked_at_the_terminal,
+        mail_over_starttls, our_client_that_only_writes_loses_nothing,
         our_client_gets_its_megabyte, our_client_ends_its_half_first, a_python_server_ends_its_half_first,
         a_python_server_is_cut_off, our_client_without_a_certificate_is_told_why, our_client_shows_its_certificate,
         our_client_resumes_a_session, our_client_begins_with_starttls,
