@@ -62,7 +62,9 @@
  * - A child after fork(2) that frees an inherited channel sends nothing.
  * - The first asynchat_tls_new() of a process tells OpenSSL not to free its own
  *   memory at exit (OPENSSL_INIT_NO_ATEXIT): otherwise a program that returns
- *   from main while other threads still use TLS crashes.
+ *   from main while other threads still use TLS crashes. OpenSSL heeds only its
+ *   first call for that: a program that calls OpenSSL earlier has to begin with
+ *   OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL).
  *
  * The codes of a failed handshake: ASYNCHAT_ECERTIFICATE, ASYNCHAT_EPROTOCOL,
  * ASYNCHAT_ELATE for the time that a context or asynchat_connect() gives, and
