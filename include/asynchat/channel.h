@@ -208,6 +208,43 @@ struct asynchat_handler {
     void (*handle_stopping)(struct asynchat_channel *ch, void *arg);
 };
 
+/* Sets another handler, which gets everything from the next callback on. This
+ * is allowed at any time, also inside a callback, and as often as the program
+ * wants. So a protocol may take whole messages for its commands and pieces for
+ * its data:
+ *
+ *     if (is_data(line)) {
+ *         asynchat_set_terminator(ch, "\r\n.\r\n", 5);
+ *         asynchat_set_handler(ch, &mail); // takes pieces, from the next byte
+ *     }
+ *
+ * `arg` stays: asynchat_set_arg() changes it. Borrows `handler`, as a channel
+ * does when it is made; the handler before is needed no more. Nothing that came
+ * is lost: bytes that were read already, or held back as the possible beginning
+ * of a terminator, are for the new handler.
+ *
+ * In the middle of a message, the new handler gets the rest of the message as
+ * one message:
+ * - Bytes that were kept for `message` were given to nobody. A handler with
+ *   `message` gets them with the rest. A handler that takes pieces gets them
+ *   first, from the loop.
+ * - Bytes that collect_incoming_data got are not given again. A handler with
+ *   `message` gets a message without them, which may be empty.
+ * - The message limit counts all bytes of the message, and so does the `total`
+ *   of message_dropped. If the new handler has no message_dropped, and bytes of
+ *   the message were dropped already, the channel ends with ASYNCHAT_ETOOLONG.
+ *
+ * A message limit that the program has not set is the one of the new handler:
+ * see asynchat_set_message_limit(). A handle_connect or handle_stopping that is
+ * still due is the new handler's. handle_drained is due for what is queued now.
+ * If handle_idle was called before, the idle times begin anew.
+ *
+ * Allocates nothing. Errors: -EINVAL (`ch` or `handler` is NULL, or `handler`
+ * is filled in wrongly), -ENOTSUP (`handler` has fields that this version does
+ * not know). (Python: assigning to the methods) Since 0.1. */
+ASYNCHAT_API int asynchat_set_handler(struct asynchat_channel *ch,
+                                      const struct asynchat_handler *handler);
+
 /* --- Making a channel --- */
 
 /* For asynchat_channel_new(): the bufferevent is still connecting, or still in
@@ -634,11 +671,11 @@ asynchat_get_out_buffer_size(const struct asynchat_channel *ch);
 
 /* Sets the message limit: the longest message, in bytes, not counting the
  * terminator. It is 1 or more; SIZE_MAX stands for no limit. Unless set it is 1
- * MiB for a handler with `message`, and SIZE_MAX for a handler with
- * collect_incoming_data. When a message is longer, handle_error is called with
- * ASYNCHAT_ETOOLONG and the channel ends. If the handler has message_dropped,
- * that is called instead, at the end of the message, and the channel goes on.
- * It makes no difference how the bytes were cut. Lengths are counted in 64 bits
+ * MiB while the handler has `message`, and SIZE_MAX while it has not. When a
+ * message is longer, handle_error is called with ASYNCHAT_ETOOLONG and the
+ * channel ends. If the handler has message_dropped, that is called instead, at
+ * the end of the message, and the channel goes on. It makes no difference how
+ * the bytes were cut. Lengths are counted in 64 bits
  * on all machines. The limit applies to the message in progress; set inside
  * `message` or found_terminator, it applies from the next message on. Errors:
  * -EINVAL (`ch` is NULL, or the limit is 0). Since 0.1. */
@@ -697,7 +734,7 @@ ASYNCHAT_API int asynchat_set_timeouts(struct asynchat_channel *ch,
  * on, until this call, or the next one, sets a deadline again or takes it away.
  *
  *     asynchat_push(ch, "354 go on\r\n", 11);
- *     asynchat_set_deadline(ch, 600000); // for all of the mail, not a line of it
+ *     asynchat_set_deadline(ch, 600000); // for all of the mail, not for a line
  *
  * When the time is over, handle_error is called with ASYNCHAT_EDEADLINE, and
  * the channel ends. Output that is queued, and a goodbye that handle_error

@@ -25,15 +25,13 @@
 #include "base/probe.h"
 #include "loop/loop.h"
 
-#define MESSAGE_LIMIT (1u << 20)
 #define MESSAGE_LEAST 256
 
 void asynchat__channel_in_init(struct channel_in *in,
                                const struct asynchat_handler *handler)
 {
     asynchat__framer_init(&in->framer);
-    asynchat__framer_limit(&in->framer, NULL,
-                           handler->message ? MESSAGE_LIMIT : SIZE_MAX,
+    asynchat__framer_limit(&in->framer, NULL, channel_in_limit(handler),
                            handler->message_dropped != NULL);
     asynchat__framer_pause(&in->framer, NULL, true);
     in->budget = UINT_MAX;
@@ -91,22 +89,14 @@ static bool in_keep(struct asynchat_channel *ch, const uint8_t *data,
                     size_t len)
 {
     struct channel_in *in = &ch->in;
-    uint64_t have = in->framer.have;
-    size_t used = (size_t)(have - len);
+    size_t have = channel_in_kept(in);
+    size_t used = have - len;
     if (!in->message.bytes)
         in->message = asynchat__spares_take(&ch->transport.loop->spares);
     if (have > in->message.capacity && !in_grow(in, used, have))
         return false;
     memcpy(in->message.bytes + used, data, len);
     return true;
-}
-
-/* Gives the memory of the message back: between messages an idle connection
- * keeps none. */
-static void in_forget(struct asynchat_channel *ch)
-{
-    asynchat__spares_give(&ch->transport.loop->spares, ch->in.message);
-    ch->in.message = (struct spare){NULL, 0};
 }
 
 /* --- events, and their callbacks --- */
@@ -118,13 +108,15 @@ static void in_message(struct asynchat_channel *ch, const void *data,
     ch->handler->message(ch, data, len, ch->arg);
 }
 
-/* Delivers a message of `len` bytes that was kept. Its memory stays until the
- * wake-up ends: the callback uses it, and may discard everything
+/* Delivers what was kept of a message of `total` bytes. Its memory stays until
+ * the wake-up ends: the callback uses it, and may discard everything
  * meanwhile. */
-static void in_kept_message(struct asynchat_channel *ch, uint64_t len)
+static void in_kept_message(struct asynchat_channel *ch, uint64_t total)
 {
+    size_t len = (size_t)(total - ch->in.given);
     const void *data = len > 0 ? (const void *)ch->in.message.bytes : "";
-    in_message(ch, data, (size_t)len);
+    ch->in.given = 0;
+    in_message(ch, data, len);
 }
 
 static void in_found(struct asynchat_channel *ch)
@@ -144,14 +136,22 @@ static void in_end(struct asynchat_channel *ch, uint64_t total)
         in_found(ch);
 }
 
-static void in_dropped(struct asynchat_channel *ch,
-                       const struct framer_cursor *c)
+/* A handler without message_dropped may have come in the middle of the
+ * message. */
+static APART void in_dropped(struct asynchat_channel *ch,
+                             const struct framer_cursor *c)
 {
     struct channel_in *in = &ch->in;
     const void *first = ch->handler->message ? in->message.bytes : NULL;
-    size_t len = c->kept < ASYNCHAT_DROPPED_FIRST ? (size_t)c->kept
-                                                  : ASYNCHAT_DROPPED_FIRST;
+    uint64_t kept = c->kept - in->given;
+    size_t len =
+        kept < ASYNCHAT_DROPPED_FIRST ? (size_t)kept : ASYNCHAT_DROPPED_FIRST;
+    in->given = 0;
     in->timed = false;
+    if (!ch->handler->message_dropped) {
+        asynchat__channel_stop(ch, in->framer.error, 0);
+        return;
+    }
     in->too_long++;
     in->too_long_bytes += c->total;
     in_count_message(ch);
@@ -186,6 +186,18 @@ static APART bool in_end_now(struct asynchat_channel *ch,
     return channel_delivers(ch) && framer_end(&ch->in.framer, c);
 }
 
+/* The same, for found_terminator. A handler with `message` may have come: it
+ * gets the rest of the message, of which there is nothing. */
+static APART bool in_found_now(struct asynchat_channel *ch,
+                               struct framer_cursor *c)
+{
+    bool ends = in_end_now(ch, c);
+    bool whole = ch->handler->message;
+    if (ends && whole)
+        in_end(ch, c->total);
+    return ends && !whole;
+}
+
 /* Deals with the last bytes of a message. */
 static void in_last(struct asynchat_channel *ch, struct framer_cursor *c)
 {
@@ -209,7 +221,7 @@ static inline void in_whole(struct asynchat_channel *ch,
     }
     if (handler->collect_incoming_data)
         handler->collect_incoming_data(ch, c->data, c->len, ch->arg);
-    if (framer_quick_end(&ch->in.framer, c) || in_end_now(ch, c))
+    if (framer_quick_end(&ch->in.framer, c) || in_found_now(ch, c))
         in_found(ch);
 }
 
@@ -358,9 +370,17 @@ static void in_run_received(struct asynchat_channel *ch)
         in_store(ch, bytes + done, len - done);
 }
 
-/* Deals with events that are due without another byte. */
+/* Gives what was kept to a handler that takes pieces. */
+static void in_run_aside(struct asynchat_channel *ch)
+{
+    while ((ch->in.framer.busy & FRAMER_ASIDE) && channel_delivers(ch))
+        asynchat__channel_in_aside(ch);
+}
+
+/* Deals with what is due without another byte. */
 static void in_run_due(struct asynchat_channel *ch)
 {
+    in_run_aside(ch);
     if (ch->in.framer.busy && channel_delivers(ch)) {
         in_piece(ch, ch->transport.loop->received, 0);
         in_discarded(ch);
@@ -378,6 +398,7 @@ static void in_run_evbuffer(struct asynchat_channel *ch)
         if (!in_discarded(ch))
             in_drain(ch, done);
         in_discarded(ch);
+        in_run_aside(ch);
     }
     in_look(ch);
 }
@@ -396,7 +417,7 @@ void asynchat__channel_in_run(struct asynchat_channel *ch)
     }
     t->received = 0;
     if (ch->in.message.bytes && ch->in.framer.have == 0)
-        in_forget(ch);
+        channel_in_forget(ch);
     if (ch->state == CHANNEL_LINGERING) {
         in_drain(ch, evbuffer_get_length(asynchat__transport_input(t)));
         in_discarded(ch);
@@ -410,7 +431,8 @@ bool asynchat__channel_in_waits(const struct asynchat_channel *ch)
         evbuffer_get_length(asynchat__transport_input(&ch->transport));
     return ch->in.paused && channel_receives(ch) &&
            (arrived > 0 || framer_held(f) > 0 ||
-            (f->busy & (FRAMER_FOUND | FRAMER_PLAN | FRAMER_EMPTY)) ||
+            (f->busy &
+             (FRAMER_FOUND | FRAMER_PLAN | FRAMER_EMPTY | FRAMER_ASIDE)) ||
             f->spoiled || (ch->handler->message && f->have > 0));
 }
 
@@ -431,9 +453,8 @@ int asynchat__channel_in_finish(struct asynchat_channel *ch)
  * drained, the evbuffer is only marked, and emptied later. */
 void asynchat__channel_in_discard(struct asynchat_channel *ch)
 {
-    asynchat__framer_drop(&ch->in.framer, ch->in.cursor);
     bool later = ch->in.cursor || ch->in.buffer >= BUFFER_DRAINS;
-    ch->in.timed = false;
+    channel_in_drop(&ch->in);
     ch->in.buffer = BUFFER_DROPPED;
     if (!later)
         in_discarded(ch);

@@ -91,11 +91,18 @@ enum in_buffer {
  *
  * Invariants: `turn` <= `allowed` <= `budget` at the end of a wake-up.
  * `message` has no memory while nothing of a message was kept. The framer is
- * paused exactly while `paused` is not 0 or the state receives nothing. */
+ * paused exactly while `paused` is not 0 or the state receives nothing. The
+ * framer is ASIDE while bytes that were kept wait for a handler that takes
+ * pieces. What is kept lies at the beginning of `message`, or, if it is
+ * `turned`, at its end; it is turned only while the framer is ASIDE. */
 struct channel_in {
     struct framer framer;
     struct framer_cursor *cursor; /* the delivery under way; or NULL */
-    struct spare message;    /* a message in progress, for handler->message */
+    struct spare message; /* a message in progress, for handler->message */
+    /* How many bytes of the message in progress went to a handler in pieces,
+     * and so are not in `message`. Means nothing while the handler takes
+     * pieces, unless the framer is ASIDE. */
+    uint64_t given;
     uint64_t received;       /* bytes received in all */
     uint64_t messages;       /* messages delivered in earlier wake-ups */
     uint64_t too_long;       /* messages of which bytes were dropped */
@@ -104,10 +111,12 @@ struct channel_in {
     uint32_t allowed;        /* the budget as this wake-up began */
     uint32_t turn;           /* messages that this wake-up may still deliver */
     bool timed; /* the clocks of the message in progress have begun */
+    bool turned;
     enum in_buffer buffer : 8;
     uint8_t paused; /* the reasons, of channel_pause */
 };
 
+#define CHANNEL_MESSAGE_LIMIT (1u << 20)
 #define CHANNEL_OUT_BUFFER_SIZE 65536
 #define CHANNEL_LINGER 30000
 #define CHANNEL_CONNECT_TIME 60000
@@ -184,6 +193,7 @@ struct asynchat_channel {
     enum channel_leave leave : 8;
     bool running; /* in a wake-up, at whose end what was pushed is sent */
     bool calm;    /* waits only for the next message; the timer is set */
+    bool limited; /* the program has set the message limit */
 };
 
 /* --- questions about the state --- */
@@ -237,6 +247,20 @@ static inline bool channel_in_is_between(const struct asynchat_channel *ch)
     return framer_is_between(&ch->in.framer);
 }
 
+/* How many bytes of the message in progress are kept, for a handler with
+ * `message`. */
+static inline size_t channel_in_kept(const struct channel_in *in)
+{
+    return (size_t)(in->framer.have - in->given);
+}
+
+/* Where these bytes lie. */
+static inline const uint8_t *channel_in_kept_bytes(const struct channel_in *in)
+{
+    size_t at = in->turned ? in->message.capacity - channel_in_kept(in) : 0;
+    return in->message.bytes + at;
+}
+
 /* How many messages were delivered or dropped. */
 static inline uint64_t channel_messages(const struct asynchat_channel *ch)
 {
@@ -280,6 +304,30 @@ static inline void channel_in_begin_turn(struct channel_in *in)
 {
     in->messages += in->allowed - in->turn;
     in->allowed = in->turn = in->budget;
+}
+
+/* Drops all input that was received and not delivered, but for that in the
+ * evbuffer. */
+static inline void channel_in_drop(struct channel_in *in)
+{
+    asynchat__framer_drop(&in->framer, in->cursor);
+    in->given = 0;
+    in->turned = false;
+    in->timed = false;
+}
+
+/* Gives the memory of the message back: between messages an idle connection
+ * keeps none. */
+static inline void channel_in_forget(struct asynchat_channel *ch)
+{
+    asynchat__spares_give(&ch->transport.loop->spares, ch->in.message);
+    ch->in.message = (struct spare){NULL, 0};
+}
+
+/* The message limit, unless the program sets one. */
+static inline size_t channel_in_limit(const struct asynchat_handler *handler)
+{
+    return handler->message ? CHANNEL_MESSAGE_LIMIT : SIZE_MAX;
 }
 
 /* Output that was to be sent is not: a layer does not tell the peer that all is
@@ -396,6 +444,10 @@ void asynchat__channel_linger_stop(struct asynchat_channel *ch);
 int asynchat__channel_time_allow(struct asynchat_channel *ch, uint32_t wait,
                                  bool kept);
 
+/* To be called when the handler has changed. If the handler before was told
+ * that the channel is idle, the idle times begin anew. */
+void asynchat__channel_time_follow(struct asynchat_channel *ch);
+
 /* To be called when the channel has no rate any more. */
 void asynchat__channel_time_unrated(struct asynchat_channel *ch);
 
@@ -475,7 +527,22 @@ void asynchat__transcript_added(struct asynchat_channel *ch,
                                 struct evbuffer *buffer, size_t from,
                                 size_t len);
 
+/* Puts another handler of the program's in place of the one before. Answers the
+ * table that the channel is to call. */
+const struct asynchat_handler *asynchat__transcript_follow(
+    struct channel_transcript *t, const struct asynchat_handler *handler);
+
 void asynchat__transcript_free(struct channel_transcript *t);
+
+/* --- aside.c --- */
+
+/* To be called when the handler has changed. `whole`: the one before took whole
+ * messages. */
+void asynchat__channel_in_follow(struct asynchat_channel *ch, bool whole);
+
+/* To be called while the framer is ASIDE and input is delivered: gives a part of
+ * what was kept. */
+void asynchat__channel_in_aside(struct asynchat_channel *ch);
 
 /* --- deliver.c --- */
 

@@ -361,6 +361,19 @@ void asynchat__channel_time_limits(struct asynchat_channel *ch,
     asynchat__channel_time_changed(ch);
 }
 
+void asynchat__channel_time_follow(struct asynchat_channel *ch)
+{
+    struct channel_time *time = ch->time;
+    if (!time || !time->told)
+        return;
+    time->told = false;
+    asynchat__clocks_begin(&time->clocks,
+                           CLOCK_BIT(CLOCK_IDLE) | CLOCK_BIT(CLOCK_READ),
+                           asynchat__channel_time_now(ch));
+    time_clocks_changed(ch);
+    asynchat__channel_time_changed(ch);
+}
+
 /* --- the deadline --- */
 
 void asynchat__channel_time_deadline(struct asynchat_channel *ch,

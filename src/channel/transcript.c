@@ -60,7 +60,9 @@ void asynchat__transcript_added(struct asynchat_channel *ch,
     }
 }
 
-/* --- the callbacks that take the place of the handler's --- */
+/* --- the callbacks that take the place of the handler's ---
+ * Each looks at the handler first: `tell` may set another one, which is for the
+ * next event. */
 
 /* Tells the transcript of input. False: `tell` has ended the channel, and the
  * handler gets nothing. */
@@ -75,48 +77,46 @@ static bool tell_received(struct asynchat_channel *ch,
 static void tell_data(struct asynchat_channel *ch, const void *data, size_t len,
                       void *arg)
 {
-    const struct asynchat_handler *theirs = &ch->transcript->theirs;
+    const struct asynchat_handler theirs = ch->transcript->theirs;
     if (tell_received(ch, ASYNCHAT_TRANSCRIPT_RECEIVED, data, len) &&
-        theirs->collect_incoming_data)
-        theirs->collect_incoming_data(ch, data, len, arg);
+        theirs.collect_incoming_data)
+        theirs.collect_incoming_data(ch, data, len, arg);
 }
 
 static void tell_found(struct asynchat_channel *ch, void *arg)
 {
-    const struct asynchat_handler *theirs = &ch->transcript->theirs;
+    const struct asynchat_handler theirs = ch->transcript->theirs;
     if (tell_received(ch, ASYNCHAT_TRANSCRIPT_FOUND, NULL, 0) &&
-        theirs->found_terminator)
-        theirs->found_terminator(ch, arg);
+        theirs.found_terminator)
+        theirs.found_terminator(ch, arg);
 }
 
 static void tell_message(struct asynchat_channel *ch, const void *data,
                          size_t len, void *arg)
 {
+    const struct asynchat_handler theirs = ch->transcript->theirs;
     bool told =
         len == 0 || tell_received(ch, ASYNCHAT_TRANSCRIPT_RECEIVED, data, len);
     if (told && tell_received(ch, ASYNCHAT_TRANSCRIPT_FOUND, NULL, 0))
-        ch->transcript->theirs.message(ch, data, len, arg);
+        theirs.message(ch, data, len, arg);
 }
 
 static void tell_dropped(struct asynchat_channel *ch, const void *data,
                          size_t len, uint64_t total, void *arg)
 {
+    const struct asynchat_handler theirs = ch->transcript->theirs;
     size_t told = total < SIZE_MAX ? (size_t)total : SIZE_MAX;
     if (tell_received(ch, ASYNCHAT_TRANSCRIPT_FOUND, NULL, told))
-        ch->transcript->theirs.message_dropped(ch, data, len, total, arg);
+        theirs.message_dropped(ch, data, len, total, arg);
 }
 
 /* --- making --- */
 
-static int transcript_make(struct asynchat_channel *ch)
+static void transcript_take(struct channel_transcript *t,
+                            const struct asynchat_handler *handler)
 {
-    if (ch->transcript)
-        return 0;
-    struct channel_transcript *t = asynchat__calloc(1, sizeof *t);
-    if (!t)
-        return -ENOMEM;
-    t->handler = ch->handler;
-    asynchat__table_copy(&t->theirs, ch->handler, sizeof t->theirs);
+    t->handler = handler;
+    asynchat__table_copy(&t->theirs, handler, sizeof t->theirs);
     t->ours = t->theirs;
     if (t->theirs.message) {
         t->ours.message = tell_message;
@@ -126,8 +126,25 @@ static int transcript_make(struct asynchat_channel *ch)
     }
     if (t->theirs.message_dropped)
         t->ours.message_dropped = tell_dropped;
+}
+
+static int transcript_make(struct asynchat_channel *ch)
+{
+    if (ch->transcript)
+        return 0;
+    struct channel_transcript *t = asynchat__calloc(1, sizeof *t);
+    if (!t)
+        return -ENOMEM;
+    transcript_take(t, ch->handler);
     ch->transcript = t;
     return 0;
+}
+
+const struct asynchat_handler *asynchat__transcript_follow(
+    struct channel_transcript *t, const struct asynchat_handler *handler)
+{
+    transcript_take(t, handler);
+    return t->tell ? &t->ours : handler;
 }
 
 void asynchat__transcript_free(struct channel_transcript *t)

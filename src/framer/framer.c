@@ -41,7 +41,7 @@ static void message_count(struct framer *f, const struct framer_cursor *c)
         return;
     f->have += c->len;
     f->fresh = 0;
-    f->busy &= (uint8_t)~FRAMER_QUICK;
+    f->busy &= (uint16_t)~FRAMER_QUICK;
 }
 
 static enum framer_event message_over(struct framer *f, struct framer_cursor *c)
@@ -119,7 +119,7 @@ static void say_pass(struct framer *f, struct framer_cursor *c)
         len = (size_t)f->ends;
     source_take(f, c, len);
     f->ends -= len;
-    f->busy &= (uint8_t)~FRAMER_PASS;
+    f->busy &= (uint16_t)~FRAMER_PASS;
     if (f->ends > 0)
         f->busy |= FRAMER_PASS;
 }
@@ -130,7 +130,7 @@ static enum framer_event say_end(struct framer *f, struct framer_cursor *c)
 {
     message_count(f, c);
     f->match.held = 0;
-    f->busy &= (uint8_t)~FRAMER_FOUND;
+    f->busy &= (uint16_t)~FRAMER_FOUND;
     if (!(f->busy & FRAMER_PASS))
         say_pass(f, c);
     if (f->framing)
@@ -150,7 +150,7 @@ static enum framer_event say_planned(struct framer *f, struct framer_cursor *c,
     bool found = part == data && match_found(m, step);
     if (m->kind == ASYNCHAT_LENGTH && m->left > 0)
         m->left -= part;
-    f->busy &= (uint8_t)~FRAMER_PLAN;
+    f->busy &= (uint16_t)~FRAMER_PLAN;
     if (found) {
         f->ends = step.used - part;
         f->busy |= FRAMER_FOUND;
@@ -181,7 +181,7 @@ static enum framer_event say_over(struct framer *f, struct framer_cursor *c)
 {
     if (f->match.held > 0)
         return say_rest(f, c);
-    f->busy &= (uint8_t)~FRAMER_PLAN;
+    f->busy &= (uint16_t)~FRAMER_PLAN;
     if (framer_is_within(f))
         f->end = FRAMER_CUT_OFF;
     if (f->fresh > 0)
@@ -203,7 +203,7 @@ static void settle(struct framer *f)
     if (f->replay && f->from == f->to)
         replay_end(f);
     if (!f->replay && f->end == FRAMER_GOES_ON)
-        f->busy &= (uint8_t)~FRAMER_OTHER;
+        f->busy &= (uint16_t)~FRAMER_OTHER;
 }
 
 /* A block of 0 bytes is due. */
@@ -212,7 +212,7 @@ static enum framer_event say_empty(struct framer *f, struct framer_cursor *c)
     f->busy ^= FRAMER_EMPTIED;
     if (!(f->busy & FRAMER_EMPTIED))
         return FRAMER_REST;
-    f->busy &= (uint8_t)~FRAMER_EMPTY;
+    f->busy &= (uint16_t)~FRAMER_EMPTY;
     return message_over(f, c);
 }
 
@@ -230,7 +230,7 @@ static enum framer_event say_passing(struct framer *f, struct framer_cursor *c)
 static bool say_due(struct framer *f, struct framer_cursor *c,
                     enum framer_event *event)
 {
-    uint8_t busy = f->busy;
+    uint16_t busy = f->busy;
     if (busy & FRAMER_OTHER)
         settle(f);
     if (busy & FRAMER_FOUND)
@@ -240,7 +240,7 @@ static bool say_due(struct framer *f, struct framer_cursor *c,
     else if (busy & FRAMER_EMPTY)
         *event = say_empty(f, c);
     else
-        f->busy &= (uint8_t)~FRAMER_EMPTIED;
+        f->busy &= (uint16_t)~FRAMER_EMPTIED;
     return busy & (FRAMER_FOUND | FRAMER_PASS | FRAMER_EMPTY);
 }
 
@@ -342,9 +342,9 @@ static void forget_plan(struct framer *f, const struct framer_cursor *c,
                         struct needle *needle)
 {
     replay_held(f, c, needle);
-    f->busy &= (uint8_t)~FRAMER_PLAN;
+    f->busy &= (uint16_t)~FRAMER_PLAN;
     if (has_ends(f))
-        f->busy &= (uint8_t)~FRAMER_FOUND;
+        f->busy &= (uint16_t)~FRAMER_FOUND;
 }
 
 /* The terminator was another one: nothing of it is left but the bytes that it
@@ -357,7 +357,7 @@ static void leave_terminator(struct framer *f, struct framer_cursor *c,
     asynchat__framing_release(f->framing);
     f->framing = NULL;
     f->asked = false;
-    f->busy &= (uint8_t)~FRAMER_EMPTY;
+    f->busy &= (uint16_t)~FRAMER_EMPTY;
 }
 
 /* Sets a terminator while something is held back or due. If the string is in
@@ -445,7 +445,7 @@ void asynchat__framer_limit(struct framer *f, struct framer_cursor *c,
 
 void asynchat__framer_drop(struct framer *f, struct framer_cursor *c)
 {
-    uint8_t stays = FRAMER_OTHER | FRAMER_PAUSED | FRAMER_EMPTY;
+    uint16_t stays = FRAMER_OTHER | FRAMER_PAUSED | FRAMER_EMPTY;
     if (c && !has_ends(f))
         stays |= FRAMER_FOUND;
     if (c)
@@ -473,7 +473,7 @@ void asynchat__framer_pause(struct framer *f, struct framer_cursor *c, bool on)
 {
     if (c && on)
         asynchat__framer_leave(f, c);
-    f->busy &= (uint8_t)~FRAMER_PAUSED;
+    f->busy &= (uint16_t)~FRAMER_PAUSED;
     f->busy |= on ? FRAMER_PAUSED : 0;
 }
 

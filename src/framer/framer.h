@@ -67,6 +67,9 @@ enum {
     FRAMER_EMPTY = 64,
     /* The last event was the end of a block of 0 bytes. */
     FRAMER_EMPTIED = 128,
+    /* The caller has something to do before the next event. The framer does not
+     * look at this; but it forgets it when everything is dropped. */
+    FRAMER_ASIDE = 256,
     /* What is to be dealt with before the terminator. */
     FRAMER_DUE = FRAMER_FOUND | FRAMER_OTHER | FRAMER_PASS | FRAMER_EMPTY |
                  FRAMER_EMPTIED,
@@ -141,7 +144,7 @@ struct framer {
      * dropped was; 0: there was none. */
     int16_t error;
     /* What is to be dealt with before the span: FRAMER_FOUND and the others. */
-    uint8_t busy;
+    uint16_t busy;
     /* Whether bytes over the limit, and what a framing finds bad, are dropped,
      * and the framer goes on. */
     bool drops : 1;

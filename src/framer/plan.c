@@ -104,7 +104,7 @@ static enum framer_event plan_announce(struct framer *f)
 static void plan_found(struct framer *f, size_t old)
 {
     f->ends = f->framing->plan.tail - old;
-    f->busy &= (uint8_t)~FRAMER_PLAN;
+    f->busy &= (uint16_t)~FRAMER_PLAN;
     f->busy |= FRAMER_FOUND;
 }
 
@@ -179,7 +179,7 @@ static enum framer_event plan_tail(struct framer *f, struct framer_cursor *c)
     f->match.held += (uint32_t)taken;
     if (plan->tail > 0)
         return taken > 0 ? FRAMER_SILENT : FRAMER_MORE;
-    f->busy &= (uint8_t)~FRAMER_PLAN;
+    f->busy &= (uint16_t)~FRAMER_PLAN;
     asynchat__plan_over(f);
     return plan->verdict < 0 ? plan_spoil(f) : FRAMER_SILENT;
 }

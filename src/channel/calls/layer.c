@@ -106,8 +106,7 @@ static void layer_begin(struct asynchat_channel *ch)
 /* Nothing that came as it is meets the framer again. */
 static void layer_forget_input(struct asynchat_channel *ch)
 {
-    asynchat__framer_drop(&ch->in.framer, NULL);
-    ch->in.timed = false;
+    channel_in_drop(&ch->in);
     ch->in.buffer = BUFFER_EMPTY;
 }
 

@@ -173,6 +173,7 @@ int asynchat_set_message_limit(struct asynchat_channel *ch, size_t limit)
         return -EINVAL;
     struct framer *f = &ch->in.framer;
     asynchat__framer_limit(f, ch->in.cursor, limit, f->drops);
+    ch->limited = true;
     return 0;
 }
 
@@ -184,10 +185,11 @@ size_t asynchat_get_message_limit(const struct asynchat_channel *ch)
 size_t asynchat_get_collected(const struct asynchat_channel *ch,
                               const void **data)
 {
-    bool keeps = ch && ch->handler->message && ch->in.framer.have > 0;
+    bool whole = ch && ch->handler->message;
+    size_t kept = whole ? channel_in_kept(&ch->in) : 0;
     if (data)
-        *data = keeps ? ch->in.message.bytes : NULL;
-    return keeps ? (size_t)ch->in.framer.have : 0;
+        *data = kept > 0 ? channel_in_kept_bytes(&ch->in) : NULL;
+    return kept;
 }
 
 /* --- sizes and limits of the output --- */
