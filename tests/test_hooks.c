@@ -287,6 +287,27 @@ static void set_a_terminator_where_the_input_is_watched(struct fixture *f)
     assert_int_equal(asynchat_set_terminator(f->ch, "\n", 1), 0);
 }
 
+/* More than one write, so that the flush goes on after the first release. */
+static void flush_references(struct fixture *f)
+{
+    assert_int_equal(asynchat_set_out_buffer_size(f->ch, 3), 0);
+    push_waiting(f);
+    asynchat_resume_producer(f->ch);
+    settle(f);
+    assert_int_equal(
+        asynchat_push_reference(f->ch, "hel", 3, act_on_release, f), 0);
+    assert_int_equal(asynchat_push_reference(f->ch, "lo", 2, act_on_release, f),
+                     0);
+    (void)asynchat_flush(f->ch);
+}
+
+static void flush_to_a_watched_output(struct fixture *f)
+{
+    push_buffer(f, false);
+    assert_non_null(evbuffer_add_cb(output_of(f), act_on_change, f));
+    (void)asynchat_flush(f->ch);
+}
+
 /* --- the same in the loop, without a call --- */
 
 static void move_to_a_watched_output(struct fixture *f)
@@ -389,6 +410,10 @@ struct site {
     {                                                                          \
 #call, call, sent, "", false, false                                    \
     }
+#define SENT_SITE(call, sent)                                                  \
+    {                                                                          \
+#call, call, sent, NULL, false, false                                  \
+    }
 #define LOOP_SITE(call, sent, kept)                                            \
     {                                                                          \
 #call, call, sent, kept, false, true                                   \
@@ -416,6 +441,8 @@ static const struct site sites[] = {
     CLOSED_SITE(close_and_push_a_reference),
     CLOSED_SITE(close_and_push_a_producer),
     SITE(set_a_terminator_where_the_input_is_watched, ""),
+    SENT_SITE(flush_references, "hello"),
+    SENT_SITE(flush_to_a_watched_output, "hello"),
     LOOP_SITE(move_to_a_watched_output, "hello", NULL),
     LOOP_SITE(send_a_reference_that_is_released, "hello", "hello"),
     LOOP_SITE(ask_a_producer_with_a_transcript, "hello", ""),

@@ -870,6 +870,8 @@ static void push_piece(struct side *side)
                     : asynchat_push(side->ch, from, len);
     if (error && side->talk->end != END_GONE)
         wrong(side->talk, "a push was refused");
+    if (one_in(4) && asynchat_flush(side->ch) && side->talk->end != END_GONE)
+        wrong(side->talk, "a flush was refused");
 }
 
 static bool all_has_come(const struct talk *talk)

@@ -34,8 +34,9 @@
  *   program that calls asynchat_channel_free() frees it itself, since
  *   handle_close does not run then.
  * - Everything pushed during one wake-up is sent when the wake-up ends, in a
- *   single write if it fits into one. The exception is an asynchat_push() of 64
- *   KiB or more: if nothing is queued ahead of it, sending starts at once.
+ *   single write if it fits into one. There are two exceptions: asynchat_flush()
+ *   sends at once, and so does an asynchat_push() of 64 KiB or more, if nothing
+ *   is queued ahead of it.
  * - If the peer does not read, output stays in memory. Once more than the
  *   output limit is queued (64 MiB unless set), the next push ends the channel.
  *   This can happen with a peer that sends many requests before it reads any
@@ -596,6 +597,30 @@ ASYNCHAT_API int asynchat_push_producer(struct asynchat_channel *ch,
  * now: it is asked again, from the loop. Does nothing if no producer waits.
  * Since 0.1. */
 ASYNCHAT_API void asynchat_resume_producer(struct asynchat_channel *ch);
+
+/* Sends now what is queued, also inside a callback, as far as the system takes
+ * it. Otherwise everything that is pushed is sent when the callback has
+ * returned, which is better for the network, and enough for most programs. So
+ * this is for a program that pushes and then works for a long time, or that
+ * wants the peer to have the bytes before something else happens.
+ *
+ * Bytes are sent up to the first producer, which is asked by the loop only, and
+ * up to a border behind which a layer begins; with a layer they are sealed. A
+ * rate is obeyed. Whatever is left, asynchat_get_queued() says how much, is
+ * sent by the loop as usual. Before the connection is up nothing is sent. Other
+ * channels wait while a peer that is fast takes all that is queued.
+ *
+ * No callback of the handler runs inside this call. handle_pressure and
+ * handle_drained are called at the end of the wake-up, and if the connection is
+ * found to be broken, the channel ends by handle_error from the loop. Over a
+ * bufferevent of your own, filters work inside this call.
+ *
+ * Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED (the channel has ended, or
+ * its output has), -EBUSY (inside `release`, the `more` of a producer, the
+ * `tell` of a transcript or a callback of an evbuffer, while the output of this
+ * channel is being worked on), the errors of a push that was refused before,
+ * and errors of the connection. (Python: initiate_send) Since 0.1. */
+ASYNCHAT_API int asynchat_flush(struct asynchat_channel *ch);
 
 /* --- Pressure --- */
 

@@ -591,6 +591,19 @@ size_t asynchat__channel_out_now(struct asynchat_channel *ch, const void *data,
  * follow it. 0; or -ENOMEM: nothing has changed. The channel has to be kept. */
 int asynchat__channel_out_unblock(struct asynchat_channel *ch);
 
+/* Whether code of the program runs while the output is being worked on, so that
+ * nothing can be sent now. */
+static inline bool channel_out_is_lent(const struct asynchat_channel *ch)
+{
+    const struct outq_entry *first = ch->out.queue.first;
+    return ch->transport.hold != OUTPUT_FREE ||
+           (first && first->state >= OUTQ_ASKED);
+}
+
+/* Sends what is queued up to the first producer, or up to a border, as far as
+ * it is taken. Release callbacks run. */
+void asynchat__channel_out_flush(struct asynchat_channel *ch);
+
 /* --- expire.c --- */
 
 /* To be called when the timer has fired: looks which clocks are over, and does

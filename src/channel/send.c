@@ -119,13 +119,14 @@ static bool out_ask(struct asynchat_channel *ch)
 /* Moves the bytes of the first entry to the evbuffer of the output, all of
  * them: they take no more memory there than in the queue. The entry leaves the
  * queue before, so that a callback of the evbuffer, which may be the program's,
- * does not find the bytes in both places. False: there was no memory. */
+ * does not find the bytes in both places. False: there was no memory, and the
+ * bytes are missing. */
 static bool out_move(struct asynchat_channel *ch)
 {
     struct outq_entry *entry = asynchat__outq_shift(&ch->out.queue);
     bool moved = evbuffer_add_buffer(ch->transport.output, entry->bytes) == 0;
     if (!moved)
-        asynchat__channel_end(ch, -ENOMEM);
+        ch->transport.broken = -ENOMEM;
     asynchat__outq_free(&ch->out.queue, entry);
     return moved;
 }
@@ -437,4 +438,39 @@ size_t asynchat__channel_out_now(struct asynchat_channel *ch, const void *data,
         out_now_taken(ch, n == most);
     }
     return sent;
+}
+
+/* --- a flush --- */
+
+/* Sends once, from the queue and from what is pending. Answers how many bytes
+ * went. A bufferevent is given bytes only when all earlier ones have gone. */
+static size_t out_flush_once(struct asynchat_channel *ch)
+{
+    const struct transport *t = &ch->transport;
+    while (out_has_room(ch) && !out_producer(ch) && out_move(ch))
+        continue;
+    size_t pending = out_pending(ch), most = out_most(ch);
+    if (!channel_sends(ch) || t->broken || pending == 0 || most == 0)
+        return 0;
+    t->ops->send(&ch->transport, most);
+    if (t->ops->flush)
+        t->ops->flush(&ch->transport);
+    size_t left = out_pending(ch);
+    return left < pending ? pending - left : 0;
+}
+
+/* What release callbacks push meanwhile has no claim to be sent as well: so the
+ * flush comes to its end, whatever they push. Whether handle_drained is due is
+ * noted before, since bytes of the short way are counted only when they are
+ * sent. */
+void asynchat__channel_out_flush(struct asynchat_channel *ch)
+{
+    size_t left = asynchat_get_queued(ch), sent = 1;
+    if (ch->transport.pushed > 0 && ch->handler->handle_drained)
+        marks_push(&ch->out.marks, ch->transport.pushed);
+    channel_out_busy(ch);
+    while (left > 0 && sent > 0) {
+        sent = out_flush_once(ch);
+        left -= sent < left ? sent : left;
+    }
 }

@@ -302,20 +302,33 @@ static void transport_shut(struct transport *t)
     transport_shut_if_sent(t);
 }
 
-/* If TLS is a filter, the close_notify of handle_close lies in the output of
- * the socket bufferevent below it, and is lost when that bufferevent is freed.
- * So the socket bufferevent is made to write once, as if its socket had become
+/* Makes a bufferevent with a socket write once, as if its socket had become
  * writable. */
+static void transport_write_now(struct bufferevent *bev)
+{
+    int fd = bufferevent_getfd(bev);
+    struct event *writable = &bev->ev_write;
+    if (fd >= 0 && evbuffer_get_length(bufferevent_get_output(bev)) > 0)
+        event_get_callback(writable)(fd, EV_WRITE,
+                                     event_get_callback_arg(writable));
+}
+
+/* A bufferevent that must not write has its writing turned off. */
+static void transport_flush(struct transport *t)
+{
+    struct bufferevent *lowest = transport_lowest(t);
+    if (bufferevent_get_enabled(lowest) & EV_WRITE)
+        transport_write_now(lowest);
+}
+
+/* If TLS is a filter, the close_notify of handle_close lies in the output of
+ * the socket bufferevent below it, and is lost when that bufferevent is
+ * freed. */
 static void transport_last_words(struct transport *t)
 {
     struct bufferevent *lowest = transport_lowest(t);
-    int fd = bufferevent_getfd(lowest);
-    if (lowest == t->bev || fd < 0 ||
-        evbuffer_get_length(bufferevent_get_output(lowest)) == 0)
-        return;
-    struct event *writable = &lowest->ev_write;
-    event_get_callback(writable)(fd, EV_WRITE,
-                                 event_get_callback_arg(writable));
+    if (lowest != t->bev)
+        transport_write_now(lowest);
 }
 
 /* To be called when the input is over and the output goes on. TLS stops sending
@@ -486,7 +499,7 @@ static void pair_put(struct transport *t, const void *data, size_t len)
     .finish = transport_finish, .shut = transport_shut,                        \
     .close = transport_close, .rest = transport_rest, .last = transport_last,  \
     .drained = transport_drained, .given = transport_given,                    \
-    .on_its_way = transport_on_its_way
+    .on_its_way = transport_on_its_way, .flush = transport_flush
 
 static const struct transport_ops bufferevent_ops = {BUFFEREVENT_OPS};
 

@@ -80,6 +80,10 @@ struct transport_ops {
      * bytes ever wait for that. */
     void (*last)(struct transport *t);
 
+    /* Sends what a bufferevent was given, at once, as far as the system takes
+     * it. NULL: `send` has given it to the system. */
+    void (*flush)(struct transport *t);
+
     /* Whether input may still lie with the system after the peer has reset the
      * connection. NULL: none does. */
     bool (*left)(const struct transport *t);
