@@ -191,6 +191,44 @@ static void the_server_stops(struct fixture *f)
     pass(f, 10);
 }
 
+static void push_queued(struct fixture *f)
+{
+    assert_int_equal(asynchat_push(f->ch, "queued", 6), 0);
+}
+
+/* The peer does not read before the time is up. */
+static void stop_with_much_waiting(struct fixture *f)
+{
+    set_crlf(f);
+    feed_string(f, "he");
+    push_much(f);
+    assert_int_equal(asynchat_server_stop(f->server, 10, forget_server, f), 0);
+}
+
+static void the_server_stops_with_little_waiting(struct fixture *f)
+{
+    set_crlf(f);
+    feed_string(f, "he");
+    turn(f);
+    assert_int_equal(asynchat_server_stop(f->server, 10, forget_server, f), 0);
+    turn(f);
+    push_queued(f);
+    pass(f, 10);
+}
+
+static void the_server_stops_with_much_waiting(struct fixture *f)
+{
+    stop_with_much_waiting(f);
+    pass(f, 10);
+}
+
+static void the_server_stops_and_the_channel_closes(struct fixture *f)
+{
+    stop_with_much_waiting(f);
+    assert_int_equal(asynchat_close_when_done(f->ch), 0);
+    pass(f, 10);
+}
+
 /* --- when the program had ended the output before --- */
 
 static void a_message_of_a_closing_channel_is_too_long(struct fixture *f)
@@ -236,7 +274,13 @@ static const struct row {
     ROW(a_closing_peer_takes_nothing, -ETIMEDOUT, false, false, NULL),
     ROW(the_peer_resets, -ECONNRESET, false, true, NULL),
     ROW(the_peer_resets_with_output_waiting, -ECONNRESET, false, true, NULL),
-    ROW(the_server_stops, ASYNCHAT_ESTOPPED, false, true, ""),
+    ROW(the_server_stops, ASYNCHAT_ESTOPPED, true, true, ""),
+    ROW(the_server_stops_with_little_waiting, ASYNCHAT_ESTOPPED, true, true,
+        "queued"),
+    ROW(the_server_stops_with_much_waiting, ASYNCHAT_ESTOPPED, true, true,
+        NULL),
+    ROW(the_server_stops_and_the_channel_closes, ASYNCHAT_ESTOPPED, false, true,
+        NULL),
     ROW(a_message_of_a_closing_channel_is_too_long, ASYNCHAT_ETOOLONG, false,
         false, "queued"),
     ROW(nothing_comes_after_the_output, ASYNCHAT_EIDLE, false, false, "queued"),

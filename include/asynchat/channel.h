@@ -146,9 +146,13 @@ struct asynchat_handler {
      * If the program had already ended the output, for example with
      * asynchat_close_when_done(), a push is refused with ASYNCHAT_ECLOSED.
      *
+     * After ASYNCHAT_ESTOPPED, the same output is sent as far as the system
+     * takes it at once: so a goodbye that this callback pushes gets through,
+     * unless the peer is behind with what was queued before.
+     *
      * After these errors nothing more is sent, and a push returns
      * ASYNCHAT_ECLOSED:
-     * - ASYNCHAT_EFULL, ASYNCHAT_ESTALLED, ASYNCHAT_ESTOPPED,
+     * - ASYNCHAT_EFULL, ASYNCHAT_ESTALLED,
      * - -ETIMEDOUT, when connecting or closing took too long,
      * - -ENOMEM in all other cases,
      * - errors of the connection, such as -ECONNRESET or -ECONNREFUSED.
@@ -214,9 +218,15 @@ struct asynchat_handler {
  * wants. So a protocol may take whole messages for its commands and pieces for
  * its data:
  *
- *     if (is_data(line)) {
- *         asynchat_set_terminator(ch, "\r\n.\r\n", 5);
- *         asynchat_set_handler(ch, &mail); // takes pieces, from the next byte
+ *     static void command(struct asynchat_channel *ch, const void *data,
+ *                         size_t len, void *arg)
+ *     {
+ *         static const struct asynchat_handler mail = {
+ *             .size = sizeof mail, .collect_incoming_data = collect};
+ *         if (len == 4 && memcmp(data, "DATA", 4) == 0) {
+ *             asynchat_set_terminator(ch, "\r\n.\r\n", 5);
+ *             asynchat_set_handler(ch, &mail); // from the next byte on
+ *         }
  *     }
  *
  * `arg` stays: asynchat_set_arg() changes it. Borrows `handler`, as a channel
@@ -371,12 +381,30 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new_socket(
 ASYNCHAT_API void asynchat_close(struct asynchat_channel *ch);
 
 /* Ends the channel when all queued output has been sent. Messages are delivered
- * until then, as in Python. A push that answers such a message is refused with
+ * until then, as in Python; after asynchat_close_after() they are not. A push that answers such a message is refused with
  * ASYNCHAT_ECLOSED; that is no reason to call asynchat_close(). If the peer
  * reads nothing for the linger time, the channel ends with -ETIMEDOUT. Calling
  * this twice is allowed. Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED (the
  * channel has ended). (Python: close_when_done) Since 0.1. */
 ASYNCHAT_API int asynchat_close_when_done(struct asynchat_channel *ch);
+
+/* Like asynchat_close_when_done(), and nothing more is delivered, however the
+ * input was cut: neither messages that came together with the one that is being
+ * delivered, nor handle_eof. If this is called inside a callback that delivers
+ * input, that callback is the last one. So this is for a peer that has said
+ * goodbye:
+ *
+ *     asynchat_push(ch, "221 bye\r\n", 9);
+ *     asynchat_close_after(ch);
+ *
+ * What was pushed before is still sent, as after asynchat_close_when_done().
+ * asynchat_discard_buffers() cancels this call too. Errors of the connection
+ * are still reported. Nothing more is read from the peer until all is sent; if
+ * the peer may still be sending then, call asynchat_close_in_stages() as well.
+ * If the output has ended before, the channel closes at once. Calling this
+ * twice is allowed. Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED (the
+ * channel has ended). Since 0.1. */
+ASYNCHAT_API int asynchat_close_after(struct asynchat_channel *ch);
 
 /* Like asynchat_close_when_done(), but only once the channel is between
  * messages: that is at once, or when the message in progress is complete. Input
@@ -618,8 +646,8 @@ ASYNCHAT_API void asynchat_resume_producer(struct asynchat_channel *ch);
  * Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED (the channel has ended, or
  * its output has), -EBUSY (inside `release`, the `more` of a producer, the
  * `tell` of a transcript or a callback of an evbuffer, while the output of this
- * channel is being worked on), the errors of a push that was refused before,
- * and errors of the connection. (Python: initiate_send) Since 0.1. */
+ * channel is being worked on), and those of the connection or of a push that
+ * was refused before. (Python: initiate_send) Since 0.1. */
 ASYNCHAT_API int asynchat_flush(struct asynchat_channel *ch);
 
 /* --- Pressure --- */

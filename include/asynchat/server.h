@@ -238,7 +238,9 @@ ASYNCHAT_API void asynchat_server_free(struct asynchat_server *server);
  *   messages, or time, for one answer should have a handle_stopping and call
  *   asynchat_close_between_messages() itself.
  * - Channels that are left after `grace` milliseconds, 0 to 2^31 - 1, end with
- *   ASYNCHAT_ESTOPPED, by handle_error and handle_close.
+ *   ASYNCHAT_ESTOPPED, by handle_error and handle_close. A goodbye that
+ *   handle_error pushes is sent behind what is queued, as far as the system
+ *   takes it at once.
  * - When the last channel is gone, stopped(arg) is called from the loop,
  *   exactly once, even if there was no channel. When it returns, the server is
  *   freed. Inside it, asynchat_server_free() does nothing. `stopped` may be

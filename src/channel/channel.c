@@ -131,10 +131,12 @@ static void channel_both_over(struct asynchat_channel *ch, int cut_off)
  * waits for that. An error does not wait if the program, or a joined channel,
  * has paused the input: it is reported at once, and the input is lost. But if
  * the input is only paused for its turn, or by a rate, an error waits for it
- * too. */
+ * too. If the program wants no more input, its end is no news. */
 static bool channel_end_waits(const struct asynchat_channel *ch, int status)
 {
     bool asked = ch->in.paused & (PAUSE_PROGRAM | PAUSE_PRESSURE);
+    if (ch->in.paused & PAUSE_CLOSE)
+        return status == ASYNCHAT_EOF;
     return (status == ASYNCHAT_EOF || !asked) && asynchat__channel_in_waits(ch);
 }
 

@@ -74,7 +74,8 @@ enum channel_pause {
     PAUSE_PRESSURE = 2, /* the channel joined with this one is under pressure */
     PAUSE_TURN = 4,     /* the budget is used up; other channels go first */
     PAUSE_RATE = 8,     /* a rate does not allow it now */
-    PAUSE_BORDER = 16   /* a layer begins when what was pushed before is sent */
+    PAUSE_BORDER = 16,  /* a layer begins when what was pushed before is sent */
+    PAUSE_CLOSE = 64    /* the channel closes, and delivers nothing more */
 };
 
 /* The evbuffer of the input. Over a bufferevent, which fills it, EMPTY says

@@ -81,11 +81,16 @@ static bool is_between_messages(const struct asynchat_channel *ch)
            channel_in_is_between(ch) && evbuffer_get_length(input) == 0;
 }
 
-/* Ends a channel when the grace is over. If its connection had broken before,
- * the channel ends with the error of the connection. */
+/* Ends a channel when the grace is over. A goodbye that handle_error pushes is
+ * sent now, with all that is queued before it, or never. If the connection had
+ * broken before, the channel ends with the error of the connection. */
 static void channel_over(struct asynchat_channel *ch)
 {
     int error = ch->state == CHANNEL_RECEIVING ? ch->transport.broken : 0;
+    if (channel_sends(ch)) {
+        asynchat__channel_stop(ch, ASYNCHAT_ESTOPPED, 0);
+        asynchat__channel_out_flush(ch);
+    }
     asynchat__channel_end(ch, error ? error : ASYNCHAT_ESTOPPED);
 }
 

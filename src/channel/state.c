@@ -226,8 +226,8 @@ static bool state_has_input_left(const struct asynchat_channel *ch, int error)
 {
     const struct transport *t = &ch->transport;
     bool reset = error == -EPIPE || error == -ECONNRESET;
-    return ch->state == CHANNEL_OPEN && reset && !t->ended && t->ops->left &&
-           t->ops->left(t);
+    bool wanted = ch->state == CHANNEL_OPEN && !(ch->in.paused & PAUSE_CLOSE);
+    return wanted && reset && !t->ended && t->ops->left && t->ops->left(t);
 }
 
 /* The state changes first. Release callbacks of the output that is dropped may

@@ -390,6 +390,7 @@ void asynchat_discard_buffers(struct asynchat_channel *ch)
         asynchat__channel_halve(ch, HALF_NEITHER);
     if (ch->leave == LEAVE_BETWEEN)
         asynchat__channel_take_leave(ch, LEAVE_NOT);
+    asynchat__channel_resume(ch, PAUSE_CLOSE);
     asynchat__channel_out_discard(ch);
     asynchat__channel_in_discard(ch);
     asynchat__channel_let_go(ch, running);
