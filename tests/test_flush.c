@@ -87,6 +87,22 @@ static void it_sends_outside_of_callbacks(void **state)
     expect(f, "");
 }
 
+/* The first block of an idle channel is sent from where it lies. */
+static void a_shared_block_is_sent_as_well(void **state)
+{
+    struct fixture *f = start(state);
+    struct asynchat_block *block = asynchat_block_new("a block", 7);
+    assert_int_equal(asynchat_push_shared(f->ch, block), 0);
+    expect_arrived(f, "");
+    flush(f);
+    expect_arrived(f, "a block");
+    assert_int_equal(asynchat_push_shared(f->ch, block), 0);
+    push(f, " and more");
+    flush(f);
+    expect_arrived(f, "a blocka block and more");
+    asynchat_block_free(block);
+}
+
 static void push_long_and_flush(struct fixture *f)
 {
     char *data = big(5000);
@@ -521,6 +537,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OVER_ALL(it_sends_inside_a_callback),
         OVER_ALL(it_sends_outside_of_callbacks),
+        OVER_ALL(a_shared_block_is_sent_as_well),
         OVER_ALL(it_sends_by_all_ways),
         OVER_SOCKETS(it_sends_in_handle_eof_and_handle_error),
         OVER(BUFFEREVENT, it_sends_in_handle_eof_and_handle_error),

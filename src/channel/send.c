@@ -469,6 +469,8 @@ void asynchat__channel_out_flush(struct asynchat_channel *ch)
     if (ch->transport.pushed > 0 && ch->handler->handle_drained)
         marks_push(&ch->out.marks, ch->transport.pushed);
     channel_out_busy(ch);
+    if (ch->out.queue.block && channel_sends(ch) && !ch->transport.broken)
+        out_send_block(ch);
     while (left > 0 && sent > 0) {
         sent = out_flush_once(ch);
         left -= sent < left ? sent : left;
