@@ -19,6 +19,9 @@
 
 #include <cmocka.h>
 
+#include <asynchat/error.h>
+#include <asynchat/framer.h>
+
 #include "framer/framing.h"
 
 /* --- what comes out --- */
@@ -58,18 +61,6 @@ static void trace_print(const char *name, const struct trace *t)
     for (size_t i = 0; i < t->len; i++)
         print_error(" %s%02x", kinds[t->what[i] >> 16], t->what[i] & 0xffff);
     print_error("\n");
-}
-
-static void trace_compare(const struct trace *is, const struct trace *wanted,
-                          const char *where)
-{
-    if (is->len == wanted->len &&
-        memcmp(is->what, wanted->what, is->len * sizeof is->what[0]) == 0)
-        return;
-    print_error("%s\n", where);
-    trace_print("is", is);
-    trace_print("wanted", wanted);
-    fail();
 }
 
 /* --- the driver --- */
@@ -229,6 +220,18 @@ static const char *drive_name(const struct drive *v, size_t cut, size_t length)
     return name;
 }
 
+static void trace_compare(const struct trace *is, const struct trace *wanted,
+                          const struct drive *v, size_t cut, size_t length)
+{
+    if (is->len == wanted->len &&
+        memcmp(is->what, wanted->what, is->len * sizeof is->what[0]) == 0)
+        return;
+    print_error("%s\n", drive_name(v, cut, length));
+    trace_print("is", is);
+    trace_print("wanted", wanted);
+    fail();
+}
+
 static void drive_begin(const struct drive *v, struct driver *d, bool finds)
 {
     d->f = v->make(v->arg);
@@ -239,6 +242,49 @@ static void drive_begin(const struct drive *v, struct driver *d, bool finds)
     d->again = d->bad = false;
     d->shorts = 0;
     d->trace.len = 0;
+}
+
+/* The next events of the framer. An error has none of its own. */
+static void framer_trace(struct asynchat_framer *f, struct trace *t)
+{
+    enum asynchat_framer_event event;
+    const void *data;
+    size_t len;
+    while ((event = asynchat_framer_next(f, &data, &len)) !=
+           ASYNCHAT_FRAMER_MORE) {
+        if (event == ASYNCHAT_FRAMER_DATA) {
+            trace_bytes(t, data, len);
+        } else if (event == ASYNCHAT_FRAMER_END) {
+            trace_add(t, TRACE_END, asynchat_framer_get_matched(f));
+        } else {
+            assert_int_equal(event, ASYNCHAT_FRAMER_DROPPED);
+            trace_add(t, TRACE_ERROR, (size_t)-asynchat_framer_get_error(f));
+            trace_add(t, TRACE_DROPPED, (size_t)asynchat_framer_get_total(f));
+        }
+    }
+}
+
+/* The trace with each error right before its message is dropped. The framer's
+ * is that already: a dropped message gives no data behind its error. */
+static void drive_framer(struct drive *v, size_t cut, size_t length)
+{
+    static struct trace t;
+    struct asynchat_framer *f = asynchat_framer_new();
+    assert_int_equal(asynchat_framer_set_limit(f, SIZE_MAX, 1), 0);
+    assert_int_equal(asynchat_framer_set_framing(f, v->make(v->arg)), 0);
+    t.len = 0;
+    for (size_t at = 0, end = cut; at < v->len; at = end, end += length) {
+        end = end < v->len ? end : v->len;
+        const uint8_t *span = driver_span(v->stream + at, end - at);
+        assert_int_equal(asynchat_framer_feed(f, span, end - at), 0);
+        framer_trace(f, &t);
+    }
+    asynchat_framer_finish(f);
+    framer_trace(f, &t);
+    if (asynchat_framer_is_cut_off(f))
+        trace_add(&t, TRACE_CUT, 0);
+    asynchat_framer_free(f);
+    trace_compare(&t, &v->wanted, v, cut, length);
 }
 
 /* The first span has `cut` bytes, and the others have `length`. */
@@ -252,11 +298,9 @@ static void drive_cut(struct drive *v, size_t cut, size_t length)
         driver_feed(&d, v->len);
         driver_finish(&d);
         v->shorts += d.shorts;
-        if (d.trace.len != v->wanted.len ||
-            memcmp(d.trace.what, v->wanted.what,
-                   d.trace.len * sizeof d.trace.what[0]) != 0)
-            trace_compare(&d.trace, &v->wanted, drive_name(v, cut, length));
+        trace_compare(&d.trace, &v->wanted, v, cut, length);
     }
+    drive_framer(v, cut, length);
 }
 
 /* Whole, byte by byte, and at every cut. */

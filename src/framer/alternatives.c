@@ -16,19 +16,19 @@
 #include "framer/any.h"
 #include "framer/framing.h"
 
-#define MOST ASYNCHAT_ALTERNATIVES_MAX
+#define ALTERNATIVES_MOST ASYNCHAT_ALTERNATIVES_MAX
 
 /* The state in which nothing has matched. It is the child of no state, so as a
  * child it means that there is none. */
-#define ROOT 0
+#define TRIE_ROOT 0
 
 /* No terminator ends in this state. */
-#define NO_WORD UINT8_MAX
+#define TRIE_NONE UINT8_MAX
 
 /* How many bytes the short way looks at. */
-#define SHORT ((size_t)4096)
+#define ALTERNATIVES_SHORT ((size_t)4096)
 
-struct node {
+struct trie_node {
     /* The longest other state that this one ends with. */
     uint16_t fall;
     /* The children are this state with one more byte, in a list. */
@@ -39,7 +39,7 @@ struct node {
     uint8_t ends; /* the longest terminator that this state ends with */
 };
 
-struct word {
+struct alternative {
     uint16_t at, len;
 };
 
@@ -47,13 +47,13 @@ struct alternatives {
     struct asynchat_framing framing;
     struct any begins; /* the bytes that begin a terminator */
     uint16_t state, nodes;
-    struct word words[MOST];
+    struct alternative words[ALTERNATIVES_MOST];
     const uint8_t *bytes; /* of all terminators, behind the nodes */
-    struct node node[];
+    struct trie_node node[];
 };
 
 _Static_assert(ASYNCHAT_ALTERNATIVES_SIZE < UINT16_MAX, "too many states");
-_Static_assert(MOST < NO_WORD, "too many terminators");
+_Static_assert(ALTERNATIVES_MOST < TRIE_NONE, "too many terminators");
 
 static const uint8_t *word_bytes(const struct alternatives *a, uint8_t word)
 {
@@ -66,7 +66,7 @@ static inline uint16_t node_child(const struct alternatives *a, uint16_t state,
                                   uint8_t byte)
 {
     uint16_t child = a->node[state].child;
-    while (child != ROOT && a->node[child].byte != byte)
+    while (child != TRIE_ROOT && a->node[child].byte != byte)
         child = a->node[child].next;
     return child;
 }
@@ -78,7 +78,8 @@ static inline uint16_t node_take(const struct alternatives *a, uint16_t state,
                                  uint8_t byte)
 {
     uint16_t child;
-    while ((child = node_child(a, state, byte)) == ROOT && state != ROOT)
+    while ((child = node_child(a, state, byte)) == TRIE_ROOT &&
+           state != TRIE_ROOT)
         state = a->node[state].fall;
     return child;
 }
@@ -87,10 +88,11 @@ static inline uint16_t node_take(const struct alternatives *a, uint16_t state,
  * one of them. */
 static uint16_t node_add(struct alternatives *a, uint16_t from, uint8_t word)
 {
-    struct node *parent = &a->node[from], *node = &a->node[a->nodes];
+    struct trie_node *parent = &a->node[from], *node = &a->node[a->nodes];
     uint8_t byte = word_bytes(a, word)[parent->len];
-    node->fall = from == ROOT ? ROOT : node_take(a, parent->fall, byte);
-    node->child = ROOT;
+    node->fall =
+        from == TRIE_ROOT ? TRIE_ROOT : node_take(a, parent->fall, byte);
+    node->child = TRIE_ROOT;
     node->next = parent->child;
     node->len = (uint16_t)(parent->len + 1);
     node->byte = byte;
@@ -106,11 +108,12 @@ static uint16_t word_grow(struct alternatives *a, uint16_t from, uint8_t word)
 {
     uint8_t byte = word_bytes(a, word)[a->node[from].len];
     uint16_t to = node_child(a, from, byte);
-    if (to == ROOT)
+    if (to == TRIE_ROOT)
         to = node_add(a, from, word);
-    struct node *node = &a->node[to];
+    struct trie_node *node = &a->node[to];
     bool ends = node->len == a->words[word].len;
-    if (ends && (node->ends == NO_WORD || a->words[node->ends].len < node->len))
+    if (ends &&
+        (node->ends == TRIE_NONE || a->words[node->ends].len < node->len))
         node->ends = word;
     return to;
 }
@@ -118,9 +121,9 @@ static uint16_t word_grow(struct alternatives *a, uint16_t from, uint8_t word)
 /* Makes all states, the shorter ones first: all terminators grow together. */
 static void alternatives_build(struct alternatives *a, uint8_t n)
 {
-    uint16_t ends[MOST] = {ROOT};
+    uint16_t ends[ALTERNATIVES_MOST] = {TRIE_ROOT};
     bool grows = true;
-    a->node[ROOT] = (struct node){.ends = NO_WORD};
+    a->node[TRIE_ROOT] = (struct trie_node){.ends = TRIE_NONE};
     a->nodes = 1;
     for (uint16_t len = 0; grows; len++) {
         grows = false;
@@ -140,8 +143,8 @@ static size_t alternatives_walk(struct alternatives *a, const uint8_t *bytes,
 {
     uint16_t state = a->state;
     size_t at = 0;
-    while (at < len && a->node[state].ends == NO_WORD) {
-        if (state == ROOT)
+    while (at < len && a->node[state].ends == TRIE_NONE) {
+        if (state == TRIE_ROOT)
             at = asynchat__any_find(&a->begins, bytes, at, len);
         if (at < len)
             state = node_take(a, state, bytes[at++]);
@@ -157,15 +160,15 @@ static struct framing_step alternatives_step(struct asynchat_framing *f,
 {
     struct alternatives *a = (struct alternatives *)f;
     size_t all = f->held + alternatives_walk(a, bytes, len);
-    const struct node *node = &a->node[a->state];
+    const struct trie_node *node = &a->node[a->state];
     struct framing_step step = {.tail = node->len};
     f->held = node->len;
-    if (node->ends != NO_WORD) {
+    if (node->ends != TRIE_NONE) {
         step.verdict = FRAMING_ENDS;
         step.tail = a->words[node->ends].len;
         f->matched = node->ends;
         f->held = 0;
-        a->state = ROOT;
+        a->state = TRIE_ROOT;
     }
     step.data = all - step.tail;
     return step;
@@ -173,7 +176,7 @@ static struct framing_step alternatives_step(struct asynchat_framing *f,
 
 static void alternatives_reset(struct asynchat_framing *f)
 {
-    ((struct alternatives *)f)->state = ROOT;
+    ((struct alternatives *)f)->state = TRIE_ROOT;
     f->held = 0;
 }
 
@@ -182,7 +185,8 @@ static void alternatives_reset(struct asynchat_framing *f)
 static bool alternatives_find(struct asynchat_framing *f, const uint8_t *bytes,
                               size_t len, struct framing_step *step)
 {
-    *step = alternatives_step(f, bytes, len < SHORT ? len : SHORT);
+    *step = alternatives_step(
+        f, bytes, len < ALTERNATIVES_SHORT ? len : ALTERNATIVES_SHORT);
     if (step->verdict == FRAMING_ENDS)
         return true;
     alternatives_reset(f);
@@ -214,7 +218,7 @@ static const struct framing_ops alternatives_ops = {
 static size_t alternatives_size(const struct asynchat_bytes *list, size_t n)
 {
     size_t size = 0;
-    if (!list || n > MOST)
+    if (!list || n > ALTERNATIVES_MOST)
         return 0;
     for (size_t i = 0; i < n; i++) {
         bool good = list[i].data && list[i].len > 0;
@@ -231,14 +235,14 @@ static void alternatives_copy(struct alternatives *a, uint8_t *bytes,
     uint16_t at = 0;
     a->bytes = bytes;
     for (size_t i = 0; i < n; i++) {
-        a->words[i] = (struct word){at, (uint16_t)list[i].len};
+        a->words[i] = (struct alternative){at, (uint16_t)list[i].len};
         memcpy(bytes + at, list[i].data, list[i].len);
         asynchat__any_add(&a->begins, bytes[at]);
         at = (uint16_t)(at + list[i].len);
     }
 }
 
-/* There is one state for each byte of a terminator, at most, and ROOT. */
+/* There is one state for each byte of a terminator, at most, and TRIE_ROOT. */
 struct asynchat_framing *asynchat_framing_alternatives(
     const struct asynchat_bytes *list, size_t n)
 {
@@ -247,7 +251,7 @@ struct asynchat_framing *asynchat_framing_alternatives(
         errno = EINVAL;
         return NULL;
     }
-    size_t nodes = (size + 1) * sizeof(struct node);
+    size_t nodes = (size + 1) * sizeof(struct trie_node);
     struct alternatives *a = asynchat__malloc(sizeof *a + nodes + size);
     if (!a)
         return NULL;

@@ -1,6 +1,6 @@
 /* The first of some bytes in a piece: one byte by memchr, and more than one
- * with vectors of 32 places, which look up both halves of each byte; or, without
- * AVX2, with a table.
+ * with vectors of 32 places, which look up both halves of each byte; or,
+ * without AVX2, with a table.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "framer/any.h"
 
@@ -13,7 +13,7 @@
 #endif
 
 /* How many places a vector has. */
-#define WIDTH ((size_t)32)
+#define ANY_WIDTH ((size_t)32)
 
 void asynchat__any_add(struct any *any, uint8_t byte)
 {
@@ -47,7 +47,8 @@ __attribute__((target("avx2"))) static inline __m256i any_load(
     return _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)table));
 }
 
-/* One bit for each of the WIDTH places at which one of the bytes may stand. */
+/* One bit for each of the ANY_WIDTH places at which one of the bytes may
+ * stand. */
 __attribute__((target("avx2"))) static inline unsigned any_in_block(
     __m256i lower, __m256i upper, const uint8_t *place)
 {
@@ -61,7 +62,8 @@ __attribute__((target("avx2"))) static inline unsigned any_in_block(
     return ~(unsigned)_mm256_movemask_epi8(both);
 }
 
-/* The first place of a block at which one of the bytes does stand, or WIDTH. */
+/* The first place of a block at which one of the bytes does stand, or
+ * ANY_WIDTH. */
 static inline size_t any_of_places(const struct any *any, const uint8_t *block,
                                    unsigned places)
 {
@@ -70,24 +72,24 @@ static inline size_t any_of_places(const struct any *any, const uint8_t *block,
         if (any_is(any, block[place]))
             return place;
     }
-    return WIDTH;
+    return ANY_WIDTH;
 }
 
-/* The piece has at least WIDTH bytes. The last block ends where the piece ends,
- * and what of it lies before `at` is left out. */
+/* The piece has at least ANY_WIDTH bytes. The last block ends where the piece
+ * ends, and what of it lies before `at` is left out. */
 __attribute__((target("avx2"))) static size_t any_by_blocks(
     const struct any *any, const uint8_t *piece, size_t at, size_t len)
 {
     __m256i lower = any_load(any->lower), upper = any_load(any->upper);
-    for (; at + WIDTH <= len; at += WIDTH) {
+    for (; at + ANY_WIDTH <= len; at += ANY_WIDTH) {
         unsigned places = any_in_block(lower, upper, piece + at);
         size_t place = any_of_places(any, piece + at, places);
-        if (place < WIDTH)
+        if (place < ANY_WIDTH)
             return at + place;
     }
     if (at == len)
         return len;
-    size_t last = len - WIDTH;
+    size_t last = len - ANY_WIDTH;
     unsigned places = any_in_block(lower, upper, piece + last);
     return last + any_of_places(any, piece + last,
                                 places >> (at - last) << (at - last));
@@ -104,7 +106,7 @@ size_t asynchat__any_find(const struct any *any, const uint8_t *piece,
         const uint8_t *hit = memchr(piece + at, any->one, len - at);
         return hit ? (size_t)(hit - piece) : len;
     }
-    if (any->wide && len >= WIDTH)
+    if (any->wide && len >= ANY_WIDTH)
         return any_by_blocks(any, piece, at, len);
     return any_by_table(any, piece, at, len);
 }

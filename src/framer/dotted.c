@@ -24,7 +24,7 @@
 #define DOTTED_LONG ((size_t)256)
 
 /* Where in a line the next byte stands. */
-enum place {
+enum dotted_place {
     PLACE_BEGIN, /* at the beginning of a line */
     PLACE_IN,
     PLACE_CR /* behind a CR that was handed out */
@@ -34,7 +34,7 @@ struct dotted {
     struct asynchat_framing framing;
     bool strict;
     bool bad; /* strict, and the message has its error */
-    enum place place;
+    enum dotted_place place;
 };
 
 static const uint8_t dotted_end[] = {'.', '\r', '\n'};
@@ -124,12 +124,18 @@ static size_t lines_pass_strict(struct dotted *d, const uint8_t *bytes,
 
 /* --- steps --- */
 
-static struct framing_step dotted_ends(struct dotted *d,
-                                       struct framing_step step)
+/* The next message, if there is one, begins with its first byte. */
+static void dotted_over(struct dotted *d)
 {
     d->place = PLACE_BEGIN;
     d->bad = false;
     d->framing.begun = false;
+}
+
+static struct framing_step dotted_ends(struct dotted *d,
+                                       struct framing_step step)
+{
+    dotted_over(d);
     step.tail = sizeof dotted_end;
     step.verdict = FRAMING_ENDS;
     return step;
@@ -227,8 +233,9 @@ static struct framing_step dotted_step(struct asynchat_framing *f,
     return dotted_lines(d, (struct framing_step){0}, bytes, 0, len);
 }
 
-/* A message in which no dot is taken away is one step. A long message is not
- * worth the short way, of which the look may be in vain. */
+/* A message in which no dot is taken away is one step, which is tried with a
+ * copy. A long message is not worth the short way, of which the look may be in
+ * vain. */
 static bool dotted_find(struct asynchat_framing *f, const uint8_t *bytes,
                         size_t len, struct framing_step *step)
 {
@@ -237,18 +244,17 @@ static bool dotted_find(struct asynchat_framing *f, const uint8_t *bytes,
                         len < DOTTED_SHORT ? len : DOTTED_SHORT);
     if (step->verdict != FRAMING_ENDS)
         return false;
-    *d = look;
+    dotted_over(d);
     return true;
 }
 
-/* The next byte is again at the beginning of a line, and of a message. */
+/* A message that was in progress still is: its end is due. */
 static void dotted_reset(struct asynchat_framing *f)
 {
     struct dotted *d = (struct dotted *)f;
+    f->held = 0;
     d->place = PLACE_BEGIN;
     d->bad = false;
-    f->begun = true;
-    f->held = 0;
 }
 
 static void dotted_release(struct asynchat_framing *f)
@@ -275,7 +281,8 @@ struct asynchat_framing *asynchat_framing_dotted(unsigned flags)
         return NULL;
     d->framing.ops = &dotted_ops;
     d->framing.shares = 1;
+    d->framing.begun = true;
     d->strict = flags & ASYNCHAT_DOTTED_STRICT;
-    dotted_reset(&d->framing);
+    d->place = PLACE_BEGIN;
     return &d->framing;
 }

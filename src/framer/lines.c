@@ -7,9 +7,8 @@
 
 #include <asynchat/error.h>
 
-#include "framer/framing.h"
-
 #include "base/memory.h"
+#include "framer/framing.h"
 
 struct lines {
     struct asynchat_framing framing;

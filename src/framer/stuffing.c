@@ -13,7 +13,7 @@
 #ifdef STUFFING_VECTOR
 
 /* The two vectors of a block. */
-#define HALF ((size_t)32)
+#define STUFFING_HALF ((size_t)32)
 
 __attribute__((target("avx2"))) static inline __m256i stuffing_is(
     const uint8_t *place, char byte)
@@ -38,10 +38,10 @@ __attribute__((target("avx2"))) static inline __m256i stuffing_in_half(
 __attribute__((target("avx2"))) static inline size_t stuffing_blocks(
     const uint8_t *piece, size_t at, size_t len, bool strict)
 {
-    for (; at + 2 * HALF <= len; at += 2 * HALF) {
-        __m256i any =
-            _mm256_or_si256(stuffing_in_half(piece + at, strict),
-                            stuffing_in_half(piece + at + HALF, strict));
+    for (; at + 2 * STUFFING_HALF <= len; at += 2 * STUFFING_HALF) {
+        __m256i any = _mm256_or_si256(
+            stuffing_in_half(piece + at, strict),
+            stuffing_in_half(piece + at + STUFFING_HALF, strict));
         if (!_mm256_testz_si256(any, any))
             break;
     }
