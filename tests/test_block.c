@@ -584,7 +584,7 @@ static void it_goes_through_a_layer(void **state)
 
 /* --- many channels --- */
 
-enum { MANY = 400, STALLED = 10 };
+enum { MANY = 200, STALLED = 10 }; /* select watches 1024 */
 
 struct many {
     struct asynchat_channel *ch[MANY];
