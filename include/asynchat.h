@@ -18,6 +18,7 @@
 #include <asynchat/producer.h>
 #include <asynchat/rate.h>
 #include <asynchat/server.h>
+#include <asynchat/slot.h>
 #include <asynchat/stats.h>
 #include <asynchat/transcript.h>
 #include <asynchat/version.h>

@@ -168,7 +168,7 @@ static void set_timeouts(struct end *e)
 
 static void set_something(struct end *e)
 {
-    switch (draw(7)) {
+    switch (draw(8)) {
     case 0:
         (void)!asynchat_set_terminator(e->ch, "ab", 1 + draw(2));
         break;
@@ -187,6 +187,9 @@ static void set_something(struct end *e)
     case 5:
         asynchat_set_in_buffer_size(e->ch, draw_size());
         break;
+    case 6:
+        asynchat_set_slot_limit(e->ch, 1 + draw(3));
+        break;
     default:
         asynchat_set_out_buffer_size(e->ch, draw_size());
     }
@@ -204,9 +207,35 @@ static void share_something(struct end *e)
     asynchat_block_free(block);
 }
 
+static struct asynchat_slot *slots[8]; /* or NULL; of any channel */
+
+static void finish_slot(unsigned which)
+{
+    struct asynchat_slot *slot = slots[which];
+    slots[which] = NULL;
+    if (slot)
+        asynchat_slot_finish(slot);
+}
+
+/* Reserves a slot, or goes on with one. */
+static void use_slot(struct end *e)
+{
+    unsigned which = draw(8);
+    if (!slots[which] && asynchat_reserve(e->ch, &slots[which]) < 0)
+        return;
+    if (one_in(3))
+        finish_slot(which);
+    else
+        asynchat_slot_push(slots[which], bytes,
+                           1 + draw(one_in(2) ? 10 : 5000));
+}
+
 static void push_something(struct end *e)
 {
-    switch (draw(5)) {
+    switch (draw(7)) {
+    case 4:
+        use_slot(e);
+        break;
     case 3:
         share_something(e);
         break;
@@ -310,6 +339,12 @@ static void make(void)
     }
 }
 
+static void finish_slots(void)
+{
+    for (unsigned i = 0; i < 8; i++)
+        finish_slot(i);
+}
+
 static void free_all(void)
 {
     depth = DEPTH; /* nothing more is done */
@@ -332,8 +367,11 @@ static void run(uint64_t seed)
         clock_advance(one_in(20) ? (long)draw(12000) : (long)draw(20));
         event_base_loop(base, EVLOOP_NONBLOCK);
     }
+    if (one_in(2))
+        finish_slots();
     free_all();
     event_base_free(base);
+    finish_slots();
 }
 
 static uint64_t from_environment(const char *name, uint64_t otherwise)

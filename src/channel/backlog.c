@@ -4,6 +4,8 @@
  * Tested by tests/test_channel_out.c. SPDX-License-Identifier: BSD-3-Clause */
 #include "channel/object.h"
 
+#include "output/slot.h"
+
 bool asynchat__channel_out_empty(const struct asynchat_channel *ch)
 {
     return !ch->out.queue.first && !ch->out.queue.block &&
@@ -25,7 +27,19 @@ void asynchat__channel_out_discard(struct asynchat_channel *ch)
     struct outq_entry *entries = asynchat__outq_take(&ch->out.queue);
     marks_drop(&ch->out.marks, backlog_given(ch));
     asynchat__transport_discard(&ch->transport);
+    asynchat__channel_out_slots(ch);
     asynchat__outq_free(&ch->out.queue, entries);
+}
+
+void asynchat__channel_out_slots(struct asynchat_channel *ch)
+{
+    const struct outq_slots *slots = ch->out.queue.slots;
+    if (!slots || ch->state >= CHANNEL_ENDED)
+        return;
+    if (slots->count < slots->limit)
+        asynchat__channel_resume(ch, PAUSE_SLOTS);
+    else if (!(ch->in.paused & PAUSE_SLOTS))
+        asynchat__channel_pause(ch, PAUSE_SLOTS);
 }
 
 struct transport_lending asynchat__channel_out_lend(struct asynchat_channel *ch,

@@ -62,6 +62,7 @@ static void channel_destroy(struct asynchat_channel *ch)
     asynchat__channel_time_free(ch->time);
     asynchat__transcript_free(ch->transcript);
     asynchat__channel_disown(ch);
+    asynchat__free(ch->out.queue.slots);
     asynchat__free(ch);
     asynchat__loop_release(loop);
 }
@@ -128,13 +129,14 @@ static void channel_both_over(struct asynchat_channel *ch, int cut_off)
 }
 
 /* Whether the end has to wait until input is delivered. The end of file always
- * waits for that. An error does not wait if the program, or a joined channel,
- * has paused the input: it is reported at once, and the input is lost. But if
- * the input is only paused for its turn, or by a rate, an error waits for it
- * too. If the program wants no more input, its end is no news. */
+ * waits for that. An error does not wait if the program, a joined channel, or
+ * the limit of slots has paused the input: it is reported at once, and the input
+ * is lost. But if the input is only paused for its turn, or by a rate, an error
+ * waits for it too. If the program wants no more input, its end is no news. */
 static bool channel_end_waits(const struct asynchat_channel *ch, int status)
 {
-    bool asked = ch->in.paused & (PAUSE_PROGRAM | PAUSE_PRESSURE);
+    const unsigned others = PAUSE_PROGRAM | PAUSE_PRESSURE | PAUSE_SLOTS;
+    bool asked = ch->in.paused & others;
     if (ch->in.paused & PAUSE_CLOSE)
         return status == ASYNCHAT_EOF;
     return (status == ASYNCHAT_EOF || !asked) && asynchat__channel_in_waits(ch);

@@ -75,6 +75,7 @@ enum channel_pause {
     PAUSE_TURN = 4,     /* the budget is used up; other channels go first */
     PAUSE_RATE = 8,     /* a rate does not allow it now */
     PAUSE_BORDER = 16,  /* a layer begins when what was pushed before is sent */
+    PAUSE_SLOTS = 32,   /* as many slots wait as there may be */
     PAUSE_CLOSE = 64    /* the channel closes, and delivers nothing more */
 };
 
@@ -383,6 +384,10 @@ struct transport_lending asynchat__channel_out_lend(struct asynchat_channel *ch,
                                                     size_t left);
 void asynchat__channel_out_take_back(struct asynchat_channel *ch,
                                      struct transport_lending before);
+
+/* Pauses the input while as many slots count as there may be, and resumes it
+ * after that. */
+void asynchat__channel_out_slots(struct asynchat_channel *ch);
 
 /* --- join.c --- */
 

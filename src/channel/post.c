@@ -56,6 +56,18 @@ struct asynchat_channel *asynchat__post_channel(const struct mailbox *mailbox,
     return channel_of(asynchat__ids_next(&mailbox->channels, place));
 }
 
+struct asynchat_channel *asynchat__post_find(const struct mailbox *mailbox,
+                                             uint64_t id)
+{
+    return channel_of(asynchat__ids_find(&mailbox->channels, id));
+}
+
+bool asynchat__post_reaches(const struct asynchat_channel *ch)
+{
+    const struct mailbox *mailbox = ch->transport.loop->mailbox;
+    return !mailbox->closed && asynchat__mailbox_is_alive(mailbox);
+}
+
 uint64_t asynchat_get_id(struct asynchat_channel *ch)
 {
     if (!ch || ch->id || ch->state == CHANNEL_FREED)
@@ -84,8 +96,7 @@ static void channel_post_run(struct post *post, struct mailbox *mailbox)
     if (!mailbox)
         return;
     asynchat__free(post);
-    it.function(channel_of(asynchat__ids_find(&mailbox->channels, it.id)),
-                it.arg);
+    it.function(asynchat__post_find(mailbox, it.id), it.arg);
 }
 
 int asynchat_post(uint64_t id,

@@ -3,6 +3,8 @@
 #ifndef ASYNCHAT_SRC_POST_H
 #define ASYNCHAT_SRC_POST_H
 
+#include <stdbool.h>
+
 #include <asynchat/post.h>
 
 struct event_base;
@@ -19,9 +21,16 @@ void asynchat__post_enrol(struct asynchat_channel *ch);
 /* To be called before a channel is freed: posts to it find NULL from now on. */
 void asynchat__post_forget(struct asynchat_channel *ch);
 
+/* The channel in the loop of `mailbox` that has this number; or NULL. */
+struct mailbox;
+struct asynchat_channel *asynchat__post_find(const struct mailbox *mailbox,
+                                             uint64_t id);
+
+/* Whether the event base of a channel that has a number is still there. */
+bool asynchat__post_reaches(const struct asynchat_channel *ch);
+
 /* For workers: the next channel in the loop of `mailbox`, or NULL. `place` is
  * as in asynchat__ids_next(). */
-struct mailbox;
 struct asynchat_channel *asynchat__post_channel(const struct mailbox *mailbox,
                                                 size_t *place);
 

@@ -116,6 +116,20 @@ static bool out_ask(struct asynchat_channel *ch)
     return answer != ASYNCHAT_LATER;
 }
 
+/* Moves what the first slot, which is not finished, has now. A callback of the
+ * evbuffer, which may be the program's, may discard the slot meanwhile. */
+static bool out_move_part(struct asynchat_channel *ch)
+{
+    struct outq *q = &ch->out.queue;
+    asynchat__outq_lend(q);
+    struct evbuffer *bytes = asynchat__outq_part(q);
+    bool moved = evbuffer_add_buffer(ch->transport.output, bytes) == 0;
+    if (!moved)
+        asynchat__channel_end(ch, -ENOMEM);
+    asynchat__outq_take_back(q);
+    return moved;
+}
+
 /* Moves the bytes of the first entry to the evbuffer of the output, all of
  * them: they take no more memory there than in the queue. The entry leaves the
  * queue before, so that a callback of the evbuffer, which may be the program's,
@@ -123,6 +137,8 @@ static bool out_ask(struct asynchat_channel *ch)
  * bytes are missing. */
 static bool out_move(struct asynchat_channel *ch)
 {
+    if (ch->out.queue.first->slot)
+        return out_move_part(ch);
     struct outq_entry *entry = asynchat__outq_shift(&ch->out.queue);
     bool moved = evbuffer_add_buffer(ch->transport.output, entry->bytes) == 0;
     if (!moved)

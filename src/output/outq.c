@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "output/block.h"
 #include "output/producer.h"
+#include "output/slot.h"
 
 void asynchat__outq_init(struct outq *q)
 {
@@ -49,6 +50,19 @@ struct asynchat_block *asynchat__outq_unblock(struct outq *q)
     return block;
 }
 
+/* All slots are gone. */
+static void slots_drop(struct outq_slots *slots)
+{
+    struct outq_entry *entry = slots->open;
+    for (; entry; entry = entry->next) {
+        if (entry->slot)
+            asynchat__slot_part(entry->slot, true);
+        entry->slot = NULL;
+    }
+    slots->open = NULL;
+    slots->count = 0;
+}
+
 /* An entry whose producer is being asked stays first, so that whatever the
  * producer pushes meanwhile comes after it. The entry is only marked as
  * dropped. */
@@ -56,8 +70,12 @@ struct outq_entry *asynchat__outq_take(struct outq *q)
 {
     struct outq_entry *first = q->first;
     asynchat_block_free(q->block);
-    *q = (struct outq){
-        .last = &q->first, .lent = q->lent, .dropped = q->dropped};
+    if (q->slots)
+        slots_drop(q->slots);
+    *q = (struct outq){.last = &q->first,
+                       .lent = q->lent,
+                       .dropped = q->dropped,
+                       .slots = q->slots};
     if (!first || first->state < OUTQ_ASKED)
         return first;
     struct outq_entry *entries = first->next;
@@ -98,6 +116,18 @@ void asynchat__outq_take_back(struct outq *q)
     asynchat__outq_free(q, dropped);
 }
 
+/* Appends an entry with an empty evbuffer. NULL: there is no memory. */
+static struct outq_entry *outq_append_bytes(struct outq *q)
+{
+    struct evbuffer *bytes = evbuffer_new();
+    struct outq_entry *entry = bytes ? outq_append(q) : NULL;
+    if (entry)
+        entry->bytes = bytes;
+    else if (bytes)
+        evbuffer_free(bytes);
+    return entry;
+}
+
 /* Bytes that follow bytes go into the same entry: a hundred small pushes behind
  * a producer share one evbuffer. */
 struct evbuffer *asynchat__outq_bytes(struct outq *q)
@@ -106,18 +136,11 @@ struct evbuffer *asynchat__outq_bytes(struct outq *q)
         struct outq_entry *last =
             (struct outq_entry *)((char *)q->last -
                                   offsetof(struct outq_entry, next));
-        if (last->bytes)
+        if (last->bytes && !last->slot)
             return last->bytes;
     }
-    struct evbuffer *bytes = evbuffer_new();
-    struct outq_entry *entry = bytes ? outq_append(q) : NULL;
-    if (!entry) {
-        if (bytes)
-            evbuffer_free(bytes);
-        return NULL;
-    }
-    entry->bytes = bytes;
-    return bytes;
+    struct outq_entry *entry = outq_append_bytes(q);
+    return entry ? entry->bytes : NULL;
 }
 
 int asynchat__outq_producer(struct outq *q, struct asynchat_producer *producer)
@@ -165,6 +188,61 @@ struct outq_entry *asynchat__outq_shift(struct outq *q)
 void asynchat__outq_pop(struct outq *q)
 {
     entry_free(asynchat__outq_shift(q));
+}
+
+/* --- slots --- */
+
+int asynchat__outq_need_slots(struct outq *q)
+{
+    if (q->slots)
+        return 0;
+    q->slots = asynchat__calloc(1, sizeof *q->slots);
+    if (!q->slots)
+        return -ENOMEM;
+    q->slots->limit = SLOTS_MOST;
+    return 0;
+}
+
+int asynchat__outq_slot(struct outq *q, struct slot *slot)
+{
+    struct outq_entry *entry = outq_append_bytes(q);
+    if (!entry)
+        return -ENOMEM;
+    asynchat__slot_share(slot);
+    slot->entry = entry;
+    entry->slot = slot;
+    entry->state = OUTQ_OPEN;
+    entry->counted = true;
+    q->slots->count++;
+    if (!q->slots->open)
+        q->slots->open = entry;
+    return 0;
+}
+
+/* Slots that are finished do not count any more when all before them are. Each
+ * entry is passed once. */
+static void slots_pass(struct outq_slots *slots)
+{
+    struct outq_entry *entry = slots->open;
+    for (; entry && !entry->slot; entry = entry->next)
+        slots->count -= entry->counted;
+    slots->open = entry;
+}
+
+void asynchat__outq_finish(struct outq *q, struct outq_entry *entry)
+{
+    asynchat__slot_part(entry->slot, false);
+    entry->slot = NULL;
+    entry->state = OUTQ_READY;
+    slots_pass(q->slots);
+}
+
+struct evbuffer *asynchat__outq_part(struct outq *q)
+{
+    struct outq_entry *entry = q->first;
+    q->size -= evbuffer_get_length(entry->bytes);
+    entry->state = OUTQ_OPEN;
+    return entry->bytes;
 }
 
 /* --- producers --- */

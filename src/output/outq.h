@@ -15,6 +15,8 @@
 struct asynchat_block;
 struct asynchat_channel;
 struct evbuffer;
+struct outq_slots;
+struct slot;
 
 /* How many bytes a producer counts in the size of the queue. How many bytes it
  * will give is not known. */
@@ -23,18 +25,22 @@ struct evbuffer;
 enum outq_state {
     OUTQ_READY,
     OUTQ_LATER,   /* its producer has answered ASYNCHAT_LATER */
+    OUTQ_OPEN,    /* a slot that is not finished, and has no bytes now */
     OUTQ_ASKED,   /* its producer is being asked */
     OUTQ_RESUMED, /* its producer is being asked, and was resumed meanwhile */
     OUTQ_DROPPED  /* its producer is being asked, and was discarded meanwhile */
 };
 
-/* Invariants: an entry has either bytes or a producer; a border has neither.
- * Only the first entry of a queue can have another state than READY. */
+/* Invariants: an entry has either bytes or a producer; a border has neither; a
+ * slot has bytes. Only the first entry of a queue can have another state than
+ * READY, but for slots, which can be OPEN. */
 struct outq_entry {
     struct outq_entry *next;
     struct evbuffer *bytes;
     struct asynchat_producer *producer;
-    enum outq_state state;
+    struct slot *slot; /* until it is finished; or NULL */
+    enum outq_state state : 8;
+    bool counted; /* it is, or was, a slot */
 };
 
 /* Invariants: `last` is where the pointer to the next entry goes. `size` counts
@@ -46,6 +52,7 @@ struct outq {
     struct outq_entry *first;
     struct outq_entry **last;
     struct outq_entry *dropped; /* to be freed when the queue is taken back */
+    struct outq_slots *slots;   /* made when first needed; or NULL */
     size_t size;
     unsigned lent; /* how many times the queue is lent now */
     bool ends;     /* the channel closes when the queue is empty */
@@ -61,8 +68,8 @@ static inline bool outq_is_border(const struct outq_entry *entry)
 /* Whether there is a first entry, and it can be sent or asked now. */
 static inline bool outq_is_ready(const struct outq *q)
 {
-    return q->first && q->first->state != OUTQ_LATER &&
-           q->first->state != OUTQ_ASKED;
+    return q->first &&
+           (q->first->state < OUTQ_LATER || q->first->state > OUTQ_ASKED);
 }
 
 void asynchat__outq_init(struct outq *q);
@@ -75,8 +82,8 @@ void asynchat__outq_block(struct outq *q, struct asynchat_block *block);
 struct asynchat_block *asynchat__outq_unblock(struct outq *q);
 
 /* Empties the queue, after which the channel does not close any more, and gives
- * the entries that were in it. A block is gone. An entry whose producer is being asked stays
- * until the producer has answered. */
+ * the entries that were in it. A block is gone, and so are slots. An entry
+ * whose producer is being asked stays until the producer has answered. */
 struct outq_entry *asynchat__outq_take(struct outq *q);
 
 /* Frees entries that were taken out of the queue. While the queue is lent, they
@@ -109,6 +116,20 @@ static inline bool outq_is_at_border(const struct outq *q)
 
 /* Takes the border away. */
 void asynchat__outq_pass(struct outq *q);
+
+/* Makes what a queue with slots needs, if need be. 0 or -ENOMEM. */
+int asynchat__outq_need_slots(struct outq *q);
+
+/* Appends a slot, which then has one share more. 0 or -ENOMEM. */
+int asynchat__outq_slot(struct outq *q, struct slot *slot);
+
+/* The slot of the entry is finished, and the entry is as any other that has
+ * bytes. Gives the entry's share back. */
+void asynchat__outq_finish(struct outq *q, struct outq_entry *entry);
+
+/* To be called before the bytes of the first entry, which is a slot that is not
+ * finished, are taken: they do not count any more. Gives their evbuffer. */
+struct evbuffer *asynchat__outq_part(struct outq *q);
 
 /* Takes the first entry out of the queue; asynchat__outq_free() frees it. */
 struct outq_entry *asynchat__outq_shift(struct outq *q);

@@ -765,6 +765,86 @@ static void blocks_over_a_pair(struct world *w)
         share_over(w);
 }
 
+/* The later answer is ready first. */
+static void answer_by_slots(struct side *s)
+{
+    struct asynchat_block *block = make_block(s, pattern(), PATTERN_SIZE);
+    struct asynchat_slot *first = reserve(s), *second = reserve(s);
+    will_give(s, "one", 3);
+    will_give(s, pattern(), PATTERN_SIZE);
+    will_give(s, "two", 3);
+    give(s, second, pattern(), PATTERN_SIZE);
+    give(s, second, "two", 3);
+    say(s, "pushed");
+    finish(s, second);
+    give(s, first, "one", 3);
+    finish(s, first);
+    first = reserve(s);
+    will_give(s, pattern(), PATTERN_SIZE);
+    close_when_done(s);
+    give_block(s, first, block);
+    finish(s, first);
+    asynchat_block_free(block);
+}
+
+static const struct program by_slots = {.connected = crlf,
+                                        .message = answer_by_slots};
+
+static void slots_over_sockets(struct world *w)
+{
+    over_sockets(w, &by_slots, &shared_with);
+}
+
+static void slots_to_a_slow_reader(struct world *w)
+{
+    over_small_sockets(w, &by_slots, &shared_with);
+}
+
+static void slots_over_a_pair(struct world *w)
+{
+    over_pair(w, &by_slots, &shared_with);
+}
+
+/* While something of another thread is under way, everything is posted. */
+static void answer_by_posts(struct side *s)
+{
+    struct asynchat_block *block = make_block(s, "block", 5);
+    struct asynchat_slot *first = reserve(s), *second = reserve(s);
+    will_give(s, "elsewhere block", 15);
+    will_give(s, "there here", 10);
+    give_elsewhere(second, "there ");
+    give(s, second, "here", 4);
+    close_when_done(s);
+    give_elsewhere(first, "elsewhere ");
+    give_block(s, first, block);
+    finish(s, first);
+    finish(s, second);
+    asynchat_block_free(block);
+}
+
+static void slots_of_other_threads(struct world *w)
+{
+    static const struct program by_posts = {.connected = crlf,
+                                            .message = answer_by_posts};
+    over_sockets(w, &by_posts, &shared_with);
+}
+
+static void slots_that_are_gone(struct world *w)
+{
+    if (!over_sockets(w, &lines, &lines))
+        return;
+    settle(w);
+    struct side *s = &w->sides[0];
+    struct asynchat_slot *first = reserve(s), *second = reserve(s);
+    will_give(s, "never sent", 10);
+    give(s, second, "never sent", 10);
+    give_elsewhere(second, "nor this");
+    free_now(s);
+    give(s, first, "nor this", 8);
+    finish(s, second);
+    finish(s, first);
+}
+
 static void pushes_of_all_kinds(struct world *w)
 {
     static const struct program writer = {.connected = small_and_large};
@@ -1866,6 +1946,11 @@ const struct scenario scenarios[] = {
     SCENARIO(blocks_over_sockets, 0),
     SCENARIO(blocks_to_a_slow_reader, 0),
     SCENARIO(blocks_over_a_pair, 0),
+    SCENARIO(slots_over_sockets, 0),
+    SCENARIO(slots_to_a_slow_reader, 0),
+    SCENARIO(slots_over_a_pair, 0),
+    SCENARIO(slots_of_other_threads, 0),
+    SCENARIO(slots_that_are_gone, LOSES),
     SCENARIO(lines_in_tiny_pieces, 0),
     SCENARIO(lines_in_tiny_pieces_over_bufferevents, WAITS),
     SCENARIO(producers_over_sockets, 0),

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <pthread.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -893,6 +894,83 @@ void push_shared(struct side *s, struct asynchat_block *block, const void *data,
 {
     if (s->ch && block)
         pushed(s, asynchat_push_shared(s->ch, block), data, len);
+}
+
+struct asynchat_slot *reserve(struct side *s)
+{
+    struct asynchat_slot *slot = NULL;
+    int error, tries = 0;
+    if (!s->ch)
+        return NULL;
+    do
+        error = asynchat_reserve(s->ch, &slot);
+    while (again(s, error, &tries));
+    if (error && slot)
+        complain(s->world, "*out has changed though it failed");
+    return slot;
+}
+
+void will_give(struct side *s, const void *data, size_t len)
+{
+    if (s->ch)
+        side_sent(s, data, len);
+}
+
+/* If something is missing in a slot, the channel ends by itself. */
+static void given(struct side *s, struct asynchat_slot *slot, int error)
+{
+    note(s, error);
+    if (error && asynchat_slot_push(slot, "x", 1) == 0)
+        complain(s->world, "more is taken behind what was refused");
+}
+
+void give(struct side *s, struct asynchat_slot *slot, const void *data,
+          size_t len)
+{
+    if (slot)
+        given(s, slot, asynchat_slot_push(slot, data, len));
+}
+
+void give_block(struct side *s, struct asynchat_slot *slot,
+                struct asynchat_block *block)
+{
+    if (slot && block)
+        given(s, slot, asynchat_slot_push_shared(slot, block));
+}
+
+struct errand {
+    struct asynchat_slot *slot;
+    const char *text;
+};
+
+static void *run_errand(void *arg)
+{
+    const struct errand *errand = arg;
+    asynchat_slot_push(errand->slot, errand->text, strlen(errand->text));
+    return NULL;
+}
+
+/* Calls of the other thread do not count. */
+void give_elsewhere(struct asynchat_slot *slot, const char *text)
+{
+    struct errand errand = {slot, text};
+    bool armed = inject.armed;
+    pthread_t thread;
+    if (!slot)
+        return;
+    inject.armed = false;
+    assert_int_equal(pthread_create(&thread, NULL, run_errand, &errand), 0);
+    pthread_join(thread, NULL);
+    inject.armed = armed;
+}
+
+/* A slot whose end could not be told stays open. */
+void finish(struct side *s, struct asynchat_slot *slot)
+{
+    int error = slot ? asynchat_slot_finish(slot) : 0;
+    note(s, error);
+    if (s->ch && error && error != ASYNCHAT_ECLOSED && error != -ENOMEM)
+        close_now(s);
 }
 
 void push_producer(struct side *s, struct asynchat_producer *producer,

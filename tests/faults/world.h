@@ -197,6 +197,16 @@ void push_shared(struct side *s, struct asynchat_block *block, const void *data,
                  size_t len);
 /* Takes the producer, which produces these bytes. NULL means that memory ran
  * out. */
+/* Reserves a slot, or NULL; says what it will give, in the order of the slots;
+ * fills it, perhaps from another thread; finishes it. */
+struct asynchat_slot *reserve(struct side *s);
+void will_give(struct side *s, const void *data, size_t len);
+void give(struct side *s, struct asynchat_slot *slot, const void *data,
+          size_t len);
+void give_block(struct side *s, struct asynchat_slot *slot,
+                struct asynchat_block *block);
+void give_elsewhere(struct asynchat_slot *slot, const char *text);
+void finish(struct side *s, struct asynchat_slot *slot);
 void push_producer(struct side *s, struct asynchat_producer *producer,
                    const void *expected, size_t len);
 void budget(struct side *s, unsigned messages);

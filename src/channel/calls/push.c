@@ -4,13 +4,11 @@
  *
  * Tested by tests/test_channel_out.c and tests/test_hooks.c.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "channel/object.h"
+#include "channel/calls/push.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <event2/buffer.h>
 
 #include <asynchat/block.h>
 #include <asynchat/error.h>
@@ -22,9 +20,7 @@
 #include "output/block.h"
 #include "output/producer.h"
 
-/* Ends the channel when a push is refused: everything that is pushed later
- * would follow a gap. */
-static int push_failed(struct asynchat_channel *ch, int error)
+int asynchat__push_failed(struct asynchat_channel *ch, int error)
 {
     channel_out_busy(ch);
     ch->transport.broken = error;
@@ -42,22 +38,28 @@ static bool push_has_room(const struct asynchat_channel *ch, size_t len)
     return queued <= ch->out.limit && queued + len <= PTRDIFF_MAX;
 }
 
+int asynchat__push_refused(struct asynchat_channel *ch, size_t len)
+{
+    if (ch->state != CHANNEL_CONNECTING && !channel_sends(ch))
+        return ASYNCHAT_ECLOSED;
+    if (channel_out_gap(ch))
+        return ch->transport.broken;
+    return push_has_room(ch, len) ? 0
+                                  : asynchat__push_failed(ch, ASYNCHAT_EFULL);
+}
+
 /* 0: `len` bytes may be pushed, and will be sent. Otherwise the error of the
  * push. */
 static int push_refused(struct asynchat_channel *ch, size_t len)
 {
-    bool open = ch->state == CHANNEL_CONNECTING || channel_sends(ch);
-    if (!open || ch->out.queue.ends)
-        return ASYNCHAT_ECLOSED;
-    if (channel_out_gap(ch))
-        return ch->transport.broken;
-    return push_has_room(ch, len) ? 0 : push_failed(ch, ASYNCHAT_EFULL);
+    return ch->out.queue.ends ? ASYNCHAT_ECLOSED
+                              : asynchat__push_refused(ch, len);
 }
 
 static int push_no_memory(struct asynchat_channel *ch)
 {
     if (push_refused(ch, 0) == 0)
-        push_failed(ch, -ENOMEM);
+        asynchat__push_failed(ch, -ENOMEM);
     return -ENOMEM;
 }
 
@@ -90,17 +92,6 @@ static size_t push_now(struct asynchat_channel *ch, const void *data,
         return 0;
     return asynchat__channel_out_now(ch, data, len);
 }
-
-/* What a push gives: bytes to be copied, bytes by reference, or the bytes of an
- * evbuffer. */
-struct pushed {
-    const void *data;
-    size_t len;
-    struct evbuffer *buffer;
-    bool shared;                     /* the bytes are not copied */
-    evbuffer_ref_cleanup_cb release; /* of shared bytes; or NULL */
-    void *arg;
-};
 
 static int push_add(struct evbuffer *target, const struct pushed *what,
                     size_t sent)
@@ -143,6 +134,22 @@ static int push_to(struct asynchat_channel *ch, struct evbuffer *target,
     return added;
 }
 
+int asynchat__push_part(struct asynchat_channel *ch, struct evbuffer *target,
+                        const struct pushed *what)
+{
+    enum marks_level level = ch->out.marks.level;
+    int error = asynchat__push_refused(ch, what->len);
+    if (error)
+        return error;
+    push_count(ch, what->len);
+    if (push_to(ch, target, what, 0) == 0) {
+        push_done(ch);
+        return 0;
+    }
+    ch->out.marks.level = level;
+    return asynchat__push_failed(ch, -ENOMEM);
+}
+
 /* The evbuffer for bytes that are to be sent last; NULL: there is no memory. */
 static struct evbuffer *push_target(struct asynchat_channel *ch)
 {
@@ -169,7 +176,8 @@ static int push_last(struct asynchat_channel *ch, const struct pushed *what)
         return 0;
     }
     ch->out.marks.level = level;
-    return target && what->buffer ? -EINVAL : push_failed(ch, -ENOMEM);
+    return target && what->buffer ? -EINVAL
+                                  : asynchat__push_failed(ch, -ENOMEM);
 }
 
 /* Every push ends here, except pushes of producers and those that take the
@@ -358,7 +366,7 @@ int asynchat_push_producer(struct asynchat_channel *ch,
     if (!error)
         error = producer->error;
     if (!error && asynchat__outq_producer(&ch->out.queue, producer) < 0)
-        error = push_failed(ch, -ENOMEM);
+        error = asynchat__push_failed(ch, -ENOMEM);
     if (error) {
         asynchat_producer_free(producer);
         return error;
