@@ -185,6 +185,18 @@ static void push(struct end *e, size_t len)
     free(bytes);
 }
 
+static void push_shared(struct end *e, size_t len)
+{
+    unsigned segment;
+    uint8_t *bytes = segment_bytes(e, len, &segment);
+    struct asynchat_block *block =
+        bytes ? asynchat_block_new(bytes, len) : NULL;
+    if (block)
+        pushed(e, segment, asynchat_push_shared(e->ch, block));
+    asynchat_block_free(block);
+    free(bytes);
+}
+
 static void push_reference(struct end *e, size_t len)
 {
     unsigned segment = wire_add(&e->sent, len, false);
@@ -272,6 +284,71 @@ static void push_file(struct end *e, size_t len)
             asynchat_push_producer(e->ch, asynchat_producer_file(fd, 0, len)));
     }
     free(bytes);
+}
+
+/* --- slots --- */
+
+enum { PLACES_KEPT = 8 };
+
+/* The slots of a run, of any channel. */
+static struct kept {
+    struct asynchat_slot *slot; /* or NULL */
+    struct end *e;
+    unsigned segment;
+    size_t given;
+} kept[PLACES_KEPT];
+
+static void reserve(struct end *e, struct kept *k)
+{
+    unsigned segment = wire_add(&e->sent, 0, true);
+    if (segment == SEGMENTS)
+        return;
+    *k = (struct kept){.e = e, .segment = segment};
+    pushed(e, segment, asynchat_reserve(e->ch, &k->slot));
+}
+
+static void finish_slot(struct kept *k)
+{
+    struct asynchat_slot *slot = k->slot;
+    if (!slot)
+        return;
+    k->slot = NULL;
+    wire_end(&k->e->sent, k->segment);
+    int error = asynchat_slot_finish(slot);
+    CHECK(error == 0 || error == ASYNCHAT_ECLOSED);
+}
+
+/* A slot that is gone takes nothing, and its segment does not grow. */
+static void fill_slot(struct kept *k, size_t len)
+{
+    uint8_t bytes[256];
+    struct end *e = k->e;
+    wire_fill(bytes, k->segment, k->given, len);
+    wire_grow(&e->sent, k->segment, len);
+    k->given += len;
+    CHECK(can_be(e, asynchat_slot_push(k->slot, bytes, len)));
+}
+
+/* Reserves a slot, or goes on with one, which may be another channel's. */
+static void use_slot(struct end *e, unsigned what)
+{
+    struct kept *k = &kept[what % PLACES_KEPT];
+    if (!k->slot)
+        reserve(e, k);
+    else if (what >= 0x80)
+        finish_slot(k);
+    else
+        fill_slot(k, 1 + what);
+    if (e->ch && what % 32 == 31)
+        CHECK(asynchat_set_slot_limit(e->ch, 1 + what / 32) == 0);
+}
+
+/* NULL: those of all channels. */
+static void finish_slots(const struct end *e)
+{
+    for (unsigned i = 0; i < PLACES_KEPT; i++)
+        if (!e || kept[i].e == e)
+            finish_slot(&kept[i]);
 }
 
 /* --- the other calls --- */
@@ -611,8 +688,10 @@ static void tell(struct end *e, unsigned what, source next)
 {
     switch (what % 16) {
     case 0:
-    case 1:
         push(e, length_of(e, next_of(next)));
+        break;
+    case 1:
+        push_shared(e, length_of(e, next_of(next)));
         break;
     case 2:
         push_reference(e, length_of(e, next_of(next)));
@@ -630,8 +709,10 @@ static void tell(struct end *e, unsigned what, source next)
         push_file(e, next_of(next));
         break;
     case 7:
-    case 8:
         set_terminator(e, next_of(next));
+        break;
+    case 8:
+        use_slot(e, next_of(next));
         break;
     case 9:
         close_now(e);
@@ -779,16 +860,18 @@ static const char *server_address(void)
     return text;
 }
 
+/* Posts that are left may run meanwhile, and do anything. */
 static void free_server(void)
 {
-    asynchat_server_free(world.server);
+    struct asynchat_server *server = world.server;
     world.server = NULL;
+    asynchat_server_free(server);
     world.first_waiting = world.last_waiting = 0;
 }
 
 static void make_server(unsigned what)
 {
-    if (world.server)
+    while (world.server)
         free_server();
     CHECK(asynchat_server_new(world.base, server_address(),
                               handler_of(what, what & 4), &world, NULL,
@@ -898,6 +981,9 @@ static void let_go_on(struct end *e)
     if (!e->ch)
         return;
     asynchat_resume_producer(e->ch);
+    finish_slots(e);
+    if (!e->ch)
+        return;
     resume_reading(e);
     CHECK(asynchat_join(e->ch, NULL) == 0);
     CHECK(asynchat_set_rates(e->ch, NULL) == 0);
@@ -938,6 +1024,7 @@ static void clean_up(void)
     pass();
     pass();
     event_base_free(world.base);
+    finish_slots(NULL);
     for (unsigned i = 0; i < world.lent; i++)
         CHECK(world.released[i] == 1);
 }
