@@ -4,7 +4,6 @@
  * Tested by tests/test_slots.c. SPDX-License-Identifier: BSD-3-Clause */
 #include "output/slot.h"
 
-
 #include "base/memory.h"
 
 void asynchat__slot_share(struct slot *slot)
