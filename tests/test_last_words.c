@@ -13,8 +13,8 @@
 
 #define MUCH (16u << 20) /* more bytes than fit into all buffers */
 
-/* There is no memory for a message. Volatile, since compilers take it for granted
- * that an allocator reads no variable of the program. */
+/* There is no memory for a message. Volatile, since compilers take it for
+ * granted that an allocator reads no variable of the program. */
 static volatile bool no_memory;
 
 void *aligned_alloc(size_t alignment, size_t size)

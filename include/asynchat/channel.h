@@ -34,9 +34,9 @@
  *   program that calls asynchat_channel_free() frees it itself, since
  *   handle_close does not run then.
  * - Everything pushed during one wake-up is sent when the wake-up ends, in a
- *   single write if it fits into one. There are two exceptions: asynchat_flush()
- *   sends at once, and so does an asynchat_push() of 64 KiB or more, if nothing
- *   is queued ahead of it.
+ *   single write if it fits into one. There are two exceptions:
+ *   asynchat_flush() sends at once, and so does an asynchat_push() of 64 KiB or
+ *   more if nothing is queued ahead of it.
  * - If the peer does not read, output stays in memory. Once more than the
  *   output limit is queued (64 MiB unless set), the next push ends the channel.
  *   This can happen with a peer that sends many requests before it reads any
@@ -80,9 +80,9 @@ ASYNCHAT_BEGIN_DECLS
 #define ASYNCHAT_DROPPED_FIRST 256
 
 /* The callbacks of a channel. The struct is the caller's, and is borrowed until
- * the channel is gone, so it is usually a static const. `size` is sizeof the
- * struct. Each callback may be NULL, but not all of them. New fields are only
- * ever added at the end.
+ * the channel is gone, or until asynchat_set_handler() has set another one, so
+ * it is usually a static const. `size` is sizeof the struct. Each callback may
+ * be NULL, but not all of them. New fields are only ever added at the end.
  *
  * Messages are delivered in one of two ways: piece by piece with
  * collect_incoming_data and found_terminator, or whole with `message`. A
@@ -381,11 +381,12 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_channel_new_socket(
 ASYNCHAT_API void asynchat_close(struct asynchat_channel *ch);
 
 /* Ends the channel when all queued output has been sent. Messages are delivered
- * until then, as in Python; after asynchat_close_after() they are not. A push that answers such a message is refused with
- * ASYNCHAT_ECLOSED; that is no reason to call asynchat_close(). If the peer
- * reads nothing for the linger time, the channel ends with -ETIMEDOUT. Calling
- * this twice is allowed. Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED (the
- * channel has ended). (Python: close_when_done) Since 0.1. */
+ * until then, as in Python; asynchat_close_after() delivers none. A push that
+ * answers such a message is refused with ASYNCHAT_ECLOSED; that is no reason to
+ * call asynchat_close(). If the peer reads nothing for the linger time, the
+ * channel ends with -ETIMEDOUT. Calling this twice is allowed. Errors: -EINVAL
+ * (`ch` is NULL), ASYNCHAT_ECLOSED (the channel has ended). (Python:
+ * close_when_done) Since 0.1. */
 ASYNCHAT_API int asynchat_close_when_done(struct asynchat_channel *ch);
 
 /* Like asynchat_close_when_done(), and nothing more is delivered, however the
@@ -643,11 +644,12 @@ ASYNCHAT_API void asynchat_resume_producer(struct asynchat_channel *ch);
  * found to be broken, the channel ends by handle_error from the loop. Over a
  * bufferevent of your own, filters work inside this call.
  *
- * Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED (the channel has ended, or
- * its output has), -EBUSY (inside `release`, the `more` of a producer, the
- * `tell` of a transcript or a callback of an evbuffer, while the output of this
- * channel is being worked on), and those of the connection or of a push that
- * was refused before. (Python: initiate_send) Since 0.1. */
+ * If an earlier push was refused for lack of memory or of room, the result is
+ * the error of that push. Errors: -EINVAL (`ch` is NULL), ASYNCHAT_ECLOSED (the
+ * channel has ended, or its output has), -EBUSY (the output of this channel is
+ * being worked on: inside `release`, the `more` of a producer, the `tell` of a
+ * transcript or a callback of an evbuffer), and those of sendmsg(2). (Python:
+ * initiate_send) Since 0.1. */
 ASYNCHAT_API int asynchat_flush(struct asynchat_channel *ch);
 
 /* --- Pressure --- */
@@ -784,7 +786,7 @@ ASYNCHAT_API int asynchat_set_timeouts(struct asynchat_channel *ch,
 /* Sets a deadline for what the program calls a request, which may be a part of
  * a message, or many messages. The time is `milliseconds` from now on, at most
  * 2^31 - 1. 0 takes the deadline away. Whatever moves meanwhile, the time goes
- * on, until this call, or the next one, sets a deadline again or takes it away.
+ * on, until the program sets a deadline again or takes it away.
  *
  *     asynchat_push(ch, "354 go on\r\n", 11);
  *     asynchat_set_deadline(ch, 600000); // for all of the mail, not for a line
@@ -798,16 +800,17 @@ ASYNCHAT_API int asynchat_set_timeouts(struct asynchat_channel *ch,
  * The time stands still while nothing is read, that is, while reading is paused
  * or the connection is not up yet: a request that waits for this side is not
  * late. When the channel is told to close, the linger time takes the place of
- * the deadline. asynchat_set_timeouts() does not change the deadline. Taking the
- * deadline away cannot fail for lack of memory. Errors: -EINVAL (`ch` is NULL,
- * or the time is out of range), -ENOMEM. Since 0.1. */
+ * the deadline. asynchat_set_timeouts() does not change the deadline. Errors:
+ * -EINVAL (`ch` is NULL, or the time is out of range), -ENOMEM (there is no
+ * memory for a deadline; taking it away needs none). Since 0.1. */
 ASYNCHAT_API int asynchat_set_deadline(struct asynchat_channel *ch,
                                        unsigned milliseconds);
 /* Like asynchat_set_deadline(), but the time also goes on while nothing is read
  * and while the connection is not up yet. So the time that this side takes
  * counts too. A channel has one deadline: each of the two calls replaces the
  * deadline of the other. Errors: -EINVAL (`ch` is NULL, or the time is out of
- * range), -ENOMEM. Since 0.1. */
+ * range), -ENOMEM (there is no memory for a deadline; taking it away needs
+ * none). Since 0.1. */
 ASYNCHAT_API int asynchat_set_steady_deadline(struct asynchat_channel *ch,
                                               unsigned milliseconds);
 /* Returns how many milliseconds are left until the deadline, at least 1; or 0

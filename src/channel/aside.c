@@ -68,8 +68,8 @@ static void in_set_aside(struct channel_in *in)
         in->buffer = BUFFER_HOLDS;
 }
 
-/* While a handler takes whole messages, no callback runs between two pieces of a
- * message. So what is kept is never due in the middle of a span. */
+/* While a handler takes whole messages, no callback runs between two pieces of
+ * a message. So what is kept is never due in the middle of a span. */
 void asynchat__channel_in_follow(struct asynchat_channel *ch, bool whole)
 {
     struct channel_in *in = &ch->in;

@@ -546,8 +546,8 @@ void asynchat__transcript_free(struct channel_transcript *t);
  * messages. */
 void asynchat__channel_in_follow(struct asynchat_channel *ch, bool whole);
 
-/* To be called while the framer is ASIDE and input is delivered: gives a part of
- * what was kept. */
+/* To be called while the framer is ASIDE and input is delivered: gives a part
+ * of what was kept. */
 void asynchat__channel_in_aside(struct asynchat_channel *ch);
 
 /* --- deliver.c --- */

@@ -22,8 +22,8 @@ static void handler_set(struct asynchat_channel *ch,
 }
 
 /* A channel that leaves asks the handler whether it wants to be told, so it is
- * woken. Bytes that were kept are due without another byte, and the wake-up under
- * way may have looked for such bytes already. */
+ * woken. Bytes that were kept are due without another byte, and the wake-up
+ * under way may have looked for such bytes already. */
 int asynchat_set_handler(struct asynchat_channel *ch,
                          const struct asynchat_handler *handler)
 {
