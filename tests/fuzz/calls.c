@@ -379,6 +379,7 @@ static void discard(struct end *e)
     bool ended = e->closed || e->close;
     if (!ended) {
         e->dropped = true;
+        e->after = false;
         e->pressed = false;
         wire_cut(&e->sent);
         if (e->peer)
@@ -401,6 +402,25 @@ static void close_in_stages(struct end *e)
     CHECK(error == 0 || error == ASYNCHAT_ECLOSED);
     if (error == 0)
         e->done = true;
+}
+
+/* The peer cannot know which input is delivered. */
+static void close_after(struct end *e)
+{
+    int error = asynchat_close_after(e->ch);
+    CHECK(error == 0 || error == ASYNCHAT_ECLOSED);
+    if (error)
+        return;
+    e->done = e->after = true;
+    if (e->peer)
+        e->peer->sent.lost = true;
+}
+
+static void flush(struct end *e)
+{
+    int error = asynchat_flush(e->ch);
+    CHECK(can_be(e, error) || error == -EBUSY || error == -EPIPE ||
+          error == -ECONNRESET);
 }
 
 static void close_now(struct end *e)
@@ -471,6 +491,37 @@ static void set_times(struct end *e, unsigned what, unsigned milliseconds)
         .rate_time = what & 32 ? milliseconds : 0};
     CHECK(asynchat_set_timeouts(e->ch, &times) == 0);
     e->timed = true;
+}
+
+static void set_deadline(struct end *e, unsigned what)
+{
+    unsigned milliseconds = what & 1 ? 1u << what / 16 : 0;
+    if (what & 2)
+        CHECK(asynchat_set_steady_deadline(e->ch, milliseconds) == 0);
+    else
+        CHECK(asynchat_set_deadline(e->ch, milliseconds) == 0);
+    CHECK((asynchat_get_deadline(e->ch) > 0) == (milliseconds > 0));
+    e->timed = true;
+}
+
+static const struct asynchat_handler *handler_of(unsigned what, bool full);
+
+static void set_handler(struct end *e, unsigned what)
+{
+    CHECK(asynchat_set_handler(e->ch, handler_of(what, what & 2)) == 0);
+    e->pressed = false; /* the handler before may not hear of the end */
+    e->stopping = e->stopping && (what & 2);
+}
+
+/* The calls that came last. */
+static void tell_last(struct end *e, unsigned what)
+{
+    if (what % 4 < 2)
+        flush(e);
+    else if (what % 4 == 2)
+        set_deadline(e, what / 4);
+    else if (what >= 128)
+        close_after(e);
 }
 
 static struct asynchat_rates some_rates(unsigned what)
@@ -712,7 +763,10 @@ static void tell(struct end *e, unsigned what, source next)
         set_terminator(e, next_of(next));
         break;
     case 8:
-        use_slot(e, next_of(next));
+        if (what & 128)
+            set_handler(e, next_of(next));
+        else
+            use_slot(e, next_of(next));
         break;
     case 9:
         close_now(e);
@@ -727,7 +781,10 @@ static void tell(struct end *e, unsigned what, source next)
         end_free(e);
         break;
     case 13:
-        asynchat_resume_producer(e->ch);
+        if (what & 128)
+            tell_last(e, next_of(next));
+        else
+            asynchat_resume_producer(e->ch);
         break;
     case 14:
         set_sizes(e, next_of(next));

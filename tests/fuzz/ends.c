@@ -83,7 +83,7 @@ static struct end *enter_open(struct asynchat_channel *ch, void *arg)
 static struct end *enter_delivery(struct asynchat_channel *ch, void *arg)
 {
     struct end *e = enter_open(ch, arg);
-    CHECK(!e->paused);
+    CHECK(!e->paused && !e->after);
     return e;
 }
 
@@ -162,7 +162,7 @@ static void on_eof(struct asynchat_channel *ch, int cut_off, void *arg)
     struct end *peer = e->peer;
     bool whole = has_sent_all(peer);
     bool kept = asynchat_get_arg(ch) == e && cut_off;
-    CHECK(!e->due);
+    CHECK(!e->due && !e->after);
     e->eof = true;
     if (whole && !kept)
         CHECK(wire_is_at_end(&peer->sent));
@@ -179,6 +179,7 @@ static bool is_expected(const struct end *e, int error)
     case ASYNCHAT_EIDLE:
     case ASYNCHAT_ESTALLED:
     case ASYNCHAT_ESLOW:
+    case ASYNCHAT_EDEADLINE:
         return e->timed;
     case ASYNCHAT_ESTOPPED:
         return world.stops;

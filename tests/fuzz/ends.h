@@ -25,6 +25,7 @@ struct end {
                                   discard_buffers or channel_free */
     bool counting;             /* the terminator is a number, not reached yet */
     bool due;                  /* it is reached: found_terminator comes next */
+    bool after;                /* asynchat_close_after was called */
     bool shut;                 /* its output ended by asynchat_shutdown_write */
     bool paused;               /* its input is paused by the program */
     bool limited, timed;       /* an output limit, or times, were set */
