@@ -58,6 +58,42 @@ static void pour(struct side *s)
 
 static const struct program pourer = {.connected = pour};
 
+/* The same with all that a request may have: a deadline, another handler for
+ * each, answers that leave at once, and an end. */
+static void ask_once_more(struct side *s)
+{
+    deadline(s, s->step < 3 ? 100000 : 0);
+    set_whole(s, s->step % 2);
+    asker_next(s);
+    flush(s);
+}
+
+static void ask_and_end(struct side *s)
+{
+    if (s->step < 3)
+        ask_once_more(s);
+    else
+        close_after(s);
+}
+
+static void ask_first(struct side *s)
+{
+    crlf(s);
+    ask_once_more(s);
+}
+
+static void answer(struct side *s)
+{
+    deadline(s, 100000);
+    echo(s);
+    flush(s);
+    set_whole(s, s->step++ % 2);
+}
+
+static const struct program requester = {.connected = ask_first,
+                                         .message = ask_and_end};
+static const struct program answerer = {.connected = crlf, .message = answer};
+
 /* --- conversations over each kind of connection --- */
 
 static void lines_over_sockets(struct world *w)
@@ -73,6 +109,21 @@ static void lines_over_a_pair(struct world *w)
 static void lines_over_bufferevents(struct world *w)
 {
     over_bufferevents(w, &asker, &echoer);
+}
+
+static void requests_over_sockets(struct world *w)
+{
+    over_sockets(w, &requester, &answerer);
+}
+
+static void requests_over_a_pair(struct world *w)
+{
+    over_pair(w, &requester, &answerer);
+}
+
+static void requests_over_bufferevents(struct world *w)
+{
+    over_bufferevents(w, &requester, &answerer);
 }
 
 static void lines_over_filters(struct world *w)
@@ -1893,6 +1944,9 @@ const struct scenario scenarios[] = {
     SCENARIO(lines_over_a_pair, 0),
     SCENARIO(lines_over_bufferevents, WAITS),
     SCENARIO(lines_over_filters, WAITS),
+    SCENARIO(requests_over_sockets, 0),
+    SCENARIO(requests_over_a_pair, 0),
+    SCENARIO(requests_over_bufferevents, WAITS),
     SCENARIO(lines_over_tcp, SYSTEM | WAITS),
     SCENARIO(lines_over_unix, WAITS),
     SCENARIO(a_path_is_taken_over, WAITS | FAILS),

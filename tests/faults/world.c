@@ -40,7 +40,7 @@ static int code_place(int error)
 {
     if (error <= 0 && error > -200)
         return -error;
-    if (error <= ASYNCHAT_EOF && error >= ASYNCHAT_EPROTOCOL)
+    if (error <= ASYNCHAT_EOF && error >= ASYNCHAT_EDEADLINE)
         return 200 + ASYNCHAT_EOF - error;
     return -1;
 }
@@ -1006,6 +1006,31 @@ void timeouts(struct side *s, const struct asynchat_timeouts *times)
     while (again(s, error, &tries));
 }
 
+void deadline(struct side *s, unsigned milliseconds)
+{
+    int error, tries = 0;
+    if (!s->ch)
+        return;
+    do
+        error = asynchat_set_deadline(s->ch, milliseconds);
+    while (again(s, error, &tries));
+}
+
+/* Another handler needs no memory. */
+void set_whole(struct side *s, bool whole)
+{
+    const struct asynchat_handler *handler =
+        whole ? &whole_handler : &pieces_handler;
+    if (s->ch && asynchat_set_handler(s->ch, handler) != 0)
+        complain(s->world, "a handler was refused");
+}
+
+void flush(struct side *s)
+{
+    if (s->ch)
+        note(s, asynchat_flush(s->ch));
+}
+
 void rates(struct side *s, const struct asynchat_rates *rates)
 {
     int error, tries = 0;
@@ -1071,6 +1096,11 @@ void close_when_done(struct side *s)
 void close_in_stages(struct side *s)
 {
     close_by(s, asynchat_close_in_stages);
+}
+
+void close_after(struct side *s)
+{
+    close_by(s, asynchat_close_after);
 }
 
 void close_now(struct side *s)

@@ -211,6 +211,9 @@ void push_producer(struct side *s, struct asynchat_producer *producer,
                    const void *expected, size_t len);
 void budget(struct side *s, unsigned messages);
 void timeouts(struct side *s, const struct asynchat_timeouts *times);
+void deadline(struct side *s, unsigned milliseconds);
+void set_whole(struct side *s, bool whole);
+void flush(struct side *s);
 void rates(struct side *s, const struct asynchat_rates *rates);
 void rate_group(struct side *s, struct asynchat_rate_group *group);
 void transcript(struct side *s,
@@ -222,6 +225,7 @@ void join(struct side *s, struct side *other);
 void shutdown_write(struct side *s);
 void close_when_done(struct side *s);
 void close_in_stages(struct side *s);
+void close_after(struct side *s);
 void close_now(struct side *s);
 void discard(struct side *s);
 void free_now(struct side *s);
