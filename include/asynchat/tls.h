@@ -95,7 +95,9 @@ struct asynchat_tls;
  * the way can read and change the bytes. */
 #define ASYNCHAT_TLS_NO_VERIFY 0x2u
 /* A server asks its clients for a certificate. A client may have none; a
- * certificate that `trust` does not vouch for is refused. */
+ * certificate that `trust` does not vouch for is refused, and so is one that is
+ * for servers only. `configure` can change the latter:
+ * X509_VERIFY_PARAM_set_purpose(SSL_CTX_get0_param(ctx), X509_PURPOSE_ANY). */
 #define ASYNCHAT_TLS_ASK_CERTIFICATE 0x4u
 /* The same, but a client without a certificate is refused. */
 #define ASYNCHAT_TLS_DEMAND_CERTIFICATE 0x8u
@@ -278,7 +280,9 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_tls_connect(
  * are: they go into TLS, since a client may have begun its handshake already;
  * anything else makes the handshake fail. Bytes of a message in progress are
  * dropped. The terminator stays; one that counts bytes goes on counting, unless
- * `done` sets it again.
+ * `done` sets it again. A server behind a balancer that sends a line of its own
+ * before TLS (PROXY) calls this function in the callback of that line; the
+ * limits of the server's options count the balancer's address then.
  *
  * done(ch, arg), with the channel's `arg`, is called when the session is
  * secure, before anything else is delivered. What the peer has said in plain

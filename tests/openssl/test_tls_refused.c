@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 #include "tls/fault.h"
 
@@ -202,6 +203,38 @@ static void clients_certificates_are_verified(void **state)
     asynchat_tls_free(client);
     asynchat_tls_free(wrong);
     identity_free(good);
+}
+
+static int any_purpose(SSL_CTX *ctx, void *arg)
+{
+    (void)arg;
+    return X509_VERIFY_PARAM_set_purpose(SSL_CTX_get0_param(ctx),
+                                         X509_PURPOSE_ANY)
+               ? 0
+               : -1;
+}
+
+/* Public authorities issue nothing else any more. */
+static void a_server_s_certificate_may_do_for_a_client(void **state)
+{
+    static struct talk talk;
+    (void)state;
+    struct asynchat_tls *server = context(&(struct asynchat_tls_options){
+        .flags = ASYNCHAT_TLS_DEMAND_CERTIFICATE,
+        .certificate_text = world.identity->certificate,
+        .key_text = world.identity->key,
+        .trust_text = world.authority->text,
+        .configure = any_purpose});
+    struct asynchat_tls *client = context(&(struct asynchat_tls_options){
+        .flags = ASYNCHAT_TLS_CLIENT,
+        .certificate_text = world.identity->certificate,
+        .key_text = world.identity->key,
+        .trust_text = world.authority->text});
+    talk_tcp(&talk, server, client, "a.example");
+    connect_both(&talk);
+    talk_end(&talk);
+    asynchat_tls_free(server);
+    asynchat_tls_free(client);
 }
 
 /* What a client pushes at once is not the reason for the end. */
@@ -402,6 +435,7 @@ int main(void)
         cmocka_unit_test(an_unknown_authority_is_refused),
         cmocka_unit_test(a_certificate_that_is_over_is_refused),
         cmocka_unit_test(clients_certificates_are_verified),
+        cmocka_unit_test(a_server_s_certificate_may_do_for_a_client),
         cmocka_unit_test(an_alert_beats_the_error_of_sending),
         cmocka_unit_test(protocols_are_agreed_on),
         cmocka_unit_test(plain_text_is_no_tls),
