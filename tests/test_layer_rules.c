@@ -695,6 +695,32 @@ static void behind_its_last_words_a_layer_may_wait_for_the_peer(void **state)
     expect_end(f, c, 0);
 }
 
+/* A peer that never stops is not read for ever: the linger time ends it. */
+static void what_comes_behind_the_last_words_has_a_limit(void **state)
+{
+    static char much[65536];
+    struct codec *c = codec((struct codec){.finish = finish_lingers});
+    struct fixture *f = dress(state, c);
+    size_t taken = 0;
+    assert_int_equal(asynchat_set_linger(f->ch, 300), 0);
+    push(f, "abc");
+    assert_int_equal(asynchat_close_when_done(f->ch), 0);
+    settle(f);
+    assert_int_equal(c->releases, 0);
+    for (int i = 0; i < 2000; i++) {
+        ssize_t n = send(f->peer, much, sizeof much, MSG_DONTWAIT);
+        taken += n > 0 ? (size_t)n : 0;
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+    }
+    assert_in_range(taken, 8 << 20, 16 << 20);
+    assert_int_equal(c->releases, 0);
+    for (int i = 0; i < 10 && f->ch; i++) {
+        clock_advance(100);
+        settle(f);
+    }
+    expect_end(f, c, 0);
+}
+
 #define WORDS 30000
 
 /* Many words of its own for each byte that it opens. */
@@ -1040,6 +1066,7 @@ int main(void)
         BOTH(last_words_that_are_too_many_are_none),
         BOTH(a_layer_may_have_no_last_words),
         OVER(SOCKETPAIR, behind_its_last_words_a_layer_may_wait_for_the_peer),
+        OVER(SOCKETPAIR, what_comes_behind_the_last_words_has_a_limit),
         OVER(SOCKETPAIR, the_last_words_wait_for_those_before),
         OVER(SOCKETPAIR, own_words_leave_before_the_output_ends),
         OVER(TCP, who_cannot_greet_may_still_hear_why),

@@ -100,13 +100,16 @@ static bool stage_open_new(struct transport *t)
     return len > 0;
 }
 
-/* The channel has sent all, so input is dropped without being opened. */
+/* The channel has sent all, so input is dropped without being opened. The
+ * socket's buffers fill up if the peer does not stop, and the linger time ends
+ * that. */
 void asynchat__stage_drop(struct transport *t)
 {
     struct stage *s = t->stage;
     struct evbuffer *kept = stage_unopened(t);
     if (s->readable && s->below->pull)
-        s->below->pull(t, t->loop->layers->sealed, LOOP_BUFFER);
+        s->dropped +=
+            (uint32_t)s->below->pull(t, t->loop->layers->sealed, LOOP_BUFFER);
     evbuffer_drain(kept, evbuffer_get_length(kept));
 }
 

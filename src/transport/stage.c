@@ -17,6 +17,9 @@
 /* When the layer is asked again that has answered WAIT, in milliseconds. */
 #define STAGE_SOON 10
 
+/* The most bytes that are dropped while the peer does not stop sending. */
+#define STAGE_DROPS (8u << 20)
+
 /* --- wake-ups --- */
 
 /* While bytes wait to be opened, nothing is received. */
@@ -27,6 +30,8 @@ static int stage_set_reading(struct transport *t)
     if (s->shaking && !t->ended)
         how = TRANSPORT_READ;
     if (!s->dialing && !s->drops && asynchat__stage_has_more(t))
+        how = TRANSPORT_STOP;
+    if (s->dropped > STAGE_DROPS)
         how = TRANSPORT_STOP;
     return s->below->read(t, how);
 }

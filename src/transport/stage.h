@@ -49,6 +49,7 @@ struct stage {
     /* The layer's error, or 0. After an error the layer is called at most once
      * more, for words about the error. */
     int error;
+    uint32_t dropped;           /* bytes, by `drops` */
     enum transport_reading how; /* what the channel wants to read */
     bool shaking;               /* the handshake is not done */
     bool writes;                /* the channel wants `ready` when it can send */
