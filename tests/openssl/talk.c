@@ -33,6 +33,8 @@ const char *code_name(int code)
         return "EIDLE";
     case ASYNCHAT_EFULL:
         return "EFULL";
+    case ASYNCHAT_ESTALLED:
+        return "ESTALLED";
     case ASYNCHAT_ESTOPPED:
         return "ESTOPPED";
     case -ECONNRESET:

@@ -192,6 +192,37 @@ static void close_is_silent_if_something_is_dropped(void **state)
     free(much);
 }
 
+/* The same if a time is over, or the output is more than its limit. */
+static void so_is_an_end_by_a_time_or_a_limit(void **state)
+{
+    static struct talk talk;
+    struct asynchat_timeouts times = {.size = sizeof times, .write_idle = 200};
+    char *much = calloc(1, 8 << 20);
+    (void)state;
+    for (int full = 0; full < 2; full++) {
+        talk_tcp(&talk, world.server, world.client, "a.example");
+        connect_both(&talk);
+        asynchat_pause_reading(talk.client.ch);
+        assert_int_equal(asynchat_set_timeouts(talk.server.ch, &times), 0);
+        assert_int_equal(asynchat_push(talk.server.ch, much, 8 << 20), 0);
+        talk_run(&talk);
+        if (full) {
+            assert_int_equal(asynchat_set_output_limit(talk.server.ch, 1000),
+                             0);
+            assert_int_equal(asynchat_push(talk.server.ch, "more\n", 5),
+                             ASYNCHAT_EFULL);
+        }
+        talk_until(&talk, &talk.server,
+                   full ? "close(EFULL)" : "close(ESTALLED)");
+        asynchat_resume_reading(talk.client.ch);
+        talk_until(&talk, &talk.client, ")");
+        assert_null(strstr(talk.client.log, "eof"));
+        assert_non_null(strstr(talk.client.log, "error("));
+        talk_end(&talk);
+    }
+    free(much);
+}
+
 static void abort_is_silent(void **state)
 {
     static struct talk talk;
@@ -404,6 +435,7 @@ int main(void)
         cmocka_unit_test(close_says_so_if_nothing_is_dropped),
         cmocka_unit_test(a_server_that_stops_says_so),
         cmocka_unit_test(close_is_silent_if_something_is_dropped),
+        cmocka_unit_test(so_is_an_end_by_a_time_or_a_limit),
         cmocka_unit_test(abort_is_silent),
         cmocka_unit_test(half_of_it_may_end),
         cmocka_unit_test(what_was_kept_open_still_answers),
