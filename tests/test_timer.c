@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 
 #define DAY (24u * 60 * 60 * 1000)
 
@@ -242,7 +243,7 @@ static int count_timeout(const struct event_base *base,
                          const struct event *event, void *arg)
 {
     (void)base;
-    *(int *)arg += event_pending(event, EV_TIMEOUT, NULL) != 0;
+    *(int *)arg += (event->ev_evcallback.evcb_flags & EVLIST_TIMEOUT) != 0;
     return 0;
 }
 

@@ -32,8 +32,8 @@ ASYNCHAT_BEGIN_DECLS
  * go by this clock: timeouts, connect times, linger times, handshakes, rates,
  * grace periods, and the pauses of a server without descriptors.
  *
- * libevent gets no timer from these channels and servers any more. So the loop
- * does not wake up for a time, and asynchat_run_timers() has to be called
+ * libevent gets no timer from these channels and servers any more. So the
+ * loop does not wake up for a time, and asynchat_run_timers() has to be called
  * between its passes. That holds for work too that a channel has put off to the
  * loop's next pass, as it does when its message budget is used up. Timers that
  * the program itself gives to libevent, and the timeouts of a bufferevent, go
@@ -45,8 +45,8 @@ ASYNCHAT_BEGIN_DECLS
  * until then. `now` is called in the thread of the event base, and may call
  * nothing of the library. Call this function before the event base has
  * channels, servers and rate groups, or after they are gone. On failure nothing
- * has changed. Errors: -EINVAL (`base` is NULL), -EBUSY (the event base has channels
- * or servers, or is a worker's), -ENOMEM. Since 0.1. */
+ * has changed. Errors: -EINVAL (`base` is NULL), -EBUSY (the event base has
+ * channels or servers, or is a worker's), -ENOMEM. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_set_clock(
     struct event_base *base, uint64_t (*now)(void *arg), void *arg);
 
