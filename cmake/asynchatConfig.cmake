@@ -1,5 +1,6 @@
 # find_package(asynchat): the targets asynchat::asynchat and asynchat::asynchat_static, the second if it is installed.
 # find_package(asynchat COMPONENTS openssl): asynchat::openssl and asynchat::openssl_static as well.
+# find_package(asynchat COMPONENTS testing): asynchat::testing as well.
 include("${CMAKE_CURRENT_LIST_DIR}/libevent.cmake")
 if(NOT TARGET asynchat::libevent_core)
     set(asynchat_FOUND FALSE)
@@ -10,8 +11,10 @@ endif()
 # What is wrong with a component is said only if it is required.
 foreach(component IN LISTS asynchat_FIND_COMPONENTS)
     set(asynchat_missing)
-    if(NOT component STREQUAL "openssl")
-        set(asynchat_missing "asynchat has no component ${component}; it has only openssl")
+    if(component STREQUAL "testing")
+        # It comes with the headers.
+    elseif(NOT component STREQUAL "openssl")
+        set(asynchat_missing "asynchat has no component ${component}; it has openssl and testing")
     elseif(NOT EXISTS "${CMAKE_CURRENT_LIST_DIR}/asynchat-opensslTargets.cmake")
         set(asynchat_missing
             "asynchat's component openssl is not installed (Debian: libasynchat-openssl-dev)")
@@ -43,4 +46,7 @@ if(asynchat_openssl_FOUND)
     if(NOT TARGET asynchat::openssl)
         add_library(asynchat::openssl ALIAS asynchat::openssl_static)
     endif()
+endif()
+if(asynchat_testing_FOUND)
+    include("${CMAKE_CURRENT_LIST_DIR}/asynchat-testingTargets.cmake")
 endif()

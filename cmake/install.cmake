@@ -36,6 +36,10 @@ function(asynchat_install_pc name component)
 endfunction()
 asynchat_install_pc(asynchat dev)
 
+install(TARGETS asynchat_testing EXPORT asynchat-testingTargets ARCHIVE COMPONENT dev)
+install(EXPORT asynchat-testingTargets NAMESPACE asynchat:: DESTINATION ${package_dir} COMPONENT dev)
+asynchat_install_pc(asynchat-testing dev)
+
 if(openssl_libraries)
     install(TARGETS ${openssl_libraries} EXPORT asynchat-opensslTargets
         LIBRARY COMPONENT openssl-runtime NAMELINK_COMPONENT openssl-dev

@@ -8,7 +8,7 @@ if(NOT CMAKE_INTERPROCEDURAL_OPTIMIZATION AND NOT CMAKE_UNITY_BUILD)
         set(openssl_objects $<TARGET_OBJECTS:asynchat_openssl_objects>)
     endif()
     add_test(NAME layers COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/check_layers ${CMAKE_NM} ${all_folders}
-        $<TARGET_OBJECTS:asynchat_objects> ${openssl_objects} COMMAND_EXPAND_LISTS)
+        $<TARGET_OBJECTS:asynchat_objects> $<TARGET_OBJECTS:asynchat_testing> ${openssl_objects} COMMAND_EXPAND_LISTS)
     set_tests_properties(layers PROPERTIES LABELS plain)
 endif()
 if(TARGET docs AND ASYNCHAT_MANDOC)

@@ -32,7 +32,7 @@ class AsynchatConan(ConanFile):
     def export_sources(self):
         for folder in ("cmake", "include", "src"):
             copy(self, "*", os.path.join(self._top(), folder), os.path.join(self.export_sources_folder, folder))
-        for name in ("CMakeLists.txt", "asynchat.pc.in", "asynchat-openssl.pc.in", "LICENSE"):
+        for name in ("CMakeLists.txt", "asynchat.pc.in", "asynchat-openssl.pc.in", "asynchat-testing.pc.in", "LICENSE"):
             shutil.copy2(os.path.join(self._top(), name), self.export_sources_folder)
 
     def configure(self):
@@ -78,6 +78,7 @@ class AsynchatConan(ConanFile):
         self.cpp_info.set_property("cmake_target_name", "asynchat::all")
         self.cpp_info.set_property("pkg_config_name", "asynchat-all")
         self._library("core", "asynchat", "asynchat::asynchat", ["libevent::core"])
+        self._library("testing", "asynchat-testing", "asynchat::testing", ["core"])
         if self.options.openssl:
             self._library("openssl", "asynchat-openssl", "asynchat::openssl", ["core", "openssl::ssl", "openssl::crypto"])
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from headers import Page, blocks_of, fail, lower, name_of, pages_of, upper
 from text import Text, code, escape
 
-APART = {"tls.h": "asynchat-openssl"}  # headers of other libraries
+APART = {"tls.h": "asynchat-openssl", "testing.h": "asynchat-testing"}  # headers of other libraries
 ERROR = re.compile(r"((?:-E|ASYNCHAT_E)[A-Z]+)(?: \(((?:[^()]|\([^()]*\))*)\))?(?:, (?:and |or )?|$)")
 
 

@@ -1,0 +1,175 @@
+/* The loop and the clock of tests, and which test has which channel.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "testing/test.h"
+
+#include <stdlib.h>
+
+#include <event2/event.h>
+
+#include <asynchat/hooks.h>
+#include <asynchat/post.h>
+
+#include "testing/alloc.h"
+
+/* After so many passes the loop will not come to rest any more. */
+#define PASSES 100000
+
+/* --- all tests, the newest first --- */
+
+static struct asynchat_test *tests;
+
+struct asynchat_test *asynchat__test_new(struct world *w)
+{
+    struct asynchat_test *t = asynchat__testing_memory(sizeof *t);
+    t->world = w;
+    t->number = w->made++;
+    t->next = tests;
+    w->tests++;
+    tests = t;
+    return t;
+}
+
+void asynchat__test_unlink(struct asynchat_test *t)
+{
+    struct asynchat_test **at = &tests;
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+    t->world->tests--;
+}
+
+struct asynchat_test *asynchat__test_of(const struct asynchat_channel *ch)
+{
+    struct asynchat_test *t = tests;
+    while (t && t->near != ch)
+        t = t->next;
+    if (!t) {
+        asynchat__fail_at(asynchat__fail_file(), asynchat__fail_line(),
+                          "a callback was called for a channel that is gone");
+        abort();
+    }
+    return t;
+}
+
+struct asynchat_test *asynchat__test_in(const struct run *run)
+{
+    struct asynchat_test *t = tests;
+    while (t && t->world->run != run)
+        t = t->next;
+    return t;
+}
+
+/* --- the loop and its clock --- */
+
+static uint64_t world_now(void *arg)
+{
+    return ((struct world *)arg)->now;
+}
+
+static void world_lack(void)
+{
+    asynchat__fail_at(asynchat__fail_file(), asynchat__fail_line(),
+                      "there is no memory for a test");
+    abort();
+}
+
+struct world *asynchat__world_new(struct run *run)
+{
+    struct world *w = asynchat__testing_memory(sizeof *w);
+    w->run = run ? run : &w->own;
+    w->base = event_base_new();
+    if (!w->base || asynchat_set_clock(w->base, world_now, w) < 0)
+        world_lack();
+    return w;
+}
+
+/* If the program has left a channel of its own in the loop, the clock stays. */
+void asynchat__world_free(struct world *w)
+{
+    event_base_loop(w->base, EVLOOP_NONBLOCK);
+    int error = asynchat_set_clock(w->base, NULL, NULL);
+    event_base_free(w->base);
+    asynchat__run_free(&w->own);
+    if (!error)
+        free(w);
+}
+
+/* One pass of the loop, and what is due. Answers the time until the next timer,
+ * or -1; 0: there is more to do now. */
+static int world_pass(struct world *w)
+{
+    asynchat__alloc_expose(true);
+    event_base_loop(w->base, EVLOOP_NONBLOCK);
+    int wait = asynchat_run_timers(w->base);
+    asynchat__alloc_expose(false);
+    int active = event_base_get_num_events(w->base, EVENT_BASE_COUNT_ACTIVE);
+    return active > 0 ? 0 : wait;
+}
+
+/* Answers the time until the next timer, or -1. */
+static int world_settle(struct asynchat_test *t)
+{
+    int wait = world_pass(t->world);
+    for (int i = 0; wait == 0 && i < PASSES; i++)
+        wait = world_pass(t->world);
+    if (wait == 0)
+        asynchat__fail_why(t->world->run, "the loop does not come to rest");
+    return wait;
+}
+
+void asynchat__settle(struct asynchat_test *t)
+{
+    world_settle(t);
+}
+
+void asynchat__advance(struct asynchat_test *t, uint64_t milliseconds)
+{
+    struct world *w = t->world;
+    uint64_t until = w->now + milliseconds;
+    int wait = world_settle(t);
+    while (wait > 0 && until - w->now >= (uint64_t)wait) {
+        w->now += (uint64_t)wait;
+        wait = world_settle(t);
+    }
+    w->now = until;
+}
+
+/* --- questions --- */
+
+struct event_base *asynchat_test_base(const struct asynchat_test *t)
+{
+    return t->world->base;
+}
+
+struct asynchat_channel *asynchat_test_peer(const struct asynchat_test *t)
+{
+    return t->far;
+}
+
+uint64_t asynchat_test_now(const struct asynchat_test *t)
+{
+    return t->world->now;
+}
+
+int asynchat_test_is_over(const struct asynchat_test *t)
+{
+    return t->world->run->over;
+}
+
+/* cppcheck-suppress constParameter; it has the type of a posted function */
+static void test_told(struct asynchat_channel *ch, void *arg)
+{
+    if (!ch)
+        ((struct asynchat_test *)arg)->near = NULL;
+}
+
+/* Looks whether the program has freed the channel. */
+struct asynchat_channel *asynchat_test_channel(const struct asynchat_test *t)
+{
+    struct asynchat_test *own = (struct asynchat_test *)t;
+    if (t->near && asynchat_post(t->id, test_told, own) < 0)
+        own->near = NULL;
+    else if (t->near)
+        event_base_loop(t->world->base, EVLOOP_NONBLOCK);
+    return t->near;
+}
