@@ -956,23 +956,28 @@ static int set_options(int argc, char **argv)
     return i;
 }
 
-/* Makes a server whose channels have the limits of the command line. */
-static int serve(const char *address, struct asynchat_server **server)
+/* What the command line says of each connection. */
+static struct asynchat_options channel_options(struct asynchat_timeouts *times)
 {
     unsigned ms = (unsigned)timeout;
-    const struct asynchat_timeouts times = {.size = sizeof times,
-                                            .idle = ms,
-                                            .write_idle = ms,
-                                            .min_rate = RATE_LEAST,
-                                            .rate_time = ms};
-    const struct asynchat_options channels = {.size = sizeof channels,
-                                              .output_limit =
-                                                  max_body + OUTPUT_MOST,
-                                              .high_mark = 1,
-                                              .in_buffer_size = read_most,
-                                              .out_buffer_size = WRITE_MOST,
-                                              .linger = ms,
-                                              .timeouts = &times};
+    *times = (struct asynchat_timeouts){.size = sizeof *times,
+                                        .idle = ms,
+                                        .write_idle = ms,
+                                        .min_rate = RATE_LEAST,
+                                        .rate_time = ms};
+    return (struct asynchat_options){.size = sizeof(struct asynchat_options),
+                                     .output_limit = max_body + OUTPUT_MOST,
+                                     .high_mark = 1,
+                                     .in_buffer_size = read_most,
+                                     .out_buffer_size = WRITE_MOST,
+                                     .linger = ms,
+                                     .timeouts = times};
+}
+
+static int serve(const char *address, struct asynchat_server **server)
+{
+    struct asynchat_timeouts times;
+    const struct asynchat_options channels = channel_options(&times);
     const struct asynchat_server_options options = {.size = sizeof options,
                                                     .channels = &channels};
     return asynchat_server_new(base, address, &handler, NULL, &options, server);
