@@ -10,6 +10,7 @@
 
 #include <event2/event.h>
 
+#include "framer/framing.h"
 #include "toy.h"
 
 static void set_lines(struct fixture *f, unsigned flags)
@@ -229,6 +230,24 @@ static void another_terminator_may_be_set_during_a_pause(void **state)
     asynchat_resume_reading(f->ch);
     settle(f);
     expect(f, "data(\\r\\ncd) found");
+}
+
+static void shrink(struct fixture *f)
+{
+    f->on_data = NULL;
+    assert_int_equal(asynchat_set_in_buffer_size(f->ch, 1), 0);
+}
+
+/* The rest of the span is cut in the middle of an end that was found. */
+static void the_size_of_pieces_may_change_anywhere(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, 0);
+    for (int i = 0; i < 2; i++) {
+        f->on_data = i == 0 ? shrink : NULL;
+        feed_string(f, "ab\r\ncd\r\n\re\n");
+        settle(f);
+        expect(f, "data(ab) found data(cd) found data(\\re) found");
+    }
 }
 
 static void lines_keep_to_the_budget(void **state)
@@ -488,6 +507,102 @@ static void a_channel_that_waits_for_bytes_is_not_between_messages(void **state)
     expect(f, "data(ab) found closed(0)");
 }
 
+/* --- lengths that are told in advance --- */
+
+/* A digit, which is no data, says how long the message is. */
+struct digit {
+    struct asynchat_framing framing;
+    size_t left;
+};
+
+static struct framing_step digit_step(struct asynchat_framing *f,
+                                      const uint8_t *bytes, size_t len)
+{
+    struct digit *digit = (struct digit *)f;
+    struct framing_step step = {0};
+    if (digit->left == 0) {
+        step.skip = 1;
+        digit->left = step.whole = (size_t)(*bytes - '0');
+    }
+    len -= step.skip;
+    step.data = len < digit->left ? len : digit->left;
+    digit->left -= step.data;
+    f->begun = digit->left > 0;
+    if (!f->begun)
+        step.verdict = FRAMING_ENDS;
+    return step;
+}
+
+static void digit_release(struct asynchat_framing *f)
+{
+    free((struct digit *)f);
+}
+
+static void set_digit(struct fixture *f)
+{
+    static const struct framing_ops ops = {.step = digit_step,
+                                           .release = digit_release};
+    struct digit *digit = calloc(1, sizeof *digit);
+    assert_non_null(digit);
+    digit->framing.ops = &ops;
+    digit->framing.shares = 1;
+    assert_int_equal(asynchat_set_framing(f->ch, &digit->framing), 0);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 3), 0);
+}
+
+static void nothing_is_kept_of_a_message_that_will_be_too_long(void **state)
+{
+    struct fixture *f = start_with(state, &dropping_whole_recorder);
+    expect(f, "connect");
+    set_digit(f);
+    feed_every_way(f, "3abc94abcd234501x",
+                   "message(abc) dropped(,9) message() message(x)");
+    close_connection(f);
+    f = start_with(state, &dropping_recorder);
+    expect(f, "connect");
+    set_digit(f);
+    feed_every_way(f, "3abc94abcd234501x",
+                   "data(abc) found dropped(,9) found data(x) found");
+    feed_string(f, "4ab");
+    feed_eof(f);
+    settle_closed(f);
+    expect(f, "dropped(,2) eof(cut off) closed(EOF)");
+}
+
+static void a_length_over_the_limit_is_told_at_once(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_digit(f);
+    feed_string(f, "4");
+    settle(f);
+    if (f->ch) { /* over a socket it waits for the peer's end */
+        feed_eof(f);
+        settle_closed(f);
+    }
+    expect(f, "error(ETOOLONG) closed(ETOOLONG)");
+}
+
+static void a_length_alone_is_cut_off(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_digit(f);
+    feed_string(f, "3");
+    settle(f);
+    assert_int_equal(asynchat_close_between_messages(f->ch), 0);
+    settle(f);
+    expect(f, "");
+    feed_eof(f);
+    settle_closed(f);
+    expect(f, "eof(cut off) closed(EOF)");
+    close_connection(f);
+    f = start_whole(state);
+    set_digit(f);
+    feed_string(f, "1a");
+    feed_eof(f);
+    settle_closed(f);
+    expect(f, "message(a) eof closed(EOF)");
+}
+
 /* --- through a layer --- */
 
 static char said[4096];
@@ -574,6 +689,7 @@ int main(void)
         OVER_ALL(discarding_begins_a_new_line),
         OVER_ALL(a_pause_changes_nothing),
         OVER_ALL(another_terminator_may_be_set_during_a_pause),
+        OVER_ALL(the_size_of_pieces_may_change_anywhere),
         OVER_ALL(lines_keep_to_the_budget),
         OVER(PAIR, bad_calls_are_refused),
         OVER_ALL(a_block_of_0_is_an_empty_message),
@@ -587,6 +703,9 @@ int main(void)
         OVER_ALL(skipped_bytes_that_do_not_come_are_cut_off),
         OVER(PAIR, discarding_takes_a_skip_back),
         OVER_SOCKETS(a_channel_that_waits_for_bytes_is_not_between_messages),
+        OVER_ALL(nothing_is_kept_of_a_message_that_will_be_too_long),
+        OVER_ALL(a_length_over_the_limit_is_told_at_once),
+        OVER_ALL(a_length_alone_is_cut_off),
         cmocka_unit_test(lines_come_through_a_layer),
     };
     return RUN(tests);

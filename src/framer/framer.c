@@ -125,14 +125,13 @@ static void say_pass(struct framer *f, struct framer_cursor *c)
 }
 
 /* Only the terminator of a framing may have bytes that are not in the source
- * yet. With PASS nothing of the terminator is left. */
+ * yet: they are passed over as they come. */
 static enum framer_event say_end(struct framer *f, struct framer_cursor *c)
 {
     message_count(f, c);
     f->match.held = 0;
     f->busy &= (uint16_t)~FRAMER_FOUND;
-    if (!(f->busy & FRAMER_PASS))
-        say_pass(f, c);
+    say_pass(f, c);
     if (f->framing)
         asynchat__plan_over(f);
     return message_over(f, c);

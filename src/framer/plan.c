@@ -18,8 +18,7 @@ bool asynchat__plan_find(struct framer *f, struct framer_cursor *c)
 {
     struct asynchat_framing *framing = f->framing;
     struct framing_step *plan = &framing->plan;
-    if (framing->amid || f->match.held > 0 || f->fresh == 0 ||
-        !framing->ops->find ||
+    if (framing->amid || f->match.held > 0 || !framing->ops->find ||
         !framing->ops->find(framing, c->at, (size_t)(c->end - c->at), plan))
         return false;
     f->busy = FRAMER_PLAN;
@@ -38,14 +37,14 @@ static size_t least(size_t one, size_t other)
     return one < other ? one : other;
 }
 
-/* The bytes that are held back are the framing's own again, and not those from
- * before the step. */
+/* The bytes that are held back are the first `held` of the framing's own again,
+ * and not those from before the step. */
 static void plan_hold(struct framer *f, size_t held)
 {
     struct asynchat_framing *framing = f->framing;
     f->match.held = (uint32_t)held;
     framing->said = 0;
-    framing->old = held > 0 ? framing->ops->held(framing) : NULL;
+    framing->old = framing->held > 0 ? framing->ops->held(framing) : NULL;
 }
 
 void asynchat__plan_over(struct framer *f)
