@@ -21,6 +21,9 @@
 struct model_end {
     size_t at;
     bool found;
+    size_t ends; /* the bytes of the terminator */
+    size_t bad;  /* FRAMING: where a strict line has a bare CR or LF; or else
+                    SIZE_MAX */
 };
 
 struct model {
@@ -32,6 +35,9 @@ struct model {
     uint8_t bytes[TERMINATOR_MOST];
     size_t bytes_len;
     size_t until; /* LENGTH: the message ends there */
+    bool block;   /* LENGTH: it is a block */
+    bool empty;   /* a block of 0 bytes is due */
+    bool strict;  /* FRAMING: the lines are strict */
     bool due;     /* it has ended, and found_terminator must come */
 
     size_t begin; /* where the message in progress begins */
@@ -51,6 +57,15 @@ bool model_ends(const struct model *m);
 /* A terminator is set: `bytes` for STRING. */
 void model_set(struct model *m, enum asynchat_terminator kind,
                const uint8_t *bytes, size_t len);
+
+/* Lines, or a block, are set; bytes that were sent are skipped between two
+ * messages. */
+void model_set_lines(struct model *m, bool strict);
+void model_set_block(struct model *m, size_t len);
+void model_skip(struct model *m, size_t len);
+
+/* Whether the message in progress is a strict line that is bad. */
+bool model_bad(struct model *m);
 
 /* The received bytes are dropped; everything that was sent was received. */
 void model_discard(struct model *m);

@@ -1,9 +1,10 @@
-/* A stream of bytes, cut anywhere, with terminators of every kind that change
- * at any time. The channel must deliver what the model says.
+/* A stream of bytes, cut anywhere, with terminators of every kind, lines,
+ * blocks, and bytes that are skipped, which change at any time. The channel must deliver what the model says.
  *
  * The front of the input says what is sent, the back what callbacks do.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -92,6 +93,32 @@ static void set_none(struct world *w)
     model_set(&w->model, ASYNCHAT_NONE, NULL, 0);
 }
 
+static void set_lines(struct world *w, unsigned flags)
+{
+    model_set_lines(&w->model, flags);
+    CHECK(asynchat_set_framing(w->ch, asynchat_framing_lines(flags)) == 0);
+}
+
+static void set_block(struct world *w, unsigned len)
+{
+    model_set_block(&w->model, len);
+    CHECK(asynchat_set_block(w->ch, len) == 0);
+}
+
+/* Skips, between two messages, bytes that were sent. */
+static void skip_bytes(struct world *w, size_t len)
+{
+    struct model *m = &w->model;
+    if (m->begin < m->at || m->due || m->empty)
+        return;
+    if (len > m->len - m->at)
+        len = m->len - m->at;
+    int error = asynchat_skip(w->ch, len);
+    CHECK(error == 0 || (error == -EBUSY && m->kind == ASYNCHAT_FRAMING));
+    if (!error)
+        model_skip(m, len);
+}
+
 /* Discards only if it is known how much has come: none of the recent bytes, or
  * in one piece all of them. */
 static void discard(struct world *w)
@@ -125,7 +152,7 @@ static void set_size(struct world *w, size_t size)
 static void act(struct world *w, unsigned what,
                 unsigned (*next)(struct input *))
 {
-    if (what < 0x80)
+    if (what < 0x80 || (what < 0xfe && model_bad(&w->model)))
         return;
     if (what == 0xff) {
         asynchat_close(w->ch);
@@ -134,7 +161,7 @@ static void act(struct world *w, unsigned what,
         asynchat_channel_free(w->ch);
         w->ch = NULL;
     } else {
-        switch (what % 12) {
+        switch (what % 15) {
         case 0:
             set_length(w, next(&w->in));
             break;
@@ -160,6 +187,16 @@ static void act(struct world *w, unsigned what,
             break;
         case 7:
             set_size(w, 1 + next(&w->in));
+            break;
+        case 8:
+        case 9:
+            set_lines(w, next(&w->in) % 2);
+            break;
+        case 10:
+            set_block(w, next(&w->in) % 8);
+            break;
+        case 11:
+            skip_bytes(w, next(&w->in) % 8);
             break;
         default:
             set_from_palette(w, next(&w->in));
@@ -242,6 +279,15 @@ static void on_message(struct asynchat_channel *ch, const void *data,
     still_lent(w, at, data, len);
 }
 
+/* Why the message in progress is dropped. */
+static int reason(struct world *w)
+{
+    struct model *m = &w->model;
+    return model_bad(m) && model_end(m).bad - m->begin <= w->limit
+               ? ASYNCHAT_EBARE
+               : ASYNCHAT_ETOOLONG;
+}
+
 static void on_dropped(struct asynchat_channel *ch, const void *data,
                        size_t len, uint64_t total, void *arg)
 {
@@ -249,7 +295,9 @@ static void on_dropped(struct asynchat_channel *ch, const void *data,
     size_t at = w->model.begin;
     may_deliver(w);
     CHECK(data && len <= (w->whole ? ASYNCHAT_DROPPED_FIRST : 0));
-    CHECK(total > w->limit && model_dropped(&w->model, total));
+    CHECK(total > w->limit || model_bad(&w->model));
+    CHECK(asynchat_get_dropped_error(ch) == reason(w));
+    CHECK(model_dropped(&w->model, total));
     still_lent(w, at, data, len);
     react_to_data(w);
 }
@@ -260,7 +308,8 @@ static void on_eof(struct asynchat_channel *ch, int cut_off, void *arg)
     struct model *m = &w->model;
     may_deliver(w);
     CHECK(m->ended && model_quiet(m, w->whole));
-    CHECK(cut_off == (m->at > m->begin && model_ends(m)));
+    CHECK(cut_off ==
+          ((m->at > m->begin || (m->block && model_ends(m))) && model_ends(m)));
     w->eof = true;
     react(w);
 }
@@ -269,8 +318,9 @@ static void on_error(struct asynchat_channel *ch, int error, void *arg)
 {
     struct world *w = called(ch, arg);
     may_deliver(w);
-    CHECK(!w->drops && error == ASYNCHAT_ETOOLONG);
-    CHECK(model_end(&w->model).at - w->model.begin > w->limit);
+    CHECK(!w->drops && error == reason(w));
+    CHECK(error == ASYNCHAT_EBARE ||
+          model_end(&w->model).at - w->model.begin > w->limit);
     w->error = error;
     react(w);
 }
@@ -375,6 +425,7 @@ static void settle(struct world *w)
     if (!w->ch || w->told || w->error)
         return;
     bool full = w->model.at - w->model.begin >= w->limit; /* drops the rest */
+    full = full || model_bad(&w->model);
     CHECK(w->started && model_quiet(&w->model, w->whole || full));
     CHECK(w->drops || w->model.at - w->model.begin <= w->limit);
 }
