@@ -1,5 +1,6 @@
 /* A stream of bytes, cut anywhere, with terminators of every kind, lines,
- * blocks, and bytes that are skipped, which change at any time. The channel must deliver what the model says.
+ * blocks, and bytes that are skipped, which change at any time. The channel must
+ * deliver what the model says.
  *
  * The front of the input says what is sent, the back what callbacks do.
  *
