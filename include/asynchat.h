@@ -6,6 +6,7 @@
 #include <asynchat/block.h>
 #include <asynchat/channel.h>
 #include <asynchat/connect.h>
+#include <asynchat/detach.h>
 #include <asynchat/error.h>
 #include <asynchat/framer.h>
 #include <asynchat/framing.h>

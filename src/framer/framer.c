@@ -468,6 +468,17 @@ void asynchat__framer_leave(struct framer *f, struct framer_cursor *c)
         forget_plan(f, c, f->match.needle);
 }
 
+/* Without a plan, the bytes that are held back are the beginning of the
+ * terminator. With a replay, they are also the last bytes taken from it. */
+size_t asynchat__framer_lend(const struct framer *f, const uint8_t **bytes)
+{
+    size_t held = framer_held(f);
+    if (held > 0)
+        *bytes = f->replay ? needle_bytes(f->replay) + f->from - f->match.held
+                           : needle_bytes(f->match.needle);
+    return held;
+}
+
 void asynchat__framer_pause(struct framer *f, struct framer_cursor *c, bool on)
 {
     if (c && on)

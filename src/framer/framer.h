@@ -338,4 +338,9 @@ static inline size_t framer_held(const struct framer *f)
     return f->match.held + (f->replay ? f->to - f->from : 0);
 }
 
+/* Lends the bytes that are held back, including those of the replay, until the
+ * framer is called again. Answers how many they are. If there is a cursor,
+ * asynchat__framer_leave() has to be called before. */
+size_t asynchat__framer_lend(const struct framer *f, const uint8_t **bytes);
+
 #endif

@@ -464,6 +464,20 @@ static void transport_close(struct transport *t)
     transport_free(t);
 }
 
+/* The partner of a pair is told nothing, since the half lives on. */
+static struct bufferevent *transport_give_away(struct transport *t,
+                                               struct bufferevent *instead)
+{
+    struct bufferevent *bev = t->bev;
+    bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
+    transport_unwatch_below(t, bev);
+    bufferevent_disable(bev, EV_READ);
+    asynchat__timer_end(t->waker);
+    t->bev = instead;
+    asynchat__transport_leave(t);
+    return bev;
+}
+
 /* --- a pair that the library has made --- */
 
 /* Has the loop call `ready`, and does not call it now. The partner may have
@@ -501,7 +515,10 @@ static void pair_put(struct transport *t, const void *data, size_t len)
     .drained = transport_drained, .given = transport_given,                    \
     .on_its_way = transport_on_its_way, .flush = transport_flush
 
-static const struct transport_ops bufferevent_ops = {BUFFEREVENT_OPS};
+static const struct transport_ops bufferevent_ops = {
+    BUFFEREVENT_OPS,
+    .give_bufferevent = transport_give_away,
+};
 
 static const struct transport_ops pair_ops = {
     BUFFEREVENT_OPS,

@@ -461,6 +461,22 @@ static void socket_close(struct transport *t)
     asynchat__loop_release(t->loop);
 }
 
+/* The events have no descriptor from now on. */
+static int socket_give(struct transport *t)
+{
+    struct bufferevent *bev = t->bev;
+    struct event_base *base = bev->ev_base;
+    int fd = socket_fd(t);
+    socket_wait_no_more(t);
+    event_del(&bev->ev_write);
+    event_assign(&bev->ev_read, base, -1, EV_READ | EV_FINALIZE,
+                 socket_readable, bev);
+    event_assign(&bev->ev_write, base, -1, EV_WRITE | EV_FINALIZE,
+                 socket_writable, bev);
+    asynchat__transport_leave(t);
+    return fd;
+}
+
 static const struct transport_ops socket_ops = {
     .read = socket_read,
     .send = socket_send,
@@ -474,6 +490,7 @@ static const struct transport_ops socket_ops = {
     .fd = socket_fd,
     .send_pushed = socket_send_pushed,
     .send_now = socket_send_now,
+    .give_socket = socket_give,
     .stage = socket_stage,
     .pull = socket_pull,
     .put = socket_put,

@@ -11,6 +11,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
+#include "base/memory.h"
 #include "loop/loop.h"
 
 struct evbuffer *asynchat__transport_input(const struct transport *t)
@@ -119,4 +120,67 @@ size_t asynchat__transport_arrived(const struct transport *t)
 int asynchat__transport_fd(const struct transport *t)
 {
     return t->ops->fd ? t->ops->fd(t) : -1;
+}
+
+/* --- a transport that has given everything away --- */
+
+static int gone_switch(struct transport *t, bool on)
+{
+    (void)t;
+    (void)on;
+    return 0;
+}
+
+static int gone_read(struct transport *t, enum transport_reading how)
+{
+    return gone_switch(t, how == TRANSPORT_READ);
+}
+
+static void gone_act(struct transport *t)
+{
+    (void)t;
+}
+
+static void gone_send(struct transport *t, size_t most)
+{
+    (void)t;
+    (void)most;
+}
+
+static bool gone_finish(struct transport *t, bool more)
+{
+    (void)t;
+    (void)more;
+    return false;
+}
+
+static void gone_close(struct transport *t)
+{
+    if (t->output != bufferevent_get_output(t->bev))
+        evbuffer_free(t->output);
+    asynchat__free(t->waker);
+    bufferevent_free(t->bev);
+    asynchat__loop_release(t->loop);
+}
+
+/* The table has all operations that may not be NULL, and no others. */
+static const struct transport_ops gone_ops = {
+    .read = gone_read,
+    .send = gone_send,
+    .write = gone_switch,
+    .wake = gone_act,
+    .look = gone_act,
+    .finish = gone_finish,
+    .shut = gone_act,
+    .close = gone_close,
+};
+
+void asynchat__transport_leave(struct transport *t)
+{
+    t->ops = &gone_ops;
+    t->reading = TRANSPORT_STOP;
+    t->writing = false;
+    t->woken = false;
+    if (t->loop->socket == t)
+        t->loop->socket = NULL;
 }

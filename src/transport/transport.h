@@ -118,6 +118,16 @@ struct transport_ops {
      * NULL: the input of the bufferevent keeps them. */
     struct evbuffer *(*input)(const struct transport *t);
 
+    /* Gives the descriptor away, and answers it. The descriptor leaves the event
+     * base now. NULL: there is none that can be given. */
+    int (*give_socket)(struct transport *t);
+
+    /* Gives the bufferevent away, and answers it: it has no callbacks, and does
+     * not read. `instead` takes its place: a bufferevent that does nothing.
+     * NULL: the bufferevent cannot be given. */
+    struct bufferevent *(*give_bufferevent)(struct transport *t,
+                                            struct bufferevent *instead);
+
     /* --- operations for a stage, which works with bytes as they are on the
      * wire ---
      * `stage` and `put` are NULL if the transport can have no stage. */
@@ -229,6 +239,10 @@ void asynchat__transport_pair(struct transport *t);
  * success takes `bev`. */
 int asynchat__transport_bufferevent(struct transport *t,
                                     struct bufferevent *bev, bool connecting);
+
+/* To be called when the transport has given everything away. From now on it
+ * does nothing, until it is closed. */
+void asynchat__transport_leave(struct transport *t);
 
 /* The descriptor that sendfile may write to, or -1. */
 int asynchat__transport_fd(const struct transport *t);
