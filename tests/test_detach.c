@@ -453,6 +453,29 @@ static void output_keeps_the_connection(void **state)
     out_end();
 }
 
+/* While bytes are being sent, the output is at work. */
+static void leave_on_release(const void *data, size_t len, void *arg)
+{
+    struct fixture *f = arg;
+    (void)data;
+    (void)len;
+    f->count++;
+    assert_int_equal(take(f), -EBUSY);
+}
+
+static void output_that_is_released_keeps_the_connection(void **state)
+{
+    struct fixture *f = start(state);
+    out_begin();
+    assert_int_equal(
+        asynchat_push_reference(f->ch, "x", 1, leave_on_release, f), 0);
+    settle(f);
+    assert_int_equal(f->count, 1);
+    expect_got(f, "x");
+    leave(f);
+    out_end();
+}
+
 static void expect_closed(struct fixture *f)
 {
     assert_int_equal(take(f), ASYNCHAT_ECLOSED);
@@ -577,6 +600,51 @@ static void a_connection_that_is_not_up_does_not_leave(void **state)
     assert_int_equal(asynchat_detach_bufferevent(ch, &got), -ENOTCONN);
     asynchat_channel_free(ch);
     out_end();
+}
+
+/* --- want of memory --- */
+
+static unsigned failing; /* which allocation of libevent fails; 0: none */
+
+static void *get_memory(size_t size)
+{
+    return failing > 0 && --failing == 0 ? NULL : malloc(size);
+}
+
+/* Each allocation fails in turn, and nothing changes. */
+static void leave_at_last(struct fixture *f)
+{
+    unsigned n = 0;
+    int error;
+    do {
+        failing = ++n;
+        error = take(f);
+        failing = 0;
+        assert_int_equal(evbuffer_get_length(out.rest) > 0,
+                         error == 0 && !out.bev);
+    } while (error == -ENOMEM);
+    assert_int_equal(error, 0);
+    assert_true(n > 2);
+}
+
+static void want_of_memory_keeps_the_connection(void **state)
+{
+    event_set_mem_functions(get_memory, realloc, free);
+    for (int inside = 0; inside < 2; inside++) {
+        struct fixture *f = start_whole(state);
+        out_begin();
+        set_crlf(f);
+        f->on_message = inside ? leave_at_last : NULL;
+        feed_string(f, "UP\r\nabc\rd\r");
+        settle(f);
+        if (!inside)
+            leave_at_last(f);
+        expect(f, "message(UP)");
+        assert_string_equal(rest_of(f), "abc\rd\r");
+        expect_alive(f);
+        out_end();
+        close_connection(f);
+    }
 }
 
 /* --- what belongs to the channel --- */
@@ -1440,6 +1508,7 @@ int main(void)
         OVER_ALL_THAT_LEAVE(an_answer_is_sent_before_the_connection_leaves),
         OVER_ALL_THAT_LEAVE(a_message_that_is_dropped_keeps_the_connection),
         OVER_ALL_THAT_LEAVE(output_keeps_the_connection),
+        OVER_ALL_THAT_LEAVE(output_that_is_released_keeps_the_connection),
         OVER_ALL_THAT_LEAVE(a_channel_that_ends_keeps_its_connection),
         OVER(TCP, a_reset_keeps_the_connection),
         OVER(BUFFEREVENT, a_reset_keeps_the_connection),
@@ -1448,6 +1517,7 @@ int main(void)
         OVER_SOCKETS(a_layer_keeps_the_connection),
         OVER(PAIR, a_layer_keeps_the_connection),
         OVER(TCP, a_connection_that_is_not_up_does_not_leave),
+        OVER_ALL_THAT_LEAVE(want_of_memory_keeps_the_connection),
         OVER_ALL_THAT_LEAVE(the_channel_joined_with_it_goes_on),
         OVER_ALL_THAT_LEAVE(posts_find_no_channel),
         OVER(TCP, a_server_does_without_it),

@@ -17,14 +17,15 @@
 
 /* --- what the code does, once --- */
 
-enum deed { FREE, CLOSE, DISCARD, PUSH, DEEDS };
+enum deed { FREE, CLOSE, DISCARD, PUSH, DETACH, DEEDS };
 static const char *const deeds[DEEDS] = {"frees", "closes", "discards",
-                                         "pushes"};
+                                         "pushes", "detaches"};
 
 static enum deed deed;
 static unsigned done;   /* how often the code ran */
 static unsigned before; /* how often it does nothing first */
 static size_t queued;   /* bytes queued after it discarded */
+static bool left;       /* the connection has left the channel */
 
 static struct evbuffer *output_of(struct fixture *f)
 {
@@ -36,6 +37,26 @@ static size_t given(struct fixture *f)
 {
     bool lent = f->over == OVER_PAIR || f->over == OVER_BUFFEREVENT;
     return lent ? evbuffer_get_length(output_of(f)) : 0;
+}
+
+/* Output that is at work, or is pushed by the call, keeps the connection. Only
+ * where nothing is pushed can it leave; then it is closed. */
+static void detach(struct fixture *f)
+{
+    struct evbuffer *rest = evbuffer_new();
+    struct bufferevent *bev = NULL;
+    int fd = asynchat_detach(f->ch, rest);
+    int error = fd == -ENOTSUP ? asynchat_detach_bufferevent(f->ch, &bev) : fd;
+    evbuffer_free(rest);
+    if (fd >= 0)
+        close(fd);
+    if (bev)
+        bufferevent_free(bev);
+    left = error >= 0;
+    if (left)
+        f->ch = NULL;
+    else if (f->over != OVER_PAIR)
+        assert_true(error == -EBUSY || error == ASYNCHAT_ECLOSED);
 }
 
 static void act(struct fixture *f)
@@ -53,6 +74,9 @@ static void act(struct fixture *f)
     case DISCARD:
         asynchat_discard_buffers(f->ch);
         queued = asynchat_get_queued(f->ch) - given(f);
+        break;
+    case DETACH:
+        detach(f);
         break;
     default:
         if (asynchat_push(f->ch, " behind", 7) != 0)
@@ -462,7 +486,10 @@ static void check(struct fixture *f, const struct site *site, bool called)
     char sent[64];
     snprintf(sent, sizeof sent, "%s behind", site->sent ? site->sent : "");
     bool closed = strstr(f->log, "closed(0)") != NULL;
-    assert_int_equal(closed, deed == CLOSE || (closes && deed != FREE));
+    bool gone = deed == FREE || left;
+    assert_int_equal(closed, deed == CLOSE || (closes && !gone));
+    if (deed == DETACH && !left && site->sent && !closes)
+        expect_got(f, site->sent);
     if (deed == DISCARD)
         assert_int_equal(queued, 0);
     if (deed == DISCARD && kept && before == 0)
@@ -508,6 +535,7 @@ static int row_setup(void **state)
     before = row->before;
     done = 0;
     queued = 1;
+    left = false;
     return 0;
 }
 
