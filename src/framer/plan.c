@@ -32,7 +32,7 @@ bool asynchat__plan_find(struct framer *f, struct framer_cursor *c)
     return true;
 }
 
-static size_t least(size_t one, size_t other)
+static size_t smaller(size_t one, size_t other)
 {
     return one < other ? one : other;
 }
@@ -72,7 +72,7 @@ static size_t plan_take(struct framer *f, struct framer_cursor *c, size_t len)
 {
     size_t have;
     source(f, c, &have);
-    len = least(len, have);
+    len = smaller(len, have);
     source_take(f, c, len);
     return len;
 }
@@ -80,7 +80,7 @@ static size_t plan_take(struct framer *f, struct framer_cursor *c, size_t len)
 static enum framer_event plan_skip(struct framer *f, struct framer_cursor *c)
 {
     struct framing_step *plan = &f->framing->plan;
-    size_t old = least(plan->skip, f->match.held);
+    size_t old = smaller(plan->skip, f->match.held);
     f->match.held -= (uint32_t)old;
     f->framing->said += (uint32_t)old;
     size_t taken = old + plan_take(f, c, plan->skip - old);
@@ -122,11 +122,11 @@ static enum framer_event plan_released(struct framer *f,
 {
     struct framing_step *plan = &f->framing->plan;
     enum framer_event event =
-        asynchat__plan_released(f, c, least(plan->data, f->match.held));
+        asynchat__plan_released(f, c, smaller(plan->data, f->match.held));
     plan->data -= c->len;
     if (plan->data > 0 || plan->verdict != FRAMING_ENDS)
         return event;
-    plan_found(f, least(plan->tail, f->match.held));
+    plan_found(f, smaller(plan->tail, f->match.held));
     return event == FRAMER_DATA ? FRAMER_LAST : event;
 }
 
@@ -139,7 +139,7 @@ static enum framer_event plan_data(struct framer *f, struct framer_cursor *c)
     const uint8_t *bytes = source(f, c, &len);
     if (len == 0)
         return FRAMER_MORE;
-    len = message_part(f, least(plan->data, len));
+    len = message_part(f, smaller(plan->data, len));
     source_take(f, c, len);
     plan->data -= len;
     bool last = plan->data == 0 && plan->verdict == FRAMING_ENDS;
@@ -153,7 +153,7 @@ static void plan_begin_tail(struct framer *f)
 {
     struct asynchat_framing *framing = f->framing;
     size_t rest = framing->plan.tail;
-    rest -= least(rest, f->match.held);
+    rest -= smaller(rest, f->match.held);
     assert(framing->held >= rest);
     framing->plan.tail = rest;
     framing->tailing = true;
@@ -197,7 +197,7 @@ APART enum framer_event asynchat__plan_next(struct framer *f,
         return plan_data(f, c);
     if (plan->verdict != FRAMING_ENDS)
         return plan_tail(f, c);
-    plan_found(f, least(plan->tail, f->match.held));
+    plan_found(f, smaller(plan->tail, f->match.held));
     return FRAMER_SILENT;
 }
 
