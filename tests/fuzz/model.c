@@ -64,11 +64,11 @@ static struct model_end lines_end(const struct model *m)
     return end;
 }
 
-/* Like string_end(), but does not search twice. */
-static struct model_end string_end_again(struct model *m)
+/* The end of a string or of a line; does not search twice. */
+static struct model_end text_end(struct model *m)
 {
     if (m->last_from != m->from || m->last_len != m->len + m->ended)
-        m->last = string_end(m);
+        m->last = m->kind == ASYNCHAT_STRING ? string_end(m) : lines_end(m);
     m->last_from = m->from;
     m->last_len = m->len + m->ended;
     return m->last;
@@ -78,10 +78,8 @@ struct model_end model_end(struct model *m)
 {
     if (!model_ends(m))
         return (struct model_end){m->len, false, 0, SIZE_MAX};
-    if (m->kind == ASYNCHAT_STRING)
-        return string_end_again(m);
-    if (m->kind == ASYNCHAT_FRAMING)
-        return lines_end(m);
+    if (m->kind != ASYNCHAT_LENGTH)
+        return text_end(m);
     if (m->until <= m->len)
         return (struct model_end){m->until, true, 0, SIZE_MAX};
     return (struct model_end){m->len, false, 0, SIZE_MAX};

@@ -44,7 +44,7 @@ struct model {
     size_t from;  /* where the terminator takes effect */
     size_t at;    /* bytes before it were delivered, or kept */
 
-    /* STRING: the last result, and the search it came from */
+    /* STRING, FRAMING: the last result, and the search it came from */
     struct model_end last;
     size_t last_from, last_len;
 };
