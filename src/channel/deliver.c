@@ -229,9 +229,11 @@ static inline void in_whole(struct asynchat_channel *ch,
 static APART void in_framed(struct asynchat_channel *ch,
                             struct framer_cursor *c)
 {
+    struct framer *f = &ch->in.framer;
     do
         in_whole(ch, c);
-    while (framer_quick_framing(&ch->in.framer, c));
+    while (!f->busy && f->framing && c->at != c->end &&
+           framer_quick_framing(f, c));
 }
 
 /* The handler does nothing but set blocks of 0 bytes: other channels go

@@ -297,6 +297,11 @@ static enum framer_event say_lone_byte(struct framer *f,
     return FRAMER_DATA;
 }
 
+static APART bool is_whole(struct framer *f, struct framer_cursor *c)
+{
+    return framer_quick_framing(f, c);
+}
+
 APART enum framer_event asynchat__framer_step(struct framer *f,
                                               struct framer_cursor *c)
 {
@@ -306,7 +311,7 @@ APART enum framer_event asynchat__framer_step(struct framer *f,
             return FRAMER_MORE;
         if (is_lone_byte(f, c))
             return say_lone_byte(f, c);
-        if (framer_quick_framing(f, c))
+        if (f->framing && is_whole(f, c))
             return FRAMER_WHOLE;
         looked = c->looked;
     }
@@ -468,14 +473,20 @@ void asynchat__framer_leave(struct framer *f, struct framer_cursor *c)
         forget_plan(f, c, f->match.needle);
 }
 
-/* Without a plan, the bytes that are held back are the beginning of the
- * terminator. With a replay, they are also the last bytes taken from it. */
+/* Without a plan, the bytes that are held back under a string are its
+ * beginning. With a replay, bytes that are held back are also the last ones
+ * that were taken from it. */
 size_t asynchat__framer_lend(const struct framer *f, const uint8_t **bytes)
 {
     size_t held = framer_held(f);
-    if (held > 0)
-        *bytes = f->replay ? needle_bytes(f->replay) + f->from - f->match.held
-                           : needle_bytes(f->match.needle);
+    if (held == 0)
+        return 0;
+    if (f->replay)
+        *bytes = replay_bytes(f) + f->from - f->match.held;
+    else if (f->framing)
+        *bytes = f->framing->old + f->framing->said;
+    else
+        *bytes = needle_bytes(f->match.needle);
     return held;
 }
 

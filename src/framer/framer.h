@@ -196,16 +196,26 @@ static inline bool framer_quick(struct framer *f, struct framer_cursor *c)
     return true;
 }
 
-/* The same for FRAMER_WHOLE, with a framing. If the message is empty, or over
- * the limit, what was found becomes a plan. */
-bool asynchat__plan_find(struct framer *f, struct framer_cursor *c);
-
-/* Whether the next message lies whole in the span, and is the framing's. */
+/* The same for FRAMER_WHOLE: the next message is the framing's. If the message
+ * is empty, or over the limit, what was found becomes a plan. */
 static inline bool framer_quick_framing(struct framer *f,
                                         struct framer_cursor *c)
 {
-    return !f->busy && f->framing && c->at != c->end &&
-           asynchat__plan_find(f, c);
+    struct asynchat_framing *framing = f->framing;
+    struct framing_step *plan = &framing->plan;
+    if (framing->amid || f->match.held > 0 || !framing->ops->find ||
+        !framing->ops->find(framing, c->at, (size_t)(c->end - c->at), plan))
+        return false;
+    if (plan->data - 1 >= f->fresh) {
+        f->busy = FRAMER_PLAN;
+        return false;
+    }
+    f->busy = FRAMER_FOUND | FRAMER_QUICK;
+    f->ends = plan->tail;
+    c->data = c->at + plan->skip;
+    c->len = plan->data;
+    c->at = c->data + c->len;
+    return true;
 }
 
 /* Gives the next event. */

@@ -14,24 +14,6 @@
 #include "base/apart.h"
 #include "framer/say.h"
 
-bool asynchat__plan_find(struct framer *f, struct framer_cursor *c)
-{
-    struct asynchat_framing *framing = f->framing;
-    struct framing_step *plan = &framing->plan;
-    if (framing->amid || f->match.held > 0 || !framing->ops->find ||
-        !framing->ops->find(framing, c->at, (size_t)(c->end - c->at), plan))
-        return false;
-    f->busy = FRAMER_PLAN;
-    if (plan->data - 1 >= f->fresh)
-        return false;
-    f->busy = FRAMER_FOUND | FRAMER_QUICK;
-    f->ends = plan->tail;
-    c->data = c->at + plan->skip;
-    c->len = plan->data;
-    c->at = c->data + c->len;
-    return true;
-}
-
 static size_t smaller(size_t one, size_t other)
 {
     return one < other ? one : other;
