@@ -1,5 +1,5 @@
-/* Handing over: every byte that was not delivered leaves with the connection, in
- * the order of the stream, wherever the stream was cut and whatever kept the
+/* Handing over: every byte that was not delivered leaves with the connection,
+ * in the order of the stream, wherever the stream was cut and whatever kept the
  * bytes; and comes to another channel in the same order.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "child.h"
@@ -1493,9 +1493,86 @@ static void another_process_goes_on_without_a_gap(void **state)
 
 #define OVER_ALL_THAT_LEAVE(test) OVER_SOCKETS(test), OVER(BUFFEREVENT, test)
 
+/* --- framings, other handlers, and skipped bytes --- */
+
+/* Feeds `before`, which the channel keeps or holds back, and takes the
+ * connection. */
+static void leave_behind(struct fixture *f, const char *before,
+                         const char *rest)
+{
+    out_begin();
+    feed_string(f, before);
+    settle(f);
+    assert_int_equal(take(f), 0);
+    assert_string_equal(rest_of(f), rest);
+    expect_alive(f);
+    out_end();
+}
+
+static void what_a_framing_holds_back_is_in_the_rest(void **state)
+{
+    static const struct asynchat_bytes ends[] = {{"\r\n.\r\n", 5}, {"ab", 2}};
+    static const struct asynchat_prefix prefix = {.size = sizeof prefix,
+                                                  .bytes = 4};
+    struct fixture *f = start_whole(state);
+    assert_int_equal(asynchat_set_framing(f->ch, asynchat_framing_lines(0)), 0);
+    leave_behind(f, "line\r\nxy\r", "xy\r");
+    close_connection(f);
+    f = start_whole(state);
+    assert_int_equal(
+        asynchat_set_framing(f->ch, asynchat_framing_alternatives(ends, 2)), 0);
+    leave_behind(f, "oneabtwo\r\n.", "two\r\n.");
+    close_connection(f);
+    f = start(state);
+    assert_int_equal(
+        asynchat_set_framing(f->ch, asynchat_framing_prefix(&prefix)), 0);
+    leave_behind(f, "0x", "0x");
+}
+
+static const struct asynchat_handler *other;
+
+static void take_pieces(struct fixture *f)
+{
+    assert_int_equal(asynchat_set_handler(f->ch, other), 0);
+    asynchat_pause_reading(f->ch);
+}
+
+/* Bytes that were kept for a handler with `message`, and wait for one that
+ * takes pieces. */
+static void what_waits_for_another_handler_is_in_the_rest(void **state)
+{
+    struct fixture *f = start_whole(state);
+    set_crlf(f);
+    other = &recorder;
+    feed_string(f, "kept");
+    settle(f);
+    take_pieces(f);
+    leave_behind(f, "", "kept");
+}
+
+static void not_while_bytes_are_skipped(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    out_begin();
+    assert_int_equal(asynchat_skip(f->ch, 5), 0);
+    feed_string(f, "abc");
+    settle(f);
+    assert_int_equal(take(f), -EBUSY);
+    feed_string(f, "dex");
+    settle(f);
+    assert_int_equal(take(f), 0);
+    assert_string_equal(rest_of(f), "");
+    out_end();
+    expect(f, "data(x)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        OVER_SOCKETS(what_a_framing_holds_back_is_in_the_rest),
+        OVER_SOCKETS(what_waits_for_another_handler_is_in_the_rest),
+        OVER_SOCKETS(not_while_bytes_are_skipped),
         OVER_ALL_THAT_LEAVE(every_byte_leaves_at_every_cut_and_event),
         OVER_ALL_THAT_LEAVE(what_follows_an_upgrade_is_not_delivered),
         OVER_ALL_THAT_LEAVE(bytes_that_are_matched_again_leave),

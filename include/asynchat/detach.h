@@ -3,28 +3,26 @@
  * delivered. These bytes, and the connection, may then go to other code, to
  * another process, or to a new channel.
  *
- * A server that changes the protocol answers first. It detaches when the answer
- * is sent:
+ * A server that changes the protocol sends its answer first, with reading
+ * paused, since what follows belongs to the other protocol. It detaches in
+ * handle_drained:
  *
- *     static void upgrade(struct asynchat_channel *ch, void *arg)
+ *     struct evbuffer *rest = evbuffer_new();
+ *     int fd = rest ? asynchat_detach(ch, rest) : -ENOMEM;
+ *     if (fd < 0)
+ *         asynchat_close(ch);
+ *
+ * The rest of the stream is then what is in the evbuffer, and behind it what
+ * can be read from the descriptor. Another channel, in this process or in
+ * another one, goes on with both of them:
+ *
+ *     int go_on(struct event_base *base, int fd, struct evbuffer *rest)
  *     {
- *         asynchat_pause_reading(ch); // what follows is the other protocol's
- *         asynchat_push_printf(ch, "HTTP/1.1 101 Switching Protocols\r\n...");
+ *         struct asynchat_channel *other;
+ *         int error =
+ *             asynchat_channel_new_socket(base, fd, &handler, NULL, &other);
+ *         return error ? error : asynchat_unread(other, rest);
  *     }
- *
- *     static void handle_drained(struct asynchat_channel *ch, void *arg)
- *     {
- *         struct evbuffer *rest = evbuffer_new();
- *         int fd = rest ? asynchat_detach(ch, rest) : -ENOMEM;
- *         if (fd >= 0)
- *             speak_the_other_protocol(fd, rest);
- *     }
- *
- * To go on with another channel, in this process or in another one:
- *
- *     struct asynchat_channel *ch;
- *     if (!asynchat_channel_new_socket(base, fd, &handler, arg, &ch))
- *         asynchat_unread(ch, rest); // delivered first
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_DETACH_H
@@ -34,13 +32,12 @@
 
 ASYNCHAT_BEGIN_DECLS
 
-/* Takes the socket away from its channel, and returns the descriptor, which is
- * yours from now on. It is non-blocking and close-on-exec, and has left the
- * event base. The channel is gone as after asynchat_channel_free(): no callback
- * of the channel runs any more, not even handle_close, and the channel's memory
- * lives until the callback or call that is running has returned. Nothing is
- * sent or shut down, so the peer notices nothing. May be called inside any
- * callback.
+/* Takes the socket away from its channel. The descriptor is yours from now on.
+ * It is non-blocking and close-on-exec, and has left the event base. The
+ * channel is gone as after asynchat_channel_free(): no callback of the channel
+ * runs any more, not even handle_close, and the channel's memory lives until
+ * the callback or call that is running has returned. Nothing is sent or shut
+ * down, so the peer notices nothing. May be called inside any callback.
  *
  * Adds all bytes that were received and not delivered to the end of `rest`, in
  * the order in which the peer has sent them: the beginning of a message that is
@@ -49,9 +46,14 @@ ASYNCHAT_BEGIN_DECLS
  * read from the descriptor they are the rest of the stream. No byte is read
  * after this call. What collect_incoming_data has got was delivered, and is not
  * in `rest`, also if its message is not complete. If it is complete but for
- * found_terminator, the terminator is in `rest`. What a transcript is being told
- * of was delivered, too. Copies what the running callback may still look at, and
- * moves the rest. `rest` stays yours; its callbacks run inside this call.
+ * found_terminator, the terminator is in `rest`. What a transcript is being
+ * told of was delivered, too. Copies what the running callback may still look
+ * at, and moves the rest. `rest` stays yours; its callbacks run inside this
+ * call.
+ *
+ * What a framing has taken away from a message in progress, such as the length
+ * in front of it, is not in `rest`: so with a framing, call this between
+ * messages.
  *
  * What belongs to the channel ends with it: its times and rates, its
  * transcript, and its id; the channel joined with it goes on by itself. A
@@ -67,15 +69,16 @@ ASYNCHAT_BEGIN_DECLS
  * In an event base with EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST the descriptor
  * leaves epoll when the loop goes on: do not close it before.
  *
- * On failure the channel is as it was. Errors: -EINVAL (`ch` or `rest` is NULL,
- * or `rest` is frozen), ASYNCHAT_ECLOSED (the channel has ended or is
- * ending, was told to close when done, has ended its output, has called
- * handle_eof, or an error of the connection is about to be reported), -ENOTCONN
- * (the connection is not up yet), -ENOTSUP (the channel has a layer, or is not
- * over a socket of the library: see asynchat_detach_bufferevent()), -EBUSY
- * (output is queued: wait for handle_drained; or a message is being dropped,
- * see message_dropped: wait for its end; or `ch` is at work on its input or
- * output in the call that this one is made from), -ENOMEM. Since 0.1. */
+ * Returns the descriptor, or a negative error code. On failure the channel is
+ * as it was. Errors: -EINVAL (`ch` or `rest` is NULL, or `rest` is frozen),
+ * ASYNCHAT_ECLOSED (the channel has ended or is ending, was told to close when
+ * done, has ended its output, has called handle_eof, or is about to report an
+ * error of the connection), -ENOTCONN (the connection is not up yet), -ENOTSUP
+ * (the channel has a layer, or is not over a socket of the library), -EBUSY
+ * (output is queued: call asynchat_flush(), or wait for handle_drained; or a
+ * message is being dropped, or bytes are being skipped: wait for their end; or
+ * the channel is at work on its input or output in the call or callback that
+ * this call is made from), -ENOMEM. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_detach(struct asynchat_channel *ch,
                                                     struct evbuffer *rest);
 
@@ -88,11 +91,13 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_detach(struct asynchat_channel *ch,
  * calls no callback for input that is there already: look at the input, or call
  * bufferevent_trigger(). Another asynchat_channel_new() delivers it.
  *
- * A `bev` that is NULL is -EINVAL, and a channel over a socket or over
- * asynchat_pair_new() is -ENOTSUP. If the peer has ended its side, and the
- * bufferevent would not report this again since it has no socket of its own, the
- * error is ASYNCHAT_ECLOSED. On failure *bev is unchanged. Errors: those of
- * asynchat_detach(). Since 0.1. */
+ * On failure the channel is as it was, and *bev is unchanged. Errors: -EINVAL
+ * (`ch` or `bev` is NULL), ASYNCHAT_ECLOSED (as for asynchat_detach(); or the
+ * peer has ended its side, and the bufferevent has no socket of its own, so
+ * that it would not report this again), -ENOTCONN (the connection is not up
+ * yet), -ENOTSUP (the channel is over a socket of the library or over
+ * asynchat_pair_new()), -EBUSY (as for asynchat_detach()), -ENOMEM. Since
+ * 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_detach_bufferevent(
     struct asynchat_channel *ch, struct bufferevent **bev);
 

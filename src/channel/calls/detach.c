@@ -42,6 +42,12 @@ static bool detach_is_inside(const struct channel_in *in)
            (in->buffer == BUFFER_DROPPED && !in->cursor);
 }
 
+/* Whether the next bytes of the stream are to be dropped. */
+static bool detach_loses(const struct framer *f)
+{
+    return f->spoiled || (f->busy & FRAMER_PASS);
+}
+
 /* 0 or an error. `can`: the transport can do it. */
 static int detach_check(const struct asynchat_channel *ch, bool can)
 {
@@ -53,7 +59,7 @@ static int detach_check(const struct asynchat_channel *ch, bool can)
     if (t->stage || !can)
         return -ENOTSUP;
     if (!asynchat__channel_out_empty(ch) || t->hold != OUTPUT_FREE ||
-        ch->in.framer.dropped > 0 || detach_is_inside(&ch->in))
+        detach_loses(&ch->in.framer) || detach_is_inside(&ch->in))
         return -EBUSY;
     return 0;
 }
@@ -73,8 +79,9 @@ static bool detach_copy_begun(const struct asynchat_channel *ch,
     const struct channel_in *in = &ch->in;
     const uint8_t *held = NULL;
     size_t len = asynchat__framer_lend(&in->framer, &held);
-    size_t kept = ch->handler->message ? (size_t)in->framer.have : 0;
-    return detach_copy(to, in->message.bytes, kept) &&
+    bool keeps = ch->handler->message || (in->framer.busy & FRAMER_ASIDE);
+    size_t kept = keeps ? channel_in_kept(in) : 0;
+    return (kept == 0 || detach_copy(to, channel_in_kept_bytes(in), kept)) &&
            detach_copy(to, held, len);
 }
 
@@ -190,8 +197,8 @@ int asynchat_detach(struct asynchat_channel *ch, struct evbuffer *rest)
     return fd;
 }
 
-/* Puts the bytes where the bufferevent's owner finds them. Bytes that a callback
- * was lent go to `aside`, which lives as long as the channel. */
+/* Puts the bytes where the bufferevent's owner finds them. Bytes that a
+ * callback was lent go to `aside`, which lives as long as the channel. */
 static void detach_put(struct bufferevent *bev, struct evbuffer *all,
                        struct evbuffer *aside)
 {
@@ -250,10 +257,10 @@ int asynchat_unread(struct asynchat_channel *ch, struct evbuffer *bytes)
     bool running = channel_keep(ch);
     if (evbuffer_prepend_buffer(asynchat__transport_input(t), bytes) < 0)
         error = -EINVAL;
-    else if (!t->ops->drained)
+    if (!error && !t->ops->drained && len > 0) {
         ch->in.received += len;
-    if (ch->in.buffer == BUFFER_EMPTY && len > 0)
         ch->in.buffer = BUFFER_HOLDS;
+    }
     asynchat__channel_let_go(ch, running);
     return error;
 }

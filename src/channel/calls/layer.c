@@ -103,14 +103,21 @@ static void layer_begin(struct asynchat_channel *ch)
 
 /* --- the border --- */
 
-/* Nothing that came as it is meets the framer again. Before the connection is
- * up, this can only be bytes that the program gave by asynchat_unread(). The
- * layer opens them, and only what it makes of them counts as received. */
+/* Nothing that came as it is meets the framer again. */
 static void layer_forget_input(struct asynchat_channel *ch)
 {
-    if (ch->state == CHANNEL_CONNECTING)
-        ch->in.received = 0;
     channel_in_drop(&ch->in);
+    ch->in.buffer = BUFFER_EMPTY;
+}
+
+/* Before the connection is up, only asynchat_unread() can have given bytes to
+ * the channel. The layer opens them, and what it makes of them counts as
+ * received. */
+static void layer_take_unread(struct asynchat_channel *ch)
+{
+    if (ch->in.received == 0)
+        return;
+    ch->in.received = 0;
     ch->in.buffer = BUFFER_EMPTY;
 }
 
@@ -258,7 +265,7 @@ int asynchat_set_layer(struct asynchat_channel *ch,
         return error;
     }
     ch->transport.stage = &made->stage;
-    layer_forget_input(ch);
+    layer_take_unread(ch);
     layer_begin(ch);
     return 0;
 }
