@@ -463,8 +463,9 @@ size_t asynchat__channel_out_now(struct asynchat_channel *ch, const void *data,
 static size_t out_flush_once(struct asynchat_channel *ch)
 {
     const struct transport *t = &ch->transport;
-    while (out_has_room(ch) && !out_producer(ch) && out_move(ch))
-        continue;
+    bool moves = true;
+    while (moves && out_has_room(ch) && !out_producer(ch))
+        moves = out_move(ch);
     size_t pending = out_pending(ch), most = out_most(ch);
     if (!channel_sends(ch) || t->broken || pending == 0 || most == 0)
         return 0;

@@ -185,7 +185,7 @@ static struct framing_step dotted_lines(struct dotted *d,
 static struct framing_step dotted_dot(struct dotted *d, size_t held,
                                       const uint8_t *bytes, size_t len)
 {
-    uint8_t line[sizeof dotted_end];
+    uint8_t line[sizeof dotted_end] = {0};
     size_t n = 0;
     for (; n < sizeof line && n < held + len; n++)
         line[n] = n < held ? dotted_end[n] : bytes[n - held];
