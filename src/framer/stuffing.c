@@ -56,23 +56,18 @@ __attribute__((target("avx2"))) static size_t stuffing_by_blocks(
                   : stuffing_blocks(piece, at, len, false);
 }
 
+#endif
+
 size_t asynchat__stuffing_pass(const uint8_t *piece, size_t at, size_t len,
                                bool strict)
 {
-    if (!__builtin_cpu_supports("avx2"))
-        return at;
-    return stuffing_by_blocks(piece, at, len, strict);
-}
-
+#ifdef STUFFING_VECTOR
+    if (__builtin_cpu_supports("avx2"))
+        return stuffing_by_blocks(piece, at, len, strict);
 #else
-
-size_t asynchat__stuffing_pass(const uint8_t *piece, size_t at, size_t len,
-                               bool strict)
-{
     (void)piece;
     (void)len;
     (void)strict;
+#endif
     return at;
 }
-
-#endif

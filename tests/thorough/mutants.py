@@ -252,7 +252,9 @@ def make_programs(pool, out):
 
     return [
         Program(pool, asan, "test_match", ["test_match.c"]), Program(pool, asan, "test_framer", ["test_framer.c"]),
+        Program(pool, asan, "test_framing", ["test_framing.c"]),
         Program(pool, asan, "test_framer_calls", ["test_framer_calls.c"]),
+        test("test_channel_framing", "toy.c"), test("test_set_handler", "toy.c", "clock.c"),
         test("test_message_limit"), test("test_asynchat"), test("test_channel_pause"), test("test_pair"),
         test("test_server_stop", "clock.c"),
         Program(pool, asan, "conformance", ["replay.c", "replay_socket.c"], through=[TOP / "tests/conformance/run"]),
@@ -264,15 +266,15 @@ def make_programs(pool, out):
         test("test_channel_in"), test("test_chunks"),
         Program(pool, counted, "linear", ["linear.c"]),
         Program(pool, plain, "faults_memory", faults, "quick"),
-        test("test_channel_pressure"), test("test_connect_time", "clock.c"), test("test_channel_out"),
+        test("test_detach", "toy.c"), test("test_channel_pressure"), test("test_connect_time", "clock.c"), test("test_channel_out"),
     ]
 
 
 # --- running ---
 
 USERS = {
-    "framer/match.h": ["framer/match.c", "framer/framer.c", "channel/deliver.c", "channel/calls/settings.c"],
-    "framer/framer.h": ["framer/framer.c", "framer/calls.c", "channel/deliver.c", "channel/calls/settings.c"]}
+    "framer/match.h": ["framer/match.c", "framer/framer.c", "framer/plan.c", "channel/deliver.c", "channel/calls/settings.c"],
+    "framer/framer.h": ["framer/framer.c", "framer/plan.c", "framer/calls.c", "channel/deliver.c", "channel/calls/settings.c"]}
 ALONE = {"test_match": "framer/match.c", "test_framer": "framer/framer.c"}  # these run nothing else
 
 
