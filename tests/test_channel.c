@@ -199,6 +199,17 @@ static void between_messages_it_closes_at_once(void **state)
     expect_got(f, "bye");
 }
 
+/* A limit of one byte leaves no doubt whether a byte has come. */
+static void between_messages_with_a_limit_of_a_byte_is_now(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 1), 0);
+    assert_int_equal(asynchat_close_between_messages(f->ch), 0);
+    settle_closed(f);
+    expect(f, "closed(0)");
+}
+
 static void close_between_messages(struct fixture *f)
 {
     assert_int_equal(asynchat_close_between_messages(f->ch), 0);
@@ -715,6 +726,7 @@ static void the_channel_can_still_be_asked_in_handle_close(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        OVER_ALL(between_messages_with_a_limit_of_a_byte_is_now),
         OVER_ALL(any_call_in_any_callback),
         OVER_ALL(close_is_told_once_from_the_loop),
         OVER_ALL(free_tells_nothing),

@@ -1550,6 +1550,27 @@ static void what_waits_for_another_handler_is_in_the_rest(void **state)
     leave_behind(f, "", "kept");
 }
 
+static void discard(struct fixture *f)
+{
+    asynchat_discard_buffers(f->ch);
+}
+
+/* What came in the same read was discarded, and nothing is left of that. */
+static void after_a_discard_the_connection_leaves(void **state)
+{
+    struct fixture *f = start(state);
+    set_crlf(f);
+    f->on_found = discard;
+    feed_string(f, "a\r\nb\r\n");
+    settle(f);
+    out_begin();
+    assert_int_equal(take(f), 0);
+    assert_string_equal(rest_of(f), "");
+    expect_alive(f);
+    out_end();
+    expect(f, "data(a) found");
+}
+
 static void not_while_bytes_are_skipped(void **state)
 {
     struct fixture *f = start(state);
@@ -1572,6 +1593,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OVER_SOCKETS(what_a_framing_holds_back_is_in_the_rest),
         OVER_SOCKETS(what_waits_for_another_handler_is_in_the_rest),
+        OVER_SOCKETS(after_a_discard_the_connection_leaves),
         OVER_SOCKETS(not_while_bytes_are_skipped),
         OVER_ALL_THAT_LEAVE(every_byte_leaves_at_every_cut_and_event),
         OVER_ALL_THAT_LEAVE(what_follows_an_upgrade_is_not_delivered),
