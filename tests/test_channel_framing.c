@@ -264,7 +264,7 @@ static void bad_calls_are_refused(void **state)
     assert_int_equal(asynchat_set_framing(f->ch, NULL), -ENOMEM);
     assert_int_equal(asynchat_set_framing(NULL, asynchat_framing_lines(0)),
                      -EINVAL);
-    assert_int_equal(asynchat_set_framing(NULL, NULL), -ENOMEM);
+    assert_int_equal(asynchat_set_framing(NULL, NULL), -EINVAL);
     asynchat_framing_free(asynchat_framing_lines(0));
     asynchat_framing_free(NULL);
     assert_null(asynchat_framing_lines(2));

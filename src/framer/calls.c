@@ -63,7 +63,11 @@ int asynchat_framer_set_terminator_none(struct asynchat_framer *framer)
 int asynchat_framer_set_framing(struct asynchat_framer *framer,
                                 struct asynchat_framing *framing)
 {
-    int error = asynchat__framing_check(framing, framer != NULL);
+    if (!framer) {
+        asynchat_framing_free(framing);
+        return -EINVAL;
+    }
+    int error = asynchat__framing_check(framing);
     if (!error)
         asynchat__framer_set_framing(&framer->f, &framer->c, framing);
     return error;

@@ -23,11 +23,9 @@ void asynchat_framing_free(struct asynchat_framing *framing)
     asynchat__framing_release(framing);
 }
 
-int asynchat__framing_check(struct asynchat_framing *framing, bool has_stream)
+int asynchat__framing_check(struct asynchat_framing *framing)
 {
-    int error = -ENOMEM;
-    if (framing)
-        error = has_stream ? framing->error : -EINVAL;
+    int error = framing ? framing->error : -ENOMEM;
     if (error)
         asynchat__framing_release(framing);
     return error;

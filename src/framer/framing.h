@@ -95,9 +95,8 @@ struct asynchat_framing {
                      as far as it has come */
 };
 
-/* Whether a framing can be set, if there is a stream for it. 0; or an error, and
- * the framing is freed. */
-int asynchat__framing_check(struct asynchat_framing *framing, bool has_stream);
+/* Whether a framing can be set. 0; or an error, and the framing is freed. */
+int asynchat__framing_check(struct asynchat_framing *framing);
 
 struct asynchat_framing *asynchat__framing_share(
     struct asynchat_framing *framing);

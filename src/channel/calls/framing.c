@@ -20,7 +20,11 @@ static void framing_changed(struct asynchat_channel *ch)
 int asynchat_set_framing(struct asynchat_channel *ch,
                          struct asynchat_framing *framing)
 {
-    int error = asynchat__framing_check(framing, ch != NULL);
+    if (!ch) {
+        asynchat_framing_free(framing);
+        return -EINVAL;
+    }
+    int error = asynchat__framing_check(framing);
     if (error)
         return error;
     asynchat__framer_set_framing(&ch->in.framer, ch->in.cursor, framing);
