@@ -186,6 +186,70 @@ static void a_framing_set_in_a_callback_holds_from_the_next_byte(void **state)
     expect(f, "data(ab) dropped(,5) data(ef) found");
 }
 
+/* A channel that was given half of a message in this framing. */
+static struct fixture *start_amid(void **state,
+                                  struct asynchat_framing *framing,
+                                  const char *text, size_t len,
+                                  const char *events)
+{
+    struct fixture *f = start_with(state, &dropping_recorder);
+    expect(f, "connect");
+    assert_int_equal(asynchat_set_framing(f->ch, framing), 0);
+    feed(f, text, len);
+    settle(f);
+    expect(f, events);
+    asynchat_discard_buffers(f->ch);
+    return f;
+}
+
+/* What was held back is gone, the message is still in progress, and its next
+ * byte begins a line. */
+static void discarding_leaves_dotted_data_at_a_line_s_beginning(void **state)
+{
+    static const char *const begun[] = {"a\r\n.", "a\r\n.\r", "a\r", "ab"};
+    for (size_t i = 0; i < 4; i++) {
+        struct fixture *f = start_amid(
+            state, asynchat_framing_dotted(ASYNCHAT_DOTTED_STRICT), begun[i],
+            strlen(begun[i]),
+            i < 2 ? "data(a\\r\\n)" : (i == 2 ? "data(a)" : "data(ab)"));
+        feed_string(f, "..c\r\n.\r\nd\r\n.\r\n");
+        settle(f);
+        expect(f, "data(.c\\r\\n) found data(d\\r\\n) found");
+        close_connection(f);
+    }
+}
+
+/* The refusal of a message goes with the message. */
+static void discarding_forgets_a_bare_line_end_in_dotted_data(void **state)
+{
+    struct fixture *f =
+        start_amid(state, asynchat_framing_dotted(ASYNCHAT_DOTTED_STRICT),
+                   "a\nb", 4, "data(a)");
+    feed_string(f, "c\r\n.\r\n");
+    settle(f);
+    expect(f, "data(c\\r\\n) found");
+}
+
+/* A head that is not complete is forgotten, and another one comes. */
+static void discarding_forgets_half_a_head(void **state)
+{
+    struct fixture *f =
+        start_amid(state, asynchat_framing_netstring(), "12", 2, "");
+    feed_string(f, "3:abc,1:d,");
+    settle(f);
+    expect(f, "data(abc) found data(d) found");
+}
+
+/* What is left of a message that has a length is not taken for a head. */
+static void discarding_leaves_the_rest_of_a_length(void **state)
+{
+    struct fixture *f =
+        start_amid(state, asynchat_framing_netstring(), "5:ab", 4, "data(ab)");
+    feed_string(f, "9:c,1:d,");
+    settle(f);
+    expect(f, "data(9:c) found data(d) found");
+}
+
 static void discarding_begins_a_new_line(void **state)
 {
     struct fixture *f =
@@ -687,6 +751,10 @@ int main(void)
         OVER_ALL(a_held_cr_is_matched_again),
         OVER_ALL(a_framing_set_in_a_callback_holds_from_the_next_byte),
         OVER_ALL(discarding_begins_a_new_line),
+        OVER_ALL(discarding_leaves_dotted_data_at_a_line_s_beginning),
+        OVER_ALL(discarding_forgets_a_bare_line_end_in_dotted_data),
+        OVER_ALL(discarding_forgets_half_a_head),
+        OVER_ALL(discarding_leaves_the_rest_of_a_length),
         OVER_ALL(a_pause_changes_nothing),
         OVER_ALL(another_terminator_may_be_set_during_a_pause),
         OVER_ALL(the_size_of_pieces_may_change_anywhere),
