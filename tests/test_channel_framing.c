@@ -219,15 +219,15 @@ static void discarding_leaves_dotted_data_at_a_line_s_beginning(void **state)
     }
 }
 
-/* The refusal of a message goes with the message. */
+/* A bare line end behind it is refused again. */
 static void discarding_forgets_a_bare_line_end_in_dotted_data(void **state)
 {
     struct fixture *f =
         start_amid(state, asynchat_framing_dotted(ASYNCHAT_DOTTED_STRICT),
                    "a\nb", 4, "data(a)");
-    feed_string(f, "c\r\n.\r\n");
+    feed_string(f, "c\nd\r\n.\r\nef\r\n.\r\n");
     settle(f);
-    expect(f, "data(c\\r\\n) found");
+    expect(f, "data(c) dropped(,5) data(ef\\r\\n) found");
 }
 
 /* A head that is not complete is forgotten, and another one comes. */
