@@ -12,6 +12,7 @@
 
 #include <event2/event.h>
 
+#include "child.h"
 #include "clock.h"
 #include "output/block.h"
 #include "toy.h"
@@ -92,6 +93,19 @@ static void give_elsewhere(struct asynchat_slot *slot, const char *text)
 static int finish_elsewhere(struct asynchat_slot *slot)
 {
     return elsewhere((struct errand){slot, NULL, NULL, 0});
+}
+
+/* The memory of the library. */
+static bool no_memory;
+
+static void *get_memory(size_t size)
+{
+    return no_memory ? NULL : malloc(size);
+}
+
+static void *resize_memory(void *old, size_t size)
+{
+    return no_memory ? NULL : realloc(old, size);
 }
 
 /* --- order --- */
@@ -639,6 +653,114 @@ static void use_after_the_loop(void **state)
     close(fds[1]);
 }
 
+/* --- in a child --- */
+
+static bool drop_in_child(void *arg)
+{
+    struct fixture *f = arg;
+    asynchat_channel_free(f->ch);
+    return asynchat_slot_push(f->own, "child", 5) == ASYNCHAT_ECLOSED;
+}
+
+/* What is under way when the process forks is the parent's alone. */
+static void a_child_does_not_fill_its_parent_s_slot(void **state)
+{
+    struct fixture *f = start(state);
+    struct asynchat_slot *a = reserve(f);
+    f->own = a;
+    give_elsewhere(a, "parent");
+    assert_int_equal(child_runs(drop_in_child, f), 1);
+    give_elsewhere(a, " only");
+    assert_int_equal(finish_elsewhere(a), 0);
+    settle_and_expect(f, "parent only");
+    expect(f, "");
+}
+
+/* --- want of memory --- */
+
+static void without_memory_nothing_is_reserved(void **state)
+{
+    struct fixture *f = start(state);
+    struct asynchat_slot *none = NULL;
+    no_memory = true;
+    int reserved = asynchat_reserve(f->ch, &none);
+    int limited = asynchat_set_slot_limit(f->ch, 7);
+    no_memory = false;
+    assert_int_equal(reserved, -ENOMEM);
+    assert_int_equal(limited, -ENOMEM);
+    assert_null(none);
+    assert_int_equal(asynchat_get_slot_limit(f->ch), 100);
+    struct asynchat_slot *a = reserve(f);
+    no_memory = true;
+    reserved = asynchat_reserve(f->ch, &none);
+    no_memory = false;
+    assert_int_equal(reserved, -ENOMEM);
+    give(a, "on");
+    finish(a);
+    push(f, "!");
+    settle_and_expect(f, "on!");
+}
+
+/* Slots have errors of other threads: the limit of a slot is the channel's when
+ * the slot was reserved. The channel ends with the error of
+ * the slot that ends first. */
+static void the_first_slot_with_missing_bytes_says_why(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_set_output_limit(f->ch, 10), 0);
+    struct asynchat_block *block = asynchat_block_new("x", 1);
+    struct asynchat_slot *a = reserve(f), *b = reserve(f), *c = reserve(f);
+    assert_int_equal(asynchat_set_output_limit(f->ch, 1000), 0);
+    give_elsewhere(a, "12345678901");
+    assert_int_equal(elsewhere((struct errand){a, "x", NULL, 0}),
+                     ASYNCHAT_EFULL);
+    no_memory = true;
+    int error = elsewhere((struct errand){b, "x", NULL, 0});
+    int shared = elsewhere((struct errand){c, NULL, block, 0});
+    no_memory = false;
+    assert_int_equal(error, -ENOMEM);
+    assert_int_equal(shared, -ENOMEM);
+    assert_int_equal(atomic_load(&block->shares), 1);
+    assert_int_equal(asynchat_slot_push_shared(c, block), -ENOMEM);
+    assert_int_equal(finish_elsewhere(b), -ENOMEM);
+    assert_int_equal(finish_elsewhere(a), ASYNCHAT_EFULL);
+    assert_int_equal(finish_elsewhere(c), -ENOMEM);
+    settle(f);
+    expect(f, "error(ENOMEM) closed(ENOMEM)");
+    asynchat_block_free(block);
+}
+
+/* A slot is finished in the channel's own thread after the channel has gone:
+ * the error of its push is still the answer. */
+static void an_error_is_told_by_a_slot_that_is_gone(void **state)
+{
+    struct fixture *f = start(state);
+    struct asynchat_slot *a = reserve(f);
+    no_memory = true;
+    int error = elsewhere((struct errand){a, "x", NULL, 0});
+    no_memory = false;
+    assert_int_equal(error, -ENOMEM);
+    close_it(f);
+    expect(f, "closed(0)");
+    assert_int_equal(asynchat_slot_finish(a), -ENOMEM);
+}
+
+static void an_empty_block_only_asks(void **state)
+{
+    struct fixture *f = start(state);
+    struct asynchat_block *empty = asynchat_block_new("", 0);
+    struct asynchat_slot *a = reserve(f);
+    assert_int_equal(asynchat_slot_push_shared(a, empty), 0);
+    assert_int_equal(asynchat_get_queued(f->ch), 0);
+    close_it(f);
+    expect(f, "closed(0)");
+    assert_int_equal(asynchat_slot_push_shared(a, empty), ASYNCHAT_ECLOSED);
+    assert_int_equal(asynchat_slot_finish(a), ASYNCHAT_ECLOSED);
+    asynchat_block_free(empty);
+}
+
+/* --- the end of a channel --- */
+
 static void finish_in_close(struct fixture *f)
 {
     expect_gone(f->own);
@@ -1064,6 +1186,43 @@ static void channels_end_while_threads_fill_slots(void **state)
     }
 }
 
+/* The event base is freed before its channel, and nobody has told the slots.
+ * The channel keeps its memory and descriptors for ever. */
+static void slots_are_gone_with_the_loop(void **state)
+{
+    struct event_base *base = event_base_new();
+    struct asynchat_block *block = asynchat_block_new("block", 5);
+    static struct asynchat_channel *ch;
+    struct asynchat_slot *here, *last, *there, *shared;
+    int fds[2];
+    (void)state;
+    make_socketpair(fds);
+    assert_int_equal(
+        asynchat_channel_new_socket(base, fds[0], &far_end, NULL, &ch), 0);
+    assert_int_equal(asynchat_reserve(ch, &here), 0);
+    assert_int_equal(asynchat_reserve(ch, &last), 0);
+    assert_int_equal(asynchat_reserve(ch, &there), 0);
+    assert_int_equal(asynchat_reserve(ch, &shared), 0);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    event_base_free(base);
+    assert_int_equal(asynchat_slot_push(here, "x", 1), ASYNCHAT_ECLOSED);
+    expect_gone(here);
+    assert_int_equal(asynchat_slot_finish(last), ASYNCHAT_ECLOSED);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(elsewhere((struct errand){there, "x", NULL, 0}),
+                         ASYNCHAT_ECLOSED);
+        assert_int_equal(elsewhere((struct errand){shared, NULL, block, 0}),
+                         ASYNCHAT_ECLOSED);
+    }
+    assert_int_equal(finish_elsewhere(there), ASYNCHAT_ECLOSED);
+    assert_int_equal(asynchat_slot_push_shared(shared, block),
+                     ASYNCHAT_ECLOSED);
+    assert_int_equal(asynchat_slot_finish(shared), ASYNCHAT_ECLOSED);
+    assert_int_equal(atomic_load(&block->shares), 1);
+    asynchat_block_free(block);
+    close(fds[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1094,6 +1253,11 @@ int main(void)
         OVER_ALL(discarding_drops_slots),
         OVER_ALL(the_channel_goes_on_when_slots_were_discarded),
         OVER(SOCKETPAIR, use_after_the_loop),
+        OVER_SOCKETS(a_child_does_not_fill_its_parent_s_slot),
+        OVER_ALL(without_memory_nothing_is_reserved),
+        OVER_ALL(the_first_slot_with_missing_bytes_says_why),
+        OVER_ALL(an_error_is_told_by_a_slot_that_is_gone),
+        OVER_ALL(an_empty_block_only_asks),
         OVER_ALL(a_slot_is_gone_in_handle_close),
         OVER_ALL(bytes_of_slots_count),
         OVER_ALL(they_share_the_output_limit),
@@ -1108,6 +1272,9 @@ int main(void)
         OVER(SOCKETPAIR, threads_answer_as_if_one_had),
         OVER(PAIR, threads_answer_as_if_one_had),
         OVER(SOCKETPAIR, channels_end_while_threads_fill_slots),
+        cmocka_unit_test(slots_are_gone_with_the_loop),
     };
+    if (asynchat_set_mem_functions(get_memory, resize_memory, free) != 0)
+        return 1;
     return RUN(tests);
 }
