@@ -148,7 +148,7 @@ static void each_allocation_fails(
     bool failed = true;
     for (failing = 1; failed; failing++) {
         struct script script;
-        char got[256];
+        char got[1024];
         int error = -ENOMEM;
         allocations = 0;
         armed = true;

@@ -205,6 +205,36 @@ static void lack_of_memory(void **state)
     assert_null(asynchat_producer_chunked(NULL));
     each_allocation_fails(asynchat_producer_chunked, "ab+c.", 4096);
     each_allocation_fails(asynchat_producer_chunked, "ab+c.", 3);
+    each_allocation_fails(asynchat_producer_chunked, "ab+.", 4096);
+}
+
+/* Pieces that leave no room, or little, behind them in libevent's memory: the
+ * line end of the chunk needs memory of its own. */
+static void lack_of_memory_behind_a_full_piece(void **state)
+{
+    char text[600];
+    (void)state;
+    for (size_t len = 456; len <= 470; len++) {
+        memset(text, 'x', len);
+        memcpy(text + len, "+a.", 4);
+        each_allocation_fails(asynchat_producer_chunked, text, 4096);
+    }
+}
+
+static void an_evbuffer_that_takes_nothing_is_told(void **state)
+{
+    struct script script;
+    struct evbuffer *out = evbuffer_new();
+    (void)state;
+    struct asynchat_producer *producer =
+        asynchat_producer_chunked(scripted(&script, "ab."));
+    evbuffer_freeze(out, 0);
+    assert_int_equal(asynchat__producer_more(producer, NULL, out, 99), -ENOMEM);
+    evbuffer_unfreeze(out, 0);
+    assert_int_equal(evbuffer_get_length(out), 0);
+    asynchat_producer_free(producer);
+    assert_int_equal(script.released, 1);
+    evbuffer_free(out);
 }
 
 int main(void)
@@ -223,6 +253,8 @@ int main(void)
         OVER_ALL(the_peer_of_a_failing_producer_gets_no_end_mark),
         OVER_ALL(dropped_before_it_is_asked),
         cmocka_unit_test(lack_of_memory),
+        cmocka_unit_test(lack_of_memory_behind_a_full_piece),
+        cmocka_unit_test(an_evbuffer_that_takes_nothing_is_told),
     };
     fail_libevent_as_well();
     return RUN(tests);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <event2/buffer.h>
+#include <event2/event.h>
 
 #include "framing_driver.h"
 #include "output/producer.h"
@@ -330,6 +331,93 @@ static void calls_nest(void **state)
         asynchat_push_producer(f->ch, asynchat_producer_dotted(NULL)), -ENOMEM);
 }
 
+/* --- want of memory --- */
+
+static unsigned failing; /* which allocation fails; 0: none */
+
+static void *get_memory(size_t size)
+{
+    return failing > 0 && --failing == 0 ? NULL : malloc(size);
+}
+
+static void *resize_memory(void *old, size_t size)
+{
+    return failing > 0 && --failing == 0 ? NULL : realloc(old, size);
+}
+
+/* Gives two pieces that lie apart. */
+static int give_pieces(struct asynchat_channel *ch, struct evbuffer *out,
+                       size_t room, void *arg)
+{
+    (void)ch;
+    (void)arg;
+    assert_true(room >= 4);
+    return evbuffer_add_reference(out, "a\n", 2, NULL, NULL) < 0 ||
+                   evbuffer_add_reference(out, ".b", 2, NULL, NULL) < 0
+               ? -ENOMEM
+               : ASYNCHAT_DONE;
+}
+
+/* Answers the end of the producer, or -ENOMEM if there is no producer. */
+static int produce_pieces(struct source *s, struct evbuffer *out)
+{
+    static const struct asynchat_producer_ops ops = {
+        .size = sizeof ops, .more = give_pieces, .release = source_release};
+    struct asynchat_producer *inner = NULL, *dotted = NULL;
+    int answer = asynchat_producer_new(&ops, s, &inner);
+    if (answer < 0) {
+        s->released++;
+        return answer;
+    }
+    dotted = asynchat_producer_dotted(inner);
+    if (!dotted)
+        return -ENOMEM;
+    do
+        answer = asynchat__producer_more(dotted, NULL, out, 4096);
+    while (answer > 0);
+    asynchat_producer_free(dotted);
+    return answer;
+}
+
+/* Each allocation fails in turn, and the source is released once. */
+static void want_of_memory_is_told(void **state)
+{
+    static const char wire[] = "a\r\n..b\r\n.\r\n";
+    bool failed = true;
+    unsigned n = 0;
+    (void)state;
+    while (failed) {
+        struct source s = {.released = 0};
+        struct evbuffer *out = evbuffer_new();
+        failing = ++n;
+        int answer = produce_pieces(&s, out);
+        failed = failing == 0;
+        failing = 0;
+        assert_int_equal(answer, failed ? -ENOMEM : ASYNCHAT_DONE);
+        assert_int_equal(s.released, 1);
+        if (!failed)
+            assert_memory_equal(evbuffer_pullup(out, -1), wire,
+                                sizeof wire - 1);
+        evbuffer_free(out);
+    }
+    assert_true(n > 6);
+}
+
+static void an_evbuffer_that_takes_nothing_is_told(void **state)
+{
+    struct source s = {.bytes = (const uint8_t *)"ab", .len = 2, .piece = 2};
+    struct evbuffer *out = evbuffer_new();
+    (void)state;
+    struct asynchat_producer *dotted = asynchat_producer_dotted(make(&s));
+    evbuffer_freeze(out, 0);
+    assert_int_equal(asynchat__producer_more(dotted, NULL, out, 99), -ENOMEM);
+    evbuffer_unfreeze(out, 0);
+    assert_int_equal(evbuffer_get_length(out), 0);
+    asynchat_producer_free(dotted);
+    assert_int_equal(s.released, 1);
+    evbuffer_free(out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +430,11 @@ int main(void)
         cmocka_unit_test(an_error_comes_after_the_bytes),
         OVER_ALL(dropped_it_frees_the_source),
         OVER_ALL(calls_nest),
+        cmocka_unit_test(want_of_memory_is_told),
+        cmocka_unit_test(an_evbuffer_that_takes_nothing_is_told),
     };
+    event_set_mem_functions(get_memory, resize_memory, free);
+    if (asynchat_set_mem_functions(get_memory, resize_memory, free) != 0)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -308,6 +308,26 @@ static void lack_of_memory(void **state)
     each_allocation_fails(make_prefixed, "ab+c.", 4096);
 }
 
+/* The head is given, and the evbuffer takes no more. */
+static void an_evbuffer_that_takes_nothing_is_told(void **state)
+{
+    struct script script;
+    struct evbuffer *out = evbuffer_new();
+    (void)state;
+    struct asynchat_producer *producer =
+        make_netstring(scripted(&script, "abc."));
+    assert_int_equal(asynchat__producer_more(producer, NULL, out, 99),
+                     ASYNCHAT_MORE);
+    size_t head = evbuffer_get_length(out);
+    evbuffer_freeze(out, 0);
+    assert_int_equal(asynchat__producer_more(producer, NULL, out, 99), -ENOMEM);
+    evbuffer_unfreeze(out, 0);
+    assert_int_equal(evbuffer_get_length(out), head);
+    asynchat_producer_free(producer);
+    assert_int_equal(script.released, 1);
+    evbuffer_free(out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +348,7 @@ int main(void)
         OVER_ALL(a_file_of_another_length_fails),
         OVER_ALL(an_empty_file),
         cmocka_unit_test(lack_of_memory),
+        cmocka_unit_test(an_evbuffer_that_takes_nothing_is_told),
     };
     fail_libevent_as_well();
     return RUN(tests);

@@ -723,8 +723,8 @@ static void the_first_slot_with_missing_bytes_says_why(void **state)
     assert_int_equal(atomic_load(&block->shares), 1);
     assert_int_equal(asynchat_slot_push_shared(c, block), -ENOMEM);
     assert_int_equal(finish_elsewhere(b), -ENOMEM);
-    assert_int_equal(finish_elsewhere(a), ASYNCHAT_EFULL);
     assert_int_equal(finish_elsewhere(c), -ENOMEM);
+    assert_int_equal(finish_elsewhere(a), ASYNCHAT_EFULL);
     settle(f);
     expect(f, "error(ENOMEM) closed(ENOMEM)");
     asynchat_block_free(block);
