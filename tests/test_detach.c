@@ -647,6 +647,56 @@ static void want_of_memory_keeps_the_connection(void **state)
     }
 }
 
+/* The allocation number f->count fails, and nothing changes if it is needed. */
+static void leave_at_second(struct fixture *f)
+{
+    failing = (unsigned)f->count;
+    int error = take(f);
+    f->count = failing == 0;
+    failing = 0;
+    assert_true(error == 0 || (error == -ENOMEM && f->count));
+    if (error == 0)
+        return;
+    assert_int_equal(evbuffer_get_length(out.rest), 0);
+    assert_int_equal(take(f), 0);
+}
+
+/* Each allocation fails in turn, for a message in progress and a long input
+ * inside of a callback, or for what is held back. */
+static void any_want_of_memory_loses_nothing(void **state)
+{
+    char *text = big(9000);
+    event_set_mem_functions(get_memory, realloc, free);
+    for (int n = 1, inside = 1; inside >= 0; n++) {
+        struct fixture *f =
+            start_with(state, inside ? &whole_recorder : &recorder);
+        out_begin();
+        set_crlf(f);
+        f->count = n;
+        f->on_message = inside ? leave_at_second : NULL;
+        feed_string(f, "UP\r\n");
+        feed(f, text, 9000);
+        feed_string(f, "\r");
+        settle(f);
+        if (!inside)
+            leave_at_second(f);
+        size_t rest = inside ? 9001 : 1;
+        const char *left = rest_of(f);
+        assert_int_equal(strlen(left), rest);
+        assert_memory_equal(left, text + 9001 - rest, rest - 1);
+        assert_int_equal(left[rest - 1], '\r');
+        expect_alive(f);
+        if (!f->count) {
+            assert_true(n > 2);
+            inside--;
+            n = 0;
+        }
+        out_end();
+        close_connection(f);
+    }
+    free(text);
+}
+
 /* --- what belongs to the channel --- */
 
 static void the_channel_joined_with_it_goes_on(void **state)
@@ -932,6 +982,36 @@ static void a_pair_s_end_keeps_it(void **state)
     settle(f);
     assert_int_equal(take(f), ASYNCHAT_ECLOSED);
     bufferevent_free(pair[1]);
+    out_end();
+}
+
+/* So does an end that a filter has seen below it, and an error. */
+static void an_end_below_a_filter_keeps_it(void **state)
+{
+    struct fixture *f = *state;
+    int fds[2];
+    out_begin();
+    make_socketpair(fds);
+    evutil_make_socket_nonblocking(fds[0]);
+    f->peer = fds[1];
+    f->over = OVER_BUFFEREVENT;
+    struct bufferevent *filter = bufferevent_filter_new(
+        bufferevent_socket_new(f->base, fds[0], BEV_OPT_CLOSE_ON_FREE), NULL,
+        NULL, BEV_OPT_CLOSE_ON_FREE, NULL, NULL);
+    assert_int_equal(asynchat_channel_new(filter, 0, &recorder, f, &f->ch), 0);
+    settle(f);
+    set_crlf(f);
+    asynchat_pause_reading(f->ch);
+    feed_string(f, "abc");
+    settle(f);
+    feed_eof(f);
+    settle(f);
+    bufferevent_enable(filter, EV_READ);
+    settle(f);
+    assert_int_equal(take(f), ASYNCHAT_ECLOSED);
+    asynchat_resume_reading(f->ch);
+    settle(f);
+    expect(f, "connect data(abc) eof(cut off) closed(EOF)");
     out_end();
 }
 
@@ -1617,6 +1697,7 @@ int main(void)
         OVER(PAIR, a_layer_keeps_the_connection),
         OVER(TCP, a_connection_that_is_not_up_does_not_leave),
         OVER_ALL_THAT_LEAVE(want_of_memory_keeps_the_connection),
+        OVER_ALL_THAT_LEAVE(any_want_of_memory_loses_nothing),
         OVER_ALL_THAT_LEAVE(the_channel_joined_with_it_goes_on),
         OVER_ALL_THAT_LEAVE(posts_find_no_channel),
         OVER(TCP, a_server_does_without_it),
@@ -1627,6 +1708,7 @@ int main(void)
         OVER_SOCKETS(a_connection_leaves_in_a_child_only),
         OVER(PAIR, a_half_of_a_pair_leaves),
         OVER(PAIR, a_pair_s_end_keeps_it),
+        OVER(PAIR, an_end_below_a_filter_keeps_it),
         OVER(PAIR, bufferevents_below_leave_with_it),
         OVER(BUFFEREVENT, a_bufferevent_that_has_left_may_be_freed),
         OVER_SOCKETS(code_inside_the_call_finds_the_channel_gone),

@@ -151,6 +151,30 @@ static void fields_of_later_versions_are_refused(void **state)
     assert_int_equal(asynchat_set_options(f->ch, &o.known), -ENOTSUP);
 }
 
+/* --- want of memory --- */
+
+static unsigned failing; /* which allocation of the library fails; 0: none */
+
+static void *get_memory(size_t size)
+{
+    return failing > 0 && --failing == 0 ? NULL : malloc(size);
+}
+
+/* What needs memory is set first, so the rest is as it was. */
+static void without_memory_nothing_is_set(void **state)
+{
+    struct fixture *f = start(state);
+    struct asynchat_options o = all;
+    o.timeouts = &times;
+    failing = 1;
+    int error = asynchat_set_options(f->ch, &o);
+    failing = 0;
+    assert_int_equal(error, -ENOMEM);
+    expect_usual(f->ch);
+    assert_int_equal(asynchat_set_options(f->ch, &all), 0);
+    expect_all(f->ch);
+}
+
 /* --- of a server --- */
 
 static void expect_all_at_once(struct asynchat_channel *ch, void *arg)
@@ -205,6 +229,25 @@ static void a_server_refuses_wrong_ones(void **state)
     assert_int_equal(refusal(f, "127.0.0.1:0", &asked, &o), -EINVAL);
 }
 
+/* Each allocation of a new server fails in turn. */
+static void a_server_without_memory_for_them_is_not_made(void **state)
+{
+    struct fixture *f = *state;
+    const struct asynchat_server_options o = {.size = sizeof o,
+                                              .channels = &all};
+    unsigned n = 0;
+    int error;
+    do {
+        failing = ++n;
+        error = asynchat_server_new(f->base, "127.0.0.1:0", &asked, f, &o,
+                                    &f->server);
+        failing = 0;
+        assert_true(error == 0 || f->server == NULL);
+    } while (error == -ENOMEM);
+    assert_int_equal(error, 0);
+    assert_true(n > 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +259,10 @@ int main(void)
         OVER(PAIR, fields_of_later_versions_are_refused),
         OVER(TCP, a_server_s_channels_begin_with_them),
         OVER(TCP, a_server_refuses_wrong_ones),
+        OVER_ALL(without_memory_nothing_is_set),
+        OVER(TCP, a_server_without_memory_for_them_is_not_made),
     };
+    if (asynchat_set_mem_functions(get_memory, realloc, free) != 0)
+        return 1;
     return RUN(tests);
 }
