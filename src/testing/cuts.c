@@ -145,9 +145,12 @@ static void cuts_tell(struct cuts *c)
     struct run run = cuts_run(c);
     size_t shown = 0;
     asynchat__text_say(&where, "with cuts of seed %" PRIu64 ",", c->seed);
-    for (size_t i = 0; i < c->length && shown < CUTS_SHOWN; i++)
-        if (c->marks[i] && ++shown)
-            cuts_show(c, i + 1, &where);
+    for (size_t i = 0; i < c->length && shown < CUTS_SHOWN; i++) {
+        if (!c->marks[i])
+            continue;
+        shown++;
+        cuts_show(c, i + 1, &where);
+    }
     free(c->marks);
     asynchat__run_free(&c->whole);
     char *lent = strdup(asynchat__text(&where));

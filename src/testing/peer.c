@@ -14,7 +14,7 @@
 static void peer_feed(struct asynchat_test *t, const char *data, size_t len)
 {
     asynchat__text_add(&t->world->run->fed, data, len);
-    if (t->far && len > 0)
+    if (t->far)
         (void)asynchat_push(t->far, data, len);
     asynchat__settle(t);
     asynchat__strike(t);
