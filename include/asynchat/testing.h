@@ -208,9 +208,9 @@ ASYNCHAT_API void asynchat_test_expect_closed(struct asynchat_test *t,
 /* Since the last call of this function, these callbacks were called, such as
  * "connect message(abc) eof close(ASYNCHAT_EOF)". Their names are connect,
  * data, found, message, eof, cut (an eof in the middle of a message), error,
- * close, idle, dropped and stopping. Bytes are as in C, and runs of data are
- * joined. Callbacks that the handler does not have are not there, but for
- * close. Since 0.1. */
+ * close, idle and dropped. Bytes are as in C, and runs of data are joined.
+ * Callbacks that the handler does not have are not there, but for close. Since
+ * 0.1. */
 ASYNCHAT_API void asynchat_test_expect_events(struct asynchat_test *t,
                                               const char *events);
 
