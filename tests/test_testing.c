@@ -15,24 +15,10 @@
 #include <asynchat.h>
 #include <asynchat/testing.h>
 
+#include "told.h"
 #include "toy.h"
 
 #define DAY (24u * 60 * 60 * 1000)
-
-/* --- failures, as the program is told of them --- */
-
-static struct {
-    int count, line;
-    char text[4096];
-} failure;
-
-static void note_failure(const char *file, int line, const char *text)
-{
-    assert_non_null(strstr(file, "test_testing.c"));
-    failure.count++;
-    failure.line = line;
-    snprintf(failure.text, sizeof failure.text, "%s", text);
-}
 
 static jmp_buf left;
 
@@ -40,28 +26,6 @@ static void leave(const char *file, int line, const char *text)
 {
     note_failure(file, line, text);
     longjmp(left, 1);
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    failure.count = 0;
-    asynchat_test_set_fail(note_failure);
-    return 0;
-}
-
-static void expect_failure(const char *part)
-{
-    assert_int_equal(failure.count, 1);
-    if (!strstr(failure.text, part))
-        fail_msg("\"%s\" is not in: %s", part, failure.text);
-    failure.count = 0;
-}
-
-static void expect_no_failure(void)
-{
-    if (failure.count > 0)
-        fail_msg("%s", failure.text);
 }
 
 /* --- a server --- */

@@ -1,6 +1,6 @@
 /* A test is made, gets its channel, and is freed.
  *
- * Tested by tests/test_testing.c. SPDX-License-Identifier: BSD-3-Clause */
+ * Tested by tests/test_testing*.c. SPDX-License-Identifier: BSD-3-Clause */
 #include "testing/test.h"
 
 #include <stdlib.h>
