@@ -129,7 +129,9 @@ ASYNCHAT_API struct asynchat_channel *asynchat_test_open(
     struct asynchat_test *t, const struct asynchat_handler *handler, void *arg);
 
 /* Frees the test. The peer is gone then, and a channel that does not end for
- * that reason is freed. NULL is allowed. Since 0.1. */
+ * that reason is freed. The loop goes with its last test. If a channel that
+ * the program has made in the loop is still there, the loop stays until the
+ * process ends. NULL is allowed. Since 0.1. */
 ASYNCHAT_API void asynchat_test_free(struct asynchat_test *t);
 
 /* Returns the event base of the test, lent until its last test is freed. Since

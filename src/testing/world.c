@@ -83,15 +83,16 @@ struct world *asynchat__world_new(struct run *run)
     return w;
 }
 
-/* If the program has left a channel of its own in the loop, the clock stays. */
+/* If the program has left a channel of its own in the loop, the loop and its
+ * clock stay. */
 void asynchat__world_free(struct world *w)
 {
     event_base_loop(w->base, EVLOOP_NONBLOCK);
-    int error = asynchat_set_clock(w->base, NULL, NULL);
-    event_base_free(w->base);
     asynchat__run_free(&w->own);
-    if (!error)
-        free(w);
+    if (asynchat_set_clock(w->base, NULL, NULL) < 0)
+        return;
+    event_base_free(w->base);
+    free(w);
 }
 
 /* One pass of the loop, and what is due. Answers the time until the next timer,
