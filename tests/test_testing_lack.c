@@ -15,7 +15,7 @@
 /* --- what can fail --- */
 
 static struct {
-    bool calloc, realloc, strdup, base, clock;
+    bool calloc, realloc, strdup, base, clock, rest;
 } lacks;
 
 void *__real_calloc(size_t count, size_t size);
@@ -52,6 +52,13 @@ int __wrap_asynchat_set_clock(struct event_base *base, get_now *now, void *arg);
 int __wrap_asynchat_set_clock(struct event_base *base, get_now *now, void *arg)
 {
     return lacks.clock ? -ENOMEM : __real_asynchat_set_clock(base, now, arg);
+}
+
+int __real_asynchat_run_timers(struct event_base *base);
+int __wrap_asynchat_run_timers(struct event_base *base);
+int __wrap_asynchat_run_timers(struct event_base *base)
+{
+    return lacks.rest ? 0 : __real_asynchat_run_timers(base);
 }
 
 static int begin_with_all(void **state)
@@ -186,6 +193,21 @@ static void a_failure_is_printed_and_ends_the_program(void **state)
                  "test_testing_lack.c:7: the peer hears something else\n");
 }
 
+/* --- a loop in which something is always due --- */
+
+static void a_loop_without_rest_fails(void **state)
+{
+    struct asynchat_test *t = asynchat_test_new();
+    (void)state;
+    asynchat_test_open(t, &eater, NULL);
+    lacks.rest = true;
+    asynchat_test_settle(t);
+    lacks.rest = false;
+    expect_failure("the loop does not come to rest");
+    assert_int_equal(asynchat_test_is_over(t), 1);
+    asynchat_test_free(t);
+}
+
 /* --- reports --- */
 
 static void hears_pieces(struct asynchat_channel *ch, const void *data,
@@ -233,6 +255,7 @@ int main(void)
                                begin_with_all),
         cmocka_unit_test_setup(a_failure_is_printed_and_ends_the_program,
                                begin_with_all),
+        cmocka_unit_test_setup(a_loop_without_rest_fails, begin_with_all),
         cmocka_unit_test_setup(without_memory_for_the_place_a_cut_is_told,
                                begin_with_all),
     };
