@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include <event2/event.h>
+
 #include <asynchat.h>
 
 #include "told.h"
@@ -487,6 +489,57 @@ static void who_lacks_memory_may_end_with_another_status(void **state)
     expect_no_failure();
 }
 
+struct timer {
+    struct asynchat_test *t;
+    int lacked;
+};
+
+static void never(evutil_socket_t none, short what, void *arg)
+{
+    (void)none;
+    (void)what;
+    (void)arg;
+    fail();
+}
+
+/* Timers of libevent's, for which libevent's table of timers has to grow. */
+#define TIMERS 40
+static void has_timers(struct asynchat_channel *ch, void *arg)
+{
+    const struct timer *timer = arg;
+    const struct timeval day = {24 * 60 * 60, 0};
+    struct event_base *base = asynchat_test_base(timer->t);
+    int error = 0;
+    for (int i = 0; i < TIMERS && !error; i++)
+        error = event_base_once(base, -1, EV_TIMEOUT, never, NULL, &day);
+    if (error)
+        asynchat_abort(ch);
+}
+
+static const struct asynchat_handler timed = {.size = sizeof timed,
+                                              .handle_connect = has_timers};
+
+static void begins_with_timers(struct asynchat_test *t, void *arg)
+{
+    struct timer *timer = arg;
+    timer->t = t;
+    if (!asynchat_test_open(t, &timed, timer))
+        timer->lacked++;
+    asynchat_test_end(t);
+    asynchat_test_expect_closed(t, ASYNCHAT_EOF);
+}
+
+/* The memory for each timer, for the table, and for a larger one. */
+static void memory_of_libevent_fails_as_well(void **state)
+{
+    struct timer timer = {NULL, 0};
+    (void)state;
+    assert_true(asynchat_test_faults(begins_with_timers, &timer,
+                                     ASYNCHAT_TEST_ALLOC) > TIMERS);
+    expect_no_failure();
+    assert_true(timer.lacked > TIMERS + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -518,6 +571,7 @@ int main(void)
         cmocka_unit_test_setup(who_tells_of_the_error_may_say_anything, begin),
         cmocka_unit_test_setup(who_lacks_memory_may_end_with_another_status,
                                begin),
+        cmocka_unit_test_setup(memory_of_libevent_fails_as_well, begin),
     };
     return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);
 }
