@@ -513,6 +513,35 @@ static void a_channel_that_ends_keeps_its_connection(void **state)
     out_end();
 }
 
+/* The channel ends with the push that was refused, and has not ended yet. */
+static void a_refused_push_keeps_the_connection(void **state)
+{
+    struct fixture *f = start(state);
+    out_begin();
+    assert_int_equal(asynchat_set_output_limit(f->ch, 1), 0);
+    assert_int_equal(asynchat_push(f->ch, "abc", 3), 0);
+    assert_int_equal(asynchat_push(f->ch, "x", 1), ASYNCHAT_EFULL);
+    expect_closed(f);
+    settle(f);
+    expect(f, "error(EFULL) closed(EFULL)");
+    out_end();
+}
+
+static void a_connection_that_failed_is_none(void **state)
+{
+    struct fixture *f = *state;
+    struct asynchat_channel *ch;
+    out_begin();
+    assert_int_equal(asynchat_connect(f->base, "unix:/nonexistent/socket", 0,
+                                      &recorder, f, &ch),
+                     0);
+    f->ch = ch;
+    assert_true(asynchat_detach(ch, out.rest) < 0);
+    settle(f);
+    expect(f, "error(-2) closed(-2)");
+    out_end();
+}
+
 static void a_reset_keeps_the_connection(void **state)
 {
     struct fixture *f = start(state);
@@ -1689,6 +1718,8 @@ int main(void)
         OVER_ALL_THAT_LEAVE(output_keeps_the_connection),
         OVER_ALL_THAT_LEAVE(output_that_is_released_keeps_the_connection),
         OVER_ALL_THAT_LEAVE(a_channel_that_ends_keeps_its_connection),
+        OVER_ALL_THAT_LEAVE(a_refused_push_keeps_the_connection),
+        OVER(SOCKETPAIR, a_connection_that_failed_is_none),
         OVER(TCP, a_reset_keeps_the_connection),
         OVER(BUFFEREVENT, a_reset_keeps_the_connection),
         OVER_ALL_THAT_LEAVE(the_peer_s_end_leaves_too),
