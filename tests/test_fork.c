@@ -311,6 +311,113 @@ static void a_child_that_frees_all_does_not_harm_its_parent(void **state)
     child_that_frees(true, false);
 }
 
+/* --- children without descriptors --- */
+
+/* The library's own descriptor by which threads wake the loop: the last that is
+ * for events. */
+static int wake_descriptor(void)
+{
+    int found = -1;
+    for (int fd = 0; fd < 256; fd++) {
+        char path[64], target[64] = "";
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        if (readlink(path, target, sizeof target - 1) > 0 &&
+            strstr(target, "eventfd"))
+            found = fd;
+    }
+    return found;
+}
+
+/* Forks when no descriptor from `limit` on can be had. If `full`, those below
+ * are in use. The child has its limit back. */
+static void fork_without_descriptors(int limit, bool full,
+                                     int (*function)(void *arg))
+{
+    struct rlimit before, less;
+    int kept[256], count = 0, fd;
+    while (full && (fd = dup(STDERR_FILENO)) >= 0 && fd < limit)
+        kept[count++] = fd;
+    if (full)
+        close(fd);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    less = before;
+    less.rlim_cur = (rlim_t)limit;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &less), 0);
+    pid_t child = fork();
+    (void)setrlimit(RLIMIT_NOFILE, &before);
+    if (child == 0) {
+        alarm(20);
+        child_exit(function(NULL));
+    }
+    while (count > 0)
+        close(kept[--count]);
+    assert_true(child > 0);
+    expect_well(child);
+}
+
+static int post_and_run(void *arg)
+{
+    (void)arg;
+    CHILD_CHECK(event_reinit(it->base) == 0);
+    CHILD_CHECK(post() == 0);
+    turn(it->base);
+    CHILD_CHECK(it->ran == 1 && it->strange == 0);
+    asynchat_channel_free(it->ch);
+    return 0;
+}
+
+/* A descriptor is there as soon as the old one is closed. */
+static void a_child_with_one_descriptor_can_be_posted_to(void **state)
+{
+    (void)state;
+    begin();
+    if (wake_descriptor() < 0)
+        skip();
+    fork_without_descriptors(wake_descriptor() + 1, true, post_and_run);
+    expect_unharmed();
+    end();
+}
+
+static bool is_refused(void *arg)
+{
+    return post() == *(int *)arg;
+}
+
+/* The loop of the parent has a post, which the child's loop leaves alone. If
+ * there is no descriptor below the old one's number, the old one is closed. */
+static int post_in_vain(void *arg)
+{
+    int error = post();
+    (void)arg;
+    CHILD_CHECK(error == -EMFILE || error == -EBADF);
+    CHILD_CHECK(event_reinit(it->base) == 0 || error == -EMFILE);
+    turn(it->base);
+    CHILD_CHECK(it->ran == 0);
+    CHILD_CHECK(post() == error);
+    CHILD_CHECK(child_runs(is_refused, &error) == 1);
+    asynchat_channel_free(it->ch);
+    return 0;
+}
+
+static void a_child_without_descriptors_refuses_posts(void **state)
+{
+    (void)state;
+    for (int some = 0; some < 2; some++) {
+        int hole = dup(STDERR_FILENO);
+        begin();
+        int wakes = wake_descriptor();
+        close(hole);
+        if (wakes < hole)
+            skip();
+        assert_int_equal(post(), 0);
+        fork_without_descriptors(some ? wakes : 0, false, post_in_vain);
+        turn(it->base);
+        assert_int_equal(it->ran, 1);
+        expect_unharmed();
+        end();
+    }
+}
+
 static void nor_does_one_that_has_not_called_event_reinit(void **state)
 {
     (void)state;
@@ -727,6 +834,8 @@ int main(void)
         cmocka_unit_test(children_serve_the_socket_of_a_server),
         cmocka_unit_test(a_child_that_frees_all_does_not_harm_its_parent),
         cmocka_unit_test(nor_does_one_that_has_not_called_event_reinit),
+        cmocka_unit_test(a_child_with_one_descriptor_can_be_posted_to),
+        cmocka_unit_test(a_child_without_descriptors_refuses_posts),
         cmocka_unit_test(posts_accepted_before_run_in_the_parent_only),
         cmocka_unit_test(a_server_that_is_freed_first_is_no_harm),
         cmocka_unit_test(a_child_may_remove_the_path_when_it_says_so),

@@ -147,11 +147,15 @@ static void posts_free(struct mailbox *mailbox)
     }
 }
 
+/* A broken box has the descriptor of the parent process, which stays readable
+ * until the parent reads it. So the loop listens to it no longer. */
 void asynchat__mailbox_run(struct mailbox *mailbox)
 {
     struct box *box = &boxes[mailbox->box];
     uint64_t count;
-    if (!box->broken)
+    if (box->broken)
+        event_del(mailbox->event);
+    else
         (void)!read(box->fd, &count, sizeof count);
     posts_free(mailbox);
     mailbox->running = box_take(box);
@@ -371,6 +375,7 @@ static void box_inherit_worker(struct box *box)
     close(box->fd);
 }
 
+/* A box that is broken stays so: its descriptor may be another's by now. */
 static void box_inherit(struct box *box)
 {
     struct mailbox *mailbox = box->mailbox;
@@ -380,7 +385,7 @@ static void box_inherit(struct box *box)
     box->first = NULL;
     if (mailbox->everyone)
         box_inherit_worker(box);
-    else
+    else if (!box->broken)
         box->broken = box_renew(box);
 }
 
