@@ -129,6 +129,13 @@ static int step(struct world *w, unsigned milliseconds)
     return asynchat_run_timers(w->base);
 }
 
+static bool no_memory;
+
+static void *get_memory(size_t size)
+{
+    return no_memory ? NULL : malloc(size);
+}
+
 static int world_setup(void **state)
 {
     struct world *w = calloc(1, sizeof *w);
@@ -404,6 +411,21 @@ static void each_event_base_has_a_clock_of_its_own(void **state)
 #define WORLD(test)                                                            \
     cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
 
+static void without_memory_there_is_no_clock(void **state)
+{
+    struct world w = {.base = event_base_new(), .now = 5};
+    (void)state;
+    no_memory = true;
+    int error = asynchat_set_clock(w.base, world_now, &w);
+    no_memory = false;
+    assert_int_equal(error, -ENOMEM);
+    assert_int_equal(asynchat_run_timers(w.base), -EINVAL);
+    assert_int_equal(asynchat_set_clock(w.base, world_now, &w), 0);
+    assert_int_equal(asynchat_run_timers(w.base), -1);
+    assert_int_equal(asynchat_set_clock(w.base, NULL, NULL), 0);
+    event_base_free(w.base);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +442,9 @@ int main(void)
         WORLD(timers_do_not_run_inside_of_a_timer),
         WORLD(a_clock_needs_a_loop_without_channels),
         WORLD(each_event_base_has_a_clock_of_its_own),
+        cmocka_unit_test(without_memory_there_is_no_clock),
     };
+    if (asynchat_set_mem_functions(get_memory, realloc, free) != 0)
+        return 1;
     return RUN(tests);
 }
