@@ -10,8 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "channel/object.h"
 #include "child.h"
 #include "clock.h"
 #include "output/block.h"
@@ -745,6 +747,34 @@ static void an_error_is_told_by_a_slot_that_is_gone(void **state)
     assert_int_equal(asynchat_slot_finish(a), -ENOMEM);
 }
 
+/* Bytes that cannot come into the output are missing, so the channel ends: the
+ * part of a slot that is open, a slot that is finished, or what the socket has
+ * left of a block. */
+static void an_output_that_takes_nothing_ends_the_channel(void **state)
+{
+    char *text = big(50 * LONG);
+    struct asynchat_block *block = asynchat_block_new(text, 50 * LONG);
+    for (int what = 0; what < 3; what++) {
+        struct fixture *f = start(state);
+        evbuffer_freeze(f->ch->transport.output, 0);
+        struct asynchat_slot *a = what < 2 ? reserve(f) : NULL;
+        if (a)
+            give(a, "x");
+        else
+            assert_int_equal(asynchat_push_shared(f->ch, block), 0);
+        if (what == 1)
+            finish(a);
+        settle_closed(f);
+        expect(f, "error(ENOMEM) closed(ENOMEM)");
+        if (what == 0)
+            expect_gone(a);
+        assert_int_equal(atomic_load(&block->shares), 1);
+        close_connection(f);
+    }
+    asynchat_block_free(block);
+    free(text);
+}
+
 static void an_empty_block_only_asks(void **state)
 {
     struct fixture *f = start(state);
@@ -956,6 +986,49 @@ static void a_slot_may_go_while_it_is_filled(void **state)
     settle_and_expect(f, "");
     expect_gone(a);
     assert_int_equal(asynchat_get_queued(f->ch), 0);
+}
+
+static void count_release(const void *data, size_t len, void *arg)
+{
+    (void)data;
+    (void)len;
+    ++*(int *)arg;
+}
+
+/* Drops the output twice while the slot's bytes come into it. */
+static void discard_twice(struct evbuffer *output,
+                          const struct evbuffer_cb_info *info, void *arg)
+{
+    struct fixture *f = arg;
+    (void)output;
+    if (info->n_added == 0 || f->own)
+        return;
+    f->own = f;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(asynchat_push_reference(f->ch, "dropped", 7,
+                                                 count_release, &f->count),
+                         0);
+        asynchat_discard_buffers(f->ch);
+    }
+    push(f, "on");
+}
+
+static void output_may_be_dropped_while_a_slot_moves(void **state)
+{
+    struct fixture *f = start(state);
+    struct evbuffer *output = f->ch->transport.output;
+    struct asynchat_slot *a = reserve(f);
+    assert_non_null(evbuffer_add_cb(output, discard_twice, f));
+    give(a, "x");
+    settle(f);
+    evbuffer_remove_cb(output, discard_twice, f);
+    assert_ptr_equal(f->own, f);
+    assert_int_equal(f->count, 2);
+    expect_gone(a);
+    settle(f);
+    assert_int_equal(asynchat_get_queued(f->ch), 0);
+    assert_memory_equal(f->got + f->got_len - 2, "on", 2);
+    f->own = NULL;
 }
 
 /* The slot was reserved before the layer, so its answer leaves as it is. */
@@ -1257,6 +1330,7 @@ int main(void)
         OVER_ALL(without_memory_nothing_is_reserved),
         OVER_ALL(the_first_slot_with_missing_bytes_says_why),
         OVER_ALL(an_error_is_told_by_a_slot_that_is_gone),
+        OVER_SOCKETS(an_output_that_takes_nothing_ends_the_channel),
         OVER_ALL(an_empty_block_only_asks),
         OVER_ALL(a_slot_is_gone_in_handle_close),
         OVER_ALL(bytes_of_slots_count),
@@ -1267,6 +1341,7 @@ int main(void)
         OVER_ALL(a_joined_channel_is_paused),
         OVER_ALL(a_transcript_is_told_when_bytes_come),
         OVER_ALL(a_slot_may_go_while_it_is_filled),
+        OVER(BUFFEREVENT, output_may_be_dropped_while_a_slot_moves),
         OVER(SOCKETPAIR, a_layer_begins_behind_open_slots),
         OVER_ALL(the_linger_time_stands_still),
         OVER(SOCKETPAIR, threads_answer_as_if_one_had),
