@@ -449,6 +449,17 @@ static void NULL_is_refused(void **state)
     assert_int_equal(asynchat_local_address(f->ch, NULL, 1), -EINVAL);
 }
 
+static void an_address_of_another_family_has_no_text(void **state)
+{
+    struct address address = {.len = sizeof(sa_family_t)};
+    char text[ASYNCHAT_ADDRESS_SIZE] = "kept";
+    (void)state;
+    address.storage.ss_family = AF_NETLINK;
+    assert_int_equal(asynchat__address_format(&address, text, sizeof text),
+                     -EAFNOSUPPORT);
+    assert_string_equal(text, "kept");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -471,6 +482,7 @@ int main(void)
         OVER(TCP, a_peer_is_known_after_a_reset),
         OVER(TCP, a_text_too_small_stays_as_it_was),
         OVER_ALL(NULL_is_refused),
+        cmocka_unit_test(an_address_of_another_family_has_no_text),
     };
     return RUN(tests);
 }

@@ -240,6 +240,21 @@ static void discarding_forgets_half_a_head(void **state)
     expect(f, "data(abc) found data(d) found");
 }
 
+/* The peer may still be sending, and gets what it was just sent. */
+static void a_broken_head_ends_the_channel(void **state)
+{
+    struct fixture *f = start_whole(state);
+    assert_int_equal(asynchat_set_framing(f->ch, asynchat_framing_netstring()),
+                     0);
+    assert_int_equal(asynchat_push(f->ch, "hello", 5), 0);
+    feed_string(f, "1:a,b:,");
+    settle(f);
+    expect_got(f, "hello");
+    feed_eof(f);
+    settle_closed(f);
+    expect(f, "message(a) error(EFRAMING) closed(EFRAMING)");
+}
+
 /* What is left of a message that has a length is not taken for a head. */
 static void discarding_leaves_the_rest_of_a_length(void **state)
 {
@@ -755,6 +770,7 @@ int main(void)
         OVER_ALL(discarding_forgets_a_bare_line_end_in_dotted_data),
         OVER_ALL(discarding_forgets_half_a_head),
         OVER_ALL(discarding_leaves_the_rest_of_a_length),
+        OVER_SOCKETS(a_broken_head_ends_the_channel),
         OVER_ALL(a_pause_changes_nothing),
         OVER_ALL(another_terminator_may_be_set_during_a_pause),
         OVER_ALL(the_size_of_pieces_may_change_anywhere),
