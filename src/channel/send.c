@@ -186,8 +186,6 @@ static int out_move_block(struct asynchat_channel *ch, size_t at)
 int asynchat__channel_out_unblock(struct asynchat_channel *ch)
 {
     struct asynchat_block *block = ch->out.queue.block;
-    if (!block)
-        return 0;
     asynchat__block_share(block);
     int error = out_move_block(ch, 0);
     if (error)
