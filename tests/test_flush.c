@@ -1,5 +1,6 @@
 /* Sending at once: what the far end has before the loop goes on.
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "channel/object.h"
 #include "clock.h"
 #include "fixture.h"
 #include "toy.h"
@@ -533,6 +534,59 @@ static void the_error_of_a_push_is_its_result(void **state)
     expect_got(f, "");
 }
 
+/* The block waits, and a push behind it has failed: nothing of it is sent. */
+static void a_block_stays_after_the_error_of_a_push(void **state)
+{
+    struct fixture *f = start(state);
+    char *text = big(100000);
+    struct asynchat_block *block = asynchat_block_new(text, 100000);
+    assert_int_equal(asynchat_set_output_limit(f->ch, 10), 0);
+    assert_int_equal(asynchat_push_shared(f->ch, block), 0);
+    assert_int_equal(asynchat_push(f->ch, "x", 1), ASYNCHAT_EFULL);
+    assert_int_equal(asynchat_flush(f->ch), ASYNCHAT_EFULL);
+    expect_arrived(f, "");
+    settle_closed(f);
+    expect(f, "error(EFULL) closed(EFULL)");
+    asynchat_block_free(block);
+    free(text);
+}
+
+/* The bytes of a finished slot are in the queue, and the output takes none. */
+static void want_of_memory_is_its_result(void **state)
+{
+    struct fixture *f = start(state);
+    struct asynchat_slot *slot = NULL;
+    assert_int_equal(asynchat_reserve(f->ch, &slot), 0);
+    assert_int_equal(asynchat_slot_push(slot, "x", 1), 0);
+    assert_int_equal(asynchat_slot_finish(slot), 0);
+    evbuffer_freeze(f->ch->transport.output, 0);
+    assert_int_equal(asynchat_flush(f->ch), -ENOMEM);
+    expect_arrived(f, "");
+    settle_closed(f);
+    expect(f, "error(ENOMEM) closed(ENOMEM)");
+}
+
+/* Nobody is told when all is sent. */
+static void it_sends_without_handle_drained(void **state)
+{
+    struct asynchat_handler handler = recorder;
+    handler.handle_drained = NULL;
+    struct fixture *f = start_with(state, &handler);
+    expect(f, "connect");
+    push(f, "outside");
+    flush(f);
+    expect_arrived(f, "outside");
+    set_crlf(f);
+    f->on_found = push_and_flush;
+    settle(f);
+    f->got_len = 0;
+    feed_string(f, "go\r\n");
+    settle(f);
+    expect_got(f, "no line end, twice, and more");
+    expect(f, "data(go) found");
+    close_connection(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -562,6 +616,10 @@ int main(void)
         OVER_SOCKETS(an_error_of_the_connection_is_its_result),
         OVER(BUFFEREVENT, an_error_of_the_connection_is_its_result),
         OVER_ALL(the_error_of_a_push_is_its_result),
+        OVER_ALL(a_block_stays_after_the_error_of_a_push),
+        OVER_SOCKETS(want_of_memory_is_its_result),
+        OVER(BUFFEREVENT, want_of_memory_is_its_result),
+        OVER_SOCKETS(it_sends_without_handle_drained),
     };
     return RUN(tests);
 }
