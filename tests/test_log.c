@@ -1,7 +1,9 @@
 /* The log. SPDX-License-Identifier: BSD-3-Clause */
 #include "clock.h"
 #include "serving.h"
+#include "toy.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,6 +82,23 @@ static void an_error_is_told_with_its_text(void **state)
     settle(f);
     assert_non_null(strstr(lines, "info "));
     assert_non_null(strstr(lines, ": the message is too long"));
+}
+
+/* The layer fails, and has nothing to say about it. */
+static void a_layer_without_a_text_adds_nothing(void **state)
+{
+    struct asynchat_layer_ops ops = toy_ops;
+    struct fixture *f = start(state);
+    struct toy *toy = toy_new(false);
+    toy->fail_open = 1;
+    toy->error = -EPROTO;
+    ops.text = NULL;
+    assert_int_equal(asynchat_set_layer(f->ch, &ops, toy, NULL), 0);
+    lines[0] = '\0';
+    feed(f, "\1\1aa", 4);
+    feed_string(f, "anything that is no frame");
+    settle(f);
+    expect_lines("info unix:: Bad message|debug unix:: closes");
 }
 
 static void a_record_has_the_event_its_code_and_the_id(void **state)
@@ -272,6 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LOGGED(TCP, a_channel_is_connected_and_closes),
+        LOGGED(SOCKETPAIR, a_layer_without_a_text_adds_nothing),
         LOGGED(TCP, an_error_is_told_with_its_text),
         LOGGED(PAIR, an_error_is_told_with_its_text),
         LOGGED(SOCKETPAIR, an_error_is_told_with_its_text),

@@ -261,6 +261,64 @@ static void a_worker_cannot_free_itself(void **state)
     end();
 }
 
+static void free_others(struct event_base *base, unsigned index, void *arg)
+{
+    (void)base;
+    is_in(index);
+    check(asynchat_workers_free(arg) == 0);
+    add(&seen.posted);
+}
+
+static void a_worker_can_free_others(void **state)
+{
+    static const struct asynchat_worker_ops none = {.size = sizeof none};
+    struct asynchat_workers *others = NULL;
+    (void)state;
+    begin(&says);
+    assert_int_equal(asynchat_workers_new(1, &none, NULL, &others), 0);
+    assert_int_equal(asynchat_workers_post(workers, 1, free_others, others), 0);
+    wait_for(&seen.posted, 1);
+    end();
+}
+
+static void ignore(struct asynchat_channel *ch, void *arg)
+{
+    (void)ch;
+    (void)arg;
+}
+
+/* A channel in another event base than the worker's belongs to that loop. */
+static void use_another_base(struct event_base *base, unsigned index, void *arg)
+{
+    static const struct asynchat_handler quiet = {.size = sizeof quiet,
+                                                  .found_terminator = ignore};
+    const struct asynchat_handler *handlers[2] = {&quiet, &quiet};
+    struct asynchat_channel *pair[2] = {NULL, NULL};
+    struct event_base *other = event_base_new();
+    (void)arg;
+    is_in(index);
+    check(other && asynchat_pair_new(other, handlers, NULL, pair) == 0);
+    check(asynchat_get_base(pair[0]) == other && other != base);
+    check(asynchat_push(pair[0], "x", 1) == 0);
+    for (int i = 0; i < 3; i++)
+        event_base_loop(other, EVLOOP_NONBLOCK);
+    check(asynchat_get_queued(pair[0]) == 0);
+    asynchat_channel_free(pair[0]);
+    asynchat_channel_free(pair[1]);
+    event_base_free(other);
+    add(&seen.posted);
+}
+
+static void a_worker_can_have_another_loop(void **state)
+{
+    (void)state;
+    begin(&says);
+    assert_int_equal(asynchat_workers_post(workers, 1, use_another_base, NULL),
+                     0);
+    wait_for(&seen.posted, 1);
+    end();
+}
+
 /* The workers block the signal, so this thread gets it. */
 static void signals_stay_with_the_program(void **state)
 {
@@ -933,6 +991,8 @@ int main(void)
         TEST(a_start_that_fails_ends_those_before),
         TEST(without_descriptors_none_is_left),
         TEST(a_worker_cannot_free_itself),
+        TEST(a_worker_can_free_others),
+        TEST(a_worker_can_have_another_loop),
         TEST(signals_stay_with_the_program),
         TEST(a_loop_that_is_broken_goes_on),
         TEST(posts_run_in_their_worker_and_in_order),
