@@ -1,6 +1,7 @@
 /* Settings that a bufferevent already has when a channel is made over it, and
  * which of them stay. SPDX-License-Identifier: BSD-3-Clause */
 #include "clock.h"
+#include "child.h"
 #include "fixture.h"
 
 #include <errno.h>
@@ -204,6 +205,27 @@ static void input_that_is_there_waits_for_the_connection(void **state)
     expect(f, "connect data(hello)");
 }
 
+static bool free_in_child(void *arg)
+{
+    struct fixture *f = arg;
+    asynchat_channel_free(f->ch);
+    return true;
+}
+
+/* A child after fork(2) frees what it has inherited. Neither the output nor the
+ * end of it comes from there. */
+static void a_child_that_frees_it_says_nothing(void **state)
+{
+    struct fixture *f = start(state);
+    assert_int_equal(asynchat_push(f->ch, "parent", 6), 0);
+    assert_int_equal(asynchat_close_when_done(f->ch), 0);
+    assert_int_equal(child_runs(free_in_child, f), 1);
+    assert_int_equal(recv(f->peer, &(char){0}, 1, MSG_DONTWAIT), -1);
+    settle(f);
+    expect(f, "closed(0)");
+    expect_got(f, "parent");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +240,7 @@ int main(void)
         OVER(BUFFEREVENT, timeouts_hold_until_it_is_connected),
         OVER(BUFFEREVENT, what_it_has_received_is_delivered),
         OVER(BUFFEREVENT, a_half_that_is_flushed_and_freed_is_an_end),
+        OVER(BUFFEREVENT, a_child_that_frees_it_says_nothing),
     };
     return RUN(tests);
 }
