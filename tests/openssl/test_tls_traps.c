@@ -243,6 +243,30 @@ static void bytes_do_not_move_the_deadline(void **state)
     asynchat_tls_free(server);
 }
 
+/* A handshake that may take any time has failed if it is given up, and was not
+ * late. */
+static void without_a_limit_no_handshake_is_late(void **state)
+{
+    static struct mute mute;
+    struct asynchat_tls_stats stats;
+    char hello[4096];
+    (void)state;
+    struct asynchat_tls *server = context(&(struct asynchat_tls_options){
+        .handshake_time = UINT_MAX,
+        .certificate_text = world.identity->certificate,
+        .key_text = world.identity->key});
+    mute_new(&mute, server, false);
+    size_t len = hand_hello(&mute.hand, hello, sizeof hello);
+    assert_int_equal(send(mute.hand.fd, hello, len, MSG_NOSIGNAL), len);
+    talk_run(&mute.talk);
+    expect(&mute.talk.server, "");
+    mute_free(&mute);
+    asynchat_tls_get_stats(server, &stats, sizeof stats);
+    assert_int_equal(stats.failed, 1);
+    assert_int_equal(stats.late, 0);
+    asynchat_tls_free(server);
+}
+
 /* --- ends at the wrong moment --- */
 
 /* Before and in the handshake there is no session that could be ended. */
@@ -366,6 +390,7 @@ int main(void)
         cmocka_unit_test(lingering_ends),
         cmocka_unit_test(each_handshake_has_a_deadline),
         cmocka_unit_test(bytes_do_not_move_the_deadline),
+        cmocka_unit_test(without_a_limit_no_handshake_is_late),
         cmocka_unit_test(a_channel_may_end_in_its_handshake),
         cmocka_unit_test(a_client_closes_behind_the_server),
         cmocka_unit_test(what_came_before_a_reset_is_delivered),
