@@ -529,11 +529,14 @@ static void begins_with_timers(struct asynchat_test *t, void *arg)
     asynchat_test_expect_closed(t, ASYNCHAT_EOF);
 }
 
-/* The memory for each timer, for the table, and for a larger one. */
+/* The memory for each timer, for the table, and for a larger one. libevent's
+ * debug modes end the program if they get no memory. */
 static void memory_of_libevent_fails_as_well(void **state)
 {
     struct timer timer = {NULL, 0};
     (void)state;
+    if (getenv("ASYNCHAT_TEST_LIBEVENT"))
+        skip();
     assert_true(asynchat_test_faults(begins_with_timers, &timer,
                                      ASYNCHAT_TEST_ALLOC) > TIMERS);
     expect_no_failure();
