@@ -305,6 +305,7 @@ static void use_another_base(struct event_base *base, unsigned index, void *arg)
     check(asynchat_get_queued(pair[0]) == 0);
     asynchat_channel_free(pair[0]);
     asynchat_channel_free(pair[1]);
+    event_base_loop(other, EVLOOP_NONBLOCK);
     event_base_free(other);
     add(&seen.posted);
 }
