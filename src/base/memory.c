@@ -12,11 +12,11 @@
 
 #include <asynchat/hooks.h>
 
-/* The program's functions, or three times NULL. They change only before the
- * first allocation, so they need no lock. */
+/* The program's functions, or NULL twice. They change only before the first
+ * allocation, so they need no lock. So far no memory of the library is resized,
+ * so the program's function for that is not kept. */
 static struct {
     void *(*alloc)(size_t size);
-    void *(*again)(void *old, size_t size);
     void (*release)(void *memory);
 } memory_own;
 
@@ -37,7 +37,6 @@ int asynchat_set_mem_functions(void *(*alloc)(size_t size),
     if (atomic_load_explicit(&memory_used, memory_order_relaxed))
         return -EBUSY;
     memory_own.alloc = alloc;
-    memory_own.again = again;
     memory_own.release = release;
     return 0;
 }
@@ -66,12 +65,6 @@ char *asynchat__strdup(const char *text)
     size_t size = strlen(text) + 1;
     char *copy = asynchat__malloc(size);
     return copy ? memcpy(copy, text, size) : NULL;
-}
-
-void *asynchat__realloc(void *old, size_t size)
-{
-    memory_is_used();
-    return memory_own.again ? memory_own.again(old, size) : realloc(old, size);
 }
 
 void asynchat__free(void *memory)

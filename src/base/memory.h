@@ -11,9 +11,6 @@ void *asynchat__malloc(size_t size);
 void *asynchat__calloc(size_t count, size_t size);
 char *asynchat__strdup(const char *text);
 
-/* Like realloc: after NULL the old memory is as it was. Any thread. */
-void *asynchat__realloc(void *old, size_t size);
-
 /* Frees memory of the functions above; NULL is allowed. Any thread. */
 void asynchat__free(void *memory);
 
