@@ -803,9 +803,13 @@ static void bad_times_are_refused(void **state)
     struct asynchat_timeouts times = {.size = sizeof times};
     assert_int_equal(asynchat_set_timeouts(NULL, &times), -EINVAL);
     assert_int_equal(asynchat_set_timeouts(f->ch, NULL), -EINVAL);
-    times.message = 1u + INT_MAX;
-    assert_int_equal(asynchat_set_timeouts(f->ch, &times), -EINVAL);
-    times.message = 0;
+    unsigned *all[] = {&times.idle,    &times.read_idle, &times.write_idle,
+                       &times.message, &times.min_rate,  &times.rate_time};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        *all[i] = 1u + INT_MAX;
+        assert_int_equal(asynchat_set_timeouts(f->ch, &times), -EINVAL);
+        *all[i] = 0;
+    }
     times.size = 4;
     assert_int_equal(asynchat_set_timeouts(f->ch, &times), -EINVAL);
 }

@@ -274,7 +274,8 @@ def make_programs(pool, out):
 
 USERS = {
     "framer/match.h": ["framer/match.c", "framer/framer.c", "framer/plan.c", "channel/deliver.c", "channel/calls/settings.c"],
-    "framer/framer.h": ["framer/framer.c", "framer/plan.c", "framer/calls.c", "channel/deliver.c", "channel/calls/settings.c"]}
+    "framer/framer.h": ["framer/framer.c", "framer/plan.c", "framer/calls.c", "channel/deliver.c", "channel/times.c",
+                        "channel/owner.c", "channel/calls/settings.c", "channel/calls/framing.c"]}
 ALONE = {"test_match": "framer/match.c", "test_framer": "framer/framer.c"}  # these run nothing else
 
 
