@@ -13,6 +13,22 @@
 #include "framer/framing.h"
 #include "toy.h"
 
+/* --- memory that can run out, but for libevent --- */
+
+static bool lacks;
+
+static void *take_memory(size_t size)
+{
+    return lacks ? NULL : malloc(size);
+}
+
+static void *take_more(void *old, size_t size)
+{
+    return lacks ? NULL : realloc(old, size);
+}
+
+/* --- lines --- */
+
 static void set_lines(struct fixture *f, unsigned flags)
 {
     assert_int_equal(asynchat_set_framing(f->ch, asynchat_framing_lines(flags)),
@@ -752,13 +768,33 @@ static void lines_come_through_a_layer(void **state)
     assert_int_equal(toys, 0);
 }
 
+static void set_nothing(struct fixture *f)
+{
+    lacks = true;
+    assert_int_equal(asynchat_set_block(f->ch, 0), 0);
+}
+
+/* The turn of other channels needs a timer. */
+static void blocks_of_nothing_end_without_memory(void **state)
+{
+    struct fixture *f = start(state);
+    f->on_found = set_nothing;
+    assert_int_equal(asynchat_set_block(f->ch, 0), 0);
+    settle_closed(f);
+    lacks = false;
+    assert_int_equal(f->status, -ENOMEM);
+}
+
 int main(void)
 {
+    assert_int_equal(asynchat_set_mem_functions(take_memory, take_more, free),
+                     0);
     const struct CMUnitTest tests[] = {
         OVER_ALL(a_line_ends_with_either_end),
         OVER_ALL(whole_lines_end_with_either_end),
         OVER_ALL(a_cr_that_comes_last_is_cut_off),
         OVER(PAIR, lines_have_a_limit),
+        OVER(PAIR, blocks_of_nothing_end_without_memory),
         OVER_ALL(a_bare_line_is_dropped),
         OVER_ALL(pieces_of_a_bare_line_come_up_to_the_fault),
         OVER_ALL(a_bare_line_ends_the_channel),

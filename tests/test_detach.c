@@ -177,13 +177,13 @@ static void leave_at(void **state, const struct asynchat_handler *handler,
     settle(f);
     if (hold == RATED && f->ch)
         assert_int_equal(take(f), 0);
-    feed_string(f, STREAM + cut);
+    feed_string(f, &STREAM[cut]);
     settle(f);
     if (f->ch)
         assert_int_equal(take(f), 0);
     settle(f);
     size_t events = f->log_len;
-    assert_string_equal(rest_of(f), STREAM + out.delivered);
+    assert_string_equal(rest_of(f), &STREAM[out.delivered]);
     expect_alive(f);
     assert_int_equal(f->log_len, events);
     out_end();

@@ -113,7 +113,7 @@ static void every_short_stream_is_as_the_model_says(void **state)
 {
     (void)state;
     for (size_t len = 0; len <= 8; len++) {
-        uint8_t stream[8] = "........";
+        uint8_t stream[] = "........";
         do
             try(stream, len);
         while (string_next(stream, len, LETTERS));

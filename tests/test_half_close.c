@@ -6,6 +6,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+
 static void push(struct fixture *f, const char *text)
 {
     assert_int_equal(asynchat_push(f->ch, text, strlen(text)), 0);
@@ -187,9 +190,37 @@ static void aborting_closes_where_there_is_no_reset(void **state)
     expect(f, "closed(0)");
 }
 
+static void pause_now(struct fixture *f)
+{
+    asynchat_pause_reading(f->ch);
+}
+
+/* What had come and was not delivered goes with what comes next. */
+static void who_lingers_keeps_no_input(void **state)
+{
+    struct fixture *f = start(state);
+    struct evbuffer *input =
+        bufferevent_get_input(asynchat_get_bufferevent(f->ch));
+    set_crlf(f);
+    f->on_found = pause_now;
+    feed_string(f, "a\r\nthe rest");
+    settle(f);
+    assert_int_equal(evbuffer_get_length(input), 8);
+    assert_int_equal(asynchat_close_in_stages(f->ch), 0);
+    settle(f);
+    feed_string(f, "more");
+    settle(f);
+    assert_non_null(f->ch);
+    assert_int_equal(evbuffer_get_length(input), 0);
+    feed_eof(f);
+    settle_closed(f);
+    expect(f, "data(a) found closed(0)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        OVER_SOCKETS(who_lingers_keeps_no_input),
         OVER_SOCKETS(the_output_ends_and_the_input_goes_on),
         OVER(BUFFEREVENT, the_output_ends_and_the_input_goes_on),
         OVER_SOCKETS(what_is_queued_goes_out_before),
