@@ -143,7 +143,7 @@ static void fields_of_later_versions_are_refused(void **state)
     struct fixture *f = start(state);
     struct {
         struct asynchat_options known;
-        int later;
+        size_t later;
     } o = {.known = all};
     o.known.size = sizeof o;
     assert_int_equal(asynchat_set_options(f->ch, &o.known), 0);
