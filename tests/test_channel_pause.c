@@ -783,6 +783,31 @@ static void what_is_received_comes_behind_a_byte_that_was_kept(void **state)
               "closed(0)");
 }
 
+static void count_post(struct asynchat_channel *ch, void *arg)
+{
+    struct fixture *f = arg;
+    f->count += ch ? 1 : 100;
+}
+
+/* Where there are no edges, a channel that is paused waits for nothing but a
+ * time. The event base is there nevertheless. */
+static void another_channel_does_not_part_it_from_its_loop(void **state)
+{
+    struct fixture *f = start(state);
+    const struct asynchat_handler *const handlers[] = {&recorder, &recorder};
+    void *const args[] = {f, f};
+    struct asynchat_channel *others[2];
+    uint64_t id = asynchat_get_id(f->ch);
+    asynchat_pause_reading(f->ch);
+    settle(f);
+    assert_int_equal(asynchat_pair_new(f->base, handlers, args, others), 0);
+    assert_int_equal(asynchat_post(id, count_post, f), 0);
+    asynchat_channel_free(others[0]);
+    asynchat_channel_free(others[1]);
+    settle(f);
+    assert_int_equal(f->count, 1);
+}
+
 /* A loop that is not edge-triggered. */
 static int setup_poll(void **state)
 {
@@ -798,6 +823,9 @@ static int setup_poll(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        OVER_SOCKETS(another_channel_does_not_part_it_from_its_loop),
+        BY_POLL(SOCKETPAIR, another_channel_does_not_part_it_from_its_loop),
+        BY_POLL(TCP, another_channel_does_not_part_it_from_its_loop),
         OVER_ALL(nothing_is_delivered_while_paused),
         OVER_ALL(pausing_in_found_terminator_holds_the_rest),
         OVER_ALL(pausing_in_collect_holds_the_terminator),

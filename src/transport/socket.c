@@ -435,17 +435,21 @@ static void socket_shut(struct transport *t)
     socket_finish(t, true);
 }
 
-static bool is_inserted(const struct event *event)
+/* An event that only looks from time to time, as in a loop without edges, has
+ * nothing but its time. */
+static bool is_set(const struct event *event)
 {
-    return (event->ev_evcallback.evcb_flags & EVLIST_INSERTED) != 0;
+    const int set =
+        EVLIST_INSERTED | EVLIST_TIMEOUT | EVLIST_ACTIVE | EVLIST_ACTIVE_LATER;
+    return (event->ev_evcallback.evcb_flags & set) != 0;
 }
 
 /* Whether an event that should be pending is not pending. In this case the
  * event base was freed. */
 static bool socket_is_lost(const struct transport *t)
 {
-    return (t->reading != TRANSPORT_STOP && !is_inserted(&t->bev->ev_read)) ||
-           (t->writing && !is_inserted(&t->bev->ev_write));
+    return (t->reading != TRANSPORT_STOP && !is_set(&t->bev->ev_read)) ||
+           (t->writing && !is_set(&t->bev->ev_write));
 }
 
 /* The descriptor is closed here, since bufferevent_free() would close it only
