@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <event2/event.h>
+#include <event2/util.h>
 
 #include "framer/framing.h"
 #include "toy.h"
@@ -469,6 +470,7 @@ static void empty_blocks_without_end_starve_nobody(void **state)
     int fds[2];
     expect(f, "connect");
     make_socketpair(fds);
+    evutil_make_socket_nonblocking(fds[0]);
     assert_int_equal(send(fds[1], "x", 1, 0), 1);
     o.event = event_new(f->base, fds[0], EV_READ | EV_PERSIST, others_turn, &o);
     event_add(o.event, NULL);
