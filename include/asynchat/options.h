@@ -21,10 +21,10 @@ ASYNCHAT_BEGIN_DECLS
  * the units and the range. New fields are only ever added at the end. */
 struct asynchat_options {
     size_t size;
-    size_t message_limit;    /* asynchat_set_message_limit() */
-    size_t output_limit;     /* asynchat_set_output_limit() */
-    size_t low_mark;         /* asynchat_set_output_marks(), together with */
-    size_t high_mark;        /* `high_mark`; `low_mark` may be 0 */
+    size_t message_limit; /* asynchat_set_message_limit() */
+    size_t output_limit;  /* asynchat_set_output_limit() */
+    size_t low_mark;  /* of asynchat_set_output_marks(): needs a high mark */
+    size_t high_mark; /* of asynchat_set_output_marks(): sets both marks */
     size_t in_buffer_size;   /* asynchat_set_in_buffer_size() */
     size_t out_buffer_size;  /* asynchat_set_out_buffer_size() */
     unsigned message_budget; /* asynchat_set_message_budget() */

@@ -35,6 +35,9 @@
  *   time and write_idle do not run while the channel only waits for a slot.
  *   `idle` and `read_idle` do, unless reading is paused: they should be longer
  *   than an answer takes.
+ * - After an error behind which queued output is still sent, see handle_error in
+ *   channel.h, the channel waits for open slots as well. So give the slots up in
+ *   handle_error: handle_close comes only after them.
  * - asynchat_reserve() is called in the channel's own thread. The other calls
  *   about a slot may be made in any thread, and inside any callback, but for
  *   one slot in one thread at a time. The thread that has reserved the slot

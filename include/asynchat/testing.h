@@ -39,6 +39,8 @@
  * - Whoever links this library has its functions for the memory of libasynchat
  *   and of libevent: they count, and call malloc and free. A program that sets
  *   others has no faults of memory.
+ * - The callbacks of a handler that the program sets by asynchat_set_handler()
+ *   are not recorded as events; what the peer hears is checked as before.
  * - One thread only.
  *
  * (Netty: EmbeddedChannel. Twisted: StringTransport, task.Clock. Go: iotest.)
