@@ -23,9 +23,12 @@ static struct {
 /* Whether there was an allocation. */
 static atomic_bool memory_used;
 
+/* Reads first: a store for each allocation would move the cache line between the
+ * processors. */
 static void memory_is_used(void)
 {
-    atomic_store_explicit(&memory_used, true, memory_order_relaxed);
+    if (!atomic_load_explicit(&memory_used, memory_order_relaxed))
+        atomic_store_explicit(&memory_used, true, memory_order_relaxed);
 }
 
 int asynchat_set_mem_functions(void *(*alloc)(size_t size),
