@@ -38,7 +38,8 @@
  *   asks asynchat_test_is_over() first.
  * - Whoever links this library has its functions for the memory of libasynchat
  *   and of libevent: they count, and call malloc and free. A program that sets
- *   others has no faults of memory.
+ *   others has no faults of memory. In libevent's debug mode, libevent itself
+ *   ends the process when an event gets no memory: no faults of memory there.
  * - The callbacks of a handler that the program sets by asynchat_set_handler()
  *   are not recorded as events; what the peer hears is checked as before.
  * - One thread only.
