@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -19,6 +18,7 @@
 #include "base/fork.h"
 #include "base/memory.h"
 #include "base/table.h"
+#include "base/thread.h"
 #include "channel/object.h"
 #include "channel/calls/options.h"
 #include "channel/post.h"
@@ -196,31 +196,16 @@ static void *worker_run(void *arg)
 
 /* --- all workers --- */
 
-/* Blocks all signals but those that the processor raises, which cannot wait. */
-static void signals_block(sigset_t *before)
-{
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
-    sigset_t others;
-    sigfillset(&others);
-    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
-        sigdelset(&others, faults[i]);
-    pthread_sigmask(SIG_SETMASK, &others, before);
-}
-
-/* Starts one worker more, and waits until it has tried. Signals are blocked
- * meanwhile, since a new thread inherits which of them are. */
+/* Starts one worker more, and waits until it has tried. */
 static int workers_start_one(struct asynchat_workers *all)
 {
     struct worker *w = &all->workers[all->count];
-    sigset_t before;
     w->all = all;
     w->index = all->count;
     w->end.run = end_run;
-    signals_block(&before);
-    int error = pthread_create(&w->thread, NULL, worker_run, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int error = asynchat__thread_new(&w->thread, worker_run, w);
     if (error)
-        return -error;
+        return error;
     all->count++;
     pthread_mutex_lock(&all->lock);
     while (all->started < all->count)
