@@ -75,6 +75,12 @@ static const char *status_name(int status)
         return "ESTOPPED";
     case ASYNCHAT_EDEADLINE:
         return "EDEADLINE";
+    case ASYNCHAT_ENONAME:
+        return "ENONAME";
+    case ASYNCHAT_ENOADDRESS:
+        return "ENOADDRESS";
+    case ASYNCHAT_ETRYAGAIN:
+        return "ETRYAGAIN";
     case ASYNCHAT_EBARE:
         return "EBARE";
     case ASYNCHAT_EFRAMING:

@@ -24,7 +24,10 @@ static const int own[] = {0,
                           ASYNCHAT_EPROTOCOL,
                           ASYNCHAT_EBARE,
                           ASYNCHAT_EFRAMING,
-                          ASYNCHAT_EDEADLINE};
+                          ASYNCHAT_EDEADLINE,
+                          ASYNCHAT_ENONAME,
+                          ASYNCHAT_ENOADDRESS,
+                          ASYNCHAT_ETRYAGAIN};
 static const size_t own_count = sizeof own / sizeof own[0];
 
 static void every_own_code_has_a_text_of_its_own(void **state)

@@ -45,8 +45,13 @@ enum {
     ASYNCHAT_EPROTOCOL = -10015, /* the peer does not speak what was agreed */
     ASYNCHAT_EBARE = -10016, /* a CR without LF, or an LF without CR, where only
                                 CR LF ends a line */
-    ASYNCHAT_EFRAMING = -10017, /* the framing of a message is broken */
-    ASYNCHAT_EDEADLINE = -10018 /* a request was not over by its deadline */
+    ASYNCHAT_EFRAMING = -10017,   /* the framing of a message is broken */
+    ASYNCHAT_EDEADLINE = -10018,  /* a request was not over by its deadline */
+    ASYNCHAT_ENONAME = -10019,    /* there is no host, or no service, of this
+                                    name */
+    ASYNCHAT_ENOADDRESS = -10020, /* the name has no address */
+    ASYNCHAT_ETRYAGAIN = -10021   /* the name could not be looked up: it may be
+                                     possible later */
 };
 
 /* Returns the text of an error code, without a full stop. The result is never

@@ -30,6 +30,9 @@ static const char *const texts[] = {
     TEXT(ASYNCHAT_EBARE) = "a line does not end with CR LF",
     TEXT(ASYNCHAT_EFRAMING) = "the framing of a message is broken",
     TEXT(ASYNCHAT_EDEADLINE) = "the request was not over by its deadline",
+    TEXT(ASYNCHAT_ENONAME) = "there is no such name",
+    TEXT(ASYNCHAT_ENOADDRESS) = "the name has no address",
+    TEXT(ASYNCHAT_ETRYAGAIN) = "the name could not be looked up at the moment",
 };
 #undef TEXT
 
