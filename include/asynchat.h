@@ -18,6 +18,7 @@
 #include <asynchat/post.h>
 #include <asynchat/producer.h>
 #include <asynchat/rate.h>
+#include <asynchat/resolver.h>
 #include <asynchat/server.h>
 #include <asynchat/slot.h>
 #include <asynchat/stats.h>

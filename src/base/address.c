@@ -166,6 +166,16 @@ int asynchat__address_parse(struct address *address, const char *text)
     return parse_inet(address, text);
 }
 
+bool asynchat__address_among(const struct address *address,
+                             const struct address *others, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (others[i].len == address->len &&
+            memcmp(&others[i].storage, &address->storage, address->len) == 0)
+            return true;
+    return false;
+}
+
 bool asynchat__address_has_path(const struct address *address)
 {
     const struct sockaddr_un *un =

@@ -44,6 +44,11 @@ int asynchat__address_parse(struct address *address, const char *text);
 int asynchat__address_format(const struct address *address, char *text,
                              size_t size);
 
+/* Whether the address is one of these. Memory behind an address that is not
+ * part of it does not matter. */
+bool asynchat__address_among(const struct address *address,
+                             const struct address *others, unsigned count);
+
 /* Whether a file stands for the address: it does for a Unix socket that has a
  * path and not a name in the abstract namespace. */
 bool asynchat__address_has_path(const struct address *address);
