@@ -121,7 +121,7 @@ int asynchat__name_split(const char *text, char *host, size_t host_size,
         return ASYNCHAT_EADDRESS;
     size_t len = (size_t)(colon - text);
     bool bracketed = len > 1 && text[0] == '[' && text[len - 1] == ']';
-    if (!bracketed && memchr(text, ':', len))
+    if (bracketed != (memchr(text, ':', len) != NULL))
         return ASYNCHAT_EADDRESS;
     int error = name_copy(service, service_size, colon + 1, strlen(colon + 1));
     if (error)
