@@ -48,8 +48,9 @@
  *   than a second, or fails in a way that says nothing about the name. Of this
  *   second call only a success counts.
  * - In a program that is linked statically, getaddrinfo(3) of glibc needs the
- *   shared libraries of the same glibc at run time, and the linker says so. A
- *   program that looks no names up has nothing of it.
+ *   shared libraries of the same glibc at run time, and the linker says so of
+ *   ask.c. It says the same of libevent, which has calls that this library does
+ *   not use. A program that looks no names up has nothing of ask.c.
  * - After fork(2) the child asks anew for what its channels wait for.
  *
  * Tests want the same addresses each time, and at the same time: give the event

@@ -2,8 +2,6 @@
  * inherited, and sets handlers for fork(2).
  *
  * The handlers are set when the program makes its first loop, and not before.
- * When a library that was loaded by dlopen(3) is unloaded, its handlers go with
- * it.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "base/fork.h"
