@@ -458,27 +458,58 @@ static void socket_close(struct transport *t)
 {
     socket_wait_no_more(t);
     event_del(&t->bev->ev_write);
-    close(socket_fd(t));
+    if (socket_fd(t) >= 0)
+        close(socket_fd(t));
     bufferevent_free(t->bev);
     if (t->loop->socket == t)
         t->loop->socket = NULL;
     asynchat__loop_release(t->loop);
 }
 
-/* The events have no descriptor from now on. */
-static int socket_give(struct transport *t)
+/* Gives the events a descriptor. They must not be pending. */
+static void socket_set_fd(struct bufferevent *bev, int fd)
 {
-    struct bufferevent *bev = t->bev;
     struct event_base *base = bev->ev_base;
+    event_assign(&bev->ev_read, base, fd, EV_READ | EV_PERSIST | EV_FINALIZE,
+                 socket_readable, bev);
+    event_assign(&bev->ev_write, base, fd, EV_WRITE | EV_PERSIST | EV_FINALIZE,
+                 socket_writable, bev);
+}
+
+/* The events have no descriptor from now on. Answers the one that they had. */
+static int socket_leave(struct transport *t)
+{
     int fd = socket_fd(t);
     socket_wait_no_more(t);
-    event_del(&bev->ev_write);
-    event_assign(&bev->ev_read, base, -1, EV_READ | EV_FINALIZE,
-                 socket_readable, bev);
-    event_assign(&bev->ev_write, base, -1, EV_WRITE | EV_FINALIZE,
-                 socket_writable, bev);
+    event_del(&t->bev->ev_write);
+    t->reading = TRANSPORT_STOP;
+    t->writing = false;
+    socket_set_fd(t->bev, -1);
+    return fd;
+}
+
+static int socket_give(struct transport *t)
+{
+    int fd = socket_leave(t);
     asynchat__transport_leave(t);
     return fd;
+}
+
+/* The program may have given the events a priority. The read event may be
+ * active, by `wake`: then it is made so again. */
+static void socket_adopt(struct transport *t, int fd)
+{
+    int priority = event_get_priority(&t->bev->ev_read);
+    int before = socket_leave(t);
+    if (before >= 0)
+        close(before);
+    socket_set_fd(t->bev, fd);
+    event_priority_set(&t->bev->ev_read, priority);
+    event_priority_set(&t->bev->ev_write, priority);
+    if (t->stage)
+        socket_stage(t);
+    if (t->woken)
+        event_active(&t->bev->ev_read, 0, 0);
 }
 
 static const struct transport_ops socket_ops = {
@@ -495,6 +526,7 @@ static const struct transport_ops socket_ops = {
     .send_pushed = socket_send_pushed,
     .send_now = socket_send_now,
     .give_socket = socket_give,
+    .adopt = socket_adopt,
     .stage = socket_stage,
     .pull = socket_pull,
     .put = socket_put,
@@ -519,10 +551,7 @@ int asynchat__transport_socket(struct transport *t, struct event_base *base,
     t->output = bufferevent_get_output(bev);
     bufferevent_disable(bev, EV_READ | EV_WRITE);
     bufferevent_setcb(bev, NULL, NULL, NULL, t);
-    event_assign(&bev->ev_read, base, fd, EV_READ | EV_PERSIST | EV_FINALIZE,
-                 socket_readable, bev);
-    event_assign(&bev->ev_write, base, fd, EV_WRITE | EV_PERSIST | EV_FINALIZE,
-                 socket_writable, bev);
+    socket_set_fd(bev, fd);
     evbuffer_unfreeze(bufferevent_get_input(bev), 0);
     evbuffer_unfreeze(t->output, 1);
     evbuffer_clear_flags(t->output, EVBUFFER_FLAG_DRAINS_TO_FD);

@@ -400,3 +400,33 @@ void asynchat__stage_begin(struct transport *t, struct stage *s)
         asynchat__stage_end(t);
     stage_settle(t, t->ended, t->broken);
 }
+
+/* The table below knows the evbuffer of the output as the bufferevent's. */
+static void stage_join_output(struct transport *t, struct stage *s)
+{
+    struct evbuffer *sealed = bufferevent_get_output(t->bev);
+    evbuffer_drain(sealed, evbuffer_get_length(sealed));
+    if (t->output != s->output)
+        return;
+    t->output = sealed;
+    if (evbuffer_add_buffer(sealed, s->output) < 0)
+        t->broken = -ENOMEM;
+}
+
+void asynchat__stage_retract(struct transport *t)
+{
+    struct stage *s = t->stage;
+    struct evbuffer *unopened = stage_unopened(t);
+    if (s->gone)
+        *s->gone = true;
+    if (t->loop->layers->gather_of == t)
+        t->loop->layers->gather_of = NULL;
+    evbuffer_drain(unopened, evbuffer_get_length(unopened));
+    stage_join_output(t, s);
+    t->ops = s->below;
+    t->stage = NULL;
+    t->received = 0;
+    asynchat__timer_end(&s->later);
+    s->codec->release(s->layer);
+    asynchat__stage_undo(s);
+}

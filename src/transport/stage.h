@@ -104,6 +104,12 @@ void asynchat__stage_wait(struct transport *t, struct stage *s);
  * is. */
 void asynchat__stage_begin(struct transport *t, struct stage *s);
 
+/* Takes the stage, which has begun and is not up, off the transport again.
+ * Output is as it was before the stage began; what lies there as sealed bytes
+ * is dropped. The stage is freed. If it is at work for the loop, `gone` is set,
+ * as if the transport were freed. */
+void asynchat__stage_retract(struct transport *t);
+
 /* To be called when output was dropped. This output would be missing before the
  * layer's last words, so there are no last words. */
 static inline void stage_lose(struct stage *s)

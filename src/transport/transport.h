@@ -128,6 +128,11 @@ struct transport_ops {
     struct bufferevent *(*give_bufferevent)(struct transport *t,
                                             struct bufferevent *instead);
 
+    /* Takes `fd` as the transport's socket; -1: the transport has none. Closes
+     * the one before. Nothing may be read or written meanwhile. NULL: the
+     * transport keeps the socket that it was made with. */
+    void (*adopt)(struct transport *t, int fd);
+
     /* --- operations for a stage, which works with bytes as they are on the
      * wire ---
      * `stage` and `put` are NULL if the transport can have no stage. */
@@ -222,8 +227,8 @@ struct transport {
     bool woken;
 };
 
-/* Makes a transport over a non-blocking socket, connected or not. 0 or -ENOMEM;
- * on success takes `fd`. */
+/* Makes a transport over a non-blocking socket, connected or not, or without a
+ * socket if `fd` is -1. 0 or -ENOMEM; on success takes `fd`. */
 int asynchat__transport_socket(struct transport *t, struct event_base *base,
                                int fd);
 
