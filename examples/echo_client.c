@@ -1,6 +1,6 @@
 /* A client of echo_server: echo_client [--tls CA NAME] HOST PORT < message
  *
- * HOST is a numeric address. The client sends "ECHO n", a newline, and the n
+ * HOST is a name or an address. The client sends "ECHO n", a newline, and the n
  * bytes of the message, which a producer gives. It prints the bytes that come
  * back, and exits with 0 if they are the message. With --tls, the server must
  * have a certificate for NAME by one of the file CA.
@@ -107,15 +107,14 @@ static int read_message(struct client *c)
 /* Returns what went wrong, or NULL. */
 static const char *run(struct client *c, const char *host, const char *port)
 {
-    char address[ASYNCHAT_ADDRESS_SIZE];
+    const struct asynchat_connect_options options = {
+        .size = sizeof options, .timeout = CONNECT_TIMEOUT};
     struct asynchat_channel *ch;
-    snprintf(address, sizeof address, strchr(host, ':') ? "[%s]:%s" : "%s:%s",
-             host, port);
     struct event_base *base = event_base_new();
     if (!base)
         return "no event base";
     int error =
-        asynchat_connect(base, address, CONNECT_TIMEOUT, &handler, c, &ch);
+        asynchat_connect_name(base, host, port, &options, &handler, c, &ch);
     if (!error && c->name)
         secure_client(ch, c->trust, c->name);
     if (!error) /* the loop ends when the channel has closed */

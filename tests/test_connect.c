@@ -350,17 +350,6 @@ static void what_connect_says_at_once_is_told_from_the_loop(void **state)
     unlink_unix();
 }
 
-static void a_unix_socket_with_a_full_backlog_is_EAGAIN(void **state)
-{
-    struct fixture *f = *state;
-    bind_peer(f, unix_address());
-    int fd = full(f, AF_UNIX);
-    begin(f, unix_address(), 0);
-    expect_failure(f, -EAGAIN);
-    close(fd);
-    unlink_unix();
-}
-
 static void closed_after_a_failure_it_is_told_as_closed(void **state)
 {
     struct fixture *f = *state;
@@ -530,7 +519,6 @@ int main(void)
         OVER(TCP, a_refusal_is_told_once_from_the_loop),
         OVER(TCP, a_refusal_drops_what_was_pushed),
         OVER(TCP, what_connect_says_at_once_is_told_from_the_loop),
-        OVER(TCP, a_unix_socket_with_a_full_backlog_is_EAGAIN),
         OVER(TCP, closed_after_a_failure_it_is_told_as_closed),
         OVER(TCP, freed_in_handle_error_there_is_no_handle_close),
         OVER(TCP, a_connection_not_up_in_time_is_told_once),

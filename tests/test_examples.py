@@ -194,6 +194,11 @@ def a_client_whose_server_answers_something_else():
         expect(client(port, b"")[2], 0)
 
 
+def a_client_takes_names():
+    with echo_server() as port:
+        expect(client(port, b"hello", "localhost"), (b"hello", "", 0))
+
+
 def a_client_with_a_message_too_long_is_told():
     with echo_server() as port:
         output, errors, status = client(port, MIB + b"x")
@@ -207,7 +212,7 @@ def arguments_are_checked():
     usage = "usage: echo_client [--tls CA NAME] HOST PORT < message\n"
     for arguments in ([], ["1"], ["1", "2", "3"], ["--tls", "1", "2", "3"], ["1", "2", "3", "4", "5"]):
         expect(run([program("echo_client"), *arguments]), (b"", usage, 1))
-    for host in ("localhost", "1.2.3", "::g", ""):
+    for host in ("::g", ""):
         expect(client(80, b"", host), (b"", "echo_client: %s\n" % NO_ADDRESS, 1))
     expect(run([program("echo_server")]), (b"", "usage: echo_server [--tls CERT KEY] PORT\n", 1))
     expect(run([program("echo_server"), "65536"]), (b"", "echo_server: 127.0.0.1:65536: %s\n" % NO_ADDRESS, 1))

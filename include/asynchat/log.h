@@ -41,7 +41,13 @@ enum asynchat_log_event {
     ASYNCHAT_LOG_TURNED_AWAY, /* INFO: a connection was turned away, since there
                                  were as many as the server's limits allow */
     ASYNCHAT_LOG_STOPS,       /* INFO: a server stops */
-    ASYNCHAT_LOG_STOPPED      /* INFO: a server has stopped */
+    ASYNCHAT_LOG_STOPPED,     /* INFO: a server has stopped */
+    ASYNCHAT_LOG_LOOKUP, /* DEBUG: addresses of a name have come, or, with a
+                             `code`, none. `peer` is the name, and `text` is
+                             gai_strerror's */
+    ASYNCHAT_LOG_ATTEMPT /* DEBUG: a channel dials an address, which is
+                             `peer`; the connection is up; or, with a `code`,
+                             the attempt has failed */
 };
 
 /* One record. All of it is lent until the function that gets it returns. Fields

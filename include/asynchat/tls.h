@@ -20,7 +20,7 @@
  *     struct asynchat_tls_options options = {
  *         .size = sizeof options, .flags = ASYNCHAT_TLS_CLIENT};
  *     if (asynchat_tls_new(&options, &tls) < 0 ||
- *         asynchat_tls_connect(base, "192.0.2.1:465", 30000, tls,
+ *         asynchat_tls_connect(base, "mail.example:465", 30000, tls,
  *                              "mail.example", &handler, arg, &ch) < 0)
  *         errx(1, "%s", asynchat_tls_get_error(NULL));
  *
@@ -252,14 +252,18 @@ ASYNCHAT_API int asynchat_tls_add_name(struct asynchat_tls *tls,
 ASYNCHAT_API int asynchat_tls_serve(struct asynchat_server *server,
                                     struct asynchat_tls *tls);
 
-/* Makes a channel that connects, as asynchat_connect() does, and begins with
- * TLS. The server must have a certificate for `name`, a host name or an IP
- * address, as one of its alternative names: the subject does not count (RFC
- * 9525, 2). A host name is also sent, so that the server can choose its
- * certificate. With ASYNCHAT_TLS_NO_VERIFY, `name` is only sent, and may be
- * NULL. The `timeout` includes the handshake. Errors: -EINVAL (`tls` is NULL or
- * for servers, or `name` is NULL, empty or not a name), and those of
- * asynchat_connect(). Since 0.1. */
+/* Makes a channel that connects to `address`, such as "mail.example:465", as
+ * asynchat_connect_name() does, and begins with TLS on the first connection
+ * that is up. To have the next address tried when a handshake fails, call
+ * asynchat_connect_name() with ASYNCHAT_CONNECT_HANDSHAKE and have `candidate`
+ * call asynchat_tls_start(). The server must have a certificate for `name`, a
+ * host name or an IP address, as one of its alternative names: the subject
+ * does not count (RFC 9525, 2). A host name is also sent, so that the server
+ * can choose its certificate. With ASYNCHAT_TLS_NO_VERIFY, `name` is only
+ * sent, and may be NULL. The `timeout` includes the handshake, and is 60000
+ * milliseconds if it is 0. Errors: -EINVAL (`tls` is NULL or for servers, or
+ * `name` is NULL, empty or not a name), and those of asynchat_connect_name().
+ * Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_tls_connect(
     struct event_base *base, const char *address, unsigned timeout,
     struct asynchat_tls *tls, const char *name,
@@ -271,9 +275,10 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_tls_connect(
 #define ASYNCHAT_TLS_REFUSE_EARLY 0x1u
 
 /* Begins TLS on a channel that is connected, as STARTTLS does (RFC 3207). To be
- * called in the callback of the message that asks for it; the context says
- * which side this is. `name` is that of asynchat_tls_connect() for a client,
- * and NULL for a server.
+ * called in the callback of the message that asks for it, or, for TLS from the
+ * beginning, in `candidate` of asynchat_connect_name(); the context says which
+ * side this is. `name` is that of asynchat_tls_connect() for a client, and NULL
+ * for a server.
  *
  * What was pushed before is sent in plain text; what is pushed afterwards waits
  * for the handshake. The callback that is running is the last before the

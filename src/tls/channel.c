@@ -93,6 +93,8 @@ int asynchat_tls_connect(struct event_base *base, const char *address,
                          const struct asynchat_handler *handler, void *arg,
                          struct asynchat_channel **out)
 {
+    const struct asynchat_connect_options options = {.size = sizeof options,
+                                                     .timeout = timeout};
     char form[NAME_SIZE];
     struct asynchat_channel *ch;
     if (!tls || !tls->client || !out)
@@ -100,7 +102,8 @@ int asynchat_tls_connect(struct event_base *base, const char *address,
             -EINVAL, "out or the context is NULL, or the context for servers");
     int error = write_name(form, tls, name);
     if (!error) {
-        error = asynchat_connect(base, address, timeout, handler, arg, &ch);
+        error = asynchat_connect_name(base, address, NULL, &options, handler,
+                                      arg, &ch);
         if (error)
             return asynchat__tls_fault(error, "connect: %s",
                                        asynchat_strerror(error));

@@ -343,6 +343,16 @@ static void addresses(struct world *w)
         connect_to_server(w, &lines);
 }
 
+/* --- names --- */
+
+/* Whatever fails before the connection is up may be made good by another
+ * attempt, so nobody needs to hear of it. */
+static void lines_by_name(struct world *w)
+{
+    if (serve(w, "127.0.0.1:0", &echoer, 1))
+        connect_to_server_by_name(w, &asker, "127.0.0.1:1", NULL);
+}
+
 /* --- failing to connect --- */
 
 static void refused_by_tcp(struct world *w)
@@ -1969,6 +1979,7 @@ const struct scenario scenarios[] = {
     SCENARIO(stopped_and_freed, SYSTEM | WAITS),
     SCENARIO(pushed_before_it_is_connected, WAITS),
     SCENARIO(addresses, SYSTEM | WAITS),
+    SCENARIO(lines_by_name, SYSTEM | WAITS | FAILS),
     SCENARIO(refused_by_tcp, SYSTEM),
     SCENARIO(no_such_path, 0),
     SCENARIO(no_answer_in_time, SYSTEM),

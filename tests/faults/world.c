@@ -54,13 +54,17 @@ int fault_code(void)
     return memory ? -ENOMEM : -inject.fault.error;
 }
 
+static const char *name_addresses[4]; /* of a name that is looked up */
+
 /* The errors of a connection whose other side has a fault, also if its server
- * no longer waits; or of a path on which somebody seems to listen. */
+ * no longer waits; of a path on which somebody seems to listen; and of the first
+ * address of a name, where nobody listens. */
 static bool is_consequence(int error)
 {
     return error == -EPIPE || error == -ECONNRESET || error == ASYNCHAT_EOF ||
            error == ASYNCHAT_ECLOSED || error == -EADDRINUSE || error == 0 ||
            error == ASYNCHAT_ECUTOFF || error == ASYNCHAT_EHANDSHAKE ||
+           (error == -ECONNREFUSED && name_addresses[0]) ||
            (error == ASYNCHAT_ESTOPPED && world.stops > 0);
 }
 
@@ -670,6 +674,67 @@ bool connect_to_server(struct world *w, const struct program *program)
     return true;
 }
 
+/* --- names --- */
+
+/* The addresses, and what a call has failed with: that is the error of the
+ * look-up. */
+static int begin_lookup(struct asynchat_lookup *lookup, const char *host,
+                        const char *service, void *arg)
+{
+    struct world *w = arg;
+    int error = 0;
+    if (strcmp(host, "name.test") != 0 || strcmp(service, "echo") != 0)
+        complain(w, "%s %s was asked for", host, service);
+    for (int i = 0; name_addresses[i] && !error; i++) {
+        struct sockaddr_storage at;
+        int len = sizeof at;
+        evutil_parse_sockaddr_port(name_addresses[i], (struct sockaddr *)&at,
+                                   &len);
+        error =
+            asynchat_lookup_add(lookup, (struct sockaddr *)&at, (socklen_t)len);
+    }
+    if (!error)
+        asynchat_lookup_done(lookup, 0);
+    code_seen(w, error);
+    return error;
+}
+
+/* Never happens: all is answered at once. */
+static void cancel_lookup(struct asynchat_lookup *lookup, void *arg)
+{
+    (void)lookup;
+    (void)arg;
+}
+
+static const struct asynchat_resolver resolver = {
+    .size = sizeof resolver, .begin = begin_lookup, .cancel = cancel_lookup};
+
+static bool connect_to_name(struct world *w, const struct program *program,
+                            const struct asynchat_connect_options *options)
+{
+    struct side *s = side(w, program);
+    s->ch = untouched;
+    return side_made(s, asynchat_connect_name(w->base, "name.test", "echo",
+                                              options, handler_of(program), s,
+                                              &s->ch));
+}
+
+bool connect_to_server_by_name(struct world *w, const struct program *program,
+                               const char *first,
+                               const struct asynchat_connect_options *options)
+{
+    char address[ASYNCHAT_ADDRESS_SIZE];
+    asynchat_server_address(w->server, address, sizeof address);
+    name_addresses[0] = first;
+    name_addresses[1] = address;
+    int error = asynchat_set_resolver(w->base, &resolver, w);
+    code_seen(w, error);
+    if (error || !connect_to_name(w, program, options))
+        return false;
+    pair_up(w, &w->sides[w->count - 1]);
+    return true;
+}
+
 static struct sockaddr_in server_address(struct world *w)
 {
     return (struct sockaddr_in){
@@ -1249,6 +1314,7 @@ static void world_begin(struct world *w, const struct scenario *scenario)
     w->taken_over = false;
     w->stops = w->stopped = 0;
     w->count = 0;
+    name_addresses[0] = NULL;
     w->lent = w->released = 0;
     memset(w->seen, 0, sizeof w->seen);
     memset(w->raw, -1, sizeof w->raw);
@@ -1301,6 +1367,8 @@ static void world_free(struct world *w)
         free_now(&w->sides[i]);
     for (int i = 0; i < 4; i++)
         inject_close(w->raw[i]);
+    if (asynchat_set_resolver(w->base, NULL, NULL) < 0)
+        complain(w, "the resolver stays");
     event_base_loop(w->base, EVLOOP_NONBLOCK); /* frees bufferevents */
     event_base_free(w->base);
 }

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/table.h"
+#include "channel/calls/layer.h"
 #include "channel/object.h"
 #include "transport/stage.h"
 
@@ -99,6 +100,21 @@ static void layer_begin(struct asynchat_channel *ch)
     channel_out_busy(ch);
     asynchat__stage_begin(&ch->transport, &layer->stage);
     ch->transport.ops->wake(&ch->transport);
+}
+
+unsigned asynchat__channel_layer_take_time(struct asynchat_channel *ch)
+{
+    struct channel_layer *layer = layer_of(&ch->transport);
+    layer->timed = true;
+    return layer->time;
+}
+
+void asynchat__channel_layer_undo(struct asynchat_channel *ch)
+{
+    struct channel_layer *layer = layer_of(&ch->transport);
+    void (*ready)(struct transport * t) = layer->ready;
+    asynchat__stage_retract(&ch->transport);
+    ch->transport.ready = ready;
 }
 
 /* --- the border --- */

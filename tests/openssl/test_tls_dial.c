@@ -1,0 +1,212 @@
+/* Names, several addresses, and TLS: whose handshake decides, and what goes to
+ * whom. SPDX-License-Identifier: BSD-3-Clause */
+#include "talk.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <event2/event.h>
+
+#include <asynchat/resolver.h>
+
+/* The servers of one name. */
+#define SERVERS 3
+
+static struct asynchat_server *servers[SERVERS];
+static struct side sides[SERVERS];
+static int count;
+
+static int begin_lookup(struct asynchat_lookup *lookup, const char *host,
+                        const char *service, void *arg)
+{
+    int error = 0;
+    (void)arg;
+    assert_string_equal(host, "a.example");
+    assert_string_equal(service, "465");
+    for (int i = 0; i < count && !error; i++) {
+        struct sockaddr_in at = {
+            .sin_family = AF_INET,
+            .sin_port = htons((uint16_t)asynchat_server_port(servers[i])),
+            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        error = asynchat_lookup_add(lookup, (struct sockaddr *)&at, sizeof at);
+    }
+    asynchat_lookup_done(lookup, 0);
+    return error;
+}
+
+static void cancel_lookup(struct asynchat_lookup *lookup, void *arg)
+{
+    (void)lookup, (void)arg;
+}
+
+static const struct asynchat_resolver resolver = {
+    .size = sizeof resolver, .begin = begin_lookup, .cancel = cancel_lookup};
+
+static void talk_new(struct talk *talk)
+{
+    memset(talk, 0, sizeof *talk);
+    memset(sides, 0, sizeof sides);
+    count = 0;
+    talk->base = event_base_new();
+    assert_non_null(talk->base);
+    assert_int_equal(asynchat_set_resolver(talk->base, &resolver, NULL), 0);
+}
+
+/* Another server of the name. If `tls` is NULL, it speaks in plain text. */
+static struct side *serve(struct talk *talk, struct asynchat_tls *tls)
+{
+    struct side *side = &sides[count];
+    assert_int_equal(asynchat_server_new(talk->base, "127.0.0.1:0",
+                                         &side_handler, side, NULL,
+                                         &servers[count]),
+                     0);
+    if (tls)
+        assert_int_equal(asynchat_tls_serve(servers[count], tls), 0);
+    count++;
+    return side;
+}
+
+static void talk_over(struct talk *talk)
+{
+    for (int i = 0; i < count; i++) {
+        asynchat_channel_free(sides[i].ch);
+        asynchat_server_free(servers[i]);
+    }
+    asynchat_channel_free(talk->client.ch);
+    assert_int_equal(asynchat_set_resolver(talk->base, NULL, NULL), 0);
+    event_base_loop(talk->base, EVLOOP_NONBLOCK);
+    event_base_free(talk->base);
+}
+
+static int candidates;
+static struct asynchat_tls *client; /* does not wait long for a handshake */
+
+static int set_up(void **state)
+{
+    int error = world_setup(state);
+    client = context(&(struct asynchat_tls_options){
+        .size = sizeof(struct asynchat_tls_options),
+        .flags = ASYNCHAT_TLS_CLIENT,
+        .trust_text = world.authority->text,
+        .handshake_time = 300});
+    return error;
+}
+
+static int tear_down(void **state)
+{
+    asynchat_tls_free(client);
+    return world_teardown(state);
+}
+
+static int start(struct asynchat_channel *ch, void *arg)
+{
+    struct side *side = arg;
+    assert_string_equal(side->log, "");
+    candidates++;
+    return asynchat_tls_start(ch, client, "a.example", 0, NULL);
+}
+
+static void dial(struct talk *talk, unsigned flags)
+{
+    const struct asynchat_connect_options options = {
+        .size = sizeof options, .flags = flags, .candidate = start};
+    candidates = 0;
+    assert_int_equal(asynchat_connect_name(talk->base, "a.example", "465",
+                                           &options, &side_handler,
+                                           &talk->client, &talk->client.ch),
+                     0);
+    assert_int_equal(asynchat_push(talk->client.ch, "secret\n", 7), 0);
+}
+
+static struct asynchat_tls *for_another_name(void)
+{
+    struct identity *other =
+        identity_new(world.authority, "DNS:b.example", 1000, "serverAuth");
+    struct asynchat_tls *tls = context(&(struct asynchat_tls_options){
+        .size = sizeof(struct asynchat_tls_options),
+        .certificate_text = other->certificate,
+        .key_text = other->key});
+    identity_free(other);
+    return tls;
+}
+
+/* The first server is another, the second speaks no TLS. */
+static void the_first_whose_handshake_is_good_wins(void **state)
+{
+    static struct talk talk;
+    struct asynchat_tls *other = for_another_name();
+    (void)state;
+    talk_new(&talk);
+    struct side *wrong = serve(&talk, other), *plain = serve(&talk, NULL),
+                *right = serve(&talk, world.server);
+    dial(&talk, ASYNCHAT_CONNECT_HANDSHAKE);
+    talk_until(&talk, right, "line(secret)");
+    assert_int_equal(candidates, 3);
+    expect(&talk.client, "connect");
+    assert_null(strstr(wrong->log, "connect"));
+    assert_null(strstr(plain->log, "secret"));
+    say(right, "welcome\n");
+    talk_until(&talk, &talk.client, "line(welcome)");
+    talk_over(&talk);
+    asynchat_tls_free(other);
+}
+
+static void without_the_flag_the_first_connection_decides(void **state)
+{
+    static struct talk talk;
+    struct asynchat_tls *other = for_another_name();
+    (void)state;
+    talk_new(&talk);
+    serve(&talk, other);
+    serve(&talk, world.server);
+    dial(&talk, 0);
+    talk_until(&talk, &talk.client, "close(ECERTIFICATE)");
+    expect(&talk.client, "error(ECERTIFICATE) close(ECERTIFICATE)");
+    assert_int_equal(candidates, 1);
+    talk_over(&talk);
+    asynchat_tls_free(other);
+}
+
+static void when_no_handshake_is_good_the_first_error_is_told(void **state)
+{
+    static struct talk talk;
+    struct asynchat_tls *other = for_another_name();
+    (void)state;
+    talk_new(&talk);
+    serve(&talk, other);
+    serve(&talk, NULL);
+    dial(&talk, ASYNCHAT_CONNECT_HANDSHAKE);
+    talk_until(&talk, &talk.client, "close(ECERTIFICATE)");
+    expect(&talk.client, "error(ECERTIFICATE) close(ECERTIFICATE)");
+    assert_int_equal(candidates, 2);
+    talk_over(&talk);
+    asynchat_tls_free(other);
+}
+
+static void tls_connect_takes_a_name(void **state)
+{
+    static struct talk talk;
+    (void)state;
+    talk_new(&talk);
+    struct side *side = serve(&talk, world.server);
+    assert_int_equal(asynchat_tls_connect(talk.base, "a.example:465", 5000,
+                                          world.client, "a.example",
+                                          &side_handler, &talk.client,
+                                          &talk.client.ch),
+                     0);
+    assert_int_equal(asynchat_push(talk.client.ch, "secret\n", 7), 0);
+    talk_until(&talk, side, "line(secret)");
+    talk_over(&talk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_whose_handshake_is_good_wins),
+        cmocka_unit_test(without_the_flag_the_first_connection_decides),
+        cmocka_unit_test(when_no_handshake_is_good_the_first_error_is_told),
+        cmocka_unit_test(tls_connect_takes_a_name),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
