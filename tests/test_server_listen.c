@@ -70,6 +70,48 @@ static void connections_are_kept_alive_only_if_asked_for(void **state)
     f->peer = -1;
 }
 
+static int answer;
+
+/* SO_RCVBUF counts for a connection only if it is set before listen(2). */
+static int prepare(int fd, const struct sockaddr *at, socklen_t len, void *arg)
+{
+    struct fixture *f = arg;
+    struct sockaddr_in bound;
+    socklen_t room = sizeof bound;
+    const int size = 5000;
+    assert_int_equal(at->sa_family, AF_INET);
+    assert_int_equal(len, sizeof bound);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&bound, &room), 0);
+    assert_int_equal(bound.sin_port, 0); /* is not bound */
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size),
+                     0);
+    f->count++;
+    return answer;
+}
+
+static void the_socket_can_be_prepared(void **state)
+{
+    const struct asynchat_server_options options = {.size = sizeof options,
+                                                    .prepare = prepare};
+    struct fixture *f = *state;
+    struct asynchat_server *server = (struct asynchat_server *)f;
+    int size = 0;
+    socklen_t len = sizeof size;
+    for (answer = -EPERM; answer <= 1; answer += 1 - -EPERM)
+        assert_int_equal(asynchat_server_new(f->base, "127.0.0.1:0", &echo, f,
+                                             &options, &server),
+                         answer < 0 ? answer : -ECONNABORTED);
+    assert_ptr_equal(server, f);
+    answer = 0;
+    serve_with(state, "127.0.0.1:0", &options);
+    assert_int_equal(f->count, 3);
+    int fd = accepted_descriptor(f);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &len), 0);
+    assert_int_equal(size, 10000);
+    hang_up(f, f->peer);
+    f->peer = -1;
+}
+
 static void small_writes_may_be_held_back_if_asked_for(void **state)
 {
     struct fixture *f = serve_flags(state, "127.0.0.1:0", ASYNCHAT_DELAY);
@@ -708,6 +750,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         OVER(TCP, connections_are_kept_alive_only_if_asked_for),
+        OVER(TCP, the_socket_can_be_prepared),
         OVER(TCP, small_writes_may_be_held_back_if_asked_for),
         OVER(TCP, any_ipv6_address_is_any_ipv4_address_too),
         OVER(TCP, for_ipv6_only_there_is_no_ipv4),

@@ -71,6 +71,8 @@
 #ifndef ASYNCHAT_SERVER_H
 #define ASYNCHAT_SERVER_H
 
+#include <sys/socket.h>
+
 #include <asynchat/options.h>
 
 ASYNCHAT_BEGIN_DECLS
@@ -139,6 +141,13 @@ struct asynchat_server_options {
      * with -ENOMEM, by handle_error and handle_close. Copied; NULL: the settings
      * are the usual ones. */
     const struct asynchat_options *channels;
+
+    /* Called for the socket before bind(2) and listen(2), with the `arg` of the
+     * server: for options of the socket that the library does not name. `fd` is
+     * lent. If the answer is an error code, and not 0, no server is made, and
+     * asynchat_server_new() returns it. May be NULL. Not for a server over a
+     * socket that is listening already. */
+    int (*prepare)(int fd, const struct sockaddr *at, socklen_t len, void *arg);
 };
 
 /* --- Making a server --- */
@@ -167,7 +176,8 @@ struct asynchat_server_options {
  * -ENAMETOOLONG (the path or name is too long), -ENODEV (there is no interface
  * of that name), -ENOTSUP (`handler` or `options` has fields that this version
  * does not know), -ENOMEM, and those of socket(2), bind(2), chmod(2),
- * listen(2), and for a path open(2), such as -EADDRINUSE. Since 0.1. */
+ * listen(2), and for a path open(2), such as -EADDRINUSE, and that of
+ * `prepare`. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
     struct event_base *base, const char *address,
     const struct asynchat_handler *handler, void *arg,

@@ -301,16 +301,41 @@ static int listen_path(struct listener *l,
     return error;
 }
 
-int asynchat__listen_begin(struct listener *l,
+/* Binds the socket and listens. */
+static int listener_settle(struct listener *l,
                            const struct asynchat_server_options *options)
+{
+    if (has_path(l))
+        return listen_path(l, options);
+    return listener_listen(l, is_unix(l) ? bind_name(l, options)
+                                         : bind_ip(l, options));
+}
+
+/* A hook's answer as an error code, or 0. */
+static int listener_prepare(const struct listener *l,
+                            const struct asynchat_server_options *options,
+                            void *arg)
+{
+    const struct address *at = &l->address;
+    int answer =
+        options->prepare
+            ? options->prepare(l->fd, (const struct sockaddr *)&at->storage,
+                               at->len, arg)
+            : 0;
+    return answer > 0 ? -ECONNABORTED : answer;
+}
+
+int asynchat__listen_begin(struct listener *l,
+                           const struct asynchat_server_options *options,
+                           void *arg)
 {
     l->backlog = options->backlog > 0 ? options->backlog : SOMAXCONN;
     l->fd = asynchat__socket_new(l->address.storage.ss_family);
     if (l->fd < 0)
         return l->fd;
-    int error = has_path(l)  ? listen_path(l, options)
-                : is_unix(l) ? listener_listen(l, bind_name(l, options))
-                             : listener_listen(l, bind_ip(l, options));
+    int error = listener_prepare(l, options, arg);
+    if (!error)
+        error = listener_settle(l, options);
     if (error)
         return error;
     return asynchat__address_of(l->fd, getsockname, &l->address);

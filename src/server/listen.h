@@ -38,7 +38,8 @@ struct listener {
 /* Listens on `address`. 0, or an error of the system. After an error,
  * asynchat__listen_end() undoes whatever was begun. */
 int asynchat__listen_begin(struct listener *l,
-                           const struct asynchat_server_options *options);
+                           const struct asynchat_server_options *options,
+                           void *arg);
 
 /* Takes a socket that listens already. After an error the socket stays the
  * caller's, even if l->fd is set. */

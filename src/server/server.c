@@ -21,7 +21,7 @@
 #include "loop/base.h"
 
 _Static_assert(sizeof(struct asynchat_server_options) ==
-                   sizeof(size_t) + 6 * sizeof(int) + 3 * sizeof(void *),
+                   sizeof(size_t) + 6 * sizeof(int) + 4 * sizeof(void *),
                "asynchat_server_options has padding");
 
 #define FLAGS                                                                  \
@@ -229,7 +229,8 @@ int asynchat_server_new(struct event_base *base, const char *address,
         return error;
     error = asynchat__address_parse(&server->listener.address, address);
     if (!error)
-        error = asynchat__listen_begin(&server->listener, &server->options);
+        error = asynchat__listen_begin(&server->listener, &server->options,
+                                       arg);
     if (!error)
         error = server_begin(server, base);
     if (error)
