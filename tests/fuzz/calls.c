@@ -935,15 +935,48 @@ static void make_server(unsigned what)
                               &world.server) == 0);
 }
 
+/* The end is about to connect to the server. */
+static void end_connects(struct end *e)
+{
+    if (world.server && world.last_waiting < ENDS)
+        world.waiting[world.last_waiting++] = e;
+}
+
+static int on_prepare(int fd, const struct sockaddr *to, socklen_t len,
+                      void *arg)
+{
+    struct end *e = arg;
+    CHECK(fd >= 0 && to->sa_family == AF_UNIX && len > 0);
+    CHECK(e->ch && !e->connected && !e->error && !e->closed);
+    end_connects(e);
+    return 0;
+}
+
+/* Anything may be called here, too. */
+static int on_candidate(struct asynchat_channel *ch, void *arg)
+{
+    struct end *e = arg;
+    CHECK(ch == e->ch && !e->connected && !e->error && !e->closed);
+    react();
+    return 0;
+}
+
 static void make_client(unsigned what)
 {
+    static const struct asynchat_connect_options hooks = {
+        .size = sizeof hooks, .prepare = on_prepare, .candidate = on_candidate};
     struct end *e = end_new();
     if (!e)
         return;
+    const struct asynchat_handler *handler = handler_of(what, what & 4);
+    if (what & 8) {
+        CHECK(asynchat_connect_name(world.base, server_address(), NULL, &hooks,
+                                    handler, e, &e->ch) == 0);
+        return;
+    }
     CHECK(asynchat_connect(world.base, server_address(), what & 2 ? 1000 : 0,
-                           handler_of(what, what & 4), e, &e->ch) == 0);
-    if (world.server && world.last_waiting < ENDS)
-        world.waiting[world.last_waiting++] = e;
+                           handler, e, &e->ch) == 0);
+    end_connects(e);
 }
 
 static void make(unsigned what)
