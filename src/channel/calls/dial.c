@@ -59,6 +59,8 @@ struct dial {
     unsigned room;  /* for attempts */
     unsigned taken; /* whose connection the channel has, or NOBODY */
     uint32_t late;  /* when the handshake of that connection is too late */
+    uint32_t due;   /* when the timer fires */
+    uint32_t now;   /* when it has fired last */
     bool timed;     /* it may be */
     bool shakes;    /* the handshake of that connection is under way */
     int error;      /* of the look-up, or 0 */
@@ -72,6 +74,13 @@ struct dial {
 static struct dial *dial_of(const struct transport *t)
 {
     return (struct dial *)(t->stage ? t->stage->below : t->ops);
+}
+
+/* The clock of the system is a little behind the timers of libevent. */
+static uint32_t dial_now(const struct dial *d)
+{
+    uint32_t now = time_of_base(d->base);
+    return (int32_t)(d->now - now) > 0 ? d->now : now;
 }
 
 /* --- the log --- */
@@ -235,7 +244,7 @@ static void attempt_begin(struct attempt *attempt)
     if (error == -EAGAIN && attempt->to.storage.ss_family == AF_UNIX) {
         attempt_close(attempt);
         dial_log(attempt, error, "the queue is full");
-        asynchat__race_put_off(&d->race, attempt->which, time_of_base(d->base));
+        asynchat__race_put_off(&d->race, attempt->which, dial_now(d));
         return;
     }
     if (error == -EINPROGRESS) {
@@ -300,7 +309,7 @@ static void dial_await_handshake(struct dial *d)
     unsigned time = asynchat__channel_layer_take_time(d->ch);
     d->shakes = true;
     d->timed = time > 0;
-    d->late = time_of_base(d->base) + time;
+    d->late = dial_now(d) + time;
 }
 
 /* Calls the candidate's hook, for the connection that was taken. */
@@ -351,7 +360,7 @@ static void dial_fail(struct dial *d, int error)
 
 static void dial_expire(struct dial *d)
 {
-    if (d->timed && (int32_t)(time_of_base(d->base) - d->late) >= 0)
+    if (d->timed && (int32_t)(dial_now(d) - d->late) >= 0)
         dial_drop(d, ASYNCHAT_ELATE);
 }
 
@@ -359,9 +368,10 @@ static void dial_expire(struct dial *d)
  * at the latest. */
 static void dial_arm(struct dial *d, uint32_t wait)
 {
-    uint32_t late = d->late - time_of_base(d->base);
+    uint32_t now = dial_now(d), late = d->late - now;
     if (d->timed && late < wait)
         wait = (int32_t)late > 0 ? late : 0;
+    d->due = now + wait;
     if (wait < UINT32_MAX && asynchat__timer_set(&d->timer, wait) < 0)
         dial_fail(d, -ENOMEM);
 }
@@ -387,8 +397,7 @@ static void dial_go(struct dial *d)
     unsigned which;
     while (d->ch->state == CHANNEL_CONNECTING &&
            (d->taken == NOBODY || d->shakes)) {
-        step =
-            asynchat__race_next(&d->race, time_of_base(d->base), &which, &wait);
+        step = asynchat__race_next(&d->race, dial_now(d), &which, &wait);
         if (step == RACE_CONNECT)
             attempt_begin(d->attempts[which]);
         else if (step == RACE_TAKE)
@@ -421,9 +430,11 @@ static void dial_run(struct dial *d)
 
 static void dial_fired(evutil_socket_t fd, short what, void *arg)
 {
+    struct dial *d = arg;
     (void)fd;
     (void)what;
-    dial_run(arg);
+    d->now = d->due;
+    dial_run(d);
 }
 
 /* --- addresses --- */
@@ -504,6 +515,7 @@ static struct dial *dial_new(struct asynchat_channel *ch,
     d->handshake = options->flags & ASYNCHAT_CONNECT_HANDSHAKE;
     d->prepare = options->prepare;
     d->candidate = options->candidate;
+    d->due = d->now = time_of_base(base);
     asynchat__timer_init(&d->timer, base, dial_fired, d);
     t->ops = &d->ops;
     t->phase = TRANSPORT_CONNECTING;
