@@ -6,7 +6,6 @@
  *
  * Tested by tests/test_name.c. SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <asynchat/error.h>
@@ -23,17 +22,31 @@ static bool name_is_number(const char *text)
 
 /* --- numeric --- */
 
+/* Writes the address in one text, which has room for it. */
+static void name_join(char *text, const char *host, size_t len,
+                      const char *service)
+{
+    bool six = memchr(host, ':', len) != NULL;
+    if (six)
+        *text++ = '[';
+    memcpy(text, host, len);
+    text += len;
+    if (six)
+        *text++ = ']';
+    *text++ = ':';
+    memcpy(text, service, strlen(service) + 1);
+}
+
 int asynchat__name_numeric(const char *host, const char *service,
                            struct address *to)
 {
-    char text[NAME_HOST + NAME_SERVICE];
-    bool six = strchr(host, ':') != NULL;
-    if (!name_is_number(service) || (!six && !strchr(DIGITS, *host)))
+    char text[NAME_HOST + NAME_SERVICE + 3];
+    size_t len = strlen(host);
+    bool six = memchr(host, ':', len) != NULL;
+    if (!name_is_number(service) || len >= NAME_HOST ||
+        strlen(service) >= NAME_SERVICE || (!six && !strchr(DIGITS, *host)))
         return ASYNCHAT_EADDRESS;
-    int len =
-        snprintf(text, sizeof text, six ? "[%s]:%s" : "%s:%s", host, service);
-    if (len < 0 || (size_t)len >= sizeof text)
-        return ASYNCHAT_EADDRESS;
+    name_join(text, host, len, service);
     return asynchat__address_parse(to, text);
 }
 
