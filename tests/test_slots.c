@@ -655,6 +655,181 @@ static void use_after_the_loop(void **state)
     close(fds[1]);
 }
 
+/* --- errors do not wait for slots --- */
+
+static void count_release(const void *data, size_t len, void *arg)
+{
+    (void)data;
+    (void)len;
+    ++*(int *)arg;
+}
+
+static void say_goodbye(struct fixture *f)
+{
+    struct asynchat_slot *none = NULL;
+    assert_int_equal(asynchat_reserve(f->ch, &none), ASYNCHAT_ECLOSED);
+    assert_null(none);
+    if (f->own)
+        expect_gone(f->own);
+    assert_int_equal(asynchat_push(f->ch, "late", 4), f->count);
+}
+
+static void let_deadline_pass(struct fixture *f)
+{
+    assert_int_equal(asynchat_set_deadline(f->ch, 100), 0);
+    settle(f);
+    clock_advance(200);
+    settle(f);
+}
+
+static void answer_later(struct asynchat_slot *slot, struct fixture *f)
+{
+    assert_int_equal(asynchat_slot_push(slot, "x", 1), ASYNCHAT_ECLOSED);
+    assert_int_equal(finish_elsewhere(slot), ASYNCHAT_ECLOSED);
+    settle_and_expect(f, "before part late");
+}
+
+/* The peer gets what is in order, and then the goodbye. */
+static void an_error_gives_open_slots_up(void **state)
+{
+    static int released;
+    struct fixture *f = start(state);
+    released = f->count = 0;
+    push(f, "before ");
+    struct asynchat_slot *open = reserve(f), *done = reserve(f),
+                         *last = reserve(f);
+    f->own = open;
+    f->on_error = say_goodbye;
+    give(open, "part ");
+    give(done, "two ");
+    finish(done);
+    assert_int_equal(
+        asynchat_push_reference(f->ch, "behind ", 7, count_release, &released),
+        0);
+    assert_int_equal(asynchat_push_producer(
+                         f->ch, asynchat_producer_simple("produced", 8, 3)),
+                     0);
+    give_elsewhere(last, "under way");
+    let_deadline_pass(f);
+    expect(f, "error(EDEADLINE) closed(EDEADLINE)");
+    assert_int_equal(released, 1);
+    answer_later(last, f);
+}
+
+static int wait_for_more(struct asynchat_channel *ch, struct evbuffer *to,
+                         size_t room, void *arg)
+{
+    (void)ch;
+    (void)room;
+    if (!*(int *)arg)
+        return ASYNCHAT_LATER;
+    return evbuffer_add(to, "before ", 7) == 0 ? ASYNCHAT_DONE : -ENOMEM;
+}
+
+/* What is queued in front of the slot is waited for, as ever. */
+static void what_is_in_front_of_it_is_sent(void **state)
+{
+    static int ready;
+    struct fixture *f = start(state);
+    static const struct asynchat_producer_ops waits = {.size = sizeof waits,
+                                                       .more = wait_for_more};
+    struct asynchat_producer *first;
+    assert_int_equal(asynchat_producer_new(&waits, &ready, &first), 0);
+    ready = f->count = 0;
+    assert_int_equal(asynchat_push_producer(f->ch, first), 0);
+    struct asynchat_slot *open = reserve(f), *last = reserve(f);
+    give(open, "part ");
+    give(last, "behind ");
+    f->on_error = say_goodbye;
+    let_deadline_pass(f);
+    expect(f, "error(EDEADLINE)");
+    assert_int_equal(asynchat_get_queued(f->ch), 512 + 9);
+    ready = 1;
+    asynchat_resume_producer(f->ch);
+    settle(f);
+    expect(f, "closed(EDEADLINE)");
+    finish_elsewhere(open);
+    answer_later(last, f);
+}
+
+/* A message that is too long comes while an answer is awaited. */
+static void a_bad_message_does_not_wait_either(void **state)
+{
+    struct fixture *f = start_limited(state, 2, keep_slot);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 3), 0);
+    feed_string(f, "1\r\n12345\r\n");
+    feed_eof(f);
+    settle(f);
+    expect(f, "message(1) error(ETOOLONG) closed(ETOOLONG)");
+    expect_gone(slots[0]);
+}
+
+static void idle_time_ends_a_close_that_waits(void **state)
+{
+    static const struct asynchat_timeouts times = {.size = sizeof times,
+                                                   .idle = 500};
+    struct fixture *f = start(state);
+    struct asynchat_slot *a = reserve(f);
+    f->own = a;
+    f->count = ASYNCHAT_ECLOSED;
+    f->on_error = say_goodbye;
+    assert_int_equal(asynchat_set_timeouts(f->ch, &times), 0);
+    assert_int_equal(asynchat_close_when_done(f->ch), 0);
+    settle(f);
+    clock_advance(600);
+    settle(f);
+    expect(f, "error(EIDLE) closed(EIDLE)");
+}
+
+/* The peer has ended its output, and waits for answers. */
+static void a_server_that_stops_waits_for_its_grace(void **state)
+{
+    struct fixture *f = start_limited(state, 5, keep_slot);
+    feed_string(f, "1\r\n2\r\n");
+    feed_eof(f);
+    settle(f);
+    expect(f, "message(1) message(2) eof");
+    f->count = ASYNCHAT_ECLOSED;
+    f->on_error = say_goodbye;
+    give(slots[1], "two");
+    give(slots[0], "one ");
+    assert_int_equal(asynchat_server_stop(f->server, 1000, NULL, NULL), 0);
+    f->server = NULL;
+    settle(f);
+    clock_advance(900);
+    settle(f);
+    expect(f, "");
+    clock_advance(200);
+    settle(f);
+    expect(f, "error(ESTOPPED) closed(ESTOPPED)");
+    expect_got(f, "one ");
+    expect_gone(slots[0]);
+    expect_gone(slots[1]);
+}
+
+/* A layer was to begin behind the slot. Nothing leaves as it is that was to be
+ * sealed. */
+static void what_was_to_be_sealed_is_not_sent(void **state)
+{
+    struct fixture *f = start(state);
+    struct asynchat_slot *a = reserve(f);
+    struct toy *toy = toy_new(true);
+    give(a, "plain");
+    push(f, " behind");
+    assert_int_equal(asynchat_set_layer(f->ch, &toy_ops, toy, NULL), 0);
+    struct asynchat_slot *b = reserve(f);
+    push(f, "sealed");
+    f->count = 0;
+    f->on_error = say_goodbye;
+    assert_int_equal(asynchat_set_steady_deadline(f->ch, 100), 0);
+    settle(f);
+    clock_advance(200);
+    settle_and_expect(f, "plain");
+    expect(f, "error(EDEADLINE) closed(EDEADLINE)");
+    expect_gone(a);
+    expect_gone(b);
+}
+
 /* --- in a child --- */
 
 static bool drop_in_child(void *arg)
@@ -988,13 +1163,6 @@ static void a_slot_may_go_while_it_is_filled(void **state)
     assert_int_equal(asynchat_get_queued(f->ch), 0);
 }
 
-static void count_release(const void *data, size_t len, void *arg)
-{
-    (void)data;
-    (void)len;
-    ++*(int *)arg;
-}
-
 /* Drops the output twice while the slot's bytes come into it. */
 static void discard_twice(struct evbuffer *output,
                           const struct evbuffer_cb_info *info, void *arg)
@@ -1325,6 +1493,12 @@ int main(void)
         OVER_ALL(freeing_the_channel_drops_slots),
         OVER_ALL(discarding_drops_slots),
         OVER_ALL(the_channel_goes_on_when_slots_were_discarded),
+        OVER_ALL(an_error_gives_open_slots_up),
+        OVER_ALL(what_is_in_front_of_it_is_sent),
+        OVER_ALL(a_bad_message_does_not_wait_either),
+        OVER_ALL(idle_time_ends_a_close_that_waits),
+        OVER(TCP, a_server_that_stops_waits_for_its_grace),
+        OVER(SOCKETPAIR, what_was_to_be_sealed_is_not_sent),
         OVER(SOCKETPAIR, use_after_the_loop),
         OVER_SOCKETS(a_child_does_not_fill_its_parent_s_slot),
         OVER_ALL(without_memory_nothing_is_reserved),

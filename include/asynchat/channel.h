@@ -143,6 +143,9 @@ struct asynchat_handler {
      *   except that everything queued behind that producer is dropped,
      * - -ENOMEM, if memory ran out for a message that was being received.
      *
+     * The output that was queued behind an open slot is dropped, and the slots
+     * are gone already: see slot.h.
+     *
      * If the program had already ended the output, for example with
      * asynchat_close_when_done(), a push is refused with ASYNCHAT_ECLOSED.
      *

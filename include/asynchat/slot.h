@@ -33,11 +33,14 @@
  * - asynchat_close_when_done() and the other calls that wait for the output
  *   wait for open slots too. Nothing can be reserved after them. The linger
  *   time and write_idle do not run while the channel only waits for a slot.
- *   `idle` and `read_idle` do, unless reading is paused: they should be longer
- *   than an answer takes.
- * - After an error behind which queued output is still sent, see handle_error in
- *   channel.h, the channel waits for open slots as well. So give the slots up in
- *   handle_error: handle_close comes only after them.
+ *   `idle` and `read_idle` do, unless reading is paused or the peer has ended
+ *   its output: they should be longer than an answer takes. The grace of
+ *   asynchat_server_stop() ends the waiting in every case.
+ * - An error does not wait for slots. If queued output is still sent after the
+ *   error, as told at handle_error in channel.h, this is the output up to the
+ *   first open slot, and what that slot has by then. What is behind that slot is
+ *   dropped, since a peer would take it for what is missing. All slots are gone
+ *   when handle_error is called, and what handle_error pushes is sent.
  * - asynchat_reserve() is called in the channel's own thread. The other calls
  *   about a slot may be made in any thread, and inside any callback, but for
  *   one slot in one thread at a time. The thread that has reserved the slot
@@ -65,9 +68,10 @@ struct asynchat_slot;
  * limit is passed: as in any push, this ends the channel with ASYNCHAT_EFULL.
  * May be called in any callback. The first slot of a loop makes the loop's
  * mailbox: see asynchat_get_id(). Errors: -EINVAL (`ch` or `out` is NULL),
- * -ENOMEM, ASYNCHAT_ECLOSED (the channel has ended, or was told to close when
- * done), ASYNCHAT_EFULL (more than the output limit is queued), -EAGAIN (1024
- * loops can already be posted to), and those of eventfd(2). Since 0.1. */
+ * -ENOMEM, ASYNCHAT_ECLOSED (the channel has ended or ends by an error, or was
+ * told to close when done), ASYNCHAT_EFULL (more than the output limit is
+ * queued), -EAGAIN (1024 loops can already be posted to), and those of
+ * eventfd(2). Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_reserve(
     struct asynchat_channel *ch, struct asynchat_slot **out);
 

@@ -12,6 +12,7 @@
 #include <asynchat/error.h>
 
 #include "base/log.h"
+#include "output/slot.h"
 
 /* Room for the text of an error, and for what a layer says of it. */
 #define ERROR_TEXT 512
@@ -193,9 +194,24 @@ void asynchat__channel_end(struct asynchat_channel *ch, int status)
     channel_explain(ch, sent ? ch->status : status);
 }
 
+/* An error ends the waiting for slots that are not finished, as whoever is to
+ * finish them may never do so. What is behind the first of them is not sent: a
+ * peer would take it for what is missing. Answers what is to be freed. */
+static struct outq_entry *state_give_up(struct asynchat_channel *ch)
+{
+    struct outq *q = &ch->out.queue;
+    if (!q->slots || !q->slots->open)
+        return NULL;
+    struct outq_entry *behind = asynchat__outq_give_up(q);
+    channel_out_lose(ch);
+    asynchat__channel_out_slots(ch);
+    return behind;
+}
+
 /* handle_eof and handle_error may push, so asynchat__channel_out_run() makes
  * the queue end after them. If the program has asked to close when done before,
- * the status is 0 and not ASYNCHAT_EOF: the program was first. */
+ * the status is 0 and not ASYNCHAT_EOF: the program was first. Release callbacks
+ * run last, when it is settled how the channel ends. */
 void asynchat__channel_stop(struct asynchat_channel *ch, int status,
                             int cut_off)
 {
@@ -203,14 +219,18 @@ void asynchat__channel_stop(struct asynchat_channel *ch, int status,
         asynchat__channel_end(ch, status);
         return;
     }
+    struct outq_entry *behind = NULL;
     asynchat__channel_enter(ch, CHANNEL_SENDING);
-    if (asynchat__channel_is_error(status))
+    if (asynchat__channel_is_error(status)) {
         state_halve_back(ch, HALF_KEPT);
+        behind = state_give_up(ch);
+    }
     if (asynchat__channel_is_error(status) || !ch->out.queue.ends ||
         ch->half == HALF_SHUT)
         channel_explain(ch, status);
     if (status == ASYNCHAT_EOF && ch->handler->handle_eof)
         ch->handler->handle_eof(ch, cut_off, ch->arg);
+    asynchat__outq_free(&ch->out.queue, behind);
 }
 
 void asynchat__channel_linger(struct asynchat_channel *ch, bool progress)

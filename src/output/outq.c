@@ -171,6 +171,15 @@ void asynchat__outq_pass(struct outq *q)
     q->bordered = false;
 }
 
+/* How many bytes of the queue's size are the entry's. */
+static size_t entry_size(const struct outq_entry *entry)
+{
+    if (entry->bytes)
+        return evbuffer_get_length(entry->bytes);
+    return entry->producer && entry->state != OUTQ_DROPPED ? OUTQ_PRODUCER_SIZE
+                                                           : 0;
+}
+
 struct outq_entry *asynchat__outq_shift(struct outq *q)
 {
     struct outq_entry *entry = q->first;
@@ -178,10 +187,7 @@ struct outq_entry *asynchat__outq_shift(struct outq *q)
     if (!q->first)
         q->last = &q->first;
     entry->next = NULL;
-    if (entry->bytes)
-        q->size -= evbuffer_get_length(entry->bytes);
-    else if (entry->producer && entry->state != OUTQ_DROPPED)
-        q->size -= OUTQ_PRODUCER_SIZE;
+    q->size -= entry_size(entry);
     return entry;
 }
 
@@ -235,6 +241,23 @@ void asynchat__outq_finish(struct outq *q, struct outq_entry *entry)
     entry->slot = NULL;
     entry->state = OUTQ_READY;
     slots_pass(q->slots);
+}
+
+struct outq_entry *asynchat__outq_give_up(struct outq *q)
+{
+    struct outq_entry *open = q->slots ? q->slots->open : NULL;
+    if (!open)
+        return NULL;
+    slots_drop(q->slots);
+    open->state = OUTQ_READY;
+    struct outq_entry *behind = open->next, **end = &behind;
+    for (; *end && !outq_is_border(*end); end = &(*end)->next)
+        q->size -= entry_size(*end);
+    open->next = *end;
+    *end = NULL;
+    if (!open->next)
+        q->last = &open->next;
+    return behind;
 }
 
 struct evbuffer *asynchat__outq_part(struct outq *q)

@@ -127,6 +127,11 @@ int asynchat__outq_slot(struct outq *q, struct slot *slot);
  * bytes. Gives the entry's share back. */
 void asynchat__outq_finish(struct outq *q, struct outq_entry *entry);
 
+/* All slots are gone. If one of them was not finished, gives the entries behind
+ * the first such slot, up to a border, as asynchat__outq_take() gives all; the
+ * bytes of that slot are sent. */
+struct outq_entry *asynchat__outq_give_up(struct outq *q);
+
 /* To be called before the bytes of the first entry, which is a slot that is not
  * finished, are taken: they do not count any more. Gives their evbuffer. */
 struct evbuffer *asynchat__outq_part(struct outq *q);

@@ -108,14 +108,6 @@ static void connected(struct asynchat_channel *ch, void *arg)
     expect_commands(ch);
 }
 
-/* The channel would wait for the slot. */
-static void failed(struct asynchat_channel *ch, int error, void *arg)
-{
-    (void)ch;
-    (void)error;
-    finish(arg);
-}
-
 static void closed(struct asynchat_channel *ch, int status, void *arg)
 {
     (void)ch;
@@ -127,13 +119,11 @@ static const struct asynchat_handler commands = {.size = sizeof commands,
                                                  .handle_connect = connected,
                                                  .message = command,
                                                  .message_dropped = dropped,
-                                                 .handle_error = failed,
                                                  .handle_close = closed};
 static const struct asynchat_handler data = {.size = sizeof data,
                                              .collect_incoming_data = take,
                                              .found_terminator = taken,
                                              .message_dropped = dropped,
-                                             .handle_error = failed,
                                              .handle_close = closed};
 
 #define SAID                                                                   \

@@ -314,12 +314,18 @@ static int slot_make(struct asynchat_channel *ch, struct asynchat_slot **out)
     return 0;
 }
 
+/* Nothing may hold up a channel that ends. */
+static int slots_refused(struct asynchat_channel *ch)
+{
+    bool ends = ch->out.queue.ends || asynchat__channel_is_error(ch->status);
+    return ends ? ASYNCHAT_ECLOSED : asynchat__push_refused(ch, 0);
+}
+
 int asynchat_reserve(struct asynchat_channel *ch, struct asynchat_slot **out)
 {
     if (!ch || !out)
         return -EINVAL;
-    int error =
-        ch->out.queue.ends ? ASYNCHAT_ECLOSED : asynchat__push_refused(ch, 0);
+    int error = slots_refused(ch);
     if (!error)
         error = slots_need(ch);
     if (!error)
