@@ -1,6 +1,6 @@
 # libasynchat-testing: tests of programs that use libasynchat. It is a static library of its own and uses public
 # functions of libasynchat alone. SPDX-License-Identifier: BSD-3-Clause
-set(testing_sources text status alloc fail world watch strike peer test expect run cuts faults)
+set(testing_sources text status alloc fail world watch ask strike peer test expect run cuts faults)
 list(TRANSFORM testing_sources REPLACE "(.+)" "src/testing/\\1.c")
 
 # It brings the library that asynchat::asynchat stands for.

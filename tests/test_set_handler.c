@@ -902,6 +902,37 @@ static void bad_tables_are_refused(void **state)
     expect(f, "B:message(abc)");
 }
 
+static void tell_nobody(struct asynchat_channel *ch,
+                        enum asynchat_transcript what, const void *data,
+                        size_t len, void *arg)
+{
+    (void)ch;
+    (void)what;
+    (void)data;
+    (void)len;
+    (void)arg;
+}
+
+/* A transcript does not show. */
+static void the_handler_in_force_is_known(void **state)
+{
+    struct fixture *f = begin(state, &a_whole);
+    assert_null(asynchat_get_handler(NULL));
+    assert_ptr_equal(asynchat_get_handler(f->ch), &a_whole);
+    assert_int_equal(asynchat_set_handler(f->ch, NULL), -EINVAL);
+    assert_ptr_equal(asynchat_get_handler(f->ch), &a_whole);
+    assert_int_equal(asynchat_set_transcript(f->ch, tell_nobody, NULL), 0);
+    assert_ptr_equal(asynchat_get_handler(f->ch), &a_whole);
+    const struct asynchat_handler *before = asynchat_get_handler(f->ch);
+    assert_int_equal(asynchat_set_handler(f->ch, &b_whole), 0);
+    assert_ptr_equal(asynchat_get_handler(f->ch), &b_whole);
+    assert_int_equal(asynchat_set_transcript(f->ch, NULL, NULL), 0);
+    assert_ptr_equal(asynchat_get_handler(f->ch), &b_whole);
+    assert_int_equal(asynchat_set_handler(f->ch, before), 0);
+    feed_and_settle(f, "abc\r\n");
+    expect(f, "A:message(abc)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -946,6 +977,7 @@ int main(void)
         OVER(PAIR, a_border_drops_what_was_kept),
         OVER_ALL(nothing_is_lost_however_often_it_is_set),
         OVER_ALL(bad_tables_are_refused),
+        OVER_ALL(the_handler_in_force_is_known),
     };
     (void)b_pieces_all;
     return RUN(tests);

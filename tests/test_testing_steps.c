@@ -381,6 +381,119 @@ static void a_long_text_is_shown_where_it_differs(void **state)
     asynchat_test_free(t);
 }
 
+/* --- another handler --- */
+
+static const struct asynchat_handler data_and_all, *before;
+
+static void takes_command(struct asynchat_channel *ch, const void *data,
+                          size_t len, void *arg)
+{
+    (void)arg;
+    if (len != 4 || memcmp(data, "DATA", 4) != 0)
+        return;
+    before = asynchat_get_handler(ch);
+    assert_int_equal(asynchat_set_handler(ch, &data_and_all), 0);
+}
+
+/* An empty piece of data goes back to the handler before. */
+static void goes_back(struct asynchat_channel *ch, void *arg)
+{
+    (void)arg;
+    assert_int_equal(asynchat_set_handler(ch, before), 0);
+}
+
+static const struct asynchat_handler commands = {.size = sizeof commands,
+                                                 .handle_connect = begins,
+                                                 .message = takes_command};
+static const struct asynchat_handler data_and_all = {
+    .size = sizeof data_and_all,
+    .collect_incoming_data = takes_data,
+    .found_terminator = goes_back,
+    .handle_eof = ends};
+
+static void another_handler_is_watched_too(void **state)
+{
+    struct asynchat_test *t = asynchat_test_new();
+    (void)state;
+    asynchat_test_open(t, &commands, NULL);
+    asynchat_test_say(t, "a\nDATA\nbc\nd\nDATA\ne");
+    asynchat_test_end(t);
+    asynchat_test_hear(t, "cut");
+    asynchat_test_expect_closed(t, ASYNCHAT_EOF);
+    asynchat_test_expect_events(t, "connect message(a) message(DATA) data(bc) "
+                                   "found message(d) message(DATA) data(e) "
+                                   "cut close(ASYNCHAT_EOF)");
+    asynchat_test_free(t);
+    expect_no_failure();
+}
+
+/* The status is the new handler's: another one is not excused. */
+static void its_close_is_known(void **state)
+{
+    struct asynchat_test *t = asynchat_test_new();
+    (void)state;
+    asynchat_test_open(t, &commands, NULL);
+    asynchat_test_say(t, "DATA\n");
+    asynchat_test_end(t);
+    asynchat_test_hear(t, "eof");
+    asynchat_test_expect_closed(t, 0);
+    expect_failure("the channel has ended with ASYNCHAT_EOF; 0 was expected");
+    asynchat_test_free(t);
+}
+
+/* The conversation sets the handler; and a handler is made anew where another
+ * one was. */
+static void a_handler_may_be_set_from_outside(void **state)
+{
+    struct asynchat_test *t = asynchat_test_new();
+    struct asynchat_handler handler = {.size = sizeof handler,
+                                       .collect_incoming_data = takes_data};
+    (void)state;
+    struct asynchat_channel *ch = asynchat_test_open(t, &commands, NULL);
+    assert_int_equal(asynchat_set_handler(ch, &handler), 0);
+    asynchat_test_say(t, "a\n");
+    assert_int_equal(asynchat_set_handler(ch, &commands), 0);
+    asynchat_test_say(t, "b\n");
+    handler.found_terminator = found;
+    assert_int_equal(asynchat_set_handler(ch, &handler), 0);
+    asynchat_test_say(t, "c\n");
+    asynchat_test_expect_events(t, "connect data(a) message(b) data(c) found");
+    asynchat_test_free(t);
+    expect_no_failure();
+}
+
+static void sets_in_drained(struct asynchat_channel *ch, void *arg)
+{
+    (void)arg;
+    assert_int_equal(asynchat_set_handler(ch, &data_and_all), 0);
+}
+
+static const struct asynchat_handler drains = {
+    .size = sizeof drains,
+    .handle_connect = begins,
+    .collect_incoming_data = takes_data,
+    .handle_drained = sets_in_drained,
+    .handle_pressure = sets_in_drained};
+
+static void callbacks_that_are_no_events_may_set_one(void **state)
+{
+    (void)state;
+    for (int pressed = 0; pressed < 2; pressed++) {
+        struct asynchat_test *t = asynchat_test_new();
+        struct asynchat_channel *ch = asynchat_test_open(t, &drains, NULL);
+        if (pressed) {
+            assert_int_equal(asynchat_set_output_marks(ch, 0, 1), 0);
+            asynchat_test_take(t, 1);
+        }
+        assert_int_equal(asynchat_push(ch, "xyz", 3), 0);
+        asynchat_test_settle(t);
+        asynchat_test_end(t);
+        asynchat_test_expect_events(t, "connect eof close(ASYNCHAT_EOF)");
+        asynchat_test_free(t);
+    }
+    expect_no_failure();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +515,10 @@ int main(void)
         cmocka_unit_test_setup(a_conversation_runs_beside_a_test, begin),
         cmocka_unit_test_setup(channels_that_are_left_keep_their_loop, begin),
         cmocka_unit_test_setup(a_long_text_is_shown_where_it_differs, begin),
+        cmocka_unit_test_setup(another_handler_is_watched_too, begin),
+        cmocka_unit_test_setup(its_close_is_known, begin),
+        cmocka_unit_test_setup(a_handler_may_be_set_from_outside, begin),
+        cmocka_unit_test_setup(callbacks_that_are_no_events_may_set_one, begin),
     };
     return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);
 }

@@ -258,6 +258,13 @@ struct asynchat_handler {
  * not know). (Python: assigning to the methods) Since 0.1. */
 ASYNCHAT_API int asynchat_set_handler(struct asynchat_channel *ch,
                                       const struct asynchat_handler *handler);
+/* Returns the handler in force, lent by the program as ever: the one that was
+ * set last, or that the channel was made with. So a part of a program can set a
+ * handler of its own, and give the channel back when it is done. NULL if `ch`
+ * is NULL. In a conversation of testing.h, what this returns is a table that
+ * calls the program's. (Python: reading the methods) Since 0.1. */
+ASYNCHAT_API const struct asynchat_handler *asynchat_get_handler(
+    const struct asynchat_channel *ch);
 
 /* --- Making a channel --- */
 

@@ -40,8 +40,10 @@
  *   and of libevent: they count, and call malloc and free. A program that sets
  *   others has no faults of memory. In libevent's debug mode, libevent itself
  *   ends the process when an event gets no memory: no faults of memory there.
- * - The callbacks of a handler that the program sets by asynchat_set_handler()
- *   are not recorded as events; what the peer hears is checked as before.
+ * - If the program sets another handler by asynchat_set_handler(), that one is
+ *   watched too: at once if it is set in a callback of the channel itself, and
+ *   otherwise from the next function of this library on. asynchat_get_handler()
+ *   returns a table that calls the program's, and can be set again.
  * - One thread only.
  *
  * (Netty: EmbeddedChannel. Twisted: StringTransport, task.Clock. Go: iotest.)
@@ -205,8 +207,8 @@ ASYNCHAT_API void asynchat_test_expect_nothing(struct asynchat_test *t);
 
 /* The peer has heard nothing but what was expected before, and the channel has
  * ended with this status: 0, ASYNCHAT_EOF or an error, as handle_close was
- * given it. If the program has freed the channel, or given it another handler,
- * any status will do. Since 0.1. */
+ * given it. If the program has freed the channel, any status will do. Since
+ * 0.1. */
 ASYNCHAT_API void asynchat_test_expect_closed(struct asynchat_test *t,
                                               int status);
 

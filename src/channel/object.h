@@ -538,6 +538,10 @@ void asynchat__transcript_added(struct asynchat_channel *ch,
 const struct asynchat_handler *asynchat__transcript_follow(
     struct channel_transcript *t, const struct asynchat_handler *handler);
 
+/* The program's handler. */
+const struct asynchat_handler *asynchat__transcript_handler(
+    const struct channel_transcript *t);
+
 void asynchat__transcript_free(struct channel_transcript *t);
 
 /* --- aside.c --- */

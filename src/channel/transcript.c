@@ -147,6 +147,12 @@ const struct asynchat_handler *asynchat__transcript_follow(
     return t->tell ? &t->ours : handler;
 }
 
+const struct asynchat_handler *asynchat__transcript_handler(
+    const struct channel_transcript *t)
+{
+    return t->handler;
+}
+
 void asynchat__transcript_free(struct channel_transcript *t)
 {
     asynchat__free(t);

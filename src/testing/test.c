@@ -29,9 +29,10 @@ struct asynchat_test *asynchat_test_beside(struct asynchat_test *t)
 }
 
 /* The id shows whether the channel is still there, if the program frees it. */
-static void test_connect(struct asynchat_test *t)
+static void test_connect(struct asynchat_test *t,
+                         const struct asynchat_handler *watched)
 {
-    const struct asynchat_handler *handlers[2] = {t->watched, &asynchat__peer};
+    const struct asynchat_handler *handlers[2] = {watched, &asynchat__peer};
     void *args[2] = {t->arg, t};
     struct asynchat_channel *pair[2];
     int error = asynchat_pair_new(t->world->base, handlers, args, pair);
@@ -49,14 +50,12 @@ struct asynchat_channel *asynchat_test_open(
 {
     if (t->world->run->over)
         return NULL;
-    if (t->handler) {
+    if (t->watches) {
         asynchat__fail_why(t->world->run, "a test has only one channel");
         return NULL;
     }
-    t->handler = handler;
     t->arg = arg;
-    asynchat__watch(t);
-    test_connect(t);
+    test_connect(t, asynchat__watch(t, handler));
     if (t->world->run->take > 0)
         asynchat_test_take(t, t->world->run->take);
     asynchat__settle(t);
@@ -102,7 +101,7 @@ void asynchat_test_free(struct asynchat_test *t)
     test_note(t);
     test_part(t);
     asynchat__test_unlink(t);
-    free(t->watched);
+    asynchat__watches_free(t);
     asynchat__text_free(&t->heard);
     asynchat__text_free(&t->events);
     free(t);

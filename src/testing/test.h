@@ -75,8 +75,8 @@ struct asynchat_test {
     struct asynchat_channel *near; /* the channel; NULL: it has closed */
     struct asynchat_channel *far;  /* the peer's; NULL: it has closed */
     uint64_t id;                   /* of `near` */
-    const struct asynchat_handler *handler; /* the program's */
-    struct asynchat_handler *watched; /* the same, with every call recorded */
+    struct watch *watches;         /* of all handlers */
+    struct watch *watch;           /* of the one that was set last */
     void *arg;
     int status;  /* given to handle_close */
     bool closed; /* handle_close was called */
@@ -88,8 +88,15 @@ struct asynchat_test {
 
 /* --- watch.c: what happens to the channel --- */
 
-/* Makes t->watched. */
-void asynchat__watch(struct asynchat_test *t);
+/* The table that takes the place of a handler: it records every call. Kept
+ * until the test is freed. */
+const struct asynchat_handler *asynchat__watch(
+    struct asynchat_test *t, const struct asynchat_handler *handler);
+void asynchat__watches_free(struct asynchat_test *t);
+
+/* If the program has set another handler, has the channel, which must be there,
+ * call the table of that one. */
+void asynchat__watch_follow(struct asynchat_test *t);
 
 /* The peer's side. */
 extern const struct asynchat_handler asynchat__peer;

@@ -37,3 +37,12 @@ int asynchat_set_handler(struct asynchat_channel *ch,
         asynchat__channel_wake(ch);
     return 0;
 }
+
+const struct asynchat_handler *asynchat_get_handler(
+    const struct asynchat_channel *ch)
+{
+    if (!ch)
+        return NULL;
+    return ch->transcript ? asynchat__transcript_handler(ch->transcript)
+                          : ch->handler;
+}
