@@ -494,6 +494,46 @@ static void callbacks_that_are_no_events_may_set_one(void **state)
     expect_no_failure();
 }
 
+/* --- no rest --- */
+
+static void two_echo(struct asynchat_test *t, void *arg)
+{
+    asynchat_test_open(t, &commands, arg);
+    pair_up(t);
+    assert_int_equal(asynchat_push(pair[0], "x", 1), 0);
+    asynchat_test_settle(t);
+    asynchat_channel_free(pair[0]);
+    asynchat_channel_free(pair[1]);
+}
+
+#define NO_REST "something moves for ever: the loop does not come to rest"
+
+static void channels_that_answer_each_other_for_ever_fail(void **state)
+{
+    (void)state;
+    asynchat_test_run(two_echo, NULL);
+    expect_failure(NO_REST);
+}
+
+/* The conversation goes on, and so do the channels: nothing hangs. */
+static void the_test_is_freed_nevertheless(void **state)
+{
+    struct asynchat_test *t = asynchat_test_new();
+    (void)state;
+    asynchat_test_open(t, &commands, NULL);
+    pair_up(t);
+    assert_int_equal(asynchat_push(pair[0], "x", 1), 0);
+    asynchat_test_say(t, "a\n");
+    expect_failure(NO_REST);
+    asynchat_test_say(t, "b\n");
+    asynchat_test_advance(t, 1000);
+    assert_non_null(asynchat_test_channel(t));
+    asynchat_test_free(t);
+    expect_no_failure();
+    asynchat_channel_free(pair[0]);
+    asynchat_channel_free(pair[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -519,6 +559,9 @@ int main(void)
         cmocka_unit_test_setup(its_close_is_known, begin),
         cmocka_unit_test_setup(a_handler_may_be_set_from_outside, begin),
         cmocka_unit_test_setup(callbacks_that_are_no_events_may_set_one, begin),
+        cmocka_unit_test_setup(channels_that_answer_each_other_for_ever_fail,
+                               begin),
+        cmocka_unit_test_setup(the_test_is_freed_nevertheless, begin),
     };
     return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);
 }

@@ -61,9 +61,11 @@ void asynchat__alloc_fail(unsigned long number)
     allocs.exposed = false;
 }
 
-void asynchat__alloc_expose(bool exposed)
+bool asynchat__alloc_expose(bool exposed)
 {
+    bool before = allocs.exposed;
     allocs.exposed = exposed;
+    return before;
 }
 
 bool asynchat__alloc_has_failed(void)

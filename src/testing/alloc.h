@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 /* Has the allocation of this number fail, from 1 on, once; 0: none. Those count
- * that are made while memory is `exposed`. */
+ * that are made while memory is `exposed`. Answers whether it was before. */
 void asynchat__alloc_fail(unsigned long number);
-void asynchat__alloc_expose(bool exposed);
+bool asynchat__alloc_expose(bool exposed);
 
 /* Whether it has failed. */
 bool asynchat__alloc_has_failed(void);

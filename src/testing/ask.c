@@ -2,8 +2,6 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "testing/test.h"
 
-#include <event2/event.h>
-
 #include <asynchat/post.h>
 
 struct event_base *asynchat_test_base(const struct asynchat_test *t)
@@ -41,7 +39,7 @@ struct asynchat_channel *asynchat_test_channel(const struct asynchat_test *t)
     if (t->near && asynchat_post(t->id, test_told, own) < 0)
         own->near = NULL;
     else if (t->near)
-        event_base_loop(t->world->base, EVLOOP_NONBLOCK);
+        (void)asynchat__world_run(t->world);
     if (t->near)
         asynchat__watch_follow(own);
     return t->near;

@@ -61,9 +61,11 @@ struct run {
 /* The loop and the clock of one or more tests. */
 struct world {
     struct event_base *base;
+    struct event *end; /* of a pass of the loop */
     uint64_t now;
     unsigned tests; /* that are not freed */
     unsigned made;  /* in all */
+    bool restless;  /* something moves for ever */
     struct run *run;
     struct run own; /* the run, if the program has made the test */
 };
@@ -116,7 +118,12 @@ struct asynchat_test *asynchat__test_of(const struct asynchat_channel *ch);
 /* Any test of the run, or NULL. */
 struct asynchat_test *asynchat__test_in(const struct run *run);
 
-/* Runs the loop until nothing moves any more. */
+/* Does what can be done now, in passes of the loop. False: there were too many,
+ * as something moves for ever. */
+bool asynchat__world_run(struct world *w);
+
+/* Runs the loop until nothing moves any more, and fails if there is no such
+ * moment. */
 void asynchat__settle(struct asynchat_test *t);
 
 /* Lets time pass, also if the run is over. */
