@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -248,6 +249,65 @@ static void a_server_without_memory_for_them_is_not_made(void **state)
     assert_true(n > 2);
 }
 
+/* What becomes of channels that may have no memory for their settings. */
+static void count_error(struct asynchat_channel *ch, int error, void *arg)
+{
+    struct fixture *f = arg;
+    (void)ch;
+    f->status = error;
+}
+
+static void count_end(struct asynchat_channel *ch, int status, void *arg)
+{
+    struct fixture *f = arg;
+    (void)ch;
+    assert_int_equal(status, f->status ? f->status : ASYNCHAT_EOF);
+    f->log_len += f->status != 0;
+}
+
+static const struct asynchat_handler counted = {.size = sizeof counted,
+                                                .handle_connect =
+                                                    expect_all_at_once,
+                                                .handle_error = count_error,
+                                                .handle_close = count_end};
+
+/* Each allocation of an accepted connection fails in turn: the channel comes
+ * later, or ends without handle_connect. Then the server goes on. */
+static void a_channel_without_memory_for_them_ends(void **state)
+{
+    struct fixture *f = *state;
+    static const struct asynchat_timeouts long_times = {
+        .size = sizeof long_times, .read_idle = 60000};
+    struct asynchat_options mine = all;
+    const struct asynchat_server_options o = {.size = sizeof o,
+                                              .channels = &mine};
+    mine.timeouts = &long_times;
+    assert_int_equal(asynchat_server_new(f->base, "127.0.0.1:0", &counted, f,
+                                         &o, &f->server),
+                     0);
+    unsigned n = 0, left;
+    do {
+        int fd = dial_server(f), before = f->count;
+        size_t ended = f->log_len;
+        f->status = 0;
+        failing = ++n;
+        while (f->count == before && f->log_len == ended)
+            event_base_loop(f->base, EVLOOP_ONCE);
+        left = failing;
+        failing = 0;
+        if (f->log_len > ended) {
+            assert_int_equal(f->status, -ENOMEM);
+            assert_int_equal(f->count, before);
+            close(fd);
+        } else {
+            hang_up(f, fd);
+        }
+    } while (left == 0);
+    assert_true(n > 2);
+    assert_int_equal(f->log_len, 1);
+    f->log_len = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +321,7 @@ int main(void)
         OVER(TCP, a_server_refuses_wrong_ones),
         OVER_ALL(without_memory_nothing_is_set),
         OVER(TCP, a_server_without_memory_for_them_is_not_made),
+        OVER(TCP, a_channel_without_memory_for_them_ends),
     };
     if (asynchat_set_mem_functions(get_memory, realloc, free) != 0)
         return 1;
