@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -384,10 +385,11 @@ static bool is_refused(void *arg)
 }
 
 /* The loop of the parent has a post, which the child's loop leaves alone. If
- * there is no descriptor below the old one's number, the old one is closed. */
+ * there is no descriptor below the old one's number, the old one is closed, and
+ * its number may be another's when the loop goes. */
 static int post_in_vain(void *arg)
 {
-    int error = post();
+    int error = post(), others[8];
     (void)arg;
     CHILD_CHECK(error == -EMFILE || error == -EBADF);
     CHILD_CHECK(event_reinit(it->base) == 0 || error == -EMFILE);
@@ -395,7 +397,12 @@ static int post_in_vain(void *arg)
     CHILD_CHECK(it->ran == 0);
     CHILD_CHECK(post() == error);
     CHILD_CHECK(child_runs(is_refused, &error) == 1);
+    for (int i = 0; i < 8; i++)
+        others[i] = dup(STDERR_FILENO);
     asynchat_channel_free(it->ch);
+    asynchat_server_free(it->server);
+    for (int i = 0; i < 8; i++)
+        CHILD_CHECK(fcntl(others[i], F_GETFD) >= 0);
     return 0;
 }
 

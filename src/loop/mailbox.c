@@ -36,7 +36,7 @@ struct box {
     struct post *first, *last;
     /* Numbers up to this one belong to mailboxes that had the box before. */
     uint64_t before;
-    /* The eventfd that wakes the loop. */
+    /* The eventfd that wakes the loop; or -1: it was lost. */
     int fd;
     /* Why the box has no descriptor of this process's own; or 0. */
     int broken;
@@ -231,7 +231,8 @@ static void mailbox_leave(struct mailbox *mailbox)
         event_free(mailbox->event);
     if (mailbox->witness)
         event_free(mailbox->witness);
-    close(fd);
+    if (fd >= 0)
+        close(fd);
     mailbox->closed = true;
 }
 
@@ -334,7 +335,8 @@ void asynchat__mailboxes_unlock(void)
 }
 
 /* Puts a new descriptor under the number that the event base has. If no number
- * is free, the old descriptor is closed first, to make its number free. */
+ * is free, the old descriptor is closed first, to make its number free. If there
+ * is no new one even so, that number may become somebody else's. */
 static int box_renew(struct box *box)
 {
     const int flags = EFD_CLOEXEC | EFD_NONBLOCK;
@@ -342,6 +344,7 @@ static int box_renew(struct box *box)
     if (fd < 0 && errno == EMFILE) {
         close(box->fd);
         fd = eventfd(0, flags);
+        box->fd = fd < 0 ? -1 : box->fd;
     }
     if (fd < 0)
         return -errno;
