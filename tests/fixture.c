@@ -382,6 +382,29 @@ void expect_got(struct fixture *f, const char *text)
     assert_string_equal(f->got ? (char *)f->got : "", text);
 }
 
+void feed_bytes_every_way(struct fixture *f, const void *data, size_t len,
+                          const char *events)
+{
+    const char *bytes = data;
+    for (size_t cut = 0; cut <= len; cut++) {
+        feed(f, bytes, cut);
+        settle(f);
+        feed(f, bytes + cut, len - cut);
+        settle(f);
+        expect(f, events);
+    }
+    for (size_t i = 0; i < len; i++) {
+        feed(f, bytes + i, 1);
+        settle(f);
+    }
+    expect(f, events);
+}
+
+void feed_every_way(struct fixture *f, const char *text, const char *events)
+{
+    feed_bytes_every_way(f, text, strlen(text), events);
+}
+
 void need_edges(const struct fixture *f)
 {
     if (f->over != OVER_PAIR &&

@@ -113,6 +113,12 @@ void feed_reset(struct fixture *f);
 void expect(struct fixture *f, const char *events);
 void expect_got(struct fixture *f, const char *text);
 
+/* Feeds a text, or bytes, in two pieces, cut at each place in turn, and then one
+ * by one. What is recorded must be the same each time. */
+void feed_every_way(struct fixture *f, const char *text, const char *events);
+void feed_bytes_every_way(struct fixture *f, const void *data, size_t len,
+                          const char *events);
+
 /* Skips a test that needs news of a peer while nothing is read from it, if the
  * channel is over a socket and the loop is not edge-triggered. */
 void need_edges(const struct fixture *f);

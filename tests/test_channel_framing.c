@@ -46,26 +46,6 @@ static struct fixture *start_lines(void **state,
     return f;
 }
 
-/* Feeds the bytes in two pieces, cut at each place in turn, and then one by
- * one. The events must be the same each time. */
-static void feed_every_way(struct fixture *f, const char *text,
-                           const char *events)
-{
-    size_t len = strlen(text);
-    for (size_t cut = 0; cut <= len; cut++) {
-        feed(f, text, cut);
-        settle(f);
-        feed(f, text + cut, len - cut);
-        settle(f);
-        expect(f, events);
-    }
-    for (size_t i = 0; i < len; i++) {
-        feed(f, text + i, 1);
-        settle(f);
-    }
-    expect(f, events);
-}
-
 /* --- lines --- */
 
 static void a_line_ends_with_either_end(void **state)

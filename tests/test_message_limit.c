@@ -16,27 +16,6 @@ static struct fixture *start_limited(void **state,
     return f;
 }
 
-/* Feeds the bytes in two pieces, cut at each place in turn, and then one by
- * one. The events must be the same each time. `end` is fed afterwards, to begin
- * anew. */
-static void feed_every_way(struct fixture *f, const char *text,
-                           const char *events)
-{
-    size_t len = strlen(text);
-    for (size_t cut = 0; cut <= len; cut++) {
-        feed(f, text, cut);
-        settle(f);
-        feed(f, text + cut, len - cut);
-        settle(f);
-        expect(f, events);
-    }
-    for (size_t i = 0; i < len; i++) {
-        feed(f, text + i, 1);
-        settle(f);
-    }
-    expect(f, events);
-}
-
 static void whole_messages_are_dropped(void **state)
 {
     struct fixture *f = start_limited(state, &dropping_whole_recorder, 5);
