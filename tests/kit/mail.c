@@ -148,9 +148,81 @@ static void talk(struct asynchat_test *t, void *arg)
     asynchat_test_expect_closed(t, 0);
 }
 
+/* --- smuggling: mail that looks as if it ended earlier --- */
+
+/* What a smuggler takes for a line end; the last one begins with a NUL. */
+static const struct asynchat_bytes ends[] = {{"\r\n", 2}, {"\n", 1},
+                                             {"\r", 1},   {"\r\r\n", 3},
+                                             {"\n\r", 2}, {"\0\r\n", 3}};
+enum { ENDS = sizeof ends / sizeof ends[0] };
+
+struct text {
+    char bytes[128];
+    size_t len;
+};
+
+static void add(struct text *t, const void *bytes, size_t len)
+{
+    memcpy(t->bytes + t->len, bytes, len);
+    t->len += len;
+}
+
+static bool has_bare_end(const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if ((bytes[i] == '\r' && (i + 1 == len || bytes[i + 1] != '\n')) ||
+            (bytes[i] == '\n' && (i == 0 || bytes[i - 1] != '\r')))
+            return true;
+    return false;
+}
+
+static bool ends_line(const struct asynchat_bytes *end)
+{
+    return end->len >= 2 &&
+           memcmp((const char *)end->data + end->len - 2, "\r\n", 2) == 0;
+}
+
+/* The mail has one end, which its bytes say, and one answer; and what is in the
+ * mail is no command. */
+static void smuggle(struct asynchat_test *t, void *arg)
+{
+    static struct mail m;
+    const struct asynchat_bytes *const *pair = arg, *one = pair[0];
+    struct text said = {"DATA\r\nx", 7};
+    bool line = ends_line(one), early = line && pair[1] == &ends[0];
+    char heard[128];
+    add(&said, one->data, one->len);
+    size_t body = said.len - 6;
+    add(&said, ".", 1);
+    add(&said, pair[1]->data, pair[1]->len);
+    add(&said, "\r\nNOOP\r\n", 8);
+    if (!early)
+        body = said.len - 6;
+    add(&said, ".\r\nQUIT\r\n", 9);
+    bool bare = has_bare_end(said.bytes + 6, body);
+    snprintf(heard, sizeof heard, "354\r\n%d %zu%s\r\n%s221\r\n",
+             bare ? 501 : 250, body - (line && !early), bare ? " -10016" : "",
+             early ? "500 0\r\n500 4\r\n500 1\r\n" : "");
+    m = (struct mail){NULL, 0};
+    asynchat_test_open(t, &commands, &m);
+    asynchat_test_feed(t, said.bytes, said.len);
+    asynchat_test_hear(t, heard);
+    asynchat_test_expect_closed(t, 0);
+}
+
+static void nobody_smuggles(void)
+{
+    for (int i = 0; i < ENDS * ENDS; i++) {
+        const struct asynchat_bytes *pair[2] = {&ends[i / ENDS],
+                                                &ends[i % ENDS]};
+        asynchat_test_cuts(smuggle, pair);
+    }
+}
+
 int main(void)
 {
     asynchat_test_cuts(talk, NULL);
+    nobody_smuggles();
     printf("%lu places of faults\n",
            asynchat_test_faults(talk, NULL,
                                 ASYNCHAT_TEST_ALLOC | ASYNCHAT_TEST_RESET |
