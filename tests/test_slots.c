@@ -521,6 +521,44 @@ static void closing_when_done_waits_for_open_slots(void **state)
     expect_got(f, "one two");
 }
 
+static void close_after_second(struct fixture *f)
+{
+    keep_slot(f);
+    if (f->count == 2)
+        assert_int_equal(asynchat_close_after(f->ch), 0);
+}
+
+/* What was asked before the goodbye is answered, and nothing behind it is
+ * delivered, however it was cut. */
+static void closing_after_a_message_answers_those_before(void **state)
+{
+    static const char text[] = "1\r\nQUIT\r\n3\r\n";
+    for (size_t cut = 0; cut < sizeof text; cut++) {
+        struct fixture *f = start_limited(state, 9, close_after_second);
+        f->count = 0;
+        feed(f, text, cut);
+        settle(f);
+        feed(f, text + cut, sizeof text - 1 - cut);
+        settle(f);
+        give(slots[1], "bye");
+        finish(slots[1]);
+        settle(f);
+        expect(f, "message(1) message(QUIT)");
+        give(slots[0], "one ");
+        finish(slots[0]);
+        settle_and_expect(f, "one bye");
+        if (f->ch) { /* a socket with input that nobody reads */
+            feed_eof(f);
+            settle_closed(f);
+        }
+        expect(f, "closed(0)");
+        close_connection(f);
+        free(f->got);
+        f->got = NULL;
+        f->got_len = f->got_room = 0;
+    }
+}
+
 static void the_output_ends_behind_open_slots(void **state)
 {
     struct fixture *f = start(state);
@@ -1486,6 +1524,7 @@ int main(void)
         OVER(TCP, a_peer_that_resets_is_noticed),
         OVER_SOCKETS(a_peer_that_does_not_read_ends_by_write_idle),
         OVER_ALL(closing_when_done_waits_for_open_slots),
+        OVER_ALL(closing_after_a_message_answers_those_before),
         OVER_SOCKETS(the_output_ends_behind_open_slots),
         OVER_SOCKETS(a_peer_that_has_ended_its_output_is_answered),
         OVER_ALL(closing_drops_slots),
