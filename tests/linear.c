@@ -82,6 +82,9 @@ struct stream {
     size_t piece;        /* bytes fed at a time; 0: all at once */
 };
 
+/* In place of the terminator; or NULL. */
+static struct asynchat_framing *(*make)(void);
+
 static char *repeat(const char *pattern, size_t len)
 {
     char *data = malloc(len);
@@ -104,7 +107,10 @@ static unsigned long long cost(const struct stream *s, size_t len)
     asynchat_set_in_buffer_size(pair[0], ASYNCHAT_BUFFER_SIZE_MAX);
     asynchat_set_out_buffer_size(pair[1], ASYNCHAT_BUFFER_SIZE_MAX);
     asynchat_set_message_limit(pair[0], SIZE_MAX);
-    asynchat_set_terminator(pair[0], s->terminator, strlen(s->terminator));
+    if (make)
+        assert_int_equal(asynchat_set_framing(pair[0], make()), 0);
+    else
+        asynchat_set_terminator(pair[0], s->terminator, strlen(s->terminator));
     event_base_loop(base, EVLOOP_NONBLOCK);
 
     blocks = collected = found = 0;
@@ -133,12 +139,25 @@ static unsigned long long cost_with_sets(const struct stream *s, size_t len,
     return result;
 }
 
+static const char *shown(const char *pattern)
+{
+    static char text[40];
+    size_t n = 0;
+    for (; pattern[n] != '\0' && n + 1 < sizeof text; n++)
+        text[n] = pattern[n];
+    text[n] = '\0';
+    for (size_t i = 0; i < n; i++)
+        if (text[i] < ' ')
+            text[i] = text[i] == '\r' ? '<' : text[i] == '\n' ? '>' : '?';
+    return text;
+}
+
 static void expect_linear(const struct stream *s, size_t len)
 {
     unsigned long long one = cost(s, len), four = cost(s, 4 * len);
     print_message("%4.1f blocks/byte, four times the input: %.4f  (%s)\n",
                   (double)one / (double)len, (double)four / (double)one,
-                  s->pattern[0] == '\r' ? "CR" : s->pattern);
+                  shown(s->pattern));
     assert_true(one > 0);
     assert_true(four * 100 <= one * 410);
     assert_true(collected > 0 || found > 0);
@@ -256,6 +275,137 @@ static void a_long_message_is_kept_for_little_more_than_its_pieces(void **state)
     assert_true(2 * cost(&whole, 1 << 20) < 3 * cost(&pieces, 1 << 20));
 }
 
+/* --- framings --- */
+
+static void count_dropped(struct asynchat_channel *ch, const void *data,
+                          size_t len, uint64_t total, void *arg)
+{
+    (void)ch;
+    (void)data;
+    (void)len;
+    (void)total;
+    (void)arg;
+    found++;
+}
+
+static const struct asynchat_handler goes_on = {
+    .size = sizeof goes_on,
+    .collect_incoming_data = collect,
+    .found_terminator = count_found,
+    .message_dropped = count_dropped};
+
+static struct asynchat_framing *lines(void)
+{
+    return asynchat_framing_lines(0);
+}
+
+static struct asynchat_framing *strict(void)
+{
+    return asynchat_framing_lines(ASYNCHAT_LINES_STRICT);
+}
+
+static struct asynchat_framing *dotted(void)
+{
+    return asynchat_framing_dotted(0);
+}
+
+static struct asynchat_framing *strictly_dotted(void)
+{
+    return asynchat_framing_dotted(ASYNCHAT_DOTTED_STRICT);
+}
+
+static struct asynchat_framing *alternatives(void)
+{
+    static const struct asynchat_bytes list[] = {
+        {boundary, sizeof boundary - 1},
+        {"aaaaaac", 7},
+        {"\r\n", 2},
+        {"bb", 2}};
+    return asynchat_framing_alternatives(list, 4);
+}
+
+static struct asynchat_framing *prefix(void)
+{
+    static const struct asynchat_prefix p = {.size = sizeof p, .bytes = 1};
+    return asynchat_framing_prefix(&p);
+}
+
+static struct asynchat_framing *varint(void)
+{
+    return asynchat_framing_varint(0, 0);
+}
+
+/* Wants to see 32 bytes, and knows of no message. */
+static int look(const void *bytes, size_t len, struct asynchat_head *head,
+                void *arg)
+{
+    (void)bytes;
+    (void)arg;
+    head->skip = 1;
+    if (len < 32)
+        return ASYNCHAT_HEAD_MORE;
+    found++;
+    return ASYNCHAT_HEAD_SKIP;
+}
+
+static struct asynchat_framing *function(void)
+{
+    return asynchat_framing_function(look, 32, NULL);
+}
+
+/* What is held back, dropped or passed over again and again. */
+static void framings_are_linear(void **state)
+{
+    static const struct {
+        struct asynchat_framing *(*make)(void);
+        const char *pattern;
+    } rows[] = {{lines, "x\r\n"},
+                {lines, "\n"},
+                {lines, "\r"},
+                {strict, "x\r\n"},
+                {strict, "\n\n\n\r\n"},
+                {strict, "\r\r\n"},
+                {dotted, "..a\r\n"},
+                {dotted, "\r\n.\r"},
+                {dotted, "."},
+                {dotted, "a\r\n.\r\n"},
+                {strictly_dotted, "a\n."},
+                {alternatives, "a"},
+                {alternatives, "aaaaaad"},
+                {alternatives, "b"},
+                {prefix, "\3abc"},
+                {prefix, "\1"},
+                {varint, "\3abc"},
+                {varint, "\201\200\200\1"},
+                {function, "a"},
+                {asynchat_framing_netstring, "3:abc,"}};
+    static const size_t pieces[] = {0, 1, 7};
+    (void)state;
+    for (size_t i = 0; i < 3 * sizeof rows / sizeof rows[0]; i++) {
+        const struct stream s = {&goes_on, NULL, rows[i / 3].pattern,
+                                 pieces[i % 3]};
+        make = rows[i / 3].make;
+        expect_linear(&s, s.piece ? 1 << 13 : 1 << 16);
+    }
+    make = NULL;
+}
+
+/* A message that does not end, in pieces, and kept to be given whole. */
+static void a_long_message_in_each_framing(void **state)
+{
+    struct asynchat_framing *(*const makes[])(void) = {
+        lines, strict, dotted, strictly_dotted, alternatives};
+    (void)state;
+    for (size_t i = 0; i < sizeof makes / sizeof makes[0]; i++) {
+        const struct stream whole = {&whole_counter, NULL, "x", 1000};
+        const struct stream pieces = {&counter, NULL, "x", 1000};
+        make = makes[i];
+        expect_linear(&pieces, 1 << 20);
+        assert_true(2 * cost(&whole, 1 << 20) < 3 * cost(&pieces, 1 << 20));
+    }
+    make = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +418,8 @@ int main(void)
         cmocka_unit_test(a_match_that_falls_back_again_and_again_is_given_up),
         cmocka_unit_test(
             a_long_message_is_kept_for_little_more_than_its_pieces),
+        cmocka_unit_test(framings_are_linear),
+        cmocka_unit_test(a_long_message_in_each_framing),
     };
     return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);
 }
