@@ -182,6 +182,50 @@ static void a_length_of_64_bits_is_dropped(void **state)
     expect(f, "dropped(,9) eof(cut off) closed(EOF)");
 }
 
+/* --- broken --- */
+
+/* A broken head is no data, and neither is what is behind a message that lacks
+ * its comma; and the error is the same, however much of that has come. */
+static void expect_broken(void **state, const struct asynchat_handler *handler,
+                          const char *stream, const char *events)
+{
+    for (size_t cut = 0; cut <= strlen(stream); cut++) {
+        struct fixture *f =
+            start_framed(state, handler, asynchat_framing_netstring(), 4);
+        feed(f, stream, cut);
+        settle(f);
+        if (f->ch)
+            feed_string(f, stream + cut);
+        settle(f);
+        if (f->ch) { /* over a socket it waits for the peer's end */
+            feed_eof(f);
+            settle_closed(f);
+        }
+        expect(f, events);
+        close_connection(f);
+    }
+}
+
+static void what_is_broken_is_told_alike_at_every_cut(void **state)
+{
+    static const char head[] = "1:a,,:toolong,", comma[] = "1:a,3:abcdefghi,",
+                      too_long[] = "5:abcdefghi,";
+    expect_broken(state, &recorder, head,
+                  "data(a) found error(EFRAMING) closed(EFRAMING)");
+    expect_broken(state, &dropping_recorder, head,
+                  "data(a) found error(EFRAMING) closed(EFRAMING)");
+    expect_broken(state, &dropping_whole_recorder, head,
+                  "message(a) error(EFRAMING) closed(EFRAMING)");
+    expect_broken(state, &recorder, comma,
+                  "data(a) found data(abc) error(EFRAMING) closed(EFRAMING)");
+    expect_broken(state, &dropping_recorder, comma,
+                  "data(a) found data(abc) error(EFRAMING) closed(EFRAMING)");
+    expect_broken(state, &dropping_whole_recorder, too_long,
+                  "error(EFRAMING) closed(EFRAMING)");
+    expect_broken(state, &recorder, too_long,
+                  "error(ETOOLONG) closed(ETOOLONG)");
+}
+
 /* --- memory --- */
 
 /* Memory follows what came, and not what was announced. */
@@ -453,6 +497,7 @@ int main(void)
         OVER_ALL(the_length_is_adjusted_before_it_is_compared),
         OVER_ALL(what_is_dropped_is_not_looked_at),
         OVER_ALL(a_length_of_64_bits_is_dropped),
+        OVER_ALL(what_is_broken_is_told_alike_at_every_cut),
         OVER_ALL(a_length_reserves_nothing),
         OVER(PAIR, lengths_with_lower_bits_of_0),
         OVER_ALL(empty_messages_starve_nobody),

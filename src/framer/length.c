@@ -80,18 +80,17 @@ static const struct framing_ops failed_ops = {
     .release = asynchat__length_release,
 };
 
-/* The head is broken, or what is behind the message. Nothing is found from now
- * on. */
-static struct framing_step length_fail(struct length *l,
-                                       const struct length_view *v, size_t at,
-                                       int error)
+/* The head is broken, or what is behind the `data` bytes of the message. Nothing
+ * is found from now on. What has come by now belongs to no message: how much
+ * that is hangs on the cuts. */
+static struct framing_step length_fail(struct length *l, size_t skip,
+                                       size_t data, int error)
 {
     l->f.ops = &failed_ops;
     l->f.error = error;
     l->f.begun = true;
     l->inside = true;
-    return (struct framing_step){
-        .skip = at, .data = v->total - at, .verdict = error};
+    return (struct framing_step){.skip = skip, .data = data, .verdict = error};
 }
 
 /* Takes data of the message behind the first `skip` bytes, and its comma. If
@@ -105,7 +104,7 @@ static struct framing_step length_take(struct length *l,
     size_t at = skip + data;
     bool comma = l->comma > 0 && at < v->total;
     if (comma && v->bytes[at - v->held] != ',')
-        return length_fail(l, v, skip, ASYNCHAT_EFRAMING);
+        return length_fail(l, skip, data, ASYNCHAT_EFRAMING);
     l->left -= data;
     l->inside = l->left > 0 || comma != (l->comma > 0);
     l->f.begun = l->inside;
@@ -172,7 +171,7 @@ static struct framing_step length_begin(struct length *l,
     size_t at = 0;
     int answer = head_look(l, v, &at, &head);
     if (answer < 0)
-        return length_fail(l, v, at, answer);
+        return length_fail(l, v->total, 0, answer);
     if (answer == ASYNCHAT_HEAD_MORE)
         return length_hold(l, v, at);
     l->f.begun = false;
@@ -193,7 +192,7 @@ struct framing_step asynchat__length_step(struct asynchat_framing *f,
     if (f->error && l->inside)
         return (struct framing_step){.data = len};
     if (f->error)
-        return length_fail(l, &v, 0, f->error);
+        return length_fail(l, v.total, 0, f->error);
     return l->inside ? length_take(l, &v, 0) : length_begin(l, &v);
 }
 

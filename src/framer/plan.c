@@ -142,11 +142,15 @@ static void plan_begin_tail(struct framer *f)
     plan_hold(f, framing->held - rest);
 }
 
-/* A framing that has failed for good has no end of the message to go on to. */
+/* A framing that has failed for good has no end of the message to go on to, and
+ * its error counts, whatever was wrong with the message before. */
 static enum framer_event plan_spoil(struct framer *f)
 {
     enum framer_event event = message_spoil(f, f->framing->plan.verdict);
-    return f->framing->error ? FRAMER_BAD : event;
+    if (f->framing->error == 0)
+        return event;
+    f->error = (int16_t)f->framing->error;
+    return FRAMER_BAD;
 }
 
 static enum framer_event plan_tail(struct framer *f, struct framer_cursor *c)
