@@ -1,5 +1,6 @@
 /* Each framing in a conversation, at every cut and with every fault: messages
- * are answered by their lengths, and dropped ones by a sign.
+ * are answered by their lengths, and dropped ones by a sign. Then again, with
+ * callbacks that do what callbacks may do.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat.h>
 #include <asynchat/testing.h>
@@ -158,6 +159,154 @@ static void talk(struct asynchat_test *t, void *arg)
     asynchat_test_expect_closed(t, ASYNCHAT_EOF);
 }
 
+/* --- what callbacks do --- */
+
+enum act {
+    CLOSE,
+    FREE,
+    PAUSE,
+    SAME_AGAIN,
+    ANOTHER,
+    STRING,
+    NONE,
+    BLOCK,
+    EMPTY_BLOCK,
+    SKIP,
+    OTHER_HANDLER,
+    CLOSE_AFTER,
+    ACTS
+};
+
+/* Does `act` at the end of message number `at`. */
+struct doing {
+    const struct form *form;
+    enum act act;
+    int at, count;
+};
+
+static const struct asynchat_handler whole, pieces;
+
+/* Calls that have their turn from the loop: nothing of this fails. */
+static void act(struct asynchat_channel *ch, struct doing *d)
+{
+    switch (d->act) {
+    case CLOSE:
+        asynchat_close(ch);
+        break;
+    case FREE:
+        asynchat_channel_free(ch);
+        break;
+    case PAUSE:
+        asynchat_pause_reading(ch);
+        break;
+    case SAME_AGAIN:
+        check(ch, asynchat_set_framing(ch, d->form->make()));
+        break;
+    case ANOTHER:
+        check(ch, asynchat_set_framing(ch, alternatives()));
+        break;
+    case STRING:
+        check(ch, asynchat_set_terminator(ch, "\r\n", 2));
+        break;
+    case NONE:
+        check(ch, asynchat_set_terminator_none(ch));
+        break;
+    case BLOCK:
+    case EMPTY_BLOCK:
+        check(ch, asynchat_set_block(ch, d->act == BLOCK ? 3 : 0));
+        break;
+    case SKIP:
+        check(ch, asynchat_skip(ch, 2));
+        break;
+    case OTHER_HANDLER:
+        check(ch, asynchat_set_handler(ch, d->at % 2 ? &pieces : &whole));
+        break;
+    default:
+        check(ch, asynchat_close_after(ch));
+    }
+}
+
+static void ends(struct asynchat_channel *ch, void *arg)
+{
+    struct doing *d = arg;
+    if (++d->count == d->at)
+        act(ch, d);
+}
+
+static void ends_whole(struct asynchat_channel *ch, const void *data,
+                       size_t len, void *arg)
+{
+    (void)data;
+    (void)len;
+    ends(ch, arg);
+}
+
+static void ends_dropped(struct asynchat_channel *ch, const void *first,
+                         size_t len, uint64_t total, void *arg)
+{
+    (void)first;
+    (void)len;
+    (void)total;
+    ends(ch, arg);
+}
+
+static void begins(struct asynchat_channel *ch, void *arg)
+{
+    const struct doing *d = arg;
+    check(ch, asynchat_set_message_limit(ch, 4));
+    check(ch, asynchat_set_framing(ch, d->form->make()));
+}
+
+static void comes(struct asynchat_channel *ch, const void *data, size_t len,
+                  void *arg)
+{
+    (void)ch;
+    (void)data;
+    (void)len;
+    (void)arg;
+}
+
+static void is_over(struct asynchat_channel *ch, int cut_off, void *arg)
+{
+    (void)ch;
+    (void)cut_off;
+    (void)arg;
+}
+
+static const struct asynchat_handler whole = {.size = sizeof whole,
+                                              .handle_connect = begins,
+                                              .message = ends_whole,
+                                              .message_dropped = ends_dropped,
+                                              .handle_eof = is_over};
+static const struct asynchat_handler pieces = {.size = sizeof pieces,
+                                               .handle_connect = begins,
+                                               .collect_incoming_data = comes,
+                                               .found_terminator = ends,
+                                               .message_dropped = ends_dropped,
+                                               .handle_eof = is_over};
+
+/* All that happens is the same at every cut. */
+static void acts(struct asynchat_test *t, void *arg)
+{
+    struct doing *d = arg;
+    d->count = 0;
+    struct asynchat_channel *ch =
+        asynchat_test_open(t, d->at % 2 ? &whole : &pieces, d);
+    asynchat_test_feed(t, d->form->said, d->form->len);
+    if (d->act == PAUSE && (ch = asynchat_test_channel(t)))
+        asynchat_resume_reading(ch);
+    asynchat_test_settle(t);
+}
+
+static void do_everything(const struct form *form)
+{
+    for (int act = 0; act < ACTS; act++)
+        for (int at = 1; at <= 6; at++) {
+            struct doing d = {.form = form, .act = (enum act)act, .at = at};
+            asynchat_test_cuts(acts, &d);
+        }
+}
+
 int main(void)
 {
     unsigned long places = 0;
@@ -168,6 +317,7 @@ int main(void)
             talk, &form,
             ASYNCHAT_TEST_ALLOC | ASYNCHAT_TEST_RESET | ASYNCHAT_TEST_VANISH |
                 ASYNCHAT_TEST_SHORT);
+        do_everything(&form);
     }
     printf("%lu places of faults\n", places);
     return 0;
