@@ -105,6 +105,19 @@ static void a_bare_line_is_dropped(void **state)
     assert_int_equal(errors[3], ASYNCHAT_EBARE);
 }
 
+static void a_bare_line_is_counted(void **state)
+{
+    struct fixture *f =
+        start_lines(state, &dropping_whole_recorder, ASYNCHAT_LINES_STRICT);
+    struct asynchat_stats stats;
+    feed_string(f, "ab\rx\r\nok\r\n");
+    settle(f);
+    assert_int_equal(asynchat_get_stats(f->ch, &stats, sizeof stats), 0);
+    assert_int_equal(stats.messages, 1);
+    assert_int_equal(stats.dropped, 1);
+    assert_int_equal(stats.dropped_bytes, 4);
+}
+
 static void pieces_of_a_bare_line_come_up_to_the_fault(void **state)
 {
     struct fixture *f =
@@ -778,6 +791,7 @@ int main(void)
         OVER(PAIR, lines_have_a_limit),
         OVER(PAIR, blocks_of_nothing_end_without_memory),
         OVER_ALL(a_bare_line_is_dropped),
+        OVER_ALL(a_bare_line_is_counted),
         OVER_ALL(pieces_of_a_bare_line_come_up_to_the_fault),
         OVER_ALL(a_bare_line_ends_the_channel),
         OVER(PAIR, the_terminator_is_a_framing),

@@ -189,6 +189,54 @@ static void a_bad_line_is_dropped_or_bad(void **state)
     asynchat_framer_free(f);
 }
 
+static void set(struct asynchat_framer *f, struct asynchat_framing *framing)
+{
+    assert_int_equal(asynchat_framer_set_framing(f, framing), 0);
+}
+
+static void other_framings_have_their_messages(void **state)
+{
+    static const struct asynchat_bytes ends[] = {{";", 1}, {"END", 3}};
+    struct asynchat_framer *f = crlf();
+    (void)state;
+    assert_int_equal(asynchat_framer_set_limit(f, 3, 1), 0);
+    set(f, asynchat_framing_varint(0, 0));
+    assert_string_equal(feed(f, "\3abc\5toolg\1"), "data(abc) end dropped(5)");
+    assert_int_equal(asynchat_framer_get_error(f), ASYNCHAT_ETOOLONG);
+    assert_string_equal(feed(f, "d"), "data(d) end");
+    set(f, asynchat_framing_alternatives(ends, 2));
+    assert_string_equal(feed(f, "aEN"), "data(a)");
+    assert_string_equal(feed(f, "D"), "end");
+    assert_int_equal(asynchat_framer_get_matched(f), 1);
+    set(f, asynchat_framing_dotted(0));
+    assert_string_equal(feed(f, "..\r\n.\r\n"), "data(.\r\n) end");
+    set(f, asynchat_framing_netstring());
+    assert_string_equal(end(f), "");
+    assert_false(asynchat_framer_is_cut_off(f));
+    asynchat_framer_free(f);
+}
+
+/* Whether or not bytes over the limit are dropped, and however many bytes came
+ * with the broken head. */
+static void a_broken_head_is_bad(void **state)
+{
+    (void)state;
+    for (int drops = 0; drops < 2; drops++) {
+        struct asynchat_framer *f = crlf();
+        const void *data;
+        size_t len;
+        assert_int_equal(asynchat_framer_set_limit(f, 3, drops), 0);
+        set(f, asynchat_framing_netstring());
+        assert_int_equal(asynchat_framer_feed(f, "x:abcdefgh,", 11), 0);
+        assert_int_equal(asynchat_framer_next(f, &data, &len),
+                         ASYNCHAT_FRAMER_BAD);
+        assert_int_equal(asynchat_framer_get_error(f), ASYNCHAT_EFRAMING);
+        say(f);
+        assert_int_equal(asynchat_framer_get_error(f), ASYNCHAT_EFRAMING);
+        asynchat_framer_free(f);
+    }
+}
+
 static void a_block_of_0_is_the_next_event(void **state)
 {
     struct asynchat_framer *f = crlf();
@@ -284,6 +332,8 @@ int main(void)
         cmocka_unit_test(discarded_input_is_gone),
         cmocka_unit_test(lines_end_with_either_end),
         cmocka_unit_test(a_bad_line_is_dropped_or_bad),
+        cmocka_unit_test(other_framings_have_their_messages),
+        cmocka_unit_test(a_broken_head_is_bad),
         cmocka_unit_test(a_block_of_0_is_the_next_event),
         cmocka_unit_test(skipped_bytes_are_passed_over),
         cmocka_unit_test(wrong_arguments_are_refused),

@@ -29,7 +29,7 @@ struct asynchat_stats {
     uint64_t received;      /* bytes received */
     uint64_t sent;          /* bytes that the system, or a bufferevent, took */
     uint64_t messages;      /* messages delivered */
-    uint64_t dropped;       /* messages dropped, over the message limit */
+    uint64_t dropped;       /* messages dropped: too long, or badly framed */
     uint64_t dropped_bytes; /* the length of these messages in all */
     uint64_t pressures;     /* how often the high mark was passed */
     uint64_t queued;        /* bytes queued now, as asynchat_get_queued() */
@@ -54,7 +54,7 @@ struct asynchat_server_stats {
     uint64_t received;    /* bytes received */
     uint64_t sent;        /* bytes that the system, or bufferevents, took */
     uint64_t messages;    /* messages delivered */
-    uint64_t dropped;     /* messages dropped, over the message limit */
+    uint64_t dropped;     /* messages dropped: too long, or badly framed */
     uint64_t dropped_bytes; /* the length of these messages in all */
     uint64_t pressures;     /* how often the high mark was passed */
     uint64_t queued;        /* bytes queued now */
