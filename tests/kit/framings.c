@@ -182,6 +182,7 @@ struct doing {
     const struct form *form;
     enum act act;
     int at, count;
+    const struct asynchat_handler *handler;
 };
 
 static const struct asynchat_handler whole, pieces;
@@ -273,6 +274,13 @@ static void is_over(struct asynchat_channel *ch, int cut_off, void *arg)
     (void)arg;
 }
 
+static void fails(struct asynchat_channel *ch, int error, void *arg)
+{
+    (void)ch;
+    (void)error;
+    (void)arg;
+}
+
 static const struct asynchat_handler whole = {.size = sizeof whole,
                                               .handle_connect = begins,
                                               .message = ends_whole,
@@ -285,13 +293,26 @@ static const struct asynchat_handler pieces = {.size = sizeof pieces,
                                                .message_dropped = ends_dropped,
                                                .handle_eof = is_over};
 
+/* The same, without message_dropped: they end. */
+static const struct asynchat_handler whole_ends = {.size = sizeof whole_ends,
+                                                   .handle_connect = begins,
+                                                   .message = ends_whole,
+                                                   .handle_error = fails,
+                                                   .handle_eof = is_over};
+static const struct asynchat_handler pieces_end = {.size = sizeof pieces_end,
+                                                   .handle_connect = begins,
+                                                   .collect_incoming_data =
+                                                       comes,
+                                                   .found_terminator = ends,
+                                                   .handle_error = fails,
+                                                   .handle_eof = is_over};
+
 /* All that happens is the same at every cut. */
 static void acts(struct asynchat_test *t, void *arg)
 {
     struct doing *d = arg;
     d->count = 0;
-    struct asynchat_channel *ch =
-        asynchat_test_open(t, d->at % 2 ? &whole : &pieces, d);
+    struct asynchat_channel *ch = asynchat_test_open(t, d->handler, d);
     asynchat_test_feed(t, d->form->said, d->form->len);
     if (d->act == PAUSE && (ch = asynchat_test_channel(t)))
         asynchat_resume_reading(ch);
@@ -300,11 +321,15 @@ static void acts(struct asynchat_test *t, void *arg)
 
 static void do_everything(const struct form *form)
 {
-    for (int act = 0; act < ACTS; act++)
-        for (int at = 1; at <= 6; at++) {
-            struct doing d = {.form = form, .act = (enum act)act, .at = at};
-            asynchat_test_cuts(acts, &d);
-        }
+    static const struct asynchat_handler *const handlers[] = {
+        &whole, &pieces, &whole_ends, &pieces_end};
+    for (int i = 0; i < ACTS * 4 * 4; i++) {
+        struct doing d = {.form = form,
+                          .act = (enum act)(i / 16),
+                          .at = 1 + i / 4 % 4,
+                          .handler = handlers[i % 4]};
+        asynchat_test_cuts(acts, &d);
+    }
 }
 
 int main(void)
