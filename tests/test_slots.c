@@ -819,6 +819,33 @@ static void idle_time_ends_a_close_that_waits(void **state)
     expect(f, "error(EIDLE) closed(EIDLE)");
 }
 
+/* Whoever was to finish the slot never does so. */
+static void a_steady_deadline_ends_a_close_that_waits(void **state)
+{
+    for (int way = 0; way < 2; way++) {
+        struct fixture *f = start(state);
+        struct asynchat_slot *a = reserve(f);
+        f->own = a;
+        f->count = ASYNCHAT_ECLOSED;
+        f->on_error = say_goodbye;
+        if (way == 0)
+            assert_int_equal(asynchat_close_when_done(f->ch), 0);
+        else
+            feed_eof(f);
+        settle(f);
+        assert_int_equal(asynchat_set_steady_deadline(f->ch, 500), 0);
+        settle(f);
+        clock_advance(499);
+        settle(f);
+        expect(f, way == 0 ? "" : "eof");
+        clock_advance(1);
+        settle(f);
+        expect(f, "error(EDEADLINE) closed(EDEADLINE)");
+        close_connection(f);
+        f->own = NULL;
+    }
+}
+
 /* The peer has ended its output, and waits for answers. */
 static void a_server_that_stops_waits_for_its_grace(void **state)
 {
@@ -1536,6 +1563,7 @@ int main(void)
         OVER_ALL(what_is_in_front_of_it_is_sent),
         OVER_ALL(a_bad_message_does_not_wait_either),
         OVER_ALL(idle_time_ends_a_close_that_waits),
+        OVER_SOCKETS(a_steady_deadline_ends_a_close_that_waits),
         OVER(TCP, a_server_that_stops_waits_for_its_grace),
         OVER(SOCKETPAIR, what_was_to_be_sealed_is_not_sent),
         OVER(SOCKETPAIR, use_after_the_loop),

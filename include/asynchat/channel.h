@@ -817,7 +817,8 @@ ASYNCHAT_API int asynchat_set_deadline(struct asynchat_channel *ch,
                                        unsigned milliseconds);
 /* Like asynchat_set_deadline(), but the time also goes on while nothing is read
  * and while the connection is not up yet. So the time that this side takes
- * counts too. A channel has one deadline: each of the two calls replaces the
+ * counts too, also when the channel closes, as long as it waits for an open
+ * slot, or for a producer that has nothing yet. A channel has one deadline: each of the two calls replaces the
  * deadline of the other. Errors: -EINVAL (`ch` is NULL, or the time is out of
  * range), -ENOMEM (there is no memory for a deadline; taking it away needs
  * none). Since 0.1. */

@@ -34,8 +34,9 @@
  *   wait for open slots too. Nothing can be reserved after them. The linger
  *   time and write_idle do not run while the channel only waits for a slot.
  *   `idle` and `read_idle` do, unless reading is paused or the peer has ended
- *   its output: they should be longer than an answer takes. The grace of
- *   asynchat_server_stop() ends the waiting in every case.
+ *   its output: they should be longer than an answer takes. The time of
+ *   asynchat_set_steady_deadline(), and the grace of asynchat_server_stop(), end
+ *   the waiting in every case.
  * - An error does not wait for slots. If queued output is still sent after the
  *   error, as told at handle_error in channel.h, this is the output up to the
  *   first open slot, and what that slot has by then. What is behind that slot is

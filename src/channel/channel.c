@@ -159,7 +159,7 @@ static APART void channel_input_over(struct asynchat_channel *ch)
         asynchat__channel_end(ch, ch->transport.broken);
     else if (ch->state == CHANNEL_RECEIVING && status == ASYNCHAT_EOF)
         channel_both_over(ch, cut_off);
-    else if (asynchat__channel_is_error(status) ||
+    else if (channel_is_error(status) ||
              !(channel_sends(ch) || ch->state == CHANNEL_LINGERING))
         asynchat__channel_end(ch, status);
 }

@@ -200,6 +200,13 @@ struct asynchat_channel {
 
 /* --- questions about the state --- */
 
+/* Whether a status is an error. The peer's end of file is a reason to close, and
+ * not an error. */
+static inline bool channel_is_error(int status)
+{
+    return status < 0 && status != ASYNCHAT_EOF;
+}
+
 /* Whether the channel ends when the queue is sent. */
 static inline bool channel_closing(const struct asynchat_channel *ch)
 {
@@ -461,9 +468,6 @@ void asynchat__channel_time_unrated(struct asynchat_channel *ch);
 bool asynchat__channel_time_has_fired(const struct asynchat_channel *ch);
 
 /* --- state.c --- */
-
-/* Whether a status is an error, and not an orderly end. */
-bool asynchat__channel_is_error(int status);
 
 /* Logs what has happened to the channel. */
 void asynchat__channel_log(const struct asynchat_channel *ch,

@@ -17,12 +17,6 @@
 /* Room for the text of an error, and for what a layer says of it. */
 #define ERROR_TEXT 512
 
-/* The peer's end of file is a reason to close, and not an error. */
-bool asynchat__channel_is_error(int status)
-{
-    return status < 0 && status != ASYNCHAT_EOF;
-}
-
 /* After a reset over a Unix socket, or a bufferevent, only this side's address
  * is still known. */
 void asynchat__channel_log(const struct asynchat_channel *ch,
@@ -68,11 +62,11 @@ static void channel_log_error(const struct asynchat_channel *ch, int error)
  * error counts; if there is none, the first reason does. */
 static void channel_explain(struct asynchat_channel *ch, int status)
 {
-    if (asynchat__channel_is_error(ch->status) || ch->state == CHANNEL_FREED)
+    if (channel_is_error(ch->status) || ch->state == CHANNEL_FREED)
         return;
-    if (ch->status == 0 || asynchat__channel_is_error(status))
+    if (ch->status == 0 || channel_is_error(status))
         ch->status = status;
-    if (!asynchat__channel_is_error(status))
+    if (!channel_is_error(status))
         return;
     channel_log_error(ch, status);
     if (ch->handler->handle_error)
@@ -221,11 +215,11 @@ void asynchat__channel_stop(struct asynchat_channel *ch, int status,
     }
     struct outq_entry *behind = NULL;
     asynchat__channel_enter(ch, CHANNEL_SENDING);
-    if (asynchat__channel_is_error(status)) {
+    if (channel_is_error(status)) {
         state_halve_back(ch, HALF_KEPT);
         behind = state_give_up(ch);
     }
-    if (asynchat__channel_is_error(status) || !ch->out.queue.ends ||
+    if (channel_is_error(status) || !ch->out.queue.ends ||
         ch->half == HALF_SHUT)
         channel_explain(ch, status);
     if (status == ASYNCHAT_EOF && ch->handler->handle_eof)

@@ -69,13 +69,23 @@ static bool time_is_reading(const struct asynchat_channel *ch)
     return open && !ch->in.paused;
 }
 
-/* A steady deadline also runs while the connection is not up. No deadline runs
- * when the channel is ending: what is left then has the linger time. */
+/* Whether a channel that is ending in order waits for nothing but an open slot,
+ * or a producer that has nothing yet. Then it does not linger. */
+static bool time_is_for_program(const struct asynchat_channel *ch)
+{
+    return channel_sends(ch) && !ch->time->lingers &&
+           !channel_is_error(ch->status);
+}
+
+/* A steady deadline also runs while the connection is not up, and while the
+ * channel waits for this side. Otherwise no deadline runs when the channel is
+ * ending: what is left then has the linger time. */
 static bool time_has_deadline(const struct asynchat_channel *ch, bool reads)
 {
     bool connecting = ch->state == CHANNEL_CONNECTING && !ch->out.queue.ends;
-    return ch->time->steady ? connecting || !channel_is_ending(ch)
-                            : reads && !channel_is_ending(ch);
+    if (!ch->time->steady)
+        return reads && !channel_is_ending(ch);
+    return connecting || !channel_is_ending(ch) || time_is_for_program(ch);
 }
 
 static unsigned bits_if(bool runs, unsigned bits)

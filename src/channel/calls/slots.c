@@ -317,7 +317,7 @@ static int slot_make(struct asynchat_channel *ch, struct asynchat_slot **out)
 /* Nothing may hold up a channel that ends. */
 static int slots_refused(struct asynchat_channel *ch)
 {
-    bool ends = ch->out.queue.ends || asynchat__channel_is_error(ch->status);
+    bool ends = ch->out.queue.ends || channel_is_error(ch->status);
     return ends ? ASYNCHAT_ECLOSED : asynchat__push_refused(ch, 0);
 }
 
