@@ -1,0 +1,60 @@
+/* The data of a mail, strictly
+ *
+ * For SMTP and other protocols in which a line that is a single dot ends the
+ * data. The trap is a line end that two programs read differently: what one of
+ * them takes for text is to the other the end of the mail, and a second mail
+ * behind it. So here a CR or LF alone ends nothing, and the mail is refused at
+ * its true end. One deadline is for all of the data: no byte begins it anew.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include <asynchat.h>
+#include <stdio.h>
+
+/* Yours: pushes the text, and expects commands again: a handler,
+ * strict lines, a limit, and a deadline. */
+void answer(struct asynchat_channel *ch, const char *text);
+
+static void piece(struct asynchat_channel *ch, const void *bytes,
+                  size_t len, void *file)
+{
+    fwrite(bytes, 1, len, file);
+}
+
+static void whole(struct asynchat_channel *ch, void *file)
+{
+    fflush(file); /* a mail server calls fsync(2), too */
+    answer(ch, ferror(file) ? "451 not stored" : "250 stored");
+}
+
+static void refused(struct asynchat_channel *ch, const void *first,
+                    size_t len, uint64_t total, void *file)
+{
+    int why = asynchat_get_dropped_error(ch);
+    answer(ch,
+           why == ASYNCHAT_ETOOLONG ? "552 too long" : "554 CR or LF");
+}
+
+static void failed(struct asynchat_channel *ch, int error, void *file)
+{
+    if (error == ASYNCHAT_EDEADLINE)
+        asynchat_push(ch, "421 too slow\r\n", 14);
+}
+
+/* To be called for the command DATA. */
+void expect_data(struct asynchat_channel *ch)
+{
+    static const struct asynchat_handler data = {
+        .size = sizeof data,
+        .collect_incoming_data = piece,
+        .found_terminator = whole,
+        .message_dropped = refused,
+        .handle_error = failed,
+    };
+    const unsigned strict = ASYNCHAT_DOTTED_STRICT;
+    asynchat_push(ch, "354 go on\r\n", 11);
+    if (asynchat_set_handler(ch, &data) ||
+        asynchat_set_framing(ch, asynchat_framing_dotted(strict)) ||
+        asynchat_set_message_limit(ch, 10 << 20) ||
+        asynchat_set_deadline(ch, 600000))
+        asynchat_close(ch);
+}

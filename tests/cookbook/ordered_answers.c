@@ -1,0 +1,95 @@
+/* The recipe for threads: the first request is not answered before the second
+ * one is, and yet the answers come in order; then a peer that sends requests and
+ * is gone. SPDX-License-Identifier: BSD-3-Clause */
+#include <asynchat.h>
+
+#include <semaphore.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "check.h"
+
+extern const struct asynchat_handler ordered_answers;
+void answer(void *data, size_t len);
+
+static const struct asynchat_prefix prefix = {.size = sizeof prefix,
+                                              .bytes = 4};
+static sem_t second_is_done;
+static char heard[64];
+
+void answer(void *data, size_t len)
+{
+    char *text = data;
+    if (len > 0 && text[0] == '1')
+        sem_wait(&second_is_done);
+    if (len > 0 && text[0] == '2')
+        sem_post(&second_is_done);
+    if (len > 0 && text[0] < 'z')
+        text[0] += 'a' - '1';
+}
+
+struct requests {
+    const char *bytes;
+    size_t len;
+    bool hangs_up;
+};
+
+static void ask(struct asynchat_channel *ch, void *arg)
+{
+    const struct requests *r = arg;
+    CHECK(asynchat_set_framing(ch, asynchat_framing_prefix(&prefix)) == 0);
+    asynchat_push(ch, r->bytes, r->len);
+    if (r->hangs_up)
+        asynchat_close_when_done(ch);
+}
+
+static void hear(struct asynchat_channel *ch, const void *data, size_t len,
+                 void *arg)
+{
+    (void)arg;
+    snprintf(heard + strlen(heard), sizeof heard - strlen(heard), "(%.*s)",
+             (int)len, (const char *)data);
+    if (strchr(heard, 'z'))
+        asynchat_close(ch);
+}
+
+static void talk(struct asynchat_workers *pool, struct requests *requests)
+{
+    static const struct asynchat_handler client = {
+        .size = sizeof client, .handle_connect = ask, .message = hear};
+    const struct asynchat_handler *const both[] = {&ordered_answers, &client};
+    struct event_base *base = event_base_new();
+    struct asynchat_channel *out[2];
+    CHECK(base);
+    heard[0] = '\0';
+    CHECK(asynchat_pair_new(base, both, (void *[]){pool, requests}, out) == 0);
+    event_base_dispatch(base); /* until both are gone */
+    event_base_free(base);
+}
+
+#define REQUESTS                                                               \
+    "\0\0\0\2"                                                                 \
+    "1x"                                                                       \
+    "\0\0\0\0"                                                                 \
+    "\0\0\0\1"                                                                 \
+    "2"
+
+int main(void)
+{
+    struct requests three = {REQUESTS "\0\0\0\1z", 20, false},
+                    gone = {REQUESTS, 15, true}, one = {"\0\0\0\1z", 5, false};
+    struct asynchat_workers *pool;
+    sem_init(&second_is_done, 0, 0);
+    CHECK(asynchat_workers_new(4, NULL, NULL, &pool) == 0);
+    talk(pool, &three);
+    CHECK(strcmp(heard, "(ax)()(b)(z)") == 0);
+    talk(pool, &gone);
+    CHECK(asynchat_workers_free(pool) == 0);
+    talk(NULL, &one); /* the pool takes nothing */
+    CHECK(strcmp(heard, "(z)") == 0);
+    sem_destroy(&second_is_done);
+    return 0;
+}
