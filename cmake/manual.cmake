@@ -21,11 +21,12 @@ set(manual ${PROJECT_SOURCE_DIR}/cmake/manual)
 set(man ${PROJECT_BINARY_DIR}/man)
 set(html ${PROJECT_BINARY_DIR}/html)
 file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/asynchat/*.h)
+file(GLOB recipes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/cookbook/*.c)
 add_custom_command(OUTPUT ${man}/stamp
     COMMAND ${Python3_EXECUTABLE} -B -X utf8 ${manual}/mdoc.py ${PROJECT_SOURCE_DIR} ${man}
     COMMAND ${CMAKE_COMMAND} -E touch ${man}/stamp
-    DEPENDS ${headers} include/asynchat.h README.md ${manual}/mdoc.py ${manual}/text.py ${manual}/headers.py
-        ${manual}/asynchat.7.in ${manual}/limits.md
+    DEPENDS ${headers} ${recipes} include/asynchat.h README.md ${manual}/mdoc.py ${manual}/text.py
+        ${manual}/headers.py ${manual}/asynchat.7.in ${manual}/asynchat-cookbook.7.in ${manual}/limits.md
     COMMENT "Writing the manual")
 set(stamps ${man}/stamp)
 if(build_html)

@@ -3,7 +3,8 @@
 
 Section 3 comes from include/asynchat/*.h, as headers.py reads them. The first name of a page is its file; the other
 names are links to it. asynchat(7) is made of asynchat.7.in, the program and the table of README, and the table of
-limits.md. The pages of a header that asynchat.h does not include say which library they are about.
+limits.md; asynchat-cookbook(7) of asynchat-cookbook.7.in and examples/cookbook. The pages of a header that asynchat.h
+does not include say which library they are about.
 SPDX-License-Identifier: BSD-3-Clause"""
 import re
 import shutil
@@ -186,12 +187,26 @@ class Writer:
                 yield from [".Sh " + title.upper().replace("_", " "), *section]
 
 
-class Introduction:
-    """Writes asynchat(7): its template, where lines with an @ stand for text from elsewhere."""
+class Template:
+    """Writes a page of section 7: its template, where lines with an @ stand for text from elsewhere. Such a line names
+    the method that gives the text."""
 
-    def __init__(self, template, readme, pages, text):
-        self.template, self.readme, self.pages, self.text = template.read_text(), readme.read_text(), pages, text
-        self.page = Page("asynchat", template)
+    def __init__(self, name, text):
+        file = Path(__file__).parent / f"{name}.7.in"
+        self.template, self.text, self.page = file.read_text(), text, Page(name, file)
+
+    def lines(self, date, version):
+        for line in self.template.replace("@DATE@", date).replace("@VERSION@", version).splitlines():
+            method, *names = line[1:].split() if line.startswith("@") else [""]
+            yield from getattr(self, method)(*names) if method else [line]
+
+
+class Introduction(Template):
+    """Writes asynchat(7)."""
+
+    def __init__(self, readme, pages, text):
+        super().__init__("asynchat", text)
+        self.readme, self.pages = readme.read_text(), pages
         self.section = re.search(r"^## From Python\n(.*?)^## ", self.readme, re.M | re.S)[1]
 
     def program(self):
@@ -220,11 +235,27 @@ class Introduction:
 
     def see_also(self):
         names = sorted(page.names()[0] for page in self.pages)
-        return [*(f".Xr {name} 3 ," for name in names[:-1]), f".Xr {names[-1]} 3"]
+        return [*(f".Xr {name} 3 ," for name in names), ".Xr asynchat-cookbook 7"]
 
-    def lines(self, version):
-        for line in self.template.replace("@VERSION@", version).splitlines():
-            yield from getattr(self, line[1:])() if line.startswith("@") else [line]
+
+class Cookbook(Template):
+    """Writes asynchat-cookbook(7). Each recipe is a file: a title, a text, and code."""
+
+    def __init__(self, recipes, text):
+        super().__init__("asynchat-cookbook", text)
+        self.recipes = {file.stem: file for file in recipes.glob("*.c")}
+
+    def recipe(self, name):
+        comment, program = re.fullmatch(r"/\*(.*?)\*/\n(.*)", self.recipes.pop(name).read_text(), re.S).groups()
+        (_, title), *blocks = blocks_of(comment)
+        yield from [f".Ss {title}", *self.text.blocks(blocks, self.page), *code(program, option="", width=73)]
+
+    def see_also(self):
+        """Also checks that no recipe is left out."""
+        if self.recipes:
+            fail(f"not in the cookbook: {', '.join(sorted(self.recipes))}")
+        names = sorted({self.text.owner[name].names()[0] for name in self.page.refers})
+        return [*(f".Xr {name} 3 ," for name in names), ".Xr asynchat 7"]
 
 
 def write(file, lines):
@@ -233,15 +264,16 @@ def write(file, lines):
 
 
 def main(top, out):
-    include, template = top / "include/asynchat", Path(__file__).parent / "asynchat.7.in"
+    include = top / "include/asynchat"
     version = re.search(r'ASYNCHAT_VERSION "(.*)"', (include / "version.h").read_text())[1]
-    date = re.search(r"^\.Dd (.*)", template.read_text(), re.M)[1]
     types = {name.removeprefix("asynchat_"): name
              for header in ("api.h", *APART)
              for name in re.findall(r"^struct (\w+);", (include / header).read_text(), re.M)}
     pages = [page for header in sorted(include.glob("*.h")) if header.stem != "api"
              for page in pages_of(header, types)]
     text = Text(pages)
+    sevens = [Introduction(top / "README.md", pages, text), Cookbook(top / "examples/cookbook", text)]
+    date = re.search(r"^\.Dd (.*)", sevens[0].template, re.M)[1]
 
     shutil.rmtree(out, ignore_errors=True)
     for page in pages:
@@ -249,7 +281,8 @@ def main(top, out):
         write(out / f"man3/{name}.3", Writer(page, text).lines(date, version))
         for other in others:
             (out / f"man3/{other}.3").symlink_to(f"{name}.3")
-    write(out / "man7/asynchat.7", Introduction(template, top / "README.md", pages, text).lines(version))
+    for seven in sevens:
+        write(out / f"man7/{seven.page.title}.7", seven.lines(date, version))
 
 
 main(*map(Path, sys.argv[1:]))

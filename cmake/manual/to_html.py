@@ -46,7 +46,7 @@ def index(man, pages, owner):
 def main(mandoc, folder, out):
     files = sorted(Path(folder).glob("man?/*"))
     man = {file.stem: file for file in files if not file.is_symlink()}
-    names = {page: re.findall(r"^\.Nm (\w+)", file.read_text(), re.M) for page, file in man.items()}
+    names = {page: re.findall(r"^\.Nm ([\w-]+)", file.read_text(), re.M) for page, file in man.items()}
     owner = {name: page for page in man for name in names[page]}
     pages = {page: subprocess.run([mandoc, "-Thtml", "-O", "style=style.css,man=%N.html", file], check=True,
                                   capture_output=True, text=True).stdout
