@@ -98,18 +98,22 @@ void receive_all(int fd, char *data, size_t len)
         wrong("the connection ended");
 }
 
-void make_tape(struct tape *tape, size_t size, size_t count, size_t more)
+void make_framed_tape(struct tape *tape, enum framed kind, size_t size,
+                      size_t count, size_t more)
 {
     tape->period = size * count;
     tape->bytes = malloc(tape->period + more);
     if (!tape->bytes)
         fail("malloc");
-    for (size_t i = 0; i < tape->period + more; i++) {
-        size_t line = i / size % count, at = i % size;
-        tape->bytes[i] = (char)('a' + (line + at) % 26);
-        if (at >= size - 2)
-            tape->bytes[i] = at == size - 2 ? '\r' : '\n';
-    }
+    for (size_t i = 0; i < count; i++)
+        framed_put(kind, tape->bytes + i * size, size, i);
+    for (size_t i = 0; i < more; i++)
+        tape->bytes[tape->period + i] = tape->bytes[i];
+}
+
+void make_tape(struct tape *tape, size_t size, size_t count, size_t more)
+{
+    make_framed_tape(tape, FRAMED_STRING, size, count, more);
 }
 
 /* --- delays --- */

@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#include "framed.h"
+
 #define TIMEOUT 20
 
 /* The result of one slice of work. */
@@ -21,8 +23,8 @@ struct load {
     void (*run)(long work, struct result *result); /* one slice */
 };
 
-extern const struct load load_echo, load_sink, load_source, load_connect,
-    load_fair, load_pace;
+extern const struct load load_echo, load_framed, load_sink, load_mail,
+    load_source, load_connect, load_fair, load_pace, load_tell;
 
 /* The loads of this program, up to NULL. */
 extern const struct load *const loads[];
@@ -51,14 +53,17 @@ void put_delays(double *delays, long count, struct result *result);
 double now(void);
 double server_waited(void);
 
-/* The stream that is sent and comes back: COUNT different lines over and over,
- * so that a line that is lost, doubled, or somebody else's is noticed. From any
- * place below `period`, `more` bytes follow. */
+/* The stream that is sent and comes back: COUNT different messages over and
+ * over, so that a message that is lost, doubled, or somebody else's is noticed.
+ * From any place below `period`, `more` bytes follow. make_tape() makes one of
+ * lines. */
 struct tape {
     char *bytes;
     size_t period;
 };
 
+void make_framed_tape(struct tape *tape, enum framed kind, size_t size,
+                      size_t count, size_t more);
 void make_tape(struct tape *tape, size_t size, size_t count, size_t more);
 
 #endif

@@ -125,12 +125,13 @@ static void wait_until_accepted(struct connection *c)
     free(answer);
 }
 
-static void open(char **argument)
+static void open_kind(char **argument, enum framed kind)
 {
     count = (size_t)atol(argument[0]);
     in_flight = (size_t)atol(argument[1]);
     size = (size_t)atol(argument[2]);
-    make_tape(&tape, size, size < 100000 ? 23 : 3, in_flight * size + 1);
+    make_framed_tape(&tape, kind, size, size < 100000 ? 23 : 3,
+                     in_flight * size + 1);
     connections = calloc(count, sizeof *connections);
     poll_fd = epoll_create1(0);
     if (!connections || poll_fd < 0)
@@ -142,4 +143,18 @@ static void open(char **argument)
     }
 }
 
+static void open(char **argument)
+{
+    open_kind(argument, FRAMED_STRING);
+}
+
+static void open_framed(char **argument)
+{
+    enum framed kind = framed_find(argument[3]);
+    if (kind == FRAMED_KINDS)
+        wrong("to ask for that framing");
+    open_kind(argument, kind);
+}
+
 const struct load load_echo = {"echo", 3, open, run};
+const struct load load_framed = {"echo", 4, open_framed, run};

@@ -1,8 +1,9 @@
-/* Long streams over one connection: to the server in lines, which it counts,
- * and from the server, as described in peer.h.
+/* Long streams over one connection: to the server in lines or in mails, which
+ * it counts, and from the server, as described in peer.h.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "load.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +18,39 @@ static int fd;
 static struct tape tape;
 static char *block; /* from any place below BLOCK, BUFFER bytes follow */
 
-/* --- sink --- */
+/* --- sink, and mail --- */
+
+static const char *empty; /* an empty message, which is answered */
+static long counted;      /* what the server counts of a message */
 
 static void open_sink(char **argument)
 {
     (void)argument;
     fd = open_connection();
     make_tape(&tape, LINE, BUFFER / LINE, 0);
+    empty = "\r\n";
+    counted = LINE - 2;
+}
+
+/* A mail is 16 lines of the tape; the last one is ".\r\n" shorter. Every
+ * `dots`-th line begins with a dot, which is doubled. */
+#define MAIL_LINES 16
+#define MAIL_LINE (LINE / MAIL_LINES)
+
+static void open_mail(char **argument)
+{
+    bool dotted = strcmp(argument[0], "dotted") == 0;
+    long dots = atol(argument[1]);
+    fd = open_connection();
+    make_tape(&tape, MAIL_LINE, BUFFER / MAIL_LINE, 0);
+    empty = dotted ? ".\r\n" : "\r\n.\r\n";
+    counted = LINE - (dotted ? 3 : 5);
+    for (char *at = tape.bytes; at < tape.bytes + BUFFER; at += LINE)
+        memcpy(at + LINE - 5, "\r\n.\r\n", 5);
+    for (long i = 0; dots > 0 && i < BUFFER / MAIL_LINE; i += dots)
+        memcpy(tape.bytes + i * MAIL_LINE, "..", 2);
+    if (dotted && dots > 0)
+        counted -= (MAIL_LINES + dots - 1) / dots;
 }
 
 /* The answer comes when the server has seen everything, so only finished work
@@ -35,9 +62,9 @@ static void run_sink(long bytes, struct result *result)
     for (long left = lines; left > 0; left -= BUFFER / LINE)
         send_all(fd, tape.bytes,
                  (size_t)(left < BUFFER / LINE ? left : BUFFER / LINE) * LINE);
-    send_all(fd, "\r\n", 2);
+    send_all(fd, empty, strlen(empty));
     int len = snprintf(expected, sizeof expected, "%ld %ld\r\n", lines,
-                       lines * (LINE - 2));
+                       lines * counted);
     receive_all(fd, answer, (size_t)len);
     if (memcmp(answer, expected, (size_t)len) != 0)
         wrong("another count of lines or bytes");
@@ -45,6 +72,7 @@ static void run_sink(long bytes, struct result *result)
 }
 
 const struct load load_sink = {"sink", 0, open_sink, run_sink};
+const struct load load_mail = {"mail", 2, open_mail, run_sink};
 
 /* --- source, and file, which has the same bytes --- */
 

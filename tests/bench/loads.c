@@ -1,15 +1,21 @@
 /* The loads over plain TCP.
  *
  *     echo CONNECTIONS IN_FLIGHT SIZE   messages answered with themselves
+ *     echo CONNECTIONS IN_FLIGHT SIZE FRAMING      the same, see framed.h
  *     sink                              bytes received, in lines of 64 KiB
+ *     mail END DOTS                     bytes received, in mails, see below
  *     source                            bytes sent, as peer.h says
  *     connect AT_ONCE SIZE              a connection for each line
  *     fair SIZE                         a line's delay beside a full stream
  *     pace CONNECTIONS SIZE FIRST       a message of each in a second
+ *     tell CONNECTIONS SIZE             a line to all connections
+ *
+ * A mail has 16 lines of 4 kB. END is dotted or undotted, as in peers/peer.h,
+ * and every DOTS-th line begins with a dot; 0: none does.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "load.h"
 
-const struct load *const loads[] = {&load_echo,    &load_sink, &load_source,
-                                    &load_connect, &load_fair, &load_pace,
-                                    NULL};
+const struct load *const loads[] = {
+    &load_echo,    &load_framed, &load_sink, &load_mail, &load_source,
+    &load_connect, &load_fair,   &load_pace, &load_tell, NULL};

@@ -20,12 +20,10 @@ import time
 from collections import namedtuple
 
 import table
-from running import CORES, SLICE, Failure, Load, Server, calibrate, in_turns, start
+from bars import MIB, NAME, RUNS, head, measure, print_all, progress, run_all, said, timed_rows, verdict
+from running import CORES, Failure, Load, Server, in_turns, start
 
 OUT = os.environ["BENCH_OUT"]
-VERSIONS = os.environ["BENCH_VERSIONS"]
-RUNS = int(os.environ.get("RUNS", "9"))
-ROUNDS = 3  # of the same processes
 FILES = [OUT + "/tls/certificate.pem", OUT + "/tls/key.pem"]
 OURS = "asynchat_tls"
 PEERS = {
@@ -34,8 +32,6 @@ PEERS = {
     OURS: [OUT + "/library/tests/bench/asynchat_tls"],
 }
 OTHERS = [name for name in PEERS if name != OURS]
-NAME = "%-18s"
-MIB = 1 << 20
 
 # title; mode of the peers; the load and its arguments; the least work of a slice; the unit; for each of the other peers
 # the bar: the largest ratio of CPU time
@@ -71,12 +67,6 @@ RECORDS, PIECES, PIECE = "tls-records", 100, 41  # PIECE is SMALL of peers/async
 ALL = [*TIMED, IDLE, CALLS, RECORDS]
 
 
-def progress(text):
-    """A line that is written over, on a terminal."""
-    if sys.stderr.isatty():
-        print("\r\033[K" + text, end="", file=sys.stderr, flush=True)
-
-
 def start_server(stack, name, mode, options=()):
     server = Server(name, PEERS[name] + list(options), mode, FILES)
     stack.callback(server.close)
@@ -89,74 +79,18 @@ def start_load(stack, server, arguments):
     return load
 
 
-# A workload's result: "rows" of text, and "verdicts", each a title, the figure, the bar, and whether it is met.
-
-def verdict(title, figure, bar, digits=2, share=0.0):
-    """What is printed is compared, so that 0.90 meets 0.90."""
-    text = "%.*f" % (digits, figure)
-    return {"title": title, "figure": text, "bar": bar, "met": float(text) <= bar * (1 + share)}
-
-
-def said(v):
-    return "at most %-6s %s" % (("%.2f" if v["bar"] < 3 else "%d") % v["bar"], "met" if v["met"] else "NOT MET")
-
-
 # --- CPU time ---
-
-UNITS = {  # words for the figure, the number of counts and of CPU nanoseconds in a unit, words for the rate
-    "message": ("CPU ns per message", 1, 1, "messages/s"),
-    "connection": ("CPU µs per connection", 1, 1000, "connections/s"),
-    "MiB": ("CPU µs per MiB", MIB, 1000, "MiB/s"),
-}
-
-
-def sample(unit, r):
-    _, count, ns, _ = UNITS[unit]
-    return {**r, "figure": r["cpu_ns"] / ns / (r["count"] / count), "rate": r["count"] / count / r["seconds"]}
-
-
-def measure_slices(w, rounds, numbers, head):
-    """All peers run at once, and get short slices of work in turns."""
-    with contextlib.ExitStack() as stack:
-        loads = {name: start_load(stack, start_server(stack, name, w.mode), w.load) for name in PEERS}
-        work = {name: calibrate(loads[name], w.least) for name in PEERS}
-        for number in numbers:
-            progress("%s, round %d of %d" % (head, number + 1, RUNS))
-            for name in in_turns(list(PEERS), number):
-                rounds[name].append(sample(w.unit, loads[name].slice(work[name])))
-
-
-def measure(w, head):
-    """The servers are started anew from time to time, since two processes of the same program may differ by 0.1, all
-    their lives."""
-    rounds = {name: [] for name in PEERS}
-    for first in range(0, RUNS, ROUNDS):
-        measure_slices(w, rounds, range(first, min(first + ROUNDS, RUNS)), head)
-    return rounds
-
-
-def timed_row(rounds, name):
-    figure = table.spread([s["figure"] for s in rounds[name]])
-    row = NAME % name + "%9s%9s%9s" % tuple(table.number(figure[key]) for key in ("median", "least", "most"))
-    row += "%15.0f" % statistics.median(s["rate"] for s in rounds[name])
-    for other in OTHERS:
-        ratio = "" if other == name else table.ratio_text(table.ratios(rounds, name, other, "figure"))
-        row += "   %-32s" % ratio
-    return row.rstrip()
-
 
 def timed(key, head):
     w = TIMED[key]
-    rounds = measure(w, head)
-    words, _, _, rate = UNITS[w.unit]
+
+    def started(name):
+        return lambda stack: start_load(stack, start_server(stack, name, w.mode), w.load)
+
+    rounds = measure({name: started(name) for name in PEERS}, w.least, w.unit, head)
     verdicts = [verdict("%s, to %s" % (w.title, other), table.ratios(rounds, OURS, other, "figure")["median"], bar)
                 for other, bar in zip(OTHERS, w.bars)]
-    rows = ["%s: %s" % (w.title, words),
-            NAME % "" + "%9s%9s%9s%15s" % ("median", "least", "most", rate) +
-            "".join("   %-32s" % ("to " + other) for other in OTHERS).rstrip(),
-            *(timed_row(rounds, name) for name in PEERS),
-            (NAME % "bar" + " " * 42 + "".join("   %-32s" % said(v) for v in verdicts)).rstrip()]
-    return {"rounds": rounds, "rows": rows, "verdicts": verdicts}
+    return {"rounds": rounds, "rows": timed_rows(w.title, w.unit, rounds, OTHERS, verdicts), "verdicts": verdicts}
 
 
 # --- memory ---
@@ -265,32 +199,6 @@ def run_workload(key, head):
     return {IDLE: idle, CALLS: calls, RECORDS: records}.get(key, timed)(key, head)
 
 
-def run_all(keys):
-    results = {}
-    for number, key in enumerate(keys):
-        since = time.monotonic()
-        head = "%2d of %d  %-12s" % (number + 1, len(keys), key)
-        results[key] = run_workload(key, head)
-        progress("")
-        print("%s%4.0f s" % (head, time.monotonic() - since), file=sys.stderr, flush=True)
-    return results
-
-
-def print_all(results, seconds):
-    print("%d rounds in turns of slices of %.1f s; %d min %d s in all" % (RUNS, SLICE, *divmod(int(seconds), 60)))
-    print("%d cores; Linux %s; %s" % (os.cpu_count(), os.uname().release, VERSIONS))
-    print("Of a figure: median, least and most. Of a ratio, round by round: median (least, quartiles, most).")
-    for result in results.values():
-        print("", *result["rows"], sep="\n")
-    verdicts = [v for result in results.values() for v in result["verdicts"]]
-    print("\n%-76s%9s" % (OURS, "figure"))
-    for v in verdicts:
-        print("%-76s%9s   %s" % (v["title"], v["figure"], said(v)))
-    missed = sum(not v["met"] for v in verdicts)
-    print("%d of %d bars are met" % (len(verdicts) - missed, len(verdicts)))
-    return 1 if missed else 0
-
-
 def main(json_path, keys):
     if "tls" in keys or not keys:
         keys = ALL
@@ -302,13 +210,13 @@ def main(json_path, keys):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("tls.py: terminated"))
     began = time.monotonic()
     try:
-        results = run_all(keys)
+        results = run_all(keys, run_workload)
     except Failure as failure:
         sys.exit("FAILED: %s" % failure)
     if json_path:
         with open(json_path, "w") as file:
             json.dump(results, file, indent=1)
-    return print_all(results, time.monotonic() - began)
+    return print_all(head(time.monotonic() - began), OURS, results)
 
 
 sys.exit(main(sys.argv[1], sys.argv[2:]))

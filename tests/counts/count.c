@@ -14,17 +14,17 @@
 
 #include <asynchat.h>
 
+#include "counts/count.h"
 #include "match_step.h"
 
-#define MIB (1u << 20)
 static size_t fed = 4096; /* bytes given to the matcher at a time */
 
-static size_t found, collected;
+size_t found;
+static size_t collected;
 
 /* --- what is counted --- */
 
 void counted_match(struct match *m, const uint8_t *data, size_t len);
-void counted_loop(struct event_base *base);
 
 static void feed(struct match *m, const uint8_t *piece, size_t len)
 {
@@ -52,7 +52,7 @@ __attribute__((noinline)) void counted_loop(struct event_base *base)
 
 /* --- the matcher --- */
 
-static void expect(int truth, const char *what)
+void expect(int truth, const char *what)
 {
     if (truth)
         return;
@@ -181,30 +181,42 @@ static const struct asynchat_handler echo = {
     .found_terminator = echo_end,
 };
 
+void pair_begin(struct pair *pair, const struct asynchat_handler *handler,
+                size_t piece)
+{
+    const struct asynchat_handler *handlers[2] = {handler, &whole};
+    pair->base = event_base_new();
+    expect(asynchat_pair_new(pair->base, handlers, NULL, pair->ch) == 0,
+           "no pair");
+    asynchat_set_in_buffer_size(pair->ch[0], piece);
+    asynchat_set_out_buffer_size(pair->ch[1], ASYNCHAT_BUFFER_SIZE_MAX);
+    event_base_loop(pair->base, EVLOOP_NONBLOCK);
+}
+
+void pair_end(struct pair *pair)
+{
+    asynchat_channel_free(pair->ch[0]);
+    asynchat_channel_free(pair->ch[1]);
+    event_base_loop(pair->base, EVLOOP_NONBLOCK);
+    event_base_free(pair->base);
+}
+
 /* `len` bytes of lines in one read over a pair, of which the channel takes
  * `piece` bytes at a time. */
 static void pair_run(const struct asynchat_handler *handler, size_t len,
                      size_t line, size_t piece)
 {
-    struct event_base *base = event_base_new();
-    const struct asynchat_handler *handlers[2] = {handler, &whole};
-    struct asynchat_channel *pair[2];
+    struct pair pair;
     char *data = malloc(len);
     memset(data, 'x', len);
     for (size_t end = line; end <= len; end += line)
         data[end - 1] = '\n';
-    expect(asynchat_pair_new(base, handlers, NULL, pair) == 0, "no pair");
-    asynchat_set_in_buffer_size(pair[0], piece);
-    asynchat_set_out_buffer_size(pair[1], ASYNCHAT_BUFFER_SIZE_MAX);
-    asynchat_set_terminator(pair[0], "\n", 1);
-    event_base_loop(base, EVLOOP_NONBLOCK);
-    asynchat_push(pair[1], data, len);
-    counted_loop(base);
+    pair_begin(&pair, handler, piece);
+    asynchat_set_terminator(pair.ch[0], "\n", 1);
+    asynchat_push(pair.ch[1], data, len);
+    counted_loop(pair.base);
     expect(found == len / line, "a wrong number of lines");
-    asynchat_channel_free(pair[0]);
-    asynchat_channel_free(pair[1]);
-    event_base_loop(base, EVLOOP_NONBLOCK);
-    event_base_free(base);
+    pair_end(&pair);
     free(data);
 }
 
@@ -344,6 +356,8 @@ int main(int argc, char **argv)
         scenarios[i].run();
         return 0;
     }
+    if (argc == 2 && framed_scenario(argv[1]))
+        return 0;
     fprintf(stderr, "usage: count SCENARIO\n");
     return 2;
 }

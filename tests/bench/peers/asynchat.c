@@ -55,7 +55,7 @@ void start(struct asynchat_channel *ch, void *arg)
         limit(ch);
     if (peer_mode == PEER_LENGTH)
         asynchat_set_terminator_length(ch, PEER_MESSAGE);
-    else
+    else if (peer_mode <= PEER_FILE)
         asynchat_set_terminator(ch, "\r\n", 2);
 }
 
@@ -188,6 +188,12 @@ static int read_options(char **argument)
     return (int)(argument - first);
 }
 
+static const struct asynchat_handler *handler(void)
+{
+    return peer_mode == PEER_SOURCE || peer_mode == PEER_FILE ? &source
+                                                              : echo_handler();
+}
+
 static void listen_at(struct event_base *base, char **argument)
 {
     char address[64];
@@ -202,11 +208,9 @@ static void listen_at(struct event_base *base, char **argument)
         check(asynchat_workers_new(workers, NULL, NULL, &options.workers),
               "workers");
     snprintf(address, sizeof address, "127.0.0.1:%s", argument[2]);
-    check(asynchat_server_new(base, address,
-                              peer_mode < PEER_SOURCE ? echo_handlers[peer_mode]
-                                                      : &source,
-                              NULL, &options, &server),
-          address);
+    check(
+        asynchat_server_new(base, address, handler(), NULL, &options, &server),
+        address);
 #ifdef PEER_TLS
     check(secure(server, argument[3], argument[4]), "TLS");
 #endif
@@ -219,7 +223,7 @@ int main(int argc, char **argv)
     char **argument = argv + options;
     if (!base)
         return 1;
-    peer_begin(argc - options - PEER_FILES, argument);
+    peer_begin(argc - options - PEER_FILES, argument, PEER_LAST);
     listen_at(base, argument);
     event_base_dispatch(base);
     return 0;

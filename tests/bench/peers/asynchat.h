@@ -7,6 +7,8 @@
  *     shared  several processes share a port
  *     small   source pushes references to SMALL bytes each, all at once
  *
+ * asynchat_framings.c is another one, with the modes of the framings.
+ *
  * With PEER_TLS the peer takes pieces, and speaks TLS by libasynchat-openssl;
  * behind the port there are a certificate and its key:
  *
@@ -23,8 +25,16 @@
 /* The timeouts of "limits", in milliseconds. */
 #define PEER_TIME 10000
 
-/* Each of the two peers defines these: handlers of line, length and sink. */
-extern const struct asynchat_handler *const echo_handlers[3];
+/* Each of the peers has its own. Gives the handler of the mode, which is not
+ * source or file. */
+const struct asynchat_handler *echo_handler(void);
+
+/* The last mode of the peer. */
+#ifdef PEER_FRAMINGS
+#define PEER_LAST PEER_TELL_SHARED
+#else
+#define PEER_LAST PEER_FILE
+#endif
 
 #define SMALL 41
 
@@ -37,7 +47,8 @@ int secure(struct asynchat_server *server, const char *certificate,
 #define PEER_FILES 0
 #endif
 
-/* To be called in handle_connect. */
+/* To be called in handle_connect: sets the limits, and the terminator unless the
+ * mode is one of the framings'. */
 void start(struct asynchat_channel *ch, void *arg);
 
 /* To be called in handle_close, if `arg` was allocated. */

@@ -46,5 +46,9 @@ static const struct asynchat_handler sink = {
     .handle_close = finish,
 };
 
-const struct asynchat_handler *const echo_handlers[3] = {&echo_line,
-                                                         &echo_length, &sink};
+const struct asynchat_handler *echo_handler(void)
+{
+    static const struct asynchat_handler *const handlers[] = {
+        &echo_line, &echo_length, &sink};
+    return handlers[peer_mode];
+}

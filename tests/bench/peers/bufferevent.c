@@ -127,7 +127,7 @@ static void accepted(struct evconnlistener *listener, evutil_socket_t fd,
 int main(int argc, char **argv)
 {
     struct event_base *base = event_base_new();
-    peer_begin(argc, argv);
+    peer_begin(argc, argv, PEER_FILE);
     signal(SIGPIPE, SIG_IGN);
     struct evconnlistener *listener = evconnlistener_new_bind(
         base, accepted, base,

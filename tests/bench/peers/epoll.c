@@ -1,6 +1,7 @@
 /* A peer on bare epoll, as a competent programmer would write it: one recv and
  * one send for each wake-up. It is the reference.
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "frame.h"
 #include "peer.h"
 
 #include <errno.h>
@@ -25,6 +26,8 @@ struct connection {
     struct peer_request request;
     struct peer_upload upload;
     char held; /* see peer_line_end */
+    struct frame frame;
+    struct mail mail;
 };
 
 static _Alignas(4096) char input[BUFFER]; /* recv is slow into some places */
@@ -115,6 +118,12 @@ static int pump(struct connection *c)
 
 /* --- the modes: what is done with bytes received; 0, or -1 as above --- */
 
+static size_t copy(size_t out, const char *data, size_t len)
+{
+    memcpy(output + out, data, len);
+    return out + len;
+}
+
 /* Every line is found, and copied to the output with its end. */
 static int line(struct connection *c, const char *data, size_t len)
 {
@@ -123,8 +132,24 @@ static int line(struct connection *c, const char *data, size_t len)
     while (data < end) {
         const char *next = peer_line_end(&c->held, data, end);
         size_t n = (size_t)((next ? next : end) - data);
-        memcpy(output + out, data, n);
-        out += n;
+        out = copy(out, data, n);
+        data += n;
+    }
+    return flush(c, output, out);
+}
+
+/* The same with each message of another framing. */
+static int framed(struct connection *c, const char *data, size_t len)
+{
+    frame_end *next_end = frame_ends[peer_framing];
+    const char *end = data + len;
+    size_t out = 0;
+    while (data < end) {
+        const char *next = next_end(&c->frame, data, end);
+        if (c->frame.broken)
+            return -1;
+        size_t n = (size_t)((next ? next : end) - data);
+        out = copy(out, data, n);
         data += n;
     }
     return flush(c, output, out);
@@ -154,6 +179,19 @@ static int sink(struct connection *c, const char *data, size_t len)
     return 0;
 }
 
+static int dotted(struct connection *c, const char *data, size_t len)
+{
+    const char *end = data + len;
+    while (data && data < end) {
+        char answer[PEER_ANSWER];
+        data = mail_end(&c->mail, data, end, &c->upload.length);
+        size_t n = data ? peer_upload_line(&c->upload, answer) : 0;
+        if (n > 0 && flush(c, answer, n) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int request(struct connection *c, const char *data, size_t len)
 {
     if (!peer_request(&c->request, data, len, &c->left))
@@ -165,7 +203,7 @@ static int request(struct connection *c, const char *data, size_t len)
 static int received(struct connection *c, const char *data, size_t len)
 {
     static int (*const modes[])(struct connection *, const char *, size_t) = {
-        line, length, sink, request, request};
+        line, length, sink, request, request, framed, dotted};
     return modes[peer_mode](c, data, len);
 }
 
@@ -220,7 +258,7 @@ int main(int argc, char **argv)
 {
     int on = 1, listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    peer_begin(argc, argv);
+    peer_begin(argc, argv, PEER_DOTTED);
     setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     peer_nodelay(listening);
     if (bind(listening, (struct sockaddr *)&peer_address, sizeof peer_address) <

@@ -17,7 +17,7 @@ SSL_CTX *peer_tls_begin(int argc, char **argv)
                 argv[0]);
         exit(2);
     }
-    peer_begin(argc - 2, argv);
+    peer_begin(argc - 2, argv, PEER_FILE);
     if (!ctx || SSL_CTX_use_certificate_chain_file(ctx, argv[3]) != 1 ||
         SSL_CTX_use_PrivateKey_file(ctx, argv[4], SSL_FILETYPE_PEM) != 1) {
         ERR_print_errors_fp(stderr);

@@ -194,7 +194,7 @@ int main(int argc, char **argv)
     uv_os_fd_t fd;
     uv_tcp_t server;
     uv_loop_t *loop = uv_default_loop();
-    peer_begin(argc, argv);
+    peer_begin(argc, argv, PEER_FILE);
     signal(SIGPIPE, SIG_IGN);
     uv_tcp_init(loop, &server);
     if (uv_tcp_bind(&server, (struct sockaddr *)&peer_address, 0) < 0 ||

@@ -1,0 +1,108 @@
+"""Compares libasynchat's framings with its string terminator, and with the same protocols by hand on bare epoll: called
+by tests/bench/run.
+
+usage: framings.py JSON [WORKLOAD...]    JSON is a file to write to, or empty
+
+Each bar is the most that libasynchat may need; the exit status is 1 if one is not met.
+
+SPDX-License-Identifier: BSD-3-Clause
+"""
+import json
+import os
+import signal
+import sys
+import time
+from collections import namedtuple
+
+import table
+from bars import MIB, RUNS, head, measure, print_all, run_all, timed_rows, verdict
+from running import CORES, Failure, Load, Server
+
+OUT = os.environ["BENCH_OUT"]
+ASYNCHAT = OUT + "/library/tests/bench/asynchat_framings"
+EPOLL = OUT + "/epoll"
+
+# title; for each peer its program, mode, and load; the least work of a slice; the unit; bars: for each of the peers
+# with which the first one is compared, the largest ratio of CPU time
+Workload = namedtuple("Workload", "title peers least unit bars")
+
+
+def echo(framing):
+    return ["echo", 50, 16, 32, framing]
+
+
+def framed(title, framing, bar):
+    """Messages of 32 bytes, with all that belongs to them."""
+    peers = {framing: (ASYNCHAT, framing, echo(framing)),
+             "string": (ASYNCHAT, "string", echo("string")),
+             "epoll": (EPOLL, framing, echo(framing))}
+    return Workload(title + " of 32 B, 16 in flight, 50 connections", peers, 800, "message", {"string": bar, "epoll": 1.10})
+
+
+def mails(title, dots):
+    peers = {"dotted": (ASYNCHAT, "dotted", ["mail", "dotted", dots]),
+             "undotted": (ASYNCHAT, "undotted", ["mail", "undotted", dots]),
+             "epoll": (EPOLL, "dotted", ["mail", "dotted", dots])}
+    return Workload(title, peers, MIB, "MiB", {"undotted": 1.10, "epoll": 1.10})
+
+
+def tell(size):
+    peers = {"shared": (ASYNCHAT, "tell-shared", ["tell", 1000, size]), "pushed": (ASYNCHAT, "tell", ["tell", 1000, size])}
+    return Workload("A line of %d B to 1000 channels, by asynchat_push_shared" % size, peers, 1000, "message",
+                    {"pushed": 0.90})
+
+
+WORKLOADS = {
+    "framings-block": framed("Blocks", "block", 1.00),
+    "framings-prefix": framed("Messages behind a length in 4 bytes", "prefix", 1.00),
+    "framings-varint": framed("Messages behind a varint", "varint", 1.00),
+    "framings-netstring": framed("Netstrings", "netstring", 1.00),
+    "framings-lines": framed("Lines, CR LF or LF", "lines", 1.05),
+    "framings-strict": framed("Lines, CR LF alone", "strict", 1.05),
+    "framings-alternatives": framed("Four terminators, messages", "alternatives", 1.25),
+    "framings-dotted": mails("Mails of 16 lines of 4 kB, without dots", 0),
+    "framings-dots": mails("Mails of 16 lines of 4 kB, each of which begins with a dot", 1),
+    "framings-tell": tell(128),
+}
+
+
+def run_workload(key, words):
+    w = WORKLOADS[key]
+
+    def started(program, mode, load):
+        def start(stack):
+            server = Server(mode, [program], mode)
+            stack.callback(server.close)
+            made = Load(OUT + "/load", server, load)
+            stack.callback(made.close)
+            return made
+        return start
+
+    rounds = measure({name: started(*peer) for name, peer in w.peers.items()}, w.least, w.unit, words)
+    ours = next(iter(w.peers))
+    verdicts = [verdict("%s, to %s" % (w.title, other), table.ratios(rounds, ours, other, "figure")["median"], bar)
+                for other, bar in w.bars.items()]
+    return {"rounds": rounds, "rows": timed_rows(w.title, w.unit, rounds, list(w.bars), verdicts), "verdicts": verdicts}
+
+
+def main(json_path, keys):
+    if "framings" in keys or not keys:
+        keys = list(WORKLOADS)
+    unknown = [key for key in keys if key not in WORKLOADS]
+    if unknown or RUNS < 5:
+        sys.exit("RUNS is 5 at least, and workloads with framings are: framings (all), " + ", ".join(WORKLOADS))
+    if len(CORES) < 2:
+        sys.exit("it takes two cores, one for the load")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("framings.py: terminated"))
+    began = time.monotonic()
+    try:
+        results = run_all(keys, run_workload)
+    except Failure as failure:
+        sys.exit("FAILED: %s" % failure)
+    if json_path:
+        with open(json_path, "w") as file:
+            json.dump(results, file, indent=1)
+    return print_all(head(time.monotonic() - began), "asynchat", results)
+
+
+sys.exit(main(sys.argv[1], sys.argv[2:]))
