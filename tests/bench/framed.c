@@ -20,12 +20,11 @@ enum framed framed_find(const char *name)
 
 size_t framed_digits(char *to, size_t number)
 {
-    char digits[FRAMED_HEAD_MOST], *at = digits + sizeof digits;
-    do
-        *--at = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    size_t len = (size_t)(digits + sizeof digits - at);
-    memcpy(to, at, len);
+    size_t len = 1;
+    for (size_t rest = number; rest >= 10; rest /= 10)
+        len++;
+    for (size_t at = len; at-- > 0; number /= 10)
+        to[at] = (char)('0' + number % 10);
     return len;
 }
 

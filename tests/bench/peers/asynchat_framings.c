@@ -61,12 +61,15 @@ static void varint(struct asynchat_channel *ch, const void *data, size_t len,
 static void netstring(struct asynchat_channel *ch, const void *data, size_t len,
                       void *arg)
 {
-    char head[FRAMED_HEAD_MOST];
-    size_t digits = framed_digits(head, len);
+    char text[FRAMED_HEAD_MOST + PEER_SIZE];
+    size_t head = framed_digits(text, len);
     (void)arg;
-    head[digits] = ':';
-    answer(ch, head, digits + 1, data, len);
-    asynchat_push(ch, ",", 1);
+    if (len > PEER_SIZE - 1)
+        abort();
+    text[head++] = ':';
+    memcpy(text + head, data, len);
+    text[head + len] = ',';
+    asynchat_push(ch, text, head + len + 1);
 }
 
 static void alternatives(struct asynchat_channel *ch, const void *data,
