@@ -187,22 +187,20 @@ static struct framing_step toy_step(struct asynchat_framing *f,
     return toy_text(t, total);
 }
 
-static bool toy_find(struct asynchat_framing *f, const uint8_t *bytes,
-                     size_t len, struct framing_step *step)
+static struct framing_whole toy_find(struct asynchat_framing *f,
+                                     const uint8_t *bytes, size_t len,
+                                     const uint8_t **next)
 {
     struct toy *t = toy_of(f);
     assert_int_equal(f->held, 0);
     assert_int_equal(t->mode, START);
     assert_true(len > 0);
     if (len < 2 || (bytes[0] | 0x20) != 'n' || len - 2 < (bytes[1] & 7u))
-        return false;
+        return (struct framing_whole){NULL, 0};
     size_t data = bytes[1] & 7;
     size_t skip = bytes[0] == 'N' ? 2 : 0;
-    *step = (struct framing_step){.skip = skip,
-                                  .data = data + 2 - skip,
-                                  .whole = data + 2 - skip,
-                                  .verdict = FRAMING_ENDS};
-    return true;
+    *next = bytes + data + 2;
+    return (struct framing_whole){bytes + skip, data + 2 - skip};
 }
 
 static void toy_reset(struct asynchat_framing *f)

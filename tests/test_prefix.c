@@ -156,7 +156,7 @@ static uint64_t whole_of(const struct asynchat_prefix *p, const void *head,
 {
     struct framing_step found;
     struct asynchat_framing *f = make(p);
-    assert_false(f->ops->find(f, head, len, &found));
+    assert_false(find_step(f, head, len, &found));
     struct framing_step step = f->ops->step(f, head, len);
     assert_true(f->begun);
     assert_int_equal(step.verdict, FRAMING_GOES_ON);

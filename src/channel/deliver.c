@@ -101,8 +101,8 @@ static bool in_keep(struct asynchat_channel *ch, const uint8_t *data,
 
 /* --- events, and their callbacks --- */
 
-static void in_message(struct asynchat_channel *ch, const void *data,
-                       size_t len)
+static WITHIN void in_message(struct asynchat_channel *ch, const void *data,
+                              size_t len)
 {
     in_count_message(ch);
     ch->handler->message(ch, data, len, ch->arg);
@@ -119,7 +119,7 @@ static void in_kept_message(struct asynchat_channel *ch, uint64_t total)
     in_message(ch, data, len);
 }
 
-static void in_found(struct asynchat_channel *ch)
+static WITHIN void in_found(struct asynchat_channel *ch)
 {
     in_count_message(ch);
     if (ch->handler->found_terminator)
@@ -172,7 +172,7 @@ static void in_data(struct asynchat_channel *ch, const struct framer_cursor *c)
 }
 
 /* Delivers a whole message from where it lies. */
-static inline void in_whole_message(struct asynchat_channel *ch,
+static WITHIN void in_whole_message(struct asynchat_channel *ch,
                                     struct framer_cursor *c)
 {
     framer_end(&ch->in.framer, c);
@@ -211,7 +211,7 @@ static void in_last(struct asynchat_channel *ch, struct framer_cursor *c)
 }
 
 /* Delivers a message that came whole, in one piece, as most messages do. */
-static inline void in_whole(struct asynchat_channel *ch,
+static WITHIN void in_whole(struct asynchat_channel *ch,
                             struct framer_cursor *c)
 {
     const struct asynchat_handler *handler = ch->handler;
@@ -230,10 +230,10 @@ static APART void in_framed(struct asynchat_channel *ch,
                             struct framer_cursor *c)
 {
     struct framer *f = &ch->in.framer;
-    do
-        in_whole(ch, c);
+    in_whole(ch, c);
     while (!f->busy && f->framing && c->at != c->end &&
-           framer_quick_framing(f, c));
+           framer_quick_framing(f, c))
+        in_whole(ch, c);
 }
 
 /* The handler does nothing but set blocks of 0 bytes: other channels go

@@ -182,15 +182,18 @@ static void alternatives_reset(struct asynchat_framing *f)
 
 /* The walk has changed nothing but the state if it finds no end. A long message
  * is not worth the short way, of which the look may be in vain. */
-static bool alternatives_find(struct asynchat_framing *f, const uint8_t *bytes,
-                              size_t len, struct framing_step *step)
+static struct framing_whole alternatives_find(struct asynchat_framing *f,
+                                              const uint8_t *bytes, size_t len,
+                                              const uint8_t **next)
 {
-    *step = alternatives_step(
+    struct framing_step step = alternatives_step(
         f, bytes, len < ALTERNATIVES_SHORT ? len : ALTERNATIVES_SHORT);
-    if (step->verdict == FRAMING_ENDS)
-        return true;
+    if (step.verdict == FRAMING_ENDS) {
+        *next = bytes + step.data + step.tail;
+        return (struct framing_whole){bytes, step.data};
+    }
     alternatives_reset(f);
-    return false;
+    return (struct framing_whole){NULL, 0};
 }
 
 static const uint8_t *alternatives_held(const struct asynchat_framing *f)

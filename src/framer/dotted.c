@@ -236,16 +236,19 @@ static struct framing_step dotted_step(struct asynchat_framing *f,
 /* A message in which no dot is taken away is one step, which is tried with a
  * copy. A long message is not worth the short way, of which the look may be in
  * vain. */
-static bool dotted_find(struct asynchat_framing *f, const uint8_t *bytes,
-                        size_t len, struct framing_step *step)
+static struct framing_whole dotted_find(struct asynchat_framing *f,
+                                        const uint8_t *bytes, size_t len,
+                                        const uint8_t **next)
 {
     struct dotted *d = (struct dotted *)f, look = *d;
-    *step = dotted_step(&look.framing, bytes,
-                        len < DOTTED_SHORT ? len : DOTTED_SHORT);
-    if (step->verdict != FRAMING_ENDS)
-        return false;
+    struct framing_step step = dotted_step(
+        &look.framing, bytes, len < DOTTED_SHORT ? len : DOTTED_SHORT);
+    if (step.verdict != FRAMING_ENDS)
+        return (struct framing_whole){NULL, 0};
     dotted_over(d);
-    return true;
+    bytes += step.skip;
+    *next = bytes + step.data + step.tail;
+    return (struct framing_whole){bytes, step.data};
 }
 
 /* A message that was in progress still is: its end is due. */

@@ -196,25 +196,24 @@ static inline bool framer_quick(struct framer *f, struct framer_cursor *c)
     return true;
 }
 
-/* The same for FRAMER_WHOLE: the next message is the framing's. If the message
- * is empty, or over the limit, what was found becomes a plan. */
+/* The same for FRAMER_WHOLE: the next message is the framing's. A message that
+ * is empty, or over the limit, goes the long way. */
 static inline bool framer_quick_framing(struct framer *f,
                                         struct framer_cursor *c)
 {
     struct asynchat_framing *framing = f->framing;
-    struct framing_step *plan = &framing->plan;
-    if (framing->amid || f->match.held > 0 || !framing->ops->find ||
-        !framing->ops->find(framing, c->at, (size_t)(c->end - c->at), plan))
+    const uint8_t *next;
+    if (framing->amid || f->match.held > 0 || !framing->ops->find)
         return false;
-    if (plan->data - 1 >= f->fresh) {
-        f->busy = FRAMER_PLAN;
+    struct framing_whole whole =
+        framing->ops->find(framing, c->at, (size_t)(c->end - c->at), &next);
+    if (!whole.data || whole.len - 1 >= f->fresh)
         return false;
-    }
+    c->data = whole.data;
+    c->len = whole.len;
+    c->at = whole.data + whole.len;
+    f->ends = (size_t)(next - c->at);
     f->busy = FRAMER_FOUND | FRAMER_QUICK;
-    f->ends = plan->tail;
-    c->data = c->at + plan->skip;
-    c->len = plan->data;
-    c->at = c->data + c->len;
     return true;
 }
 

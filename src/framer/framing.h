@@ -39,13 +39,21 @@ struct framing_step {
     int verdict;
 };
 
+/* The bytes of a whole message. The struct fits into two registers. */
+struct framing_whole {
+    const uint8_t *data; /* NULL: the framing cannot say */
+    size_t len;
+};
+
 struct framing_ops {
     /* The short way, at the beginning of a message, while nothing is held back:
-     * whether a whole message lies in the `len` bytes, of which there is at
-     * least one. The step ends the message, and leaves no bytes held back.
-     * False, without a change, if the framing cannot say. May be NULL. */
-    bool (*find)(struct asynchat_framing *f, const uint8_t *bytes, size_t len,
-                 struct framing_step *step);
+     * looks for a whole message in the `len` bytes, of which there is at least
+     * one, and says where the next one begins. Leaves no bytes held back. The
+     * answer may be thrown away, and a step asked for instead: either way the
+     * framing is as it was, or as after the end of the message. May be NULL. */
+    struct framing_whole (*find)(struct asynchat_framing *f,
+                                 const uint8_t *bytes, size_t len,
+                                 const uint8_t **next);
     /* Looks at the `len` new bytes, at least one, and goes on from where the
      * last step has ended. After an error the framing looks for the end of the
      * bad message. */

@@ -132,8 +132,9 @@ static bool head_is_wrong(const struct length *l, int answer,
     }
 }
 
-bool asynchat__length_find(struct asynchat_framing *f, const uint8_t *bytes,
-                           size_t len, struct framing_step *step)
+struct framing_whole asynchat__length_find(struct asynchat_framing *f,
+                                           const uint8_t *bytes, size_t len,
+                                           const uint8_t **next)
 {
     const struct length *l = (const struct length *)f;
     size_t most = len < l->most ? len : l->most;
@@ -141,8 +142,8 @@ bool asynchat__length_find(struct asynchat_framing *f, const uint8_t *bytes,
     int answer = l->look(l, bytes, most, &head);
     if (answer != ASYNCHAT_HEAD_KNOWN ||
         head_is_wrong(l, answer, &head, most) || head.length > len - head.skip)
-        return false;
-    return length_found(step, head.skip, (size_t)head.length, 0);
+        return length_not_found();
+    return length_found(bytes + head.skip, (size_t)head.length, 0, next);
 }
 
 /* Looks at the bytes from *at on, passing over those that are no message, until

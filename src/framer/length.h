@@ -46,22 +46,25 @@ const uint8_t *asynchat__length_held(const struct asynchat_framing *f);
 void asynchat__length_reset(struct asynchat_framing *f);
 void asynchat__length_release(struct asynchat_framing *f);
 
-/* A message was found whole: `data` bytes behind `skip` others. */
-static inline bool length_found(struct framing_step *step, size_t skip,
-                                size_t data, size_t tail)
+/* No message was found, or a whole one, with `tail` bytes behind it. */
+static inline struct framing_whole length_not_found(void)
 {
-    step->skip = skip;
-    step->data = data;
-    step->tail = tail;
-    step->whole = data;
-    step->verdict = FRAMING_ENDS;
-    return true;
+    return (struct framing_whole){NULL, 0};
+}
+
+static inline struct framing_whole length_found(const uint8_t *data, size_t len,
+                                                size_t tail,
+                                                const uint8_t **next)
+{
+    *next = data + len + tail;
+    return (struct framing_whole){data, len};
 }
 
 /* A `find` for all heads: looks, and sees whether the message lies in the span.
  * It knows no comma. */
-bool asynchat__length_find(struct asynchat_framing *f, const uint8_t *bytes,
-                           size_t len, struct framing_step *step);
+struct framing_whole asynchat__length_find(struct asynchat_framing *f,
+                                           const uint8_t *bytes, size_t len,
+                                           const uint8_t **next);
 
 /* Gives the head of a message that has `length` bytes behind `head` bytes,
  * which are a part of the message if they are `kept`. A sum that is too large

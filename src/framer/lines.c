@@ -49,18 +49,18 @@ static bool lines_cr_before(const struct asynchat_framing *f,
 
 /* --- CR LF or LF --- */
 
-static bool lines_find(struct asynchat_framing *f, const uint8_t *bytes,
-                       size_t len, struct framing_step *step)
+static struct framing_whole lines_find(struct asynchat_framing *f,
+                                       const uint8_t *bytes, size_t len,
+                                       const uint8_t **next)
 {
     const uint8_t *lf = memchr(bytes, '\n', len);
     (void)f;
     if (!lf)
-        return false;
+        return (struct framing_whole){NULL, 0};
     size_t at = (size_t)(lf - bytes);
     size_t cr = at > 0 && lf[-1] == '\r';
-    *step = (struct framing_step){
-        .data = at - cr, .tail = 1 + cr, .verdict = FRAMING_ENDS};
-    return true;
+    *next = lf + 1;
+    return (struct framing_whole){bytes, at - cr};
 }
 
 static struct framing_step lines_step(struct asynchat_framing *f,
@@ -84,16 +84,16 @@ static size_t strict_look(const uint8_t *bytes, size_t len)
     return cr ? (size_t)(cr - bytes) : end;
 }
 
-static bool strict_find(struct asynchat_framing *f, const uint8_t *bytes,
-                        size_t len, struct framing_step *step)
+static struct framing_whole strict_find(struct asynchat_framing *f,
+                                        const uint8_t *bytes, size_t len,
+                                        const uint8_t **next)
 {
     size_t at = strict_look(bytes, len);
     (void)f;
     if (len - at < 2 || bytes[at] != '\r' || bytes[at + 1] != '\n')
-        return false;
-    *step =
-        (struct framing_step){.data = at, .tail = 2, .verdict = FRAMING_ENDS};
-    return true;
+        return (struct framing_whole){NULL, 0};
+    *next = bytes + at + 2;
+    return (struct framing_whole){bytes, at};
 }
 
 /* The byte behind the next `at` is a CR or an LF that ends no line. */

@@ -31,22 +31,22 @@ static int netstring_look(const struct length *l, const uint8_t *bytes,
 }
 
 /* For numbers of up to six digits, the first of which is not 0. */
-static bool netstring_find(struct asynchat_framing *f, const uint8_t *bytes,
-                           size_t len, struct framing_step *step)
+static struct framing_whole netstring_find(struct asynchat_framing *f,
+                                           const uint8_t *bytes, size_t len,
+                                           const uint8_t **next)
 {
     const uint8_t *at = bytes + 1, *end = bytes + (len < 7 ? len : 7);
     uint32_t digit, number = (uint32_t)*bytes - '0';
     (void)f;
     if (number - 1 > 8)
-        return false;
+        return length_not_found();
     for (; at < end && (digit = (uint32_t)*at - '0') <= 9; at++)
         number = number * 10 + digit;
     if (at == end || *at++ != ':')
-        return false;
-    size_t head = (size_t)(at - bytes);
-    if (len - head <= number || at[number] != ',')
-        return false;
-    return length_found(step, head, number, 1);
+        return length_not_found();
+    if (len - (size_t)(at - bytes) <= number || at[number] != ',')
+        return length_not_found();
+    return length_found(at, number, 1, next);
 }
 
 static const struct framing_ops netstring_ops = {

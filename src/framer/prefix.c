@@ -80,32 +80,36 @@ static int prefix_look(const struct length *l, const uint8_t *bytes, size_t len,
 /* Both byte orders, if eight bytes can be read at the number. A number of 2^63
  * or more is for the long way: so the sum is right, or it wraps because it is
  * below 0, and is too large. */
-static inline bool prefix_find(struct asynchat_framing *f, const uint8_t *bytes,
-                               size_t len, struct framing_step *step,
-                               bool little)
+static inline struct framing_whole prefix_find(struct asynchat_framing *f,
+                                               const uint8_t *bytes, size_t len,
+                                               const uint8_t **next,
+                                               bool little)
 {
     const struct prefix *p = (const struct prefix *)f;
     const uint8_t *at = bytes + p->offset;
     if (len < (size_t)p->offset + 8)
-        return asynchat__length_find(f, bytes, len, step);
+        return asynchat__length_find(f, bytes, len, next);
     uint64_t number = little ? load_little(at) << p->unused >> p->unused
                              : load_big(at) >> p->unused;
     uint64_t length = number + (uint64_t)p->add;
     if (number > INT64_MAX || length > len - p->head)
-        return false;
-    return length_found(step, p->strip, p->head - p->strip + (size_t)length, 0);
+        return length_not_found();
+    return length_found(bytes + p->strip, p->head - p->strip + (size_t)length,
+                        0, next);
 }
 
-static bool prefix_find_big(struct asynchat_framing *f, const uint8_t *bytes,
-                            size_t len, struct framing_step *step)
+static struct framing_whole prefix_find_big(struct asynchat_framing *f,
+                                            const uint8_t *bytes, size_t len,
+                                            const uint8_t **next)
 {
-    return prefix_find(f, bytes, len, step, false);
+    return prefix_find(f, bytes, len, next, false);
 }
 
-static bool prefix_find_little(struct asynchat_framing *f, const uint8_t *bytes,
-                               size_t len, struct framing_step *step)
+static struct framing_whole prefix_find_little(struct asynchat_framing *f,
+                                               const uint8_t *bytes, size_t len,
+                                               const uint8_t **next)
 {
-    return prefix_find(f, bytes, len, step, true);
+    return prefix_find(f, bytes, len, next, true);
 }
 
 static const struct framing_ops prefix_ops[] = {

@@ -44,17 +44,18 @@ static int varint_look(const struct length *l, const uint8_t *bytes, size_t len,
 }
 
 /* A varint of one byte is read here: no rule can be broken by it. */
-static bool varint_find(struct asynchat_framing *f, const uint8_t *bytes,
-                        size_t len, struct framing_step *step)
+static struct framing_whole varint_find(struct asynchat_framing *f,
+                                        const uint8_t *bytes, size_t len,
+                                        const uint8_t **next)
 {
     const struct varint *v = (const struct varint *)f;
     size_t head = (size_t)v->offset + 1;
     if (len < head || bytes[v->offset] >= 0x80)
-        return asynchat__length_find(f, bytes, len, step);
+        return asynchat__length_find(f, bytes, len, next);
     size_t length = bytes[v->offset];
     if (length > len - head)
-        return false;
-    return length_found(step, head - v->kept, length + v->kept, 0);
+        return length_not_found();
+    return length_found(bytes + head - v->kept, length + v->kept, 0, next);
 }
 
 static const struct framing_ops varint_ops = {
