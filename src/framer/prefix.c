@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 
+#include "base/apart.h"
 #include "base/table.h"
 #include "framer/length.h"
 
@@ -127,20 +128,26 @@ static const struct framing_ops prefix_ops[] = {
 
 /* --- the table --- */
 
-static int prefix_check(const struct asynchat_prefix *prefix,
-                        struct asynchat_prefix *copy)
+/* A table with fewer fields than this version knows is bad, so none is missing
+ * when the fields are looked at. */
+static int prefix_check_size(const struct asynchat_prefix *prefix)
 {
-    int error = asynchat__table_check(
+    return asynchat__table_check(
         prefix, TABLE_SIZE(struct asynchat_prefix, adjustment), sizeof *prefix);
-    if (error)
-        return error;
-    asynchat__table_copy(copy, prefix, sizeof *copy);
-    unsigned n = copy->bytes;
+}
+
+static inline bool prefix_is_bad(const struct asynchat_prefix *prefix)
+{
+    unsigned n = prefix->bytes;
     bool known = (n >= 1 && n <= 4) || n == 8;
-    if (!known || copy->offset > PREFIX_OFFSET_MOST ||
-        (copy->flags & ~(unsigned)PREFIX_FLAGS))
-        return -EINVAL;
-    return 0;
+    return !known || prefix->offset > PREFIX_OFFSET_MOST ||
+           (prefix->flags & ~(unsigned)PREFIX_FLAGS);
+}
+
+static int prefix_check(const struct asynchat_prefix *prefix)
+{
+    int error = prefix_check_size(prefix);
+    return !error && prefix_is_bad(prefix) ? -EINVAL : error;
 }
 
 /* What is added to the number. */
@@ -154,46 +161,79 @@ static int64_t prefix_add(const struct asynchat_prefix *prefix)
 struct asynchat_framing *asynchat_framing_prefix(
     const struct asynchat_prefix *prefix)
 {
-    struct asynchat_prefix table;
-    int error = prefix_check(prefix, &table);
+    int error = prefix_check(prefix);
     if (error)
         return asynchat__length_failed(error);
-    uint32_t head = table.offset + table.bytes;
-    bool little = table.flags & ASYNCHAT_PREFIX_LITTLE;
+    uint32_t head = prefix->offset + prefix->bytes;
+    bool little = prefix->flags & ASYNCHAT_PREFIX_LITTLE;
     struct prefix *p = (struct prefix *)asynchat__length_new(
         &prefix_ops[little], sizeof *p, head, false);
     if (!p)
         return NULL;
     p->l.look = prefix_look;
-    p->add = prefix_add(&table);
+    p->add = prefix_add(prefix);
     p->head = head;
-    p->strip = table.flags & ASYNCHAT_PREFIX_KEPT ? 0 : head;
-    p->offset = table.offset;
-    p->bytes = (uint8_t)table.bytes;
-    p->unused = (uint8_t)(64 - 8 * table.bytes);
+    p->strip = prefix->flags & ASYNCHAT_PREFIX_KEPT ? 0 : head;
+    p->offset = prefix->offset;
+    p->bytes = (uint8_t)prefix->bytes;
+    p->unused = (uint8_t)(64 - 8 * prefix->bytes);
     p->little = little;
     return &p->l.f;
 }
 
 /* --- the other direction --- */
 
+/* Most numbers have four bytes: compilers make one store of them. */
+static inline void put_four(uint8_t *to, uint32_t number)
+{
+    to[0] = (uint8_t)(number >> 24);
+    to[1] = (uint8_t)(number >> 16);
+    to[2] = (uint8_t)(number >> 8);
+    to[3] = (uint8_t)number;
+}
+
+static void prefix_put(const struct asynchat_prefix *prefix, uint64_t number,
+                       uint8_t *to)
+{
+    bool little = prefix->flags & ASYNCHAT_PREFIX_LITTLE;
+    unsigned bytes = prefix->bytes;
+    if (bytes == 4 && !little) {
+        put_four(to, (uint32_t)number);
+        return;
+    }
+    for (unsigned i = 0; i < bytes; i++)
+        to[little ? i : bytes - 1 - i] = (uint8_t)(number >> (8 * i));
+}
+
+static inline int prefix_write(const struct asynchat_prefix *prefix,
+                               uint64_t len, void *to)
+{
+    if (prefix_is_bad(prefix))
+        return -EINVAL;
+    int64_t add = prefix_add(prefix);
+    uint64_t number = len - (uint64_t)add;
+    unsigned unused = 64 - 8 * prefix->bytes;
+    bool wrapped = add > 0 ? number > len : number < len;
+    if (wrapped || number << unused >> unused != number)
+        return -EMSGSIZE;
+    prefix_put(prefix, number, to);
+    return 0;
+}
+
+static APART int prefix_write_odd(const struct asynchat_prefix *prefix,
+                                  uint64_t len, void *to)
+{
+    int error = prefix_check_size(prefix);
+    return error ? error : prefix_write(prefix, len, to);
+}
+
+/* Has a short way, since this is called for each message. */
 int asynchat_prefix_write(const struct asynchat_prefix *prefix, uint64_t len,
                           void *to)
 {
-    struct asynchat_prefix table;
-    uint8_t *at = to;
-    int error = to ? prefix_check(prefix, &table) : -EINVAL;
-    if (error)
-        return error;
-    int64_t add = prefix_add(&table);
-    uint64_t number = len - (uint64_t)add;
-    unsigned bits = 8 * table.bytes;
-    bool wrapped = add > 0 ? number > len : number < len;
-    if (wrapped || (bits < 64 && number >> bits > 0))
-        return -EMSGSIZE;
-    for (unsigned i = 0; i < table.bytes; i++) {
-        bool little = table.flags & ASYNCHAT_PREFIX_LITTLE;
-        at[little ? i : table.bytes - 1 - i] = (uint8_t)(number >> (8 * i));
-    }
-    return 0;
+    if (!to)
+        return -EINVAL;
+    if (!prefix || prefix->size != sizeof *prefix)
+        return prefix_write_odd(prefix, len, to);
+    return prefix_write(prefix, len, to);
 }
