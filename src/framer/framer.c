@@ -399,16 +399,18 @@ void asynchat__framer_set_framing(struct framer *f, struct framer_cursor *c,
                                   struct asynchat_framing *framing)
 {
     leave_terminator(f, c, f->match.needle);
-    asynchat__match_set(&f->match, NULL, ASYNCHAT_FRAMING, NULL, 1);
+    match_set_count(&f->match, ASYNCHAT_FRAMING, 1);
     f->framing = framing;
     f->asked = true;
 }
 
+/* Has a short way too: nothing is left of the old terminator then. */
 void asynchat__framer_set_block(struct framer *f, struct framer_cursor *c,
                                 uint64_t len)
 {
-    leave_terminator(f, c, f->match.needle);
-    asynchat__match_set(&f->match, NULL, ASYNCHAT_LENGTH, NULL, len);
+    if ((f->busy | f->match.held) != 0 || f->framing)
+        leave_terminator(f, c, f->match.needle);
+    match_set_count(&f->match, ASYNCHAT_LENGTH, len);
     f->asked = true;
     if (len == 0)
         f->busy |= FRAMER_EMPTY;

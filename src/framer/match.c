@@ -111,8 +111,7 @@ int asynchat__match_set(struct match *m, struct needles *recent,
         if (error)
             return error;
     }
-    m->kind = kind;
-    m->left = len;
+    match_set_count(m, kind, len);
     return 0;
 }
 

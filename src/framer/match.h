@@ -78,6 +78,14 @@ int asynchat__match_set(struct match *m, struct needles *recent,
                         enum asynchat_terminator kind, const void *bytes,
                         uint64_t len);
 
+/* The same for everything but a string. */
+static inline void match_set_count(struct match *m,
+                                   enum asynchat_terminator kind, uint64_t len)
+{
+    m->kind = kind;
+    m->left = len;
+}
+
 /* With STRING: whether messages end with this string already. */
 static inline bool match_is(const struct match *m, const void *bytes,
                             size_t len)
