@@ -1,10 +1,12 @@
 /* The first of some bytes in a piece: one byte by memchr, and more than one
- * with vectors of 32 places, which look up both halves of each byte; or,
- * without AVX2, with a table.
+ * with vectors of 32 places, which look up both halves of each byte, or compare
+ * with two bytes; or, without AVX2, with a table or by memchr.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "framer/any.h"
 
 #include <string.h>
+
+#include "base/apart.h"
 
 #if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__)) &&         \
     !defined(ASYNCHAT_NO_VECTOR)
@@ -29,6 +31,20 @@ void asynchat__any_add(struct any *any, uint8_t byte)
 #ifdef ANY_VECTOR
     any->wide = __builtin_cpu_supports("avx2");
 #endif
+}
+
+/* How many bytes are before the first that is `byte`. */
+static inline size_t any_before(const uint8_t *piece, size_t len, uint8_t byte)
+{
+    const uint8_t *hit = memchr(piece, byte, len);
+    return hit ? (size_t)(hit - piece) : len;
+}
+
+static APART size_t two_by_bytes(const uint8_t *piece, size_t at, size_t len,
+                                 uint8_t one, uint8_t other)
+{
+    piece += at;
+    return at + any_before(piece, any_before(piece, len - at, one), other);
 }
 
 static size_t any_by_table(const struct any *any, const uint8_t *piece,
@@ -95,6 +111,29 @@ __attribute__((target("avx2"))) static size_t any_by_blocks(
                                 places >> (at - last) << (at - last));
 }
 
+__attribute__((target("avx2"))) static inline unsigned two_in_block(
+    __m256i one, __m256i other, const uint8_t *place)
+{
+    __m256i block = _mm256_loadu_si256((const void *)place);
+    return (unsigned)_mm256_movemask_epi8(_mm256_or_si256(
+        _mm256_cmpeq_epi8(block, one), _mm256_cmpeq_epi8(block, other)));
+}
+
+/* The piece has at least ANY_WIDTH bytes. */
+__attribute__((target("avx2"))) static size_t two_by_blocks(
+    const uint8_t *piece, size_t len, uint8_t one, uint8_t other)
+{
+    __m256i a = _mm256_set1_epi8((char)one), b = _mm256_set1_epi8((char)other);
+    size_t at = 0;
+    do {
+        unsigned places = two_in_block(a, b, piece + at);
+        if (places != 0)
+            return at + (size_t)__builtin_ctz(places);
+        at += ANY_WIDTH;
+    } while (at + ANY_WIDTH <= len);
+    return two_by_bytes(piece, at, len, one, other);
+}
+
 #else
 #define any_by_blocks any_by_table
 #endif
@@ -102,11 +141,19 @@ __attribute__((target("avx2"))) static size_t any_by_blocks(
 size_t asynchat__any_find(const struct any *any, const uint8_t *piece,
                           size_t at, size_t len)
 {
-    if (any->count == 1) {
-        const uint8_t *hit = memchr(piece + at, any->one, len - at);
-        return hit ? (size_t)(hit - piece) : len;
-    }
+    if (any->count == 1)
+        return at + any_before(piece + at, len - at, any->one);
     if (any->wide && len >= ANY_WIDTH)
         return any_by_blocks(any, piece, at, len);
     return any_by_table(any, piece, at, len);
+}
+
+size_t asynchat__any_of_two(const uint8_t *piece, size_t len, uint8_t one,
+                            uint8_t other)
+{
+#ifdef ANY_VECTOR
+    if (len >= ANY_WIDTH && __builtin_cpu_supports("avx2"))
+        return two_by_blocks(piece, len, one, other);
+#endif
+    return two_by_bytes(piece, 0, len, one, other);
 }

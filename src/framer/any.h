@@ -33,4 +33,9 @@ void asynchat__any_add(struct any *any, uint8_t byte);
 size_t asynchat__any_find(const struct any *any, const uint8_t *piece,
                           size_t at, size_t len);
 
+/* The place of the first of two bytes, which need no struct, in a piece; or
+ * `len`. */
+size_t asynchat__any_of_two(const uint8_t *piece, size_t len, uint8_t one,
+                            uint8_t other);
+
 #endif

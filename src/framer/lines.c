@@ -8,6 +8,7 @@
 #include <asynchat/error.h>
 
 #include "base/memory.h"
+#include "framer/any.h"
 #include "framer/framing.h"
 
 struct lines {
@@ -78,10 +79,7 @@ static struct framing_step lines_step(struct asynchat_framing *f,
 /* The first place of a CR or an LF; or `len`. */
 static size_t strict_look(const uint8_t *bytes, size_t len)
 {
-    const uint8_t *lf = memchr(bytes, '\n', len);
-    size_t end = lf ? (size_t)(lf - bytes) : len;
-    const uint8_t *cr = memchr(bytes, '\r', end);
-    return cr ? (size_t)(cr - bytes) : end;
+    return asynchat__any_of_two(bytes, len, '\r', '\n');
 }
 
 static struct framing_whole strict_find(struct asynchat_framing *f,
