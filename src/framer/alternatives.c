@@ -25,9 +25,6 @@
 /* No terminator ends in this state. */
 #define TRIE_NONE UINT8_MAX
 
-/* How many bytes the short way looks at. */
-#define ALTERNATIVES_SHORT ((size_t)4096)
-
 struct trie_node {
     /* The longest other state that this one ends with. */
     uint16_t fall;
@@ -180,14 +177,13 @@ static void alternatives_reset(struct asynchat_framing *f)
     f->held = 0;
 }
 
-/* The walk has changed nothing but the state if it finds no end. A long message
- * is not worth the short way, of which the look may be in vain. */
+/* The walk has changed nothing but the state if it finds no end. */
 static struct framing_whole alternatives_find(struct asynchat_framing *f,
                                               const uint8_t *bytes, size_t len,
                                               const uint8_t **next)
 {
-    struct framing_step step = alternatives_step(
-        f, bytes, len < ALTERNATIVES_SHORT ? len : ALTERNATIVES_SHORT);
+    struct framing_step step =
+        alternatives_step(f, bytes, len < FRAMING_SHORT ? len : FRAMING_SHORT);
     if (step.verdict == FRAMING_ENDS) {
         *next = bytes + step.data + step.tail;
         return (struct framing_whole){bytes, step.data};

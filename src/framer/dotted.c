@@ -17,9 +17,6 @@
 #include "framer/framing.h"
 #include "framer/stuffing.h"
 
-/* How many bytes the short way looks at. */
-#define DOTTED_SHORT ((size_t)16384)
-
 /* Lines of this length are looked for one by one. */
 #define DOTTED_LONG ((size_t)256)
 
@@ -51,8 +48,10 @@ static const uint8_t *dotted_held(const struct asynchat_framing *f)
  * more than that, and do not go on with the mark. */
 static size_t mark_length(const uint8_t *bytes, size_t len)
 {
-    size_t most = len < sizeof dotted_end ? len : sizeof dotted_end;
-    return memcmp(bytes, dotted_end, most) == 0 ? most : 0;
+    size_t n = 0;
+    while (n < len && n < sizeof dotted_end && bytes[n] == dotted_end[n])
+        n++;
+    return n == len || n == sizeof dotted_end ? n : 0;
 }
 
 /* --- lines --- */
@@ -187,6 +186,10 @@ static struct framing_step dotted_dot(struct dotted *d, size_t held,
 {
     uint8_t line[sizeof dotted_end] = {0};
     size_t n = 0;
+    if (held == 0 && len > 1 && bytes[1] != '\r') {
+        d->place = PLACE_IN;
+        return dotted_lines(d, (struct framing_step){.skip = 1}, bytes, 1, len);
+    }
     for (; n < sizeof line && n < held + len; n++)
         line[n] = n < held ? dotted_end[n] : bytes[n - held];
     size_t mark = mark_length(line, n);
@@ -234,15 +237,14 @@ static struct framing_step dotted_step(struct asynchat_framing *f,
 }
 
 /* A message in which no dot is taken away is one step, which is tried with a
- * copy. A long message is not worth the short way, of which the look may be in
- * vain. */
+ * copy. */
 static struct framing_whole dotted_find(struct asynchat_framing *f,
                                         const uint8_t *bytes, size_t len,
                                         const uint8_t **next)
 {
     struct dotted *d = (struct dotted *)f, look = *d;
     struct framing_step step = dotted_step(
-        &look.framing, bytes, len < DOTTED_SHORT ? len : DOTTED_SHORT);
+        &look.framing, bytes, len < FRAMING_SHORT ? len : FRAMING_SHORT);
     if (step.verdict != FRAMING_ENDS)
         return (struct framing_whole){NULL, 0};
     dotted_over(d);

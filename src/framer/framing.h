@@ -45,6 +45,10 @@ struct framing_whole {
     size_t len;
 };
 
+/* How many bytes the short way looks at if it has to search: it may be in vain,
+ * and a long message gains nothing by it. */
+#define FRAMING_SHORT ((size_t)1024)
+
 struct framing_ops {
     /* The short way, at the beginning of a message, while nothing is held back:
      * looks for a whole message in the `len` bytes, of which there is at least

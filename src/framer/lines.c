@@ -48,13 +48,18 @@ static bool lines_cr_before(const struct asynchat_framing *f,
     return at > 0 ? bytes[at - 1] == '\r' : f->held > 0;
 }
 
+static inline size_t lines_short(size_t len)
+{
+    return len < FRAMING_SHORT ? len : FRAMING_SHORT;
+}
+
 /* --- CR LF or LF --- */
 
 static struct framing_whole lines_find(struct asynchat_framing *f,
                                        const uint8_t *bytes, size_t len,
                                        const uint8_t **next)
 {
-    const uint8_t *lf = memchr(bytes, '\n', len);
+    const uint8_t *lf = memchr(bytes, '\n', lines_short(len));
     (void)f;
     if (!lf)
         return (struct framing_whole){NULL, 0};
@@ -86,7 +91,7 @@ static struct framing_whole strict_find(struct asynchat_framing *f,
                                         const uint8_t *bytes, size_t len,
                                         const uint8_t **next)
 {
-    size_t at = strict_look(bytes, len);
+    size_t at = strict_look(bytes, lines_short(len));
     (void)f;
     if (len - at < 2 || bytes[at] != '\r' || bytes[at + 1] != '\n')
         return (struct framing_whole){NULL, 0};

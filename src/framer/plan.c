@@ -59,6 +59,13 @@ static size_t plan_take(struct framer *f, struct framer_cursor *c, size_t len)
     return len;
 }
 
+/* Nothing of the plan is left. */
+static void plan_done(struct framer *f)
+{
+    f->busy &= (uint16_t)~FRAMER_PLAN;
+    asynchat__plan_over(f);
+}
+
 static enum framer_event plan_skip(struct framer *f, struct framer_cursor *c)
 {
     struct framing_step *plan = &f->framing->plan;
@@ -124,9 +131,11 @@ static enum framer_event plan_data(struct framer *f, struct framer_cursor *c)
     len = message_part(f, smaller(plan->data, len));
     source_take(f, c, len);
     plan->data -= len;
-    bool last = plan->data == 0 && plan->verdict == FRAMING_ENDS;
+    bool all = plan->data == 0, last = all && plan->verdict == FRAMING_ENDS;
     if (last)
         plan_found(f, 0);
+    else if (all && plan->tail == 0 && plan->verdict == FRAMING_GOES_ON)
+        plan_done(f);
     return message_say(f, c, bytes, len, last ? FRAMER_LAST : FRAMER_DATA);
 }
 
@@ -164,8 +173,7 @@ static enum framer_event plan_tail(struct framer *f, struct framer_cursor *c)
     f->match.held += (uint32_t)taken;
     if (plan->tail > 0)
         return taken > 0 ? FRAMER_SILENT : FRAMER_MORE;
-    f->busy &= (uint16_t)~FRAMER_PLAN;
-    asynchat__plan_over(f);
+    plan_done(f);
     return plan->verdict < 0 ? plan_spoil(f) : FRAMER_SILENT;
 }
 
@@ -177,8 +185,11 @@ APART enum framer_event asynchat__plan_next(struct framer *f,
         return FRAMER_MORE;
     if (plan->whole > 0)
         return plan_announce(f);
-    if (plan->skip > 0)
-        return plan_skip(f, c);
+    if (plan->skip > 0) {
+        enum framer_event event = plan_skip(f, c);
+        if (plan->skip > 0 || plan->data == 0)
+            return event;
+    }
     if (plan->data > 0)
         return plan_data(f, c);
     if (plan->verdict != FRAMING_ENDS)
