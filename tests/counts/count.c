@@ -356,7 +356,7 @@ int main(int argc, char **argv)
         scenarios[i].run();
         return 0;
     }
-    if (argc == 2 && framed_scenario(argv[1]))
+    if (argc == 2 && (framed_scenario(argv[1]) || tell_scenario(argv[1])))
         return 0;
     fprintf(stderr, "usage: count SCENARIO\n");
     return 2;

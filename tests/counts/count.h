@@ -1,4 +1,4 @@
-/* What the two parts of the program share.
+/* What the parts of the program share.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef COUNT_H
 #define COUNT_H
@@ -29,7 +29,8 @@ void pair_begin(struct pair *pair, const struct asynchat_handler *handler,
                 size_t piece);
 void pair_end(struct pair *pair);
 
-/* Runs a scenario of framed.c, if there is one with this name. */
+/* Run a scenario of framed.c, or of tell.c, if there is one with this name. */
 bool framed_scenario(const char *name);
+bool tell_scenario(const char *name);
 
 #endif

@@ -54,13 +54,66 @@ static void framed_run(enum framed kind)
     free(data);
 }
 
+/* --- mails --- */
+
+#define LINE 4096
+#define LINES 16 /* of a mail */
+
+static void count_end(struct asynchat_channel *ch, void *arg)
+{
+    (void)ch;
+    (void)arg;
+    found++;
+}
+
+static const struct asynchat_handler mail = {
+    .size = sizeof mail,
+    .found_terminator = count_end,
+};
+
+/* Mails as a framing takes them, or only their end. */
+static void mail_run(bool framed, bool dots)
+{
+    struct pair pair;
+    char *data = malloc(MIB);
+    memset(data, 'x', MIB);
+    for (char *line = data; line < data + MIB; line += LINE) {
+        memcpy(line, "..", dots ? 2 : 0);
+        memcpy(line + LINE - 2, "\r\n", 2);
+    }
+    for (char *end = data + LINES * LINE; end <= data + MIB;
+         end += LINES * LINE)
+        memcpy(end - 5, "\r\n.\r\n", 5);
+    pair_begin(&pair, &mail, 65536);
+    int error =
+        framed ? asynchat_set_framing(pair.ch[0], asynchat_framing_dotted(0))
+               : asynchat_set_terminator(pair.ch[0], "\r\n.\r\n", 5);
+    expect(error == 0, "no framing");
+    asynchat_push(pair.ch[1], data, MIB);
+    counted_loop(pair.base);
+    expect(found == MIB / (LINES * LINE), "a wrong number of mails");
+    pair_end(&pair);
+    free(data);
+}
+
+/* --- both --- */
+
 bool framed_scenario(const char *name)
 {
     static const char begin[] = "framed_";
     size_t len = sizeof begin - 1;
-    enum framed kind =
-        strncmp(name, begin, len) == 0 ? framed_find(name + len) : FRAMED_KINDS;
+    if (strncmp(name, begin, len) != 0)
+        return false;
+    name += len;
+    enum framed kind = framed_find(name);
+    bool dots = strcmp(name, "dots") == 0;
     if (kind < FRAMED_KINDS)
         framed_run(kind);
-    return kind < FRAMED_KINDS;
+    else if (dots || strcmp(name, "dotted") == 0)
+        mail_run(true, dots);
+    else if (strcmp(name, "undotted") == 0)
+        mail_run(false, false);
+    else
+        return false;
+    return true;
 }

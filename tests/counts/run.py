@@ -1,7 +1,7 @@
 """Counts instructions and system calls, and compares them with recorded figures: run.py COUNT ECHO_SERVER [--record]
 
-valgrind counts the instructions inside counted_match() and counted_loop() of the program COUNT. They are the same in
-each run of the same binary. Another compiler, libc or libevent gives other numbers. So the recorded figures name
+valgrind counts the instructions inside the functions COUNTED of the program COUNT. They are the same in each run of the
+same binary. Another compiler, libc or libevent gives other numbers. So the recorded figures name
 theirs, and elsewhere only proportions are checked. strace counts the system calls, for 1000 exchanges with ECHO_SERVER.
 The exit status is 77 if one of the tools does not work: an older valgrind does not work with libevent 2.2, which waits
 in a system call that valgrind does not know.
@@ -41,7 +41,28 @@ SCENARIOS = {
     "socket_echo_16": 16000,
     "socket_echo_1_limits": 1000,
     "socket_echo_16_limits": 16000,
+    **{"framed_" + kind: MIB // 32 for kind in ("string", "block", "prefix", "varint", "netstring", "lines", "strict",
+                                                "alternatives")},
+    **{"framed_" + kind: MIB // 4096 for kind in ("undotted", "dotted", "dots")},
+    "tell_pushed": 1000,
+    "tell_shared": 1000,
 }
+COUNTED = ("counted_match", "counted_loop", "counted_tell")
+
+# The most that a message of a framing may cost, as a ratio to one that a string ends; a dotted line of 4 kB, and one that
+# begins with a dot, to an undotted line; and a line to a channel as a block, to a push.
+PROPORTIONS = [
+    ("framed_block", "framed_string", 1.10),
+    ("framed_prefix", "framed_string", 1.00),
+    ("framed_varint", "framed_string", 1.00),
+    ("framed_netstring", "framed_string", 1.25),
+    ("framed_lines", "framed_string", 1.25),
+    ("framed_strict", "framed_string", 1.60),
+    ("framed_alternatives", "framed_string", 3.60),
+    ("framed_dotted", "framed_undotted", 1.40),
+    ("framed_dots", "framed_undotted", 2.50),
+    ("tell_shared", "tell_pushed", 0.65),
+]
 
 # Functions that are never called: for any message, and for a message that comes and goes through a socket.
 LOCKS = r"\w*(?:mutex|rwlock|spin|sem|lll)_\w*lock\w*|\w*sem_(?:wait|post)\w*"
@@ -64,7 +85,7 @@ def instructions(count, scenario):
         out = os.path.join(folder, "out")
         said = subprocess.run(
             ["valgrind", "--tool=callgrind", "--callgrind-out-file=" + out, "--collect-atstart=no",
-             "--toggle-collect=counted_match", "--toggle-collect=counted_loop", count, scenario],
+             *("--toggle-collect=" + name for name in COUNTED), count, scenario],
             capture_output=True, text=True, timeout=60)
         if said.returncode and re.search("unhandled .* syscall", said.stderr):
             raise CannotCount("valgrind does not know a system call that %s makes" % scenario)
@@ -99,6 +120,10 @@ def check_proportions(figures):
     if figures["pair_lines_32_whole"] > 1.05 * figures["pair_lines_32"]:
         fail("whole messages cost more than 1.05 of streaming ones")
     check_limits(figures)
+    for name, to, most in PROPORTIONS:
+        print("%s / %s: %.3f" % (name, to, figures[name] / figures[to]))
+        if figures[name] > most * figures[to]:
+            fail("%s costs more than %.2f of %s" % (name, most, to))
     for name in "match_run_of_cr", "match_run_of_a", "match_boundary":
         if figures[name] > 12:
             fail("%s: %.1f instructions for each byte" % (name, figures[name]))
