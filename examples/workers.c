@@ -1,7 +1,7 @@
 /* A chat on several cores: workers ADDRESS, until SIGTERM.
  *
  * A channel is used in its own worker only. So each line from a client is posted
- * to every worker, and each worker pushes it to its own clients.
+ * to every worker, as a block, which the worker's clients share.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #define _POSIX_C_SOURCE 200809L
@@ -37,21 +37,25 @@ static void leave(struct asynchat_channel *ch, int status, void *arg)
 static void tell(struct event_base *base, unsigned index, void *line)
 {
     (void)base;
-    for (size_t i = 0; i < rooms[index].count; i++) {
-        asynchat_push(rooms[index].clients[i], line, strlen(line));
-        asynchat_push(rooms[index].clients[i], "\n", 1);
-    }
-    free(line);
+    for (size_t i = 0; i < rooms[index].count; i++)
+        asynchat_push_shared(rooms[index].clients[i], line);
+    asynchat_block_free(line);
 }
 static void said(struct asynchat_channel *ch, const void *data, size_t len,
                  void *arg)
 {
+    char *text = malloc(len + 1);
     (void)ch, (void)arg;
+    if (!text)
+        return;
+    memcpy(text, data, len);
+    text[len] = '\n';
     for (unsigned i = 0; i < WORKERS; i++) {
-        char *line = strndup(data, len);
+        struct asynchat_block *line = asynchat_block_new(text, len + 1);
         if (!line || asynchat_workers_post(workers, i, tell, line))
-            free(line);
+            asynchat_block_free(line);
     }
+    free(text);
 }
 static int start(struct event_base *base, unsigned i, void *address)
 {
