@@ -21,6 +21,15 @@ enum framed framed_find(const char *name)
 size_t framed_digits(char *to, size_t number)
 {
     size_t len = 1;
+    if (number < 10) {
+        *to = (char)('0' + number);
+        return 1;
+    }
+    if (number < 100) {
+        to[0] = (char)('0' + number / 10);
+        to[1] = (char)('0' + number % 10);
+        return 2;
+    }
     for (size_t rest = number; rest >= 10; rest /= 10)
         len++;
     for (size_t at = len; at-- > 0; number /= 10)
