@@ -130,24 +130,18 @@ static const struct framing_ops prefix_ops[] = {
 
 /* A table with fewer fields than this version knows is bad, so none is missing
  * when the fields are looked at. */
-static int prefix_check_size(const struct asynchat_prefix *prefix)
-{
-    return asynchat__table_check(
-        prefix, TABLE_SIZE(struct asynchat_prefix, adjustment), sizeof *prefix);
-}
-
-static inline bool prefix_is_bad(const struct asynchat_prefix *prefix)
-{
-    unsigned n = prefix->bytes;
-    bool known = (n >= 1 && n <= 4) || n == 8;
-    return !known || prefix->offset > PREFIX_OFFSET_MOST ||
-           (prefix->flags & ~(unsigned)PREFIX_FLAGS);
-}
-
 static int prefix_check(const struct asynchat_prefix *prefix)
 {
-    int error = prefix_check_size(prefix);
-    return !error && prefix_is_bad(prefix) ? -EINVAL : error;
+    int error = asynchat__table_check(
+        prefix, TABLE_SIZE(struct asynchat_prefix, adjustment), sizeof *prefix);
+    if (error)
+        return error;
+    unsigned n = prefix->bytes;
+    bool known = (n >= 1 && n <= 4) || n == 8;
+    if (!known || prefix->offset > PREFIX_OFFSET_MOST ||
+        (prefix->flags & ~(unsigned)PREFIX_FLAGS))
+        return -EINVAL;
+    return 0;
 }
 
 /* What is added to the number. */
@@ -183,7 +177,7 @@ struct asynchat_framing *asynchat_framing_prefix(
 
 /* --- the other direction --- */
 
-/* Most numbers have four bytes: compilers make one store of them. */
+/* Compilers make one store of this. */
 static inline void put_four(uint8_t *to, uint32_t number)
 {
     to[0] = (uint8_t)(number >> 24);
@@ -197,19 +191,16 @@ static void prefix_put(const struct asynchat_prefix *prefix, uint64_t number,
 {
     bool little = prefix->flags & ASYNCHAT_PREFIX_LITTLE;
     unsigned bytes = prefix->bytes;
-    if (bytes == 4 && !little) {
-        put_four(to, (uint32_t)number);
-        return;
-    }
     for (unsigned i = 0; i < bytes; i++)
         to[little ? i : bytes - 1 - i] = (uint8_t)(number >> (8 * i));
 }
 
-static inline int prefix_write(const struct asynchat_prefix *prefix,
-                               uint64_t len, void *to)
+static APART int prefix_write(const struct asynchat_prefix *prefix,
+                              uint64_t len, void *to)
 {
-    if (prefix_is_bad(prefix))
-        return -EINVAL;
+    int error = to ? prefix_check(prefix) : -EINVAL;
+    if (error)
+        return error;
     int64_t add = prefix_add(prefix);
     uint64_t number = len - (uint64_t)add;
     unsigned unused = 64 - 8 * prefix->bytes;
@@ -220,20 +211,21 @@ static inline int prefix_write(const struct asynchat_prefix *prefix,
     return 0;
 }
 
-static APART int prefix_write_odd(const struct asynchat_prefix *prefix,
-                                  uint64_t len, void *to)
+/* Whether the number is in four bytes, the first one counts most, and nothing
+ * is added: most tables are like that. */
+static inline bool prefix_is_usual(const struct asynchat_prefix *prefix)
 {
-    int error = prefix_check_size(prefix);
-    return error ? error : prefix_write(prefix, len, to);
+    return prefix->size == sizeof *prefix && prefix->bytes == 4 &&
+           prefix->offset <= PREFIX_OFFSET_MOST && prefix->adjustment == 0 &&
+           (prefix->flags & ~(unsigned)ASYNCHAT_PREFIX_KEPT) == 0;
 }
 
 /* Has a short way, since this is called for each message. */
 int asynchat_prefix_write(const struct asynchat_prefix *prefix, uint64_t len,
                           void *to)
 {
-    if (!to)
-        return -EINVAL;
-    if (!prefix || prefix->size != sizeof *prefix)
-        return prefix_write_odd(prefix, len, to);
-    return prefix_write(prefix, len, to);
+    if (!to || !prefix || len > UINT32_MAX || !prefix_is_usual(prefix))
+        return prefix_write(prefix, len, to);
+    put_four(to, (uint32_t)len);
+    return 0;
 }
