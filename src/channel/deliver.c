@@ -225,15 +225,36 @@ static WITHIN void in_whole(struct asynchat_channel *ch,
         in_found(ch);
 }
 
-/* Delivers messages of a framing that came whole, one after the other. */
+/* The next message of a framing, if it came whole. */
+static inline bool in_framed_message(struct asynchat_channel *ch,
+                                     struct framer_cursor *c)
+{
+    bool takes = framer_take_framed(&ch->in.framer, c);
+    if (takes)
+        in_message(ch, c->data, c->len);
+    return takes;
+}
+
+static APART bool in_framed_pieces(struct asynchat_channel *ch,
+                                   struct framer_cursor *c)
+{
+    bool takes = framer_quick_framing(&ch->in.framer, c);
+    if (takes)
+        in_whole(ch, c);
+    return takes;
+}
+
+/* Delivers messages of a framing that came whole, one after the other. The
+ * first one was found. */
 static APART void in_framed(struct asynchat_channel *ch,
                             struct framer_cursor *c)
 {
-    struct framer *f = &ch->in.framer;
+    const struct framer *f = &ch->in.framer;
+    bool more = true;
     in_whole(ch, c);
-    while (!f->busy && f->framing && c->at != c->end &&
-           framer_quick_framing(f, c))
-        in_whole(ch, c);
+    while (more && !f->busy && f->framing && c->at != c->end)
+        more = ch->handler->message ? in_framed_message(ch, c)
+                                    : in_framed_pieces(ch, c);
 }
 
 /* The handler does nothing but set blocks of 0 bytes: other channels go

@@ -196,14 +196,14 @@ static inline bool framer_quick(struct framer *f, struct framer_cursor *c)
     return true;
 }
 
-/* The same for FRAMER_WHOLE: the next message is the framing's. A message that
- * is empty, or over the limit, goes the long way. */
-static inline bool framer_quick_framing(struct framer *f,
-                                        struct framer_cursor *c)
+/* A whole message of the framing, and its end: the cursor is behind them. To be
+ * called under the same conditions, if there is a framing. A message that is
+ * empty, or over the limit, goes the long way. */
+static inline bool framer_take_framed(struct framer *f, struct framer_cursor *c)
 {
     struct asynchat_framing *framing = f->framing;
     const uint8_t *next;
-    if (framing->amid || f->match.held > 0 || !framing->ops->find)
+    if (framing->amid || !framing->ops->find)
         return false;
     struct framing_whole whole =
         framing->ops->find(framing, c->at, (size_t)(c->end - c->at), &next);
@@ -211,9 +211,20 @@ static inline bool framer_quick_framing(struct framer *f,
         return false;
     c->data = whole.data;
     c->len = whole.len;
-    c->at = whole.data + whole.len;
-    f->ends = (size_t)(next - c->at);
+    c->at = next;
+    return true;
+}
+
+/* The same as FRAMER_WHOLE: the end of the message is due. */
+static inline bool framer_quick_framing(struct framer *f,
+                                        struct framer_cursor *c)
+{
+    if (!framer_take_framed(f, c))
+        return false;
+    const uint8_t *end = c->data + c->len;
+    f->ends = (size_t)(c->at - end);
     f->busy = FRAMER_FOUND | FRAMER_QUICK;
+    c->at = end;
     return true;
 }
 

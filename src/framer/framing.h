@@ -102,7 +102,8 @@ struct asynchat_framing {
     const uint8_t *old;
     /* The part of the last step that is not handed out yet. */
     struct framing_step plan;
-    bool amid;    /* a message was begun by a step, and did not end */
+    /* A message was begun by a step, and did not end; or bytes are held back. */
+    bool amid;
     bool tailing; /* all but the tail is handed out, and the tail is held back
                      as far as it has come */
 };

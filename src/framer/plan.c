@@ -31,7 +31,9 @@ static void plan_hold(struct framer *f, size_t held)
 
 void asynchat__plan_over(struct framer *f)
 {
-    plan_hold(f, f->framing->held);
+    struct asynchat_framing *framing = f->framing;
+    plan_hold(f, framing->held);
+    framing->amid = framing->amid || framing->held > 0;
 }
 
 /* Asks the framing for a step. False: there is nothing to look at. */
