@@ -198,16 +198,16 @@ static inline bool framer_quick(struct framer *f, struct framer_cursor *c)
 
 /* A whole message of the framing, and its end: the cursor is behind them. To be
  * called under the same conditions, if there is a framing. A message that is
- * empty, or over the limit, goes the long way. */
+ * over the limit goes the long way. */
 static inline bool framer_take_framed(struct framer *f, struct framer_cursor *c)
 {
     struct asynchat_framing *framing = f->framing;
     const uint8_t *next;
-    if (framing->amid || !framing->ops->find)
+    if (framing->amid || !framing->ops->find || f->fresh == 0)
         return false;
     struct framing_whole whole =
         framing->ops->find(framing, c->at, (size_t)(c->end - c->at), &next);
-    if (!whole.data || whole.len - 1 >= f->fresh)
+    if (!whole.data || whole.len > f->fresh)
         return false;
     c->data = whole.data;
     c->len = whole.len;
@@ -215,16 +215,20 @@ static inline bool framer_take_framed(struct framer *f, struct framer_cursor *c)
     return true;
 }
 
-/* The same as FRAMER_WHOLE: the end of the message is due. */
+/* The same as FRAMER_WHOLE: the end of the message is due. An empty message,
+ * too, goes the long way. */
 static inline bool framer_quick_framing(struct framer *f,
                                         struct framer_cursor *c)
 {
+    const uint8_t *at = c->at;
     if (!framer_take_framed(f, c))
         return false;
-    const uint8_t *end = c->data + c->len;
-    f->ends = (size_t)(c->at - end);
+    const uint8_t *next = c->at;
+    c->at = c->len > 0 ? c->data + c->len : at;
+    if (c->at == at)
+        return false;
+    f->ends = (size_t)(next - c->at);
     f->busy = FRAMER_FOUND | FRAMER_QUICK;
-    c->at = end;
     return true;
 }
 

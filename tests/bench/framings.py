@@ -36,7 +36,7 @@ def framed(title, framing, bar):
     peers = {framing: (ASYNCHAT, framing, echo(framing)),
              "string": (ASYNCHAT, "string", echo("string")),
              "epoll": (EPOLL, framing, echo(framing))}
-    return Workload(title + " of 32 B, 16 in flight, 50 connections", peers, 800, "message", {"string": bar, "epoll": 1.10})
+    return Workload(title + ": 32 B, 16 in flight, 50 connections", peers, 800, "message", {"string": bar, "epoll": 1.10})
 
 
 def mails(title, dots):
@@ -54,14 +54,14 @@ def tell(size):
 
 WORKLOADS = {
     "framings-block": framed("Blocks", "block", 1.00),
-    "framings-prefix": framed("Messages behind a length in 4 bytes", "prefix", 1.00),
-    "framings-varint": framed("Messages behind a varint", "varint", 1.00),
+    "framings-prefix": framed("A length in 4 bytes", "prefix", 1.00),
+    "framings-varint": framed("A varint", "varint", 1.00),
     "framings-netstring": framed("Netstrings", "netstring", 1.00),
     "framings-lines": framed("Lines, CR LF or LF", "lines", 1.05),
     "framings-strict": framed("Lines, CR LF alone", "strict", 1.05),
-    "framings-alternatives": framed("Four terminators, messages", "alternatives", 1.25),
+    "framings-alternatives": framed("Four alternatives", "alternatives", 1.25),
     "framings-dotted": mails("Mails of 16 lines of 4 kB, without dots", 0),
-    "framings-dots": mails("Mails of 16 lines of 4 kB, each of which begins with a dot", 1),
+    "framings-dots": mails("Mails of 16 lines of 4 kB that begin with a dot", 1),
     "framings-tell": tell(128),
 }
 
