@@ -82,6 +82,25 @@ static void lines_have_a_limit(void **state)
                    "message(abc) message(ab\\r)");
 }
 
+static void take_whole_lines(struct fixture *f)
+{
+    f->on_data = NULL;
+    set_lines(f, 0);
+    assert_int_equal(asynchat_set_handler(f->ch, &whole_recorder), 0);
+}
+
+/* The line goes on under the framing and the handler that are new, and the rest
+ * of it is nothing. The limit shows that it is over. */
+static void the_rest_of_a_line_may_be_empty(void **state)
+{
+    struct fixture *f = start_lines(state, &recorder, 0);
+    assert_int_equal(asynchat_set_message_limit(f->ch, 3), 0);
+    f->on_data = take_whole_lines;
+    feed_string(f, "ab\r\nabc\r\n\r\nab\r\n");
+    settle(f);
+    expect(f, "data(ab) message() message(abc) message() message(ab)");
+}
+
 static int errors[8];
 
 static void keep_error(struct fixture *f)
@@ -789,6 +808,7 @@ int main(void)
         OVER_ALL(whole_lines_end_with_either_end),
         OVER_ALL(a_cr_that_comes_last_is_cut_off),
         OVER(PAIR, lines_have_a_limit),
+        OVER_ALL(the_rest_of_a_line_may_be_empty),
         OVER(PAIR, blocks_of_nothing_end_without_memory),
         OVER_ALL(a_bare_line_is_dropped),
         OVER_ALL(a_bare_line_is_counted),
