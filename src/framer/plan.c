@@ -133,11 +133,9 @@ static enum framer_event plan_data(struct framer *f, struct framer_cursor *c)
     len = message_part(f, smaller(plan->data, len));
     source_take(f, c, len);
     plan->data -= len;
-    bool all = plan->data == 0, last = all && plan->verdict == FRAMING_ENDS;
+    bool last = plan->data == 0 && plan->verdict == FRAMING_ENDS;
     if (last)
         plan_found(f, 0);
-    else if (all && plan->tail == 0 && plan->verdict == FRAMING_GOES_ON)
-        plan_done(f);
     return message_say(f, c, bytes, len, last ? FRAMER_LAST : FRAMER_DATA);
 }
 
@@ -179,19 +177,39 @@ static enum framer_event plan_tail(struct framer *f, struct framer_cursor *c)
     return plan->verdict < 0 ? plan_spoil(f) : FRAMER_SILENT;
 }
 
+/* Whether the plan, which is new, is nothing but data of the span that can be
+ * handed out in one piece, and perhaps bytes to skip in front of it. */
+static bool plan_is_plain(const struct framer *f)
+{
+    const struct framing_step *plan = &f->framing->plan;
+    return plan->data > 0 && plan->tail == 0 && plan->whole == 0 &&
+           plan->verdict == FRAMING_GOES_ON && f->match.held == 0 &&
+           !f->replay && plan->data <= message_room(f);
+}
+
+static enum framer_event plan_plain(struct framer *f, struct framer_cursor *c)
+{
+    const struct framing_step *plan = &f->framing->plan;
+    const uint8_t *data = c->at + plan->skip;
+    c->at = data + plan->data;
+    plan_done(f);
+    return message_say(f, c, data, plan->data, FRAMER_DATA);
+}
+
 APART enum framer_event asynchat__plan_next(struct framer *f,
                                             struct framer_cursor *c)
 {
     struct framing_step *plan = &f->framing->plan;
-    if (!(f->busy & FRAMER_PLAN) && !plan_make(f, c))
-        return FRAMER_MORE;
+    if (!(f->busy & FRAMER_PLAN)) {
+        if (!plan_make(f, c))
+            return FRAMER_MORE;
+        if (plan_is_plain(f))
+            return plan_plain(f, c);
+    }
     if (plan->whole > 0)
         return plan_announce(f);
-    if (plan->skip > 0) {
-        enum framer_event event = plan_skip(f, c);
-        if (plan->skip > 0 || plan->data == 0)
-            return event;
-    }
+    if (plan->skip > 0)
+        return plan_skip(f, c);
     if (plan->data > 0)
         return plan_data(f, c);
     if (plan->verdict != FRAMING_ENDS)
