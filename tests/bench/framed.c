@@ -5,7 +5,7 @@
 #include <string.h>
 
 const char *const framed_names[FRAMED_KINDS] = {
-    "string",    "block", "prefix", "varint",
+    "string",    "block", "prefix", "kept",        "varint",
     "netstring", "lines", "strict", "alternatives"};
 
 const char framed_ends[FRAMED_ENDS][3] = {"\r\n", "$ ", "# ", "> "};
@@ -51,6 +51,7 @@ static size_t put_head(enum framed kind, char *to, size_t len)
     size_t head = 0;
     switch (kind) {
     case FRAMED_PREFIX:
+    case FRAMED_KEPT:
         for (; head < 4; head++)
             to[head] = (char)(len >> (24 - 8 * head));
         return head;
@@ -70,6 +71,7 @@ static const char *end_of(enum framed kind, size_t number)
     switch (kind) {
     case FRAMED_BLOCK:
     case FRAMED_PREFIX:
+    case FRAMED_KEPT:
     case FRAMED_VARINT:
         return "";
     case FRAMED_NETSTRING:

@@ -10,6 +10,7 @@ enum framed {
     FRAMED_STRING, /* "\r\n" */
     FRAMED_BLOCK,  /* messages of a length that both sides know */
     FRAMED_PREFIX, /* the length in four bytes, the first one counts most */
+    FRAMED_KEPT,   /* the same, and they are delivered with the message */
     FRAMED_VARINT,
     FRAMED_NETSTRING,
     FRAMED_LINES,  /* "\r\n" again, but "\n" would do */

@@ -55,6 +55,7 @@ def tell(size):
 WORKLOADS = {
     "framings-block": framed("Blocks", "block", 1.00),
     "framings-prefix": framed("A length in 4 bytes", "prefix", 1.00),
+    "framings-kept": framed("A length in 4 bytes, kept in front", "kept", 1.00),
     "framings-varint": framed("A varint", "varint", 1.00),
     "framings-netstring": framed("Netstrings", "netstring", 1.00),
     "framings-lines": framed("Lines, CR LF or LF", "lines", 1.05),

@@ -41,7 +41,7 @@ SCENARIOS = {
     "socket_echo_16": 16000,
     "socket_echo_1_limits": 1000,
     "socket_echo_16_limits": 16000,
-    **{"framed_" + kind: MIB // 32 for kind in ("string", "block", "prefix", "varint", "netstring", "lines", "strict",
+    **{"framed_" + kind: MIB // 32 for kind in ("string", "block", "prefix", "kept", "varint", "netstring", "lines", "strict",
                                                 "alternatives")},
     **{"framed_" + kind: MIB // 4096 for kind in ("undotted", "dotted", "dots")},
     "tell_pushed": 1000,
@@ -54,6 +54,7 @@ COUNTED = ("counted_match", "counted_loop", "counted_tell")
 PROPORTIONS = [
     ("framed_block", "framed_string", 1.10),
     ("framed_prefix", "framed_string", 1.00),
+    ("framed_kept", "framed_string", 1.00),
     ("framed_varint", "framed_string", 1.00),
     ("framed_netstring", "framed_string", 1.25),
     ("framed_lines", "framed_string", 1.25),

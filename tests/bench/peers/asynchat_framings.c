@@ -50,6 +50,13 @@ static void prefix(struct asynchat_channel *ch, const void *data, size_t len,
     answer(ch, head, sizeof head, data, len);
 }
 
+static void kept(struct asynchat_channel *ch, const void *data, size_t len,
+                 void *arg)
+{
+    (void)arg;
+    asynchat_push(ch, data, len);
+}
+
 static void varint(struct asynchat_channel *ch, const void *data, size_t len,
                    void *arg)
 {
@@ -85,8 +92,9 @@ static void alternatives(struct asynchat_channel *ch, const void *data,
         .handle_connect = start_framed, .message = name                        \
     }
 static const struct asynchat_handler framed[FRAMED_KINDS] = {
-    WHOLE(line),      WHOLE(block), WHOLE(prefix), WHOLE(varint),
-    WHOLE(netstring), WHOLE(line),  WHOLE(line),   WHOLE(alternatives)};
+    WHOLE(line), WHOLE(block),  WHOLE(prefix),
+    WHOLE(kept), WHOLE(varint), WHOLE(netstring),
+    WHOLE(line), WHOLE(line),   WHOLE(alternatives)};
 
 /* --- mails --- */
 

@@ -124,7 +124,7 @@ static const char *alternatives_end(struct frame *f, const char *data,
 }
 
 frame_end *const frame_ends[FRAMED_KINDS] = {
-    string_end,    block_end, prefix_end, varint_end,
+    string_end,    block_end, prefix_end, prefix_end,      varint_end,
     netstring_end, lines_end, strict_end, alternatives_end};
 
 /* --- mails --- */

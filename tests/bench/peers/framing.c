@@ -15,9 +15,13 @@ static struct asynchat_framing *alternatives(void)
 
 static struct asynchat_framing *framing(enum framed kind)
 {
+    static const struct asynchat_prefix kept = {
+        .size = sizeof kept, .bytes = 4, .flags = ASYNCHAT_PREFIX_KEPT};
     switch (kind) {
     case FRAMED_PREFIX:
         return asynchat_framing_prefix(&framing_prefix);
+    case FRAMED_KEPT:
+        return asynchat_framing_prefix(&kept);
     case FRAMED_VARINT:
         return asynchat_framing_varint(0, 0);
     case FRAMED_NETSTRING:
