@@ -3,13 +3,15 @@
 SPDX-License-Identifier: BSD-3-Clause
 """
 import contextlib
+import json
 import os
+import signal
 import statistics
 import sys
 import time
 
 import table
-from running import SLICE, calibrate, in_turns
+from running import CORES, SLICE, Failure, calibrate, in_turns
 
 RUNS = int(os.environ.get("RUNS", "9"))
 ROUNDS = 3  # of the same processes
@@ -114,9 +116,30 @@ def print_all(head, name, results):
     for result in results.values():
         print("", *result["rows"], sep="\n")
     verdicts = [v for result in results.values() for v in result["verdicts"]]
-    print("\n%-76s%9s" % (name, "figure"))
+    print("\n%-84s%9s" % (name, "figure"))
     for v in verdicts:
-        print("%-76s%9s   %s" % (v["title"], v["figure"], said(v)))
+        print("%-84s%9s   %s" % (v["title"], v["figure"], said(v)))
     missed = sum(not v["met"] for v in verdicts)
     print("%d of %d bars are met" % (len(verdicts) - missed, len(verdicts)))
     return 1 if missed else 0
+
+
+def main(name, every, run_workload, json_path, keys):
+    """Runs the workloads `keys` out of `every`, or all; `name` is the program's, and stands for all. Ends the program."""
+    if name in keys or not keys:
+        keys = every
+    unknown = [key for key in keys if key not in every]
+    if unknown or RUNS < 5:
+        sys.exit("RUNS is 5 at least, and workloads are: %s (all), " % name + ", ".join(every))
+    if len(CORES) < 2:
+        sys.exit("it takes two cores, one for the load")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("%s: terminated" % name))
+    began = time.monotonic()
+    try:
+        results = run_all(keys, run_workload)
+    except Failure as failure:
+        sys.exit("FAILED: %s" % failure)
+    if json_path:
+        with open(json_path, "w") as file:
+            json.dump(results, file, indent=1)
+    sys.exit(print_all(head(time.monotonic() - began), name, results))

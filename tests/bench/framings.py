@@ -7,16 +7,13 @@ Each bar is the most that libasynchat may need; the exit status is 1 if one is n
 
 SPDX-License-Identifier: BSD-3-Clause
 """
-import json
 import os
-import signal
 import sys
-import time
 from collections import namedtuple
 
 import table
-from bars import MIB, RUNS, head, measure, print_all, run_all, timed_rows, verdict
-from running import CORES, Failure, Load, Server
+from bars import MIB, main, measure, timed_rows, verdict
+from running import Load, Server
 
 OUT = os.environ["BENCH_OUT"]
 ASYNCHAT = OUT + "/library/tests/bench/asynchat_framings"
@@ -86,24 +83,4 @@ def run_workload(key, words):
     return {"rounds": rounds, "rows": timed_rows(w.title, w.unit, rounds, list(w.bars), verdicts), "verdicts": verdicts}
 
 
-def main(json_path, keys):
-    if "framings" in keys or not keys:
-        keys = list(WORKLOADS)
-    unknown = [key for key in keys if key not in WORKLOADS]
-    if unknown or RUNS < 5:
-        sys.exit("RUNS is 5 at least, and workloads with framings are: framings (all), " + ", ".join(WORKLOADS))
-    if len(CORES) < 2:
-        sys.exit("it takes two cores, one for the load")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("framings.py: terminated"))
-    began = time.monotonic()
-    try:
-        results = run_all(keys, run_workload)
-    except Failure as failure:
-        sys.exit("FAILED: %s" % failure)
-    if json_path:
-        with open(json_path, "w") as file:
-            json.dump(results, file, indent=1)
-    return print_all(head(time.monotonic() - began), "asynchat", results)
-
-
-sys.exit(main(sys.argv[1], sys.argv[2:]))
+main("framings", list(WORKLOADS), run_workload, sys.argv[1], sys.argv[2:])

@@ -8,7 +8,6 @@ exit status is 1 if one is not met.
 SPDX-License-Identifier: BSD-3-Clause
 """
 import contextlib
-import json
 import os
 import re
 import signal
@@ -20,7 +19,7 @@ import time
 from collections import namedtuple
 
 import table
-from bars import MIB, NAME, RUNS, head, measure, print_all, progress, run_all, said, timed_rows, verdict
+from bars import MIB, NAME, main, measure, progress, said, timed_rows, verdict
 from running import CORES, Failure, Load, Server, in_turns, start
 
 OUT = os.environ["BENCH_OUT"]
@@ -199,24 +198,4 @@ def run_workload(key, head):
     return {IDLE: idle, CALLS: calls, RECORDS: records}.get(key, timed)(key, head)
 
 
-def main(json_path, keys):
-    if "tls" in keys or not keys:
-        keys = ALL
-    unknown = [key for key in keys if key not in ALL]
-    if unknown or RUNS < 5:
-        sys.exit("RUNS is 5 at least, and workloads with TLS are: tls (all), " + ", ".join(ALL))
-    if len(CORES) < 2:
-        sys.exit("it takes two cores, one for the load")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("tls.py: terminated"))
-    began = time.monotonic()
-    try:
-        results = run_all(keys, run_workload)
-    except Failure as failure:
-        sys.exit("FAILED: %s" % failure)
-    if json_path:
-        with open(json_path, "w") as file:
-            json.dump(results, file, indent=1)
-    return print_all(head(time.monotonic() - began), OURS, results)
-
-
-sys.exit(main(sys.argv[1], sys.argv[2:]))
+main("tls", ALL, run_workload, sys.argv[1], sys.argv[2:])

@@ -84,6 +84,20 @@ void sink_line(struct asynchat_channel *ch, struct peer_upload *upload)
     asynchat_push(ch, answer, n);
 }
 
+void sink_piece(struct asynchat_channel *ch, const void *data, size_t len,
+                void *arg)
+{
+    struct peer_upload *upload = arg;
+    (void)ch;
+    (void)data;
+    upload->length += len;
+}
+
+void sink_end(struct asynchat_channel *ch, void *arg)
+{
+    sink_line(ch, arg);
+}
+
 /* --- source and file --- */
 
 struct source {

@@ -60,4 +60,9 @@ void start_sink(struct asynchat_channel *ch, void *arg);
 /* A line has ended. Sends the answer if the line was empty. */
 void sink_line(struct asynchat_channel *ch, struct peer_upload *upload);
 
+/* For a handler that takes the lines in pieces. */
+void sink_piece(struct asynchat_channel *ch, const void *data, size_t len,
+                void *arg);
+void sink_end(struct asynchat_channel *ch, void *arg);
+
 #endif

@@ -108,25 +108,11 @@ static void start_mail(struct asynchat_channel *ch, void *arg)
         abort();
 }
 
-static void count(struct asynchat_channel *ch, const void *data, size_t len,
-                  void *arg)
-{
-    struct peer_upload *upload = arg;
-    (void)ch;
-    (void)data;
-    upload->length += len;
-}
-
-static void counted(struct asynchat_channel *ch, void *arg)
-{
-    sink_line(ch, arg);
-}
-
 static const struct asynchat_handler mail = {
     .size = sizeof mail,
     .handle_connect = start_mail,
-    .collect_incoming_data = count,
-    .found_terminator = counted,
+    .collect_incoming_data = sink_piece,
+    .found_terminator = sink_end,
     .handle_close = finish,
 };
 

@@ -39,25 +39,11 @@ static const struct asynchat_handler echo_length = {
 
 /* --- sink --- */
 
-static void count(struct asynchat_channel *ch, const void *data, size_t len,
-                  void *arg)
-{
-    struct peer_upload *upload = arg;
-    (void)ch;
-    (void)data;
-    upload->length += len;
-}
-
-static void counted(struct asynchat_channel *ch, void *arg)
-{
-    sink_line(ch, arg);
-}
-
 static const struct asynchat_handler sink = {
     .size = sizeof sink,
     .handle_connect = start_sink,
-    .collect_incoming_data = count,
-    .found_terminator = counted,
+    .collect_incoming_data = sink_piece,
+    .found_terminator = sink_end,
     .handle_close = finish,
 };
 
