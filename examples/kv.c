@@ -92,7 +92,6 @@ struct client {
     long long expected; /* words of the array in progress; <= 0: no array */
     bool counted;       /* the next message is the bytes of a word */
     bool stops;         /* the client ends with this request */
-    bool quits;         /* no further request is read */
     const struct command *command;
     struct entry *topics[2];    /* the topics and patterns it listens to */
     unsigned listens;           /* the number of these topics and patterns */
@@ -154,6 +153,12 @@ static char *print_number(char text[NUMBER_MOST], char kind, long long n)
         *--at = '-';
     *--at = kind;
     return at;
+}
+
+static char *append_bytes(char *to, const void *bytes, size_t len)
+{
+    memcpy(to, bytes, len);
+    return to + len;
 }
 
 /* Reads the first element of a pattern, which is ? [a-z] [^a-z] \x or x. Returns
@@ -285,8 +290,7 @@ static void drop_words(struct client *c)
 /* Ends a client when its answers are sent, and reads no further request. */
 static const char *goodbye(struct client *c)
 {
-    c->quits = true;
-    asynchat_close_when_done(c->ch);
+    asynchat_close_after(c->ch);
     return NULL;
 }
 
@@ -713,30 +717,62 @@ static const char *run_unsubscribe(struct client *c)
     return NULL;
 }
 
-static int tell(struct client *c, struct word *pattern, struct word **words)
+/* The bytes that listeners get: made once, and shared by all of them. Without
+ * memory there are none, and the client that tells them ends. */
+static struct asynchat_block *block_of(struct client *c, const char *head,
+                                       struct word **words, size_t count)
 {
-    say(c, pattern ? "*4\r\n$8\r\npmessage\r\n" : "*3\r\n$7\r\nmessage\r\n");
-    if (pattern)
-        say_word(c, pattern);
-    say_word(c, words[1]);
-    say_word(c, words[2]);
-    return 1;
+    size_t len = strlen(head), room = len;
+    for (size_t i = 0; i < count; i++)
+        room += NUMBER_MOST + words[i]->len + 2;
+    char *bytes = allocate(NULL, room), *to = bytes + len, text[NUMBER_MOST];
+    memcpy(bytes, head, len);
+    for (size_t i = 0; i < count; i++) {
+        char *at = print_number(text, '$', (long long)words[i]->len);
+        to = append_bytes(to, at, (size_t)(text + sizeof text - at));
+        to = append_bytes(to, words[i]->bytes, words[i]->len);
+        to = append_bytes(to, "\r\n", 2);
+    }
+    struct asynchat_block *block =
+        asynchat_block_new(bytes, (size_t)(to - bytes));
+    free(bytes);
+    if (!block)
+        asynchat_close(c->ch);
+    return block;
 }
 
-/* A push runs no callback, so the list stays as it is. */
+/* Tells those that match a pattern; returns how many times. */
+static int tell_by_pattern(struct client *c, struct client *l)
+{
+    int count = 0;
+    struct word **words = c->words;
+    for (struct entry *e = l->topics[PATTERNS]; e; e = e->hh.next) {
+        if (!matches(e->name, words[1]->bytes, words[1]->len))
+            continue;
+        struct asynchat_block *block =
+            block_of(c, "*4\r\n$8\r\npmessage\r\n",
+                     (struct word *[]){e->name, words[1], words[2]}, 3);
+        count += asynchat_push_shared(l->ch, block) != ASYNCHAT_ECLOSED;
+        asynchat_block_free(block);
+    }
+    return count;
+}
+
+/* A push runs no callback, so the list stays as it is. A client that has said
+ * QUIT refuses it. */
 static const char *run_publish(struct client *c)
 {
-    struct word *name = c->words[1];
     long long count = 0;
+    struct asynchat_block *block = NULL;
     for (struct client *l = listeners; l; l = l->next) {
-        if (l->quits)
-            continue;
-        if (find(&l->topics[TOPICS], name))
-            count += tell(l, NULL, c->words);
-        for (struct entry *e = l->topics[PATTERNS]; e; e = e->hh.next)
-            if (matches(e->name, name->bytes, name->len))
-                count += tell(l, e->name, c->words);
+        if (find(&l->topics[TOPICS], c->words[1])) {
+            if (!block)
+                block = block_of(c, "*3\r\n$7\r\nmessage\r\n", c->words + 1, 2);
+            count += asynchat_push_shared(l->ch, block) != ASYNCHAT_ECLOSED;
+        }
+        count += tell_by_pattern(c, l);
     }
+    asynchat_block_free(block);
     return say_number(c, ':', count);
 }
 
@@ -1041,6 +1077,14 @@ static const char *got_word(struct client *c, const char *bytes, size_t len)
 
 /* --- the callbacks --- */
 
+static const struct asynchat_options options = {
+    .size = sizeof options,
+    .message_limit = LINE_MOST,
+    .output_limit = QUEUE_MOST,
+    .low_mark = QUEUE_HIGH / 2,
+    .high_mark = QUEUE_HIGH,
+};
+
 static void connected(struct asynchat_channel *ch, void *arg)
 {
     struct client *c = allocate(NULL, sizeof *c);
@@ -1049,9 +1093,8 @@ static void connected(struct asynchat_channel *ch, void *arg)
     clients++;
     memory_used += sizeof *c;
     asynchat_set_arg(ch, c);
+    asynchat_set_options(ch, &options);
     expect_line(c);
-    asynchat_set_output_marks(ch, QUEUE_HIGH / 2, QUEUE_HIGH);
-    asynchat_set_output_limit(ch, QUEUE_MOST);
     asynchat_join(ch, ch); /* reading pauses while much is queued */
 }
 
@@ -1061,8 +1104,6 @@ static void message(struct asynchat_channel *ch, const void *data, size_t len,
     struct client *c = arg;
     const char *bytes = data, *error;
     (void)ch;
-    if (c->quits)
-        return;
     if (c->counted)
         error = got_word(c, bytes, len - 2);
     else if (c->expected > 0 || (len > 0 && bytes[0] == '*'))
