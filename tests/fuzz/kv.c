@@ -8,19 +8,12 @@
  * long it is, or what else happens.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
-#include <sys/time.h>
-
-#define main kv_main
-#define gettimeofday fuzz_gettimeofday
-static int fuzz_gettimeofday(struct timeval *t, void *zone);
-#include "../../examples/kv.c"
-#undef gettimeofday
-#undef main
-
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "../../examples/kv/kv.h"
 #include "input.h"
 
 #define CLIENTS 3
@@ -38,8 +31,9 @@ struct far {
 static bool frozen;
 static struct timespec frozen_at;
 
-/* The clock of kv. */
-static int fuzz_gettimeofday(struct timeval *t, void *zone)
+/* The clock of kv, which is compiled with it. */
+int fuzz_gettimeofday(struct timeval *t, void *zone);
+int fuzz_gettimeofday(struct timeval *t, void *zone)
 {
     (void)zone;
     t->tv_sec = frozen_at.tv_sec;

@@ -2,9 +2,7 @@
  * allocation failing, and with peers that reset and take few bytes; and two
  * clients, of whom one tells the other something.
  * SPDX-License-Identifier: BSD-3-Clause */
-#define main kv_main
-#include "../../examples/kv.c"
-#undef main
+#include "../../examples/kv/kv.h"
 
 #include <asynchat/testing.h>
 

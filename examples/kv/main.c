@@ -1,0 +1,72 @@
+/* A server for the protocol of Redis (RESP2): kv [--port N] [--unix PATH]
+ * [--maxmemory BYTES]
+ *
+ *     cc -o kv *.c $(pkg-config --cflags --libs asynchat) -lsodium
+ *     ./kv --port 7000 & redis-cli -p 7000 SET greeting hello
+ *
+ * A request is a line, "GET greeting", or an array: "*2", then for each word its
+ * length, "$3", and its bytes. So the terminator is a string, a number, and a
+ * string again, hundreds of times in a read that has a hundred requests. The
+ * tables come from uthash, and their hash function from libsodium (Debian:
+ * uthash-dev, libsodium-dev).
+ *
+ * The server listens on 127.0.0.1:6379, or on port N, or on any free port if N
+ * is 0. At SIGINT or SIGTERM it finishes requests that have begun, within half a
+ * second, and ends.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "kv.h"
+
+/* Deletes all keys, because their timers would keep the loop running. */
+static void stopped(void *arg)
+{
+    (void)arg;
+    if (clients == 0)
+        delete_all(&keys);
+}
+
+static void listen_on(const char *kind, const char *where)
+{
+    char address[ASYNCHAT_ADDRESS_SIZE];
+    struct asynchat_server *server;
+    snprintf(address, sizeof address, "%s:%s", kind, where);
+    require(asynchat_server_new(base, address, &handler, NULL, NULL, &server),
+            address);
+    for (int i = 0; i < 2; i++)
+        require(asynchat_server_stop_on_signal(server, i ? SIGTERM : SIGINT,
+                                               500, stopped, NULL),
+                "signal");
+    require(asynchat_server_address(server, address, sizeof address), where);
+    if (printf("listening on %s\n", address) < 0 || fflush(stdout) != 0)
+        require(-errno, "standard output");
+}
+
+int main(int argc, char **argv)
+{
+    const char *port = NULL, *path = NULL;
+    for (int i = 1; i < argc; i += 2) {
+        const char *name = argv[i], *value = argv[i + 1];
+        if (value && strcmp(name, "--port") == 0) {
+            port = value;
+        } else if (value && strcmp(name, "--unix") == 0) {
+            path = value;
+        } else if (!value || strcmp(name, "--maxmemory") != 0 ||
+                   !parse_number(value, strlen(value), &memory_limit) ||
+                   memory_limit < 0) {
+            fprintf(stderr, "usage: kv [--port N] [--unix PATH] "
+                            "[--maxmemory BYTES]\n");
+            return 1;
+        }
+    }
+    require(sodium_init() < 0 ? -EIO : 0, "sodium_init");
+    crypto_shorthash_keygen(secret);
+    base = event_base_new();
+    require(base ? 0 : -ENOMEM, "event_base_new");
+    if (port || !path)
+        listen_on("127.0.0.1", port ? port : "6379");
+    if (path)
+        listen_on("unix", path);
+    int ran = event_base_dispatch(base);
+    event_base_free(base);
+    return ran < 0 ? 1 : 0;
+}
