@@ -22,28 +22,42 @@ const char *say_number(struct client *c, char kind, long long n)
     return say_bytes(c, at, (size_t)(text + sizeof text - at));
 }
 
-/* Sends a word; NULL is the answer "none". A large word is shared with the
- * channel until it is sent, dropped or refused. */
-const char *say_word(struct client *c, struct word *w)
+const char *say_null(struct client *c)
 {
+    return c->resp == 3 ? say(c, "_\r\n") : say(c, "$-1\r\n");
+}
+
+/* Sends a word; NULL is the answer "none". A large word is shared with the
+ * channel until it is sent, dropped or refused; a short one is one push. */
+const char *say_word(struct client *c, const struct word *w)
+{
+    char text[NUMBER_MOST + 512];
     if (!w)
-        return say(c, "$-1\r\n");
+        return say_null(c);
+    if (w->len <= 512 - 2) {
+        char *at = print_number(text, '$', (long long)w->len);
+        memcpy(text + NUMBER_MOST, w->bytes, w->len);
+        memcpy(text + NUMBER_MOST + w->len, "\r\n", 2);
+        return say_bytes(c, at, (size_t)(text + NUMBER_MOST - at) + w->len + 2);
+    }
     say_number(c, '$', (long long)w->len);
-    if (w->len < LARGE)
-        say_bytes(c, w->bytes, w->len);
+    if (w->large)
+        asynchat_push_reference(c->ch, w->bytes, w->len, share_release,
+                                g_rc_box_acquire(w->bytes));
     else
-        asynchat_push_reference(c->ch, w->bytes, w->len, word_sent,
-                                word_share(w));
+        say_bytes(c, w->bytes, w->len);
     return say(c, "\r\n");
 }
 
-/* Sends the words that were added behind the request. */
-const char *say_words_from(struct client *c, size_t first)
+const char *say_text(struct client *c, const char *text)
 {
-    say_number(c, '*', (long long)(c->count - first));
-    for (size_t i = first; i < c->count; i++)
-        say_word(c, c->words[i]);
-    return NULL;
+    return say_word(c, &(struct word){(char *)text, strlen(text), false});
+}
+
+/* The beginning of `n` pairs. */
+const char *say_map(struct client *c, long long n)
+{
+    return c->resp == 3 ? say_number(c, '%', n) : say_number(c, '*', n * 2);
 }
 
 /* Sends a single line, whatever bytes a client has put into it. */

@@ -1,5 +1,5 @@
-/* What the files of kv share.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of kv share: text.c, table.c, answers.c, keys.c, topics.c,
+ * commands.c and protocol.c. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef KV_H
 #define KV_H
 
@@ -12,15 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <event2/buffer.h>
 #include <event2/event.h>
+#include <glib.h>
 #include <sodium.h>
 #include <asynchat.h>
-
-unsigned hash(const void *bytes, size_t len);
-
-#define HASH_FUNCTION(bytes, len, result) (result) = hash(bytes, len)
-#include <uthash.h>
-#include <utlist.h>
 
 #define VERSION "7.0.15" /* of Redis: its answers and limits are used here */
 #define LINE_MOST 65536
@@ -29,53 +25,81 @@ unsigned hash(const void *bytes, size_t len);
 
 /* While QUEUE_HIGH bytes wait for a client, the server does not read from it:
  * many clients send all their requests before they read. At QUEUE_MOST bytes the
- * client is dropped. A subscriber, whose queue is filled by others, is dropped
- * sooner. */
-#define QUEUE_HIGH (256u << 20)
+ * client is dropped. A subscriber, whose queue is filled by others, has less. A
+ * client whose queue stays above the first figure for UNREAD_TIME milliseconds
+ * is ended. */
+#define QUEUE_HIGH (512u << 20)
 #define QUEUE_MOST (1u << 30)
+#define SUBSCRIBER_QUEUE_HIGH (8u << 20)
 #define SUBSCRIBER_QUEUE_MOST (32u << 20)
+#define UNREAD_TIME 60000
 
-#define WORDS_KEPT 1024 /* room that a client keeps for its next request */
-#define LARGE 16384     /* bytes; from this size on a value is shared */
-#define NUMBER_MOST 24  /* bytes of a number as text, with kind and line end */
-#define BLANKS " \f\n\r\t\v" /* a NUL ends a line */
+#define SUBSCRIPTION 120 /* bytes of a client's place among those of a topic */
+#define STEP 1000        /* keys or words; then other clients have their turn */
+#define WORDS_KEPT 32    /* room that a client keeps for its next request */
+#define LARGE 16384      /* bytes; from this size on a word is shared */
+#define NUMBER_MOST 24   /* bytes of a number as text, with kind and line end */
 #define SYNTAX "ERR syntax error"
 #define NO_NUMBER "ERR value is not an integer or out of range"
 #define WRONG_COUNT "ERR wrong number of arguments for '%s' command"
+#define EXPIRE_TIME "ERR invalid expire time in '%s' command"
+#define OUT_OF_MEMORY "OOM command not allowed when used memory > 'maxmemory'."
 
-/* Bytes with a reference count, and a NUL at the end, so that they can be used as
- * a string. A large value is not copied to be sent: it may be in the table and at
- * the same time on its way to ten clients. */
+/* Bytes with a NUL behind them. Those of a `large` word are counted by GLib, and
+ * shared: by a request, a key, and clients that they are being sent to. */
 struct word {
-    unsigned shares;
-    size_t len, room;
-    char bytes[];
+    char *bytes;
+    size_t len;
+    bool large;
 };
 
-/* A name: either of a key, with its value, or of something that a client listens
- * to: a topic (which Redis calls a channel) or a pattern of topics. */
-struct entry {
-    UT_hash_handle hh;
-    struct entry **table;
-    struct word *name, *value;
-    long long expires; /* milliseconds since 1970, or 0 */
-    struct event *timer;
+/* A client listens to topics, which Redis calls channels, and to patterns of
+ * topics; and it watches keys. */
+enum kind { TOPICS, PATTERNS, WATCHED, KINDS };
+
+struct queued { /* a request of a transaction: some of the client's words */
+    const struct command *command;
+    size_t first, count;
 };
 
-enum { TOPICS, PATTERNS };
 struct client {
     struct asynchat_channel *ch;
+    GList in_all; /* its place in the list of all clients */
     long long id;
-    struct word *name, **words;
+    char *name;
+    struct chunk *chunk; /* memory of the words; the newest */
+    struct word *words;
     size_t count, room; /* how many words there are, and fit */
-    size_t size;        /* the bytes of the words */
+    size_t first;       /* the words before belong to a transaction */
+    size_t size;        /* the bytes of the words, and of their tables */
+    size_t held;        /* the bytes of the subscriptions */
     long long expected; /* words of the array in progress; <= 0: no array */
     bool counted;       /* the next message is the bytes of a word */
+    char late;          /* the first byte of a line without a return, or 0 */
+    const char *stuck;  /* what is too big when LINE_MOST bytes have come */
     bool stops;         /* the client ends with this request */
+    bool limited;       /* it has the limits of those that listen */
+    int resp;           /* the version of the protocol: 2 or 3 */
+
+    /* The request that runs; and what is left of it, if it takes more steps. */
     const struct command *command;
-    struct entry *topics[2];    /* the topics and patterns it listens to */
-    unsigned listens;           /* the number of these topics and patterns */
-    struct client *prev, *next; /* in the list of listeners */
+    struct word *args;
+    size_t argc;
+    bool waits;          /* it is in the list of those with more steps */
+    bool whole;          /* no steps: it is part of a transaction */
+    size_t at, spent;    /* how far it is; what this step has done */
+    long long total;     /* what it has counted so far */
+    struct evbuffer *to; /* what it has found so far */
+
+    GArray *queue; /* the requests of a transaction, or NULL */
+    size_t queued; /* the bytes of their words */
+    bool fills;    /* one of them needs memory */
+    bool dirty;    /* a watched key has changed */
+    bool broken;   /* a request could not be queued */
+
+    GHashTable *listens; /* topics, and the client's place in each; or NULL */
+    unsigned listening[KINDS];
+    unsigned deliveries; /* that it has published and that go on */
 };
 
 struct command {
@@ -87,15 +111,14 @@ struct command {
     int n;          /* distinguishes commands with the same function */
 };
 
-extern unsigned char secret[crypto_shorthash_KEYBYTES];
+/* A key and its value, in one block of memory: see table.c. */
+struct entry;
+
 extern struct event_base *base;
-extern struct entry *keys;
-extern struct client *listeners;
-extern long long clients, last_client_id, expiring;
-/* The bytes of words, entries and clients. Beyond the limit, unless that is 0,
- * commands that need memory are refused. */
-extern size_t memory_used;
-extern long long memory_limit;
+extern GQueue all_clients;
+extern long long last_client_id, memory_limit;
+/* The bytes of keys, and of what clients have. */
+extern size_t keys_used, clients_used;
 extern const struct asynchat_handler handler;
 
 /* text.c */
@@ -103,36 +126,46 @@ extern const struct asynchat_handler handler;
 bool parse_number(const char *text, size_t len, long long *n);
 bool is_number(const struct word *w, long long *n);
 char *print_number(char text[NUMBER_MOST], char kind, long long n);
-char *append_bytes(char *to, const void *bytes, size_t len);
 bool matches(const struct word *pattern, const char *name, size_t len);
+bool is(const struct word *w, const char *text);
 
 /* table.c */
 
 void require(int error, const char *what);
 void *allocate(void *old, size_t size);
-struct word *word_new(const char *bytes, size_t len, size_t more);
-struct word *word_share(struct word *w);
-void word_release(struct word *w);
-void word_sent(const void *bytes, size_t len, void *w);
-bool is(const struct word *w, const char *text);
-void add_word(struct client *c, struct word *w);
-void drop_words(struct client *c);
 long long now(void);
-void expire(struct entry *e, long long at);
-void entry_delete(struct entry *e);
-struct entry *find(struct entry **table, const struct word *name);
-struct entry *entry_of(struct entry **table, struct word *name);
-void store(struct word *key, struct word *value, long long expires);
-struct word *value_of(const struct word *key);
-void delete_all(struct entry **table);
+unsigned hash(const void *bytes, size_t len);
+char *share_new(const char *bytes, size_t len, size_t room);
+void share_release(const void *bytes, size_t len, void *share);
 
-/* answers.c */
+void table_open(void);
+void table_close(void);
+size_t table_count(void);
+size_t table_expiring(void);
+bool table_sweep(size_t most);
+void table_flush(void);
+/* Calls `see` for each key of a part; returns the next part, which is 0 behind
+ * the last one. */
+unsigned table_part(unsigned part, void (*see)(const struct word *key, void *),
+                    void *arg, size_t *seen);
+struct entry *find(const struct word *key);
+struct word entry_value(const struct entry *e);
+long long entry_expires(const struct entry *e);
+void entry_expire(struct entry *e, const struct word *key, long long at);
+void entry_append(struct entry *e, const struct word *key,
+                  const struct word *more);
+void entry_delete(struct entry *e);
+void store(const struct word *key, const struct word *value, long long expires);
+
+/* answers.c: they give NULL, and so does a command that ends with one */
 
 const char *goodbye(struct client *c);
 const char *say_bytes(struct client *c, const void *bytes, size_t len);
 const char *say_number(struct client *c, char kind, long long n);
-const char *say_word(struct client *c, struct word *w);
-const char *say_words_from(struct client *c, size_t first);
+const char *say_null(struct client *c);
+const char *say_word(struct client *c, const struct word *w);
+const char *say_text(struct client *c, const char *text);
+const char *say_map(struct client *c, long long n);
 ASYNCHAT_FORMAT(2, 3)
 const char *say_error(struct client *c, const char *format, ...);
 
@@ -142,6 +175,7 @@ const char *say_error(struct client *c, const char *format, ...);
 
 const char *run_ping(struct client *c);
 const char *run_set(struct client *c);
+const char *run_setex(struct client *c);
 const char *run_get(struct client *c);
 const char *run_mset(struct client *c);
 const char *run_strlen(struct client *c);
@@ -156,12 +190,32 @@ const char *run_flushall(struct client *c);
 
 /* topics.c */
 
+void topics_open(void);
+void topics_close(void);
+void leave_all(struct client *c, unsigned kinds);
+void touch(const char *bytes, size_t len);
+void touch_all(void);
+void touch_watched(struct client *c);
+bool deliver(size_t most);
+void deliveries_forget(const struct client *c);
 const char *run_subscribe(struct client *c);
 const char *run_unsubscribe(struct client *c);
 const char *run_publish(struct client *c);
+const char *run_watch(struct client *c);
 
 /* commands.c */
 
 const char *run_request(struct client *c);
+void transaction_end(struct client *c);
+
+/* protocol.c */
+
+extern const char again[]; /* a command returns it if it has more steps */
+bool step_over(struct client *c);
+void set_limits(struct client *c, bool listens);
+void work_open(void);
+void work_soon(long milliseconds);
+void work_close(void);
+size_t memory_used(void);
 
 #endif

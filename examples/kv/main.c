@@ -1,37 +1,48 @@
-/* A server for the protocol of Redis (RESP2): kv [--port N] [--unix PATH]
- * [--maxmemory BYTES]
+/* A server for the protocol of Redis (RESP2 and RESP3): kv [--port N]
+ * [--unix PATH] [--maxmemory BYTES]
  *
- *     cc -o kv *.c $(pkg-config --cflags --libs asynchat) -lsodium
+ *     cc -o kv *.c $(pkg-config --cflags --libs asynchat glib-2.0) -lsodium
  *     ./kv --port 7000 & redis-cli -p 7000 SET greeting hello
  *
  * A request is a line, "GET greeting", or an array: "*2", then for each word its
  * length, "$3", and its bytes. So the terminator is a string, a number, and a
  * string again, hundreds of times in a read that has a hundred requests. The
- * tables come from uthash, and their hash function from libsodium (Debian:
- * uthash-dev, libsodium-dev).
+ * tables come from GLib, and their hash function from libsodium (Debian:
+ * libglib2.0-dev, libsodium-dev).
  *
  * The server listens on 127.0.0.1:6379, or on port N, or on any free port if N
  * is 0. At SIGINT or SIGTERM it finishes requests that have begun, within half a
- * second, and ends.
+ * second, and ends. With --maxmemory it refuses commands that need more memory,
+ * counting what it holds for its clients, and ends the client that holds most if
+ * clients are what fills it.
+ *
+ * A request with very many keys is done in steps, so that others do not wait
+ * long; these may see it half done, unless it is part of a transaction.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "kv.h"
 
-/* Deletes all keys, because their timers would keep the loop running. */
+/* The work in between would keep the loop running. */
 static void stopped(void *arg)
 {
     (void)arg;
-    if (clients == 0)
-        delete_all(&keys);
+    if (all_clients.length == 0)
+        work_close();
 }
+
+static const struct asynchat_server_options options = {
+    .size = sizeof options,
+    .flags = ASYNCHAT_KEEPALIVE,
+};
 
 static void listen_on(const char *kind, const char *where)
 {
     char address[ASYNCHAT_ADDRESS_SIZE];
     struct asynchat_server *server;
     snprintf(address, sizeof address, "%s:%s", kind, where);
-    require(asynchat_server_new(base, address, &handler, NULL, NULL, &server),
-            address);
+    require(
+        asynchat_server_new(base, address, &handler, NULL, &options, &server),
+        address);
     for (int i = 0; i < 2; i++)
         require(asynchat_server_stop_on_signal(server, i ? SIGTERM : SIGINT,
                                                500, stopped, NULL),
@@ -59,14 +70,19 @@ int main(int argc, char **argv)
         }
     }
     require(sodium_init() < 0 ? -EIO : 0, "sodium_init");
-    crypto_shorthash_keygen(secret);
     base = event_base_new();
     require(base ? 0 : -ENOMEM, "event_base_new");
+    table_open();
+    topics_open();
+    work_open();
     if (port || !path)
         listen_on("127.0.0.1", port ? port : "6379");
     if (path)
         listen_on("unix", path);
     int ran = event_base_dispatch(base);
+    work_close();
+    table_close();
+    topics_close();
     event_base_free(base);
     return ran < 0 ? 1 : 0;
 }

@@ -1,14 +1,37 @@
-/* Words, and tables of entries.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* The keys and their values. SPDX-License-Identifier: BSD-3-Clause */
+#include <stddef.h>
+
 #include "kv.h"
+
+/* The table has parts, each of which is a table of GLib. So a table that grows
+ * never moves more than a part at once; SCAN goes from part to part; and keys
+ * whose time is over are looked for in those parts that have one. */
+#define PARTS 1024
+#define SLOT 20 /* bytes that GLib needs for a key, on average */
+
+/* One block of memory for a key, its value, and the time at which it is deleted,
+ * if it has one. A large value is not in the block but shared. */
+struct entry {
+    uint32_t key_len;
+    uint32_t value_len : 30, timed : 1, large : 1;
+    char bytes[]; /* the time; the share; the key; the value */
+};
+
+struct table {
+    GHashTable *parts[PARTS];
+    long long next[PARTS]; /* no key of the part is deleted before that time */
+    size_t count, timed;
+    struct table *older;
+};
+
+struct event_base *base;
+size_t keys_used;
+static struct table *table, *flushed;
+static unsigned sweep; /* the part that is looked at next */
 
 /* Names come from strangers, who must not be able to choose many names that all
  * fall into one chain. So the hash is SipHash, with a secret. */
-unsigned char secret[crypto_shorthash_KEYBYTES];
-struct event_base *base;
-struct entry *keys;
-long long expiring, memory_limit;
-size_t memory_used;
+static unsigned char secret[crypto_shorthash_KEYBYTES];
 
 unsigned hash(const void *bytes, size_t len)
 {
@@ -16,8 +39,6 @@ unsigned hash(const void *bytes, size_t len)
     crypto_shorthash((unsigned char *)hash, bytes, len, secret);
     return hash[0];
 }
-
-/* --- words --- */
 
 void require(int error, const char *what)
 {
@@ -27,76 +48,13 @@ void require(int error, const char *what)
     }
 }
 
-/* As in Redis and uthash, the server ends when memory runs out. */
+/* As in Redis and GLib, the server ends when memory runs out. */
 void *allocate(void *old, size_t size)
 {
     void *new = realloc(old, size);
     require(new ? 0 : -ENOMEM, "memory");
     return new;
 }
-
-struct word *word_new(const char *bytes, size_t len, size_t more)
-{
-    struct word *w = allocate(NULL, sizeof *w + len + more + 1);
-    *w = (struct word){.shares = 1, .len = len, .room = len + more};
-    memcpy(w->bytes, bytes, len);
-    w->bytes[len] = '\0';
-    memory_used += sizeof *w + w->room;
-    return w;
-}
-
-struct word *word_share(struct word *w)
-{
-    w->shares++;
-    return w;
-}
-
-void word_release(struct word *w)
-{
-    if (!w || --w->shares > 0)
-        return;
-    memory_used -= sizeof *w + w->room;
-    free(w);
-}
-
-void word_sent(const void *bytes, size_t len, void *w)
-{
-    (void)bytes, (void)len;
-    word_release(w);
-}
-
-/* Whether a word is `text`; upper and lower case are the same. */
-bool is(const struct word *w, const char *text)
-{
-    return w->len == strlen(text) &&
-           evutil_ascii_strcasecmp(w->bytes, text) == 0;
-}
-
-/* Adds a word to a request or to an answer. Takes the word. */
-void add_word(struct client *c, struct word *w)
-{
-    if (c->count == c->room) {
-        c->room = c->room * 2 + 8;
-        c->words = allocate(c->words, c->room * sizeof *c->words);
-    }
-    c->words[c->count++] = w;
-    c->size += sizeof *w + w->room;
-}
-
-void drop_words(struct client *c)
-{
-    while (c->count > 0)
-        word_release(c->words[--c->count]);
-    if (c->room > WORDS_KEPT) {
-        free(c->words);
-        c->words = NULL;
-        c->room = 0;
-    }
-    c->expected = 0;
-    c->size = 0;
-}
-
-/* --- entries --- */
 
 long long now(void)
 {
@@ -105,88 +63,383 @@ long long now(void)
     return (long long)t.tv_sec * 1000 + t.tv_usec / 1000;
 }
 
-static void expired(evutil_socket_t fd, short what, void *e);
+/* --- shared bytes --- */
 
-/* Sets the time at which an entry is deleted; 0 stands for never. */
-void expire(struct entry *e, long long at)
+char *share_new(const char *bytes, size_t len, size_t room)
 {
-    expiring += (at != 0) - (e->expires != 0);
-    e->expires = at;
-    if (e->timer) {
-        event_free(e->timer);
-        memory_used -= event_get_struct_event_size();
+    char *share = g_rc_box_alloc(room + 1);
+    memcpy(share, bytes, len);
+    share[len] = '\0';
+    keys_used += room + 1;
+    return share;
+}
+
+static void share_free(void *share)
+{
+    keys_used -= g_rc_box_get_size(share);
+}
+
+/* This is the callback of asynchat_push_reference(), too. */
+void share_release(const void *bytes, size_t len, void *share)
+{
+    (void)bytes, (void)len;
+    g_rc_box_release_full(share, share_free);
+}
+
+/* --- entries --- */
+
+static size_t entry_before_key(const struct entry *e)
+{
+    return (e->timed ? sizeof(long long) : 0) + (e->large ? sizeof(char *) : 0);
+}
+
+static char *entry_key(const struct entry *e)
+{
+    return (char *)e->bytes + entry_before_key(e);
+}
+
+/* Rounded as malloc rounds it, so a value may be replaced by one that is a
+ * little longer. */
+static size_t entry_size(const struct entry *e)
+{
+    size_t value = e->large ? 0 : e->value_len;
+    size_t size = offsetof(struct entry, bytes) + entry_before_key(e) +
+                  e->key_len + value;
+    return ((size + 8 + 15) & ~(size_t)15) - 8;
+}
+
+static char *entry_share(const struct entry *e)
+{
+    char *share = NULL;
+    if (e->large)
+        memcpy(&share, e->bytes + (e->timed ? sizeof(long long) : 0),
+               sizeof share);
+    return share;
+}
+
+struct word entry_value(const struct entry *e)
+{
+    char *bytes = e->large ? entry_share(e) : entry_key(e) + e->key_len;
+    return (struct word){bytes, e->value_len, e->large};
+}
+
+long long entry_expires(const struct entry *e)
+{
+    long long at = 0;
+    if (e->timed)
+        memcpy(&at, e->bytes, sizeof at);
+    return at;
+}
+
+/* Fills a block. The value may be in the block already, at its place. Takes a
+ * share. */
+static void entry_fill(struct entry *e, const struct word *key,
+                       const struct word *value, long long expires)
+{
+    char *to = e->bytes;
+    if (e->timed) {
+        memcpy(to, &expires, sizeof expires);
+        to += sizeof expires;
     }
-    e->timer = at ? evtimer_new(base, expired, e) : NULL;
-    if (at == 0)
-        return;
-    memory_used += event_get_struct_event_size();
-    long long left = at - now();
-    struct timeval tv = {left / 1000, left % 1000 * 1000};
-    require(e->timer && event_add(e->timer, &tv) == 0 ? 0 : -ENOMEM, "timer");
+    if (e->large) {
+        memcpy(to, &value->bytes, sizeof value->bytes);
+        to += sizeof value->bytes;
+    }
+    memmove(to + key->len, value->bytes, e->large ? 0 : value->len);
+    memcpy(to, key->bytes, key->len);
+}
+
+static void entry_free(struct entry *e)
+{
+    keys_used -= entry_size(e) + SLOT;
+    if (e->large)
+        share_release(NULL, 0, entry_share(e));
+    free(e);
+}
+
+/* --- finding --- */
+
+/* GLib asks for the hash of what it is given, and compares it with entries. What
+ * it is given is always `wanted` or an entry with the same name. */
+static struct {
+    const char *bytes;
+    size_t len;
+    unsigned hash;
+} wanted;
+
+static unsigned wanted_hash(const void *key)
+{
+    (void)key;
+    return wanted.hash;
+}
+
+static int equal_names(const void *a, const void *b)
+{
+    const struct entry *e = a == &wanted ? b : a;
+    return e->key_len == wanted.len &&
+           memcmp(entry_key(e), wanted.bytes, wanted.len) == 0;
+}
+
+/* Remembers the name, and returns its part. */
+static unsigned want(const char *bytes, size_t len)
+{
+    wanted.bytes = bytes;
+    wanted.len = len;
+    wanted.hash = hash(bytes, len);
+    return wanted.hash % PARTS;
+}
+
+/* GLib takes the hash modulo a prime, so it may share bits with the part. */
+static void insert(struct entry *e, unsigned part)
+{
+    if (!table->parts[part])
+        table->parts[part] = g_hash_table_new(wanted_hash, equal_names);
+    g_hash_table_add(table->parts[part], e);
+}
+
+static struct entry *look_up(const struct word *key)
+{
+    unsigned part = want(key->bytes, key->len);
+    return table->parts[part] ? g_hash_table_lookup(table->parts[part], &wanted)
+                              : NULL;
 }
 
 void entry_delete(struct entry *e)
 {
-    HASH_DELETE(hh, *e->table, e);
-    expire(e, 0);
-    word_release(e->name);
-    word_release(e->value);
-    free(e);
-    memory_used -= sizeof *e;
+    unsigned part = want(entry_key(e), e->key_len);
+    touch(entry_key(e), e->key_len);
+    g_hash_table_remove(table->parts[part], e);
+    table->count--;
+    table->timed -= e->timed;
+    entry_free(e);
 }
 
-/* The loop counts from the beginning of its turn, which may be a while ago. */
-static void expired(evutil_socket_t fd, short what, void *arg)
+/* Returns NULL if there is no such key, or if its time is over. */
+struct entry *find(const struct word *key)
 {
-    struct entry *e = arg;
-    (void)fd, (void)what;
-    if (e->expires > now())
-        expire(e, e->expires);
-    else
-        entry_delete(e);
-}
-
-/* Returns NULL if there is no entry, or if its time is over. In the second case
- * its timer may not have run yet. */
-struct entry *find(struct entry **table, const struct word *name)
-{
-    struct entry *e;
-    HASH_FIND(hh, *table, name->bytes, (unsigned)name->len, e);
-    if (!e || !e->expires || e->expires > now())
+    struct entry *e = look_up(key);
+    if (!e || !e->timed || entry_expires(e) > now())
         return e;
     entry_delete(e);
     return NULL;
 }
 
-/* Returns the entry of that name, and makes it if there is none. */
-struct entry *entry_of(struct entry **table, struct word *name)
+/* --- storing --- */
+
+/* Makes a block in place of the old one, if there is one, for a key that was
+ * just looked up. Takes a share. */
+static void replace(struct entry *old, const struct word *key,
+                    const struct word *value, long long expires)
 {
-    struct entry *e = find(table, name);
-    if (e)
-        return e;
-    e = allocate(NULL, sizeof *e);
-    *e = (struct entry){.table = table, .name = word_share(name)};
-    HASH_ADD_KEYPTR(hh, *table, name->bytes, (unsigned)name->len, e);
-    memory_used += sizeof *e;
-    return e;
+    unsigned part = wanted.hash % PARTS;
+    struct entry head = {.key_len = (uint32_t)key->len,
+                         .value_len = (uint32_t)value->len,
+                         .timed = expires != 0,
+                         .large = value->large},
+                 *e = allocate(NULL, entry_size(&head));
+    *e = head;
+    entry_fill(e, key, value, expires);
+    keys_used += entry_size(e) + SLOT;
+    insert(e, part);
+    table->count += !old;
+    table->timed += e->timed - (old ? old->timed : 0u);
+    if (old)
+        entry_free(old);
 }
 
-void store(struct word *key, struct word *value, long long expires)
+static void set_next(long long expires)
 {
-    struct entry *e = entry_of(&keys, key);
-    word_release(e->value);
-    e->value = word_share(value);
-    expire(e, expires);
+    unsigned part = wanted.hash % PARTS;
+    if (table->timed == 1)
+        work_soon(100);
+    if (!table->next[part] || expires < table->next[part])
+        table->next[part] = expires;
 }
 
-struct word *value_of(const struct word *key)
+/* In most cases the new value fits into the block. */
+static void put(struct entry *old, const struct word *key,
+                const struct word *value, long long expires)
 {
-    struct entry *e = find(&keys, key);
-    return e ? e->value : NULL;
+    struct entry like = {.key_len = (uint32_t)key->len,
+                         .value_len = (uint32_t)value->len,
+                         .timed = expires != 0,
+                         .large = value->large};
+    touch(key->bytes, key->len);
+    if (old && !old->large && !like.large && old->timed == like.timed &&
+        entry_size(old) == entry_size(&like)) {
+        *old = like;
+        entry_fill(old, key, value, expires);
+    } else {
+        replace(old, key, value, expires);
+    }
+    if (expires)
+        set_next(expires);
 }
 
-void delete_all(struct entry **table)
+static struct word shared(const struct word *w)
 {
-    while (*table)
-        entry_delete(*table);
+    if (w->large)
+        g_rc_box_acquire(w->bytes);
+    return *w;
+}
+
+void store(const struct word *key, const struct word *value, long long expires)
+{
+    struct word own = shared(value);
+    put(look_up(key), key, &own, expires);
+}
+
+/* Sets the time at which a key is deleted; 0 stands for never. */
+void entry_expire(struct entry *e, const struct word *key, long long at)
+{
+    struct word value = entry_value(e), own = shared(&value);
+    look_up(key);
+    put(e, key, &own, at);
+}
+
+/* A large value that grows doubles its room. A client to whom the value is being
+ * sent gets the old length. */
+void entry_append(struct entry *e, const struct word *key,
+                  const struct word *more)
+{
+    struct word value = entry_value(e);
+    size_t len = value.len + more->len;
+    bool fits = value.large && len < g_rc_box_get_size(value.bytes);
+    char *bytes = fits ? shared(&value).bytes
+                       : share_new(value.bytes, value.len, len + value.len);
+    memcpy(bytes + value.len, more->bytes, more->len + 1);
+    struct word new = {bytes, len, len >= LARGE};
+    look_up(key);
+    put(e, key, &new, entry_expires(e));
+    if (!new.large)
+        share_release(NULL, 0, bytes);
+}
+
+/* --- all keys --- */
+
+size_t table_count(void)
+{
+    return table->count;
+}
+
+size_t table_expiring(void)
+{
+    return table->timed;
+}
+
+unsigned table_part(unsigned part, void (*see)(const struct word *key, void *),
+                    void *arg, size_t *seen)
+{
+    GHashTableIter iter;
+    void *at;
+    long long time = now();
+    if (table->parts[part %= PARTS]) {
+        g_hash_table_iter_init(&iter, table->parts[part]);
+        for (; g_hash_table_iter_next(&iter, &at, NULL); ++*seen) {
+            const struct entry *e = at;
+            if (!e->timed || entry_expires(e) > time)
+                see(&(struct word){entry_key(e), e->key_len, false}, arg);
+        }
+    }
+    return (part + 1) % PARTS;
+}
+
+/* Deletes the keys of a part whose time is over. Returns how many keys there
+ * were. */
+static size_t sweep_part(unsigned part, long long time)
+{
+    GHashTableIter iter;
+    void *at;
+    size_t seen = g_hash_table_size(table->parts[part]);
+    table->next[part] = 0;
+    g_hash_table_iter_init(&iter, table->parts[part]);
+    while (g_hash_table_iter_next(&iter, &at, NULL)) {
+        struct entry *e = at;
+        long long expires = entry_expires(e);
+        if (!expires)
+            continue;
+        if (expires > time) {
+            if (!table->next[part] || expires < table->next[part])
+                table->next[part] = expires;
+            continue;
+        }
+        touch(entry_key(e), e->key_len);
+        g_hash_table_iter_remove(&iter);
+        table->count--;
+        table->timed--;
+        entry_free(e);
+    }
+    return seen;
+}
+
+static size_t free_part(GHashTable **part)
+{
+    GHashTableIter iter;
+    void *at;
+    if (!*part)
+        return 0;
+    size_t size = g_hash_table_size(*part);
+    g_hash_table_iter_init(&iter, *part);
+    while (g_hash_table_iter_next(&iter, &at, NULL))
+        entry_free(at);
+    g_hash_table_destroy(*part);
+    *part = NULL;
+    return size;
+}
+
+/* Frees a table that was flushed; returns how many keys that were. */
+static size_t free_some(size_t most)
+{
+    size_t done = 0;
+    for (int i = 0; i < PARTS && done < most; i++)
+        done += free_part(&flushed->parts[i]);
+    if (done < most) {
+        struct table *older = flushed->older;
+        free(flushed);
+        flushed = older;
+    }
+    return done;
+}
+
+/* Frees what was flushed, and deletes keys whose time is over, about `most` at
+ * once. Returns whether there are more. */
+bool table_sweep(size_t most)
+{
+    size_t done = 0;
+    long long time = now();
+    while (flushed && done < most)
+        done += free_some(most - done);
+    for (int i = 0; i < PARTS && table->timed > 0 && done < most; i++) {
+        sweep = (sweep + 1) % PARTS;
+        if (table->next[sweep] && table->next[sweep] <= time)
+            done += sweep_part(sweep, time);
+    }
+    return done >= most;
+}
+
+void table_flush(void)
+{
+    struct table *old = table;
+    table = allocate(NULL, sizeof *table);
+    memset(table, 0, sizeof *table);
+    if (old) {
+        old->older = flushed;
+        flushed = old;
+        work_soon(0);
+    }
+}
+
+void table_open(void)
+{
+    crypto_shorthash_keygen(secret);
+    table_flush();
+}
+
+void table_close(void)
+{
+    table_flush();
+    while (table_sweep(STEP))
+        continue;
+    free(table);
+    table = NULL;
 }

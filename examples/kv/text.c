@@ -39,12 +39,6 @@ char *print_number(char text[NUMBER_MOST], char kind, long long n)
     return at;
 }
 
-char *append_bytes(char *to, const void *bytes, size_t len)
-{
-    memcpy(to, bytes, len);
-    return to + len;
-}
-
 /* Reads the first element of a pattern, which is ? [a-z] [^a-z] \x or x. Returns
  * whether it matches a byte. A class without an end ends with the pattern. */
 static bool matches_byte(const char **pattern, const char *end, char byte)
@@ -88,4 +82,11 @@ bool matches(const struct word *pattern, const char *name, size_t len)
         }
     }
     return at == end;
+}
+
+/* Whether a word is `text`; upper and lower case are the same. */
+bool is(const struct word *w, const char *text)
+{
+    return w->len == strlen(text) &&
+           evutil_ascii_strcasecmp(w->bytes, text) == 0;
 }

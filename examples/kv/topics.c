@@ -1,107 +1,361 @@
-/* Commands about topics: n is which table.
+/* Topics, patterns and watched keys: who listens, and who is told.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "kv.h"
 
-struct client *listeners;
+struct topic {
+    struct word name; /* bytes of its own */
+    enum kind kind;
+    GQueue clients;
+};
 
-static const char *say_topic(struct client *c, struct word *name)
+/* A message on its way to the clients of a topic: in steps, if there are very
+ * many. All messages go in order, so the clients see the same order. */
+struct delivery {
+    struct topic *topic;
+    GList *next; /* the client that is told next */
+    struct asynchat_block *block;
+    struct client *from; /* NULL: it is gone */
+};
+
+static GHashTable *topics[KINDS];
+static GQueue deliveries = G_QUEUE_INIT;
+
+static unsigned hash_word(const void *word)
 {
-    unsigned listened = c->listens;
-    const char *what = c->command->name;
-    c->listens = HASH_COUNT(c->topics[0]) + HASH_COUNT(c->topics[1]);
-    if (c->listens > 0 && listened == 0)
-        DL_APPEND(listeners, c);
-    if (c->listens == 0 && listened > 0)
-        DL_DELETE(listeners, c);
-    asynchat_set_output_limit(c->ch,
-                              c->listens ? SUBSCRIBER_QUEUE_MOST : QUEUE_MOST);
-    asynchat_push_printf(c->ch, "*3\r\n$%zu\r\n%s\r\n", strlen(what), what);
+    const struct word *w = word;
+    return hash(w->bytes, w->len);
+}
+
+static int equal_words(const void *a, const void *b)
+{
+    const struct word *x = a, *y = b;
+    return x->len == y->len && memcmp(x->bytes, y->bytes, x->len) == 0;
+}
+
+static size_t topic_size(const struct topic *t)
+{
+    return sizeof *t + t->name.len + SUBSCRIPTION;
+}
+
+static void topic_free(void *topic)
+{
+    struct topic *t = topic;
+    clients_used -= topic_size(t);
+    free(t->name.bytes);
+    free(t);
+}
+
+void topics_open(void)
+{
+    for (int kind = 0; kind < KINDS; kind++)
+        topics[kind] =
+            g_hash_table_new_full(hash_word, equal_words, NULL, topic_free);
+}
+
+void topics_close(void)
+{
+    for (int kind = 0; kind < KINDS; kind++)
+        g_hash_table_destroy(topics[kind]);
+}
+
+static struct topic *topic_of(enum kind kind, const struct word *name)
+{
+    struct topic *t = g_hash_table_lookup(topics[kind], name);
+    if (t)
+        return t;
+    t = allocate(NULL, sizeof *t);
+    *t = (struct topic){.kind = kind, .clients = G_QUEUE_INIT};
+    t->name = (struct word){allocate(NULL, name->len + 1), name->len, false};
+    memcpy(t->name.bytes, name->bytes, name->len + 1);
+    g_hash_table_insert(topics[kind], &t->name, t);
+    clients_used += topic_size(t);
+    return t;
+}
+
+/* --- joining and leaving --- */
+
+static void join(struct client *c, enum kind kind, const struct word *name)
+{
+    struct topic *t = topic_of(kind, name);
+    if (!c->listens)
+        c->listens = g_hash_table_new(hash_word, g_direct_equal);
+    if (g_hash_table_contains(c->listens, t))
+        return;
+    g_queue_push_tail(&t->clients, c);
+    g_hash_table_insert(c->listens, t, t->clients.tail);
+    c->listening[kind]++;
+    c->held += SUBSCRIPTION;
+    clients_used += SUBSCRIPTION;
+}
+
+static void leave(struct client *c, struct topic *t, GList *place)
+{
+    for (GList *l = deliveries.head; l; l = l->next) {
+        struct delivery *d = l->data;
+        if (d->next == place)
+            d->next = place->next;
+    }
+    g_queue_delete_link(&t->clients, place);
+    c->listening[t->kind]--;
+    c->held -= SUBSCRIPTION;
+    clients_used -= SUBSCRIPTION;
+    bool told = false; /* a delivery goes on */
+    for (GList *l = deliveries.head; l && t->clients.length == 0; l = l->next)
+        told |= ((struct delivery *)l->data)->topic == t;
+    if (t->clients.length == 0 && !told)
+        g_hash_table_remove(topics[t->kind], &t->name);
+}
+
+/* Leaves all topics of these kinds, which are bits. */
+void leave_all(struct client *c, unsigned kinds)
+{
+    GHashTableIter iter;
+    void *t, *place;
+    if (!c->listens)
+        return;
+    g_hash_table_iter_init(&iter, c->listens);
+    while (g_hash_table_iter_next(&iter, &t, &place)) {
+        if (kinds >> ((struct topic *)t)->kind & 1) {
+            g_hash_table_iter_remove(&iter);
+            leave(c, t, place);
+        }
+    }
+    if (g_hash_table_size(c->listens) == 0) {
+        g_hash_table_destroy(c->listens);
+        c->listens = NULL;
+    }
+}
+
+/* --- watching --- */
+
+/* A key changes: who watches it is told at EXEC. */
+void touch(const char *bytes, size_t len)
+{
+    if (g_hash_table_size(topics[WATCHED]) == 0)
+        return;
+    struct word name = {(char *)bytes, len, false};
+    struct topic *t = g_hash_table_lookup(topics[WATCHED], &name);
+    for (GList *l = t ? t->clients.head : NULL; l; l = l->next)
+        ((struct client *)l->data)->dirty = true;
+}
+
+/* All keys that exist, and are watched, change. */
+void touch_all(void)
+{
+    GHashTableIter iter;
+    void *t;
+    g_hash_table_iter_init(&iter, topics[WATCHED]);
+    while (g_hash_table_iter_next(&iter, &t, NULL)) {
+        const struct word *name = t;
+        if (find(name))
+            touch(name->bytes, name->len);
+    }
+}
+
+/* Keys that the client watches, and whose time is over, change. */
+void touch_watched(struct client *c)
+{
+    GHashTableIter iter;
+    void *t;
+    if (c->listening[WATCHED] == 0)
+        return;
+    g_hash_table_iter_init(&iter, c->listens);
+    while (g_hash_table_iter_next(&iter, &t, NULL))
+        if (((struct topic *)t)->kind == WATCHED)
+            find(&((struct topic *)t)->name);
+}
+
+/* WATCH; UNWATCH, whose n is 1. */
+const char *run_watch(struct client *c)
+{
+    if (c->command->n) {
+        leave_all(c, 1u << WATCHED);
+        c->dirty = false;
+    }
+    for (size_t i = 1; i < c->argc; i++) {
+        find(&c->args[i]); /* deletes what is over already */
+        join(c, WATCHED, &c->args[i]);
+    }
+    return say(c, "+OK\r\n");
+}
+
+/* --- subscribing: n is which kind --- */
+
+static const char *say_topic(struct client *c, const struct word *name)
+{
+    unsigned listening = c->listening[TOPICS] + c->listening[PATTERNS];
+    set_limits(c, listening > 0);
+    say_number(c, c->resp == 3 ? '>' : '*', 3);
+    say_text(c, c->command->name);
     say_word(c, name);
-    return say_number(c, ':', c->listens);
+    return say_number(c, ':', listening);
 }
 
 const char *run_subscribe(struct client *c)
 {
-    for (size_t i = 1; i < c->count; i++) {
-        entry_of(&c->topics[c->command->n], c->words[i]);
-        say_topic(c, c->words[i]);
+    for (; c->at < c->argc - 1; c->at++) {
+        if (step_over(c))
+            return again;
+        join(c, (enum kind)c->command->n, &c->args[c->at + 1]);
+        say_topic(c, &c->args[c->at + 1]);
     }
     return NULL;
 }
 
-/* Without a name: from all, whose names are added to the request. */
+static void unsubscribe(struct client *c, const struct word *name)
+{
+    struct topic *t = g_hash_table_lookup(topics[c->command->n], name);
+    GList *place = t && c->listens ? g_hash_table_lookup(c->listens, t) : NULL;
+    struct word own = *name;
+    if (place) {
+        own.bytes = g_memdup2(name->bytes, name->len + 1);
+        g_hash_table_remove(c->listens, t);
+        leave(c, t, place);
+    }
+    say_topic(c, &own);
+    if (place)
+        g_free(own.bytes);
+}
+
+static const char *unsubscribe_all(struct client *c)
+{
+    GHashTableIter iter;
+    void *t;
+    if (c->listening[c->command->n] == 0)
+        return say_topic(c, NULL);
+    GPtrArray *names = g_ptr_array_new();
+    g_hash_table_iter_init(&iter, c->listens);
+    while (g_hash_table_iter_next(&iter, &t, NULL))
+        if ((int)((struct topic *)t)->kind == c->command->n)
+            g_ptr_array_add(names, t);
+    for (unsigned i = 0; i < names->len; i++)
+        unsubscribe(c, &((struct topic *)names->pdata[i])->name);
+    g_ptr_array_free(names, TRUE);
+    return NULL;
+}
+
 const char *run_unsubscribe(struct client *c)
 {
-    struct entry **table = &c->topics[c->command->n];
-    struct entry *e = c->count == 1 ? *table : NULL;
-    for (; e; e = e->hh.next)
-        add_word(c, word_share(e->name));
-    if (c->count == 1)
-        return say_topic(c, NULL);
-    for (size_t i = 1; i < c->count; i++) {
-        e = find(table, c->words[i]);
-        if (e)
-            entry_delete(e);
-        say_topic(c, c->words[i]);
+    if (c->argc == 1)
+        return unsubscribe_all(c);
+    for (; c->at < c->argc - 1; c->at++) {
+        if (step_over(c))
+            return again;
+        unsubscribe(c, &c->args[c->at + 1]);
     }
     return NULL;
 }
 
-/* The bytes that listeners get: made once, and shared by all of them. Without
- * memory there are none, and the client that tells them ends. */
-static struct asynchat_block *block_of(struct client *c, const char *head,
-                                       struct word **words, size_t count)
+/* --- publishing --- */
+
+static void append_word(GByteArray *to, const struct word *w)
 {
-    size_t len = strlen(head), room = len;
-    for (size_t i = 0; i < count; i++)
-        room += NUMBER_MOST + words[i]->len + 2;
-    char *bytes = allocate(NULL, room), *to = bytes + len, text[NUMBER_MOST];
-    memcpy(bytes, head, len);
-    for (size_t i = 0; i < count; i++) {
-        char *at = print_number(text, '$', (long long)words[i]->len);
-        to = append_bytes(to, at, (size_t)(text + sizeof text - at));
-        to = append_bytes(to, words[i]->bytes, words[i]->len);
-        to = append_bytes(to, "\r\n", 2);
-    }
-    struct asynchat_block *block =
-        asynchat_block_new(bytes, (size_t)(to - bytes));
-    free(bytes);
-    if (!block)
-        asynchat_close(c->ch);
+    char text[NUMBER_MOST], *at = print_number(text, '$', (long long)w->len);
+    g_byte_array_append(to, (uint8_t *)at, (guint)(text + sizeof text - at));
+    g_byte_array_append(to, (uint8_t *)w->bytes, (guint)w->len);
+    g_byte_array_append(to, (const uint8_t *)"\r\n", 2);
+}
+
+/* The message for all clients of a topic, behind its first byte: made once, and
+ * shared by them. */
+static struct asynchat_block *block_of(const struct topic *t,
+                                       const struct word *args)
+{
+    GByteArray *bytes = g_byte_array_new();
+    const char *head = t->kind == TOPICS ? "3\r\n$7\r\nmessage\r\n"
+                                         : "4\r\n$8\r\npmessage\r\n";
+    g_byte_array_append(bytes, (const uint8_t *)head, (guint)strlen(head));
+    if (t->kind == PATTERNS)
+        append_word(bytes, &t->name);
+    append_word(bytes, &args[1]);
+    append_word(bytes, &args[2]);
+    struct asynchat_block *block = asynchat_block_new(bytes->data, bytes->len);
+    g_byte_array_free(bytes, TRUE);
     return block;
 }
 
-/* Tells those that match a pattern; returns how many times. */
-static int tell_by_pattern(struct client *c, struct client *l)
+static void delivery_add(struct client *c, struct topic *t)
 {
-    int count = 0;
-    struct word **words = c->words;
-    for (struct entry *e = l->topics[PATTERNS]; e; e = e->hh.next) {
-        if (!matches(e->name, words[1]->bytes, words[1]->len))
-            continue;
-        struct asynchat_block *block =
-            block_of(c, "*4\r\n$8\r\npmessage\r\n",
-                     (struct word *[]){e->name, words[1], words[2]}, 3);
-        count += asynchat_push_shared(l->ch, block) != ASYNCHAT_ECLOSED;
-        asynchat_block_free(block);
-    }
-    return count;
+    struct delivery *d = allocate(NULL, sizeof *d);
+    *d = (struct delivery){.topic = t, .next = t->clients.head, .from = c};
+    d->block = block_of(t, c->args);
+    g_queue_push_tail(&deliveries, d);
+    c->deliveries++;
+    c->total += t->clients.length;
 }
 
-/* A push runs no callback, so the list stays as it is. A client that has said
- * QUIT refuses it. */
+static void delivery_end(struct delivery *d)
+{
+    struct topic *t = d->topic;
+    g_queue_pop_head(&deliveries);
+    if (d->from)
+        d->from->deliveries--;
+    asynchat_block_free(d->block);
+    free(d);
+    for (GList *l = deliveries.head; l; l = l->next)
+        if (((struct delivery *)l->data)->topic == t)
+            return;
+    if (t->clients.length == 0)
+        g_hash_table_remove(topics[t->kind], &t->name);
+}
+
+/* Tells one client. A push runs no callback, so nobody joins or leaves. If there
+ * was no memory for the message, the client ends, since it would miss it. */
+static void tell(const struct delivery *d, const struct client *l)
+{
+    if (!d->block)
+        asynchat_close(l->ch);
+    else if (asynchat_push(l->ch, l->resp == 3 ? ">" : "*", 1) ==
+                 ASYNCHAT_ECLOSED &&
+             d->from)
+        d->from->total--;
+    else
+        asynchat_push_shared(l->ch, d->block);
+}
+
+/* Goes on with deliveries, to at most so many clients. Returns whether there is
+ * more to do. */
+bool deliver(size_t most)
+{
+    struct delivery *d;
+    while ((d = g_queue_peek_head(&deliveries))) {
+        for (; d->next && most > 0; most--) {
+            const struct client *l = d->next->data;
+            d->next = d->next->next;
+            tell(d, l);
+        }
+        if (d->next)
+            return true;
+        delivery_end(d);
+    }
+    return false;
+}
+
+/* A client is gone; what it has published goes on. */
+void deliveries_forget(const struct client *c)
+{
+    for (GList *l = deliveries.head; l && c->deliveries > 0; l = l->next)
+        if (((struct delivery *)l->data)->from == c)
+            ((struct delivery *)l->data)->from = NULL;
+}
+
+static void publish(struct client *c)
+{
+    const struct word *name = &c->args[1];
+    GHashTableIter iter;
+    void *t = g_hash_table_lookup(topics[TOPICS], name);
+    if (t)
+        delivery_add(c, t);
+    g_hash_table_iter_init(&iter, topics[PATTERNS]);
+    while (g_hash_table_iter_next(&iter, NULL, &t))
+        if (matches(&((struct topic *)t)->name, name->bytes, name->len))
+            delivery_add(c, t);
+    deliver(c->whole ? SIZE_MAX : STEP);
+}
+
 const char *run_publish(struct client *c)
 {
-    long long count = 0;
-    struct asynchat_block *block = NULL;
-    for (struct client *l = listeners; l; l = l->next) {
-        if (find(&l->topics[TOPICS], c->words[1])) {
-            if (!block)
-                block = block_of(c, "*3\r\n$7\r\nmessage\r\n", c->words + 1, 2);
-            count += asynchat_push_shared(l->ch, block) != ASYNCHAT_ECLOSED;
-        }
-        count += tell_by_pattern(c, l);
-    }
-    asynchat_block_free(block);
-    return say_number(c, ':', count);
+    if (c->at++ == 0)
+        publish(c);
+    return c->deliveries > 0 ? again : say_number(c, ':', (long long)c->total);
 }

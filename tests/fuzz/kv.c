@@ -164,10 +164,12 @@ static void far_end(struct far *f)
 /* Checks that nothing is left when there is no client and no key. */
 static void check_nothing_stays(void)
 {
-    delete_all(&keys);
+    table_flush();
     settle();
-    CHECK(clients == 0 && expiring == 0 && memory_used == 0);
-    CHECK(!keys && !listeners);
+    while (table_sweep(1000))
+        continue;
+    CHECK(all_clients.length == 0 && table_expiring() == 0);
+    CHECK(table_count() == 0 && memory_used() == 0);
 }
 
 /* --- one client --- */
@@ -252,11 +254,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     frozen = true;
     base = event_base_new();
     CHECK(base);
+    table_open();
+    topics_open();
+    work_open();
     memory_limit = data[0] & 2 ? 2000 : 0;
     if (data[0] & 1)
         three(all, data + 1, size - 1);
     else
         one(all, data + 1, size - 1);
+    work_close();
+    table_close();
+    topics_close();
     event_base_free(base);
     frozen = false;
     return 0;

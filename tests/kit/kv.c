@@ -41,10 +41,15 @@ int main(void)
         ASYNCHAT_TEST_ALLOC | ASYNCHAT_TEST_RESET | ASYNCHAT_TEST_SHORT;
     if (sodium_init() < 0)
         return 1;
+    table_open();
+    topics_open();
     asynchat_test_cuts(talk, NULL);
     unsigned long places = asynchat_test_faults(talk, NULL, faults);
     asynchat_test_cuts(publish, NULL);
     places += asynchat_test_faults(publish, NULL, faults);
+    table_close();
+    topics_close();
+    work_close();
     printf("%lu places of faults\n", places);
     return 0;
 }

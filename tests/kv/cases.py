@@ -99,6 +99,48 @@ TALKS = {
                    "CLIENT ID x", "CLIENT SETNAME", "CLIENT GETNAME x", "client|id"],
     "select and hello": ["SELECT 0", "SELECT x", "SELECT 99", "SELECT -1", "SELECT 16", "SELECT", "SELECT 0 0", rule("hello", "HELLO"),
                          rule("hello", "HELLO 2"), "HELLO x", "HELLO 1", "HELLO 4", "HELLO 2 FOO", "HELLO 2 FOO bar"],
+    "set that answers and keeps": ["SET a 1 GET", "SET a 2 GET", "SET a 3 NX GET", "GET a", "SET b 1 XX GET", "GET b", "SET a 4 EX 100",
+                                   "SET a 5 KEEPTTL", rule("seconds 100", "TTL a"), "SET a 6 KEEPTTL EX 10", "SET a 6 EX 10 KEEPTTL",
+                                   "SET a 6 get keepttl xx", rule("seconds 100", "TTL a"), "SET a 7 EXAT 99999999999",
+                                   rule("far", "TTL a"), "SET a 8 PXAT 99999999999000", rule("far", "TTL a"), "SET a 9 EXAT 0", "SET a 9 EXAT -1",
+                                   "SET a 9 EXAT x", "SET a 9 EXAT 1", "GET a", "SET a 1 PXAT 1", "EXISTS a", "SET a 1 EXAT 10 EX 10",
+                                   "SET new 1 KEEPTTL", "TTL new", "SET a 1 GET GET", "SET a 2 EX 10 GET XX"],
+    "setex and setnx": ["SETEX a 100 x", "GET a", rule("seconds 100", "TTL a"), "PSETEX a 100000 y", "GET a", rule("seconds 100", "TTL a"),
+                        "SETEX a 0 x", "SETEX a -1 x", "SETEX a x x", "PSETEX a 0 x", "PSETEX a 9223372036854775807 x", "SETEX a 9223372036854775807 x",
+                        "SETEX a 1", "SETEX a 1 2 3", "SETNX a z", "GET a", "SETNX b z", "GET b", "TTL b", "SETNX b", "SETNX b 1 2", "PSETEX"],
+    "decrby": ["DECRBY n 5", "DECRBY n -20", "GET n", "DECRBY n x", "DECRBY n -9223372036854775808", "DECRBY n 9223372036854775807", "DECRBY n"],
+    "type": ["TYPE a", "SET a 1", "TYPE a", "TYPE", "TYPE a b"],
+    "expire with conditions": ["SET a 1", "EXPIRE a 100 XX", "EXPIRE a 100 NX", "EXPIRE a 200 NX", "EXPIRE a 50 GT", "EXPIRE a 200 GT",
+                               rule("seconds 200", "TTL a"), "EXPIRE a 300 LT", "EXPIRE a 100 LT", rule("seconds 100", "TTL a"), "EXPIRE a 100 NX XX",
+                               "EXPIRE a 100 NX GT", "EXPIRE a 100 GT LT", "EXPIRE a 90 XX GT", "EXPIRE a 400 xx gt", "EXPIRE a x NX", "EXPIRE a 100 FOO NX",
+                               "EXPIRE a 100 NX FOO", "SET b 1", "EXPIRE b 100 GT", "EXPIRE b 100 LT", "PEXPIRE b 50000 LT", rule("seconds 50", "TTL b"),
+                               "PEXPIRE none 100 NX", "EXPIRE b -1 NX", "EXPIRE b -1 LT", "EXISTS b", "PERSIST a NX"],
+    "sections of the information": ["INFO nosuch", rule("section", "INFO server"), rule("section", "INFO replication"), rule("section", "INFO REPLICATION"),
+                                    rule("section", "INFO keyspace"), "SET a 1", rule("section", "INFO keyspace"), rule("section", "INFO clients server"),
+                                    rule("section", "INFO memory nosuch"), rule("section", "INFO default"), rule("section", "INFO all keyspace")],
+    "the client's options": ["CLIENT NO-EVICT on", "CLIENT NO-EVICT OFF", "CLIENT NO-EVICT", "CLIENT NO-EVICT maybe", "client foo", "Config foo bar"],
+    "hello with options": [rule("hello", "HELLO 2 SETNAME x"), "CLIENT GETNAME", rule("hello", "HELLO 2 AUTH default any SETNAME y"), "CLIENT GETNAME",
+                           "HELLO 2 SETNAME", "HELLO 2 AUTH default", "HELLO 2 AUTH nobody any", ("HELLO", "2", "SETNAME", "a b"), "HELLO 2 SETNAME z FOO",
+                           "CLIENT GETNAME", "HELLO SETNAME x"],
+    "a transaction": ["MULTI", "SET a 1", "INCR a", "GET a", "MGET a b", "EXEC", "GET a", "EXEC", "DISCARD", "MULTI", "MULTI", "SET a 5", "DISCARD", "GET a",
+                      "MULTI", "EXEC", "MULTI", "PING", "PING x", "ECHO x", "DEL a a", "KEYS *", "SCAN 0", "EXEC", "MULTI x", "EXEC x", "DISCARD x"],
+    "a transaction that is broken": ["MULTI", "SET a 1", "FOO", "SET a 2", "EXEC", "GET a", "MULTI", "SET a", "EXEC", "MULTI", "CONFIG FOO", "EXEC", "MULTI", "GET",
+                                     "DISCARD", "MULTI", "SET a x", "INCR a", "SET b 1 NY", "GET a", "EXEC", "GET a"],
+    "a transaction and what is not queued": ["MULTI", "WATCH a", "UNWATCH", "SET a 1", "EXEC", "MULTI", "SET a 2", "RESET", "EXEC", "GET a", "MULTI", "SUBSCRIBE a", "EXEC",
+                                             "UNSUBSCRIBE a", "MULTI", "PUBLISH a b", "QUIT", "EXEC"],
+    "watching": ["WATCH a", "SET a 1", "MULTI", "GET a", "EXEC", "MULTI", "GET a", "EXEC", "WATCH a", "MULTI", "SET a 2", "EXEC", "WATCH a", "SET a 3", "UNWATCH", "MULTI",
+                 "GET a", "EXEC", "WATCH a b", "SET b 1", "DISCARD", "MULTI", "DISCARD", "MULTI", "GET b", "EXEC", "WATCH a", "FLUSHALL", "MULTI", "EXEC", "WATCH a",
+                 "FLUSHALL", "MULTI", "EXEC", "WATCH a", "DEL a", "MULTI", "EXEC", "WATCH a", "APPEND a x", "MULTI", "EXEC", "WATCH a", "EXPIRE a 100", "MULTI", "EXEC",
+                 "WATCH a", "PERSIST a", "MULTI", "EXEC", "WATCH a", "INCR n", "MULTI", "EXEC", "WATCH", "UNWATCH x", "WATCH a a", "MULTI", "EXEC",
+                 "WATCH a", "GETSET a y", "MULTI", "EXEC", "WATCH a", "SETNX a z", "MULTI", "EXEC", "WATCH a", "EXPIRE a -1", "MULTI", "EXEC"],
+    "reset": ["CLIENT SETNAME x", "MULTI", "SET a 1", "RESET", "CLIENT GETNAME", "GET a", "SUBSCRIBE a", "RESET", "GET a", "PING", "RESET x", rule("hello", "HELLO 3"), "RESET", "GET a"],
+    "RESP3": [rule("hello", "HELLO 3"), "GET a", "SET a 1", "MGET a b", "SET a 2 NX", "SET c 1 XX GET", "CLIENT GETNAME", "CONFIG GET maxmemory", "CONFIG GET nosuch",
+              rule("sorted map", "CONFIG GET save appendonly"), rule("section", "INFO keyspace"), "INFO nosuch", rule("command", "COMMAND"), "KEYS nosuch", "SCAN 0 MATCH nosuch",
+              "INCR a", "TTL a", "EXISTS a b", "FOO", "MULTI", "GET a", "GET none", "EXEC", "WATCH a", "SET a 5", "MULTI", "GET a", "EXEC", rule("hello", "HELLO"),
+              "HELLO 4", "GETSET none x", "TYPE a", rule("hello", "HELLO 2"), "GET none2"],
+    "RESP3 and topics": [rule("hello", "HELLO 3"), "SUBSCRIBE a", "GET a", "PING", "PING x", "SET a 1", rule("pushes", "PUBLISH a b", 2), "PSUBSCRIBE a*",
+                         rule("pushes", "PUBLISH a c", 3), "UNSUBSCRIBE a", "PUNSUBSCRIBE", "UNSUBSCRIBE", "UNSUBSCRIBE x y", "SUBSCRIBE x", rule("hello", "HELLO 2"), "GET a", "UNSUBSCRIBE",
+                         rule("hello", "HELLO 3"), "SUBSCRIBE b", "QUIT", "PING"],
     "quit": ["SET a 1", "QUIT", "GET a"],
     "quit with words": ["quit now please", "PING"],
     "quit of a subscriber": ["SUBSCRIBE a", "QUIT", "PING"],
@@ -108,7 +150,8 @@ TALKS = {
 
 # Requests that are refused for lack of memory.
 FULL = ["SET a 1", "GETSET a 1", "INCR a", "DECR a", "INCRBY a 5", "APPEND a 1", "MSET a 1", "SET a", "GET a", "DEL a", "EXPIRE a 1",
-        "EXISTS a", "FLUSHALL", "PING", "CONFIG GET maxmemory", "DBSIZE", "SET a 1 FOO"]
+        "EXISTS a", "FLUSHALL", "PING", "CONFIG GET maxmemory", "DBSIZE", "SET a 1 FOO", "MULTI", "GET a", "EXEC", "MULTI", "DISCARD", "SETNX a 1", "SETEX a 1 1",
+        "MULTI", "EXEC", "HELLO 4", "RESET"]
 
 # --- bytes ---
 
@@ -167,11 +210,29 @@ RAW = {
     "a line too long": b"x" * 100000,
     "a line far too long": b"PING\r\n" + b"x" * 300000,
     "a length line too long": b"*1\r\n$" + b"1" * 100000,
+    "a count line too long": b"*" + b"1" * 65600,
+    "a count of 65536 digits": b"*" + b"1" * 65536 + b"1" * 2000,
+    "a nul on a line, and more": b"ECHO a\0\r\n" + PING * 10000,
+    "a nul in a length, and more": b"*1\r\n$\0\r\n" + b"x" * 70000,
+    "a nul in a count, and more": b"*\0\r\n" + b"x" * 70000,
+    "a count and a newline": b"*1\n",
+    "a length and a newline": b"*1\r\n$4\n",
+    "a length and a newline, and more": b"*1\r\n$4\nPING\r\n",
+    "no length and a newline, and more": b"*1\r\nx4\nPING\r\n",
     "a line of 60000": b"ECHO " + b"x" * 60000 + b"\r\n" + PING,
     "many": PING * 2000 + b"PING\r\n" * 2000,
     "many numbers": array(b"INCR", b"n") * 1000 + array(b"GET", b"n"),
     "many words": array(b"DEL", *[b"k%d" % i for i in range(5000)]) + PING,
     "an array of lines": array(b"PING\r\n") + array(b"\r\n") + array(b"*1\r\n$4\r\nPING\r\n"),
+}
+
+# Both wait for more, and say nothing.
+SILENT = {
+    "a nul on a line": b"ECHO a\0\r\n" + PING,
+    "a nul in a count": b"*\0\r\n" + PING,
+    "a nul in a length": b"*1\r\n!\0\r\n" + PING,
+    "a count and a newline": b"*1\n",
+    "a length and a newline": b"*1\r\n$4\n",
 }
 
 # Several clients: (client, request), in order.
@@ -187,6 +248,12 @@ TOGETHER = {
     "one writes, one reads": [(0, "SET a 1"), (1, "GET a"), (1, "INCR a"), (0, "GET a"), (2, "FLUSHALL"), (0, "GET a"), (1, "DBSIZE")],
     "each has its own name": [(0, "CLIENT SETNAME x"), (1, "CLIENT GETNAME"), (0, "CLIENT GETNAME"), (1, "CLIENT SETNAME y"),
                               (0, "CLIENT GETNAME")],
+    "a watched key is set by another": [(0, "WATCH a"), (1, "SET a 1"), (0, b"MULTI\r\nGET a\r\n"), (0, "EXEC"), (0, "WATCH a b"), (1, "GET a"),
+                                        (0, b"MULTI\r\nGET a\r\n"), (1, "SET c 1"), (0, b"EXEC\r\nWATCH a\r\nMULTI\r\nSET a 2\r\n"), (1, "SET a 3"),
+                                        (0, "EXEC"), (1, "GET a"), (0, b"WATCH a\r\nMULTI\r\n"), (2, "FLUSHALL"), (0, "EXEC"),
+                                        (0, b"WATCH a\r\nMULTI\r\n"), (2, "FLUSHALL"), (0, "EXEC")],
+    "RESP3 and RESP2 listen": [(0, "HELLO 3 SETNAME x"), (0, "SUBSCRIBE a"), (1, "SUBSCRIBE a"), (1, "PSUBSCRIBE *"), (2, "PUBLISH a 1"), (0, "GET x"), (0, "PING"),
+                               (2, ("PUBLISH", "a", BIG)), (0, "PUBLISH a 2"), (0, "UNSUBSCRIBE"), (2, "PUBLISH a 3"), (1, "PUNSUBSCRIBE"), (1, "UNSUBSCRIBE")],
     "a half request waits while others are served": [(0, b"*3\r\n$3\r\nSET\r\n$1\r"), (1, "SET b 1"), (1, "GET a"),
                                                      (0, b"\na\r\n$2\r\n12\r\n"), (1, "GET a")],
 }
@@ -198,38 +265,19 @@ DIFFERENCES = {
     "a return that no newline follows": (
         "Redis takes any byte behind the first return for the newline; kv lines end with a newline",
         b"*1\rx$4\r\nPING\r\n", b"-ERR Protocol error: invalid multibulk length\r\n"),
-    "a count line too long": (
-        "kv is told that a line is too long, and not how it began; Redis says 'too big mbulk count string'",
-        b"*" + b"1" * 65600, b"-ERR Protocol error: too big inline request\r\n"),
-    "a nul on a line": (
-        "Redis looks for the newline no further than a nul, and so waits for ever; for kv it is the end of the line",
-        b"ECHO a\0\r\n", b"$1\r\na\r\n"),
-    "a nul in a length": (
-        "the same: Redis waits for ever", b"*1\r\n!\0\r\n", b"-ERR Protocol error: expected '$', got '!'\r\n"),
-    "set with get": (
-        "not there: Redis answers the old value", b"SET a 1 GET\r\n", b"-ERR syntax error\r\n"),
-    "set with keepttl": (
-        "not there, like EXAT and PXAT", b"SET a 1 KEEPTTL\r\n", b"-ERR syntax error\r\n"),
-    "expire with an option": (
-        "not there: NX, XX, GT and LT", b"SET a 1\r\nEXPIRE a 1 NX\r\n", b"+OK\r\n-ERR Unsupported option NX\r\n"),
     "scan of a type": (
         "not there, for all values are strings", b"SCAN 0 TYPE string\r\n", b"-ERR syntax error\r\n"),
     "a cursor that is no number of kv's": (
         "Redis reads cursors with strtoul, which takes an empty one", b"SCAN ''\r\n", b"-ERR invalid cursor\r\n"),
     "another database": ("kv has one", b"SELECT 1\r\n", b"-ERR DB index is out of range\r\n"),
-    "RESP3": ("kv speaks RESP2 only", b"HELLO 3\r\n", b"-NOPROTO unsupported protocol version\r\n"),
-    "hello with a name": (
-        "not there: CLIENT SETNAME is", b"HELLO 2 SETNAME x\r\n", b"-ERR Syntax error in HELLO option 'SETNAME'\r\n"),
     "the number of commands": (
         "not there: COMMAND says them all", b"COMMAND COUNT\r\n", b"-ERR unknown subcommand 'COUNT'. Try COMMAND HELP.\r\n"),
     "a command of Redis's": (
         "kv has those of strings, keys and topics", b"LPUSH a b\r\n",
         b"-ERR unknown command 'LPUSH', with args beginning with: 'a' 'b' \r\n"),
-    "reset": ("not there", b"RESET\r\n", b"-ERR unknown command 'RESET', with args beginning with: \r\n"),
+    "names of libraries": ("of Redis 7.2", b"CLIENT SETINFO lib-name x\r\nCLIENT SETINFO x y\r\n", b"+OK\r\n-ERR syntax error\r\n"),
     "help": ("not there", b"CLIENT HELP\r\n", b"-ERR unknown subcommand 'HELP'. Try CLIENT HELP.\r\n"),
     "config in capitals": (
         "names of parameters are as they are written", b"CONFIG GET SAVE\r\n", b"*0\r\n"),
     "all of the configuration": ("kv has three parameters", b"CONFIG GET *\r\n", None),
-    "a section of the information": (
-        "INFO always says all that kv has", b"INFO nosuch\r\n", None),
 }

@@ -147,13 +147,15 @@ def parse(data, at):
     kind, rest, end = data[at:at + 1], data[at + 1:end], end + 2
     if kind == b"$" and int(rest) >= 0:
         return bytes(data[end:end + int(rest)]), end + int(rest) + 2
-    if kind == b"*":
+    if kind == b"=":
+        return bytes(data[end + 4:end + int(rest)]), end + int(rest) + 2
+    if kind in b"*%~>" and int(rest) >= 0:
         values = []
-        for _ in range(int(rest)):
+        for _ in range(int(rest) * (2 if kind == b"%" else 1)):
             value, end = parse(data, end)
             values.append(value)
         return values, end
-    return (int(rest) if kind == b":" else None if kind == b"$" else (kind + rest).decode("latin1")), end
+    return (int(rest) if kind == b":" else None if kind in b"$*_" else (kind + rest).decode("latin1")), end
 
 
 def within(value, most, least):
@@ -167,10 +169,19 @@ def info(text):
     return sorted((name, values.get(name)) for name in wanted)
 
 
+def section(text):
+    """The headlines, in order, and what is known of each section."""
+    lines = text.decode().split("\r\n")
+    known = ("redis_version", "redis_mode", "role", "connected_slaves", "maxmemory", "db0")
+    wanted = ("# Server", "# Clients", "# Memory", "# Replication", "# Keyspace")
+    return [line for line in lines if line in wanted or line.split(":")[0] in known]
+
+
 def command(values):
     """The commands of kv must be as in Redis, and these must exist."""
     names = ("append client command config dbsize decr del echo exists expire flushall get getset hello incr incrby info keys mget "
-             "mset persist pexpire ping psubscribe pttl publish punsubscribe quit scan select set strlen subscribe ttl "
+             "mset multi exec discard watch unwatch reset setex psetex setnx decrby type "
+             "persist pexpire ping psubscribe pttl publish punsubscribe quit scan select set strlen subscribe ttl "
              "unsubscribe").split()
     rows = {v[0].decode(): [v[1], v[3], v[4], v[5]] for v in values}
     return [[name, rows.get(name)] for name in names]
@@ -192,6 +203,10 @@ RULES = {
     "sorted": lambda values, _: sorted(values[0]) if isinstance(values[0], list) else values,
     "scan": lambda values, _: [values[0][0], sorted(values[0][1])],
     "id": lambda values, _: isinstance(values[0], int) and values[0] > 0,
+    "sorted map": lambda values, _: sorted(zip(values[0][::2], values[0][1::2])),
+    "far": lambda values, _: values[0] > 90000000000 or values[0],
+    "section": lambda values, _: section(values[0]),
+    "pushes": lambda values, _: values,
     "info": lambda values, _: info(values[0]),
     "command": lambda values, _: command(values[0]),
     "hello": lambda values, _: hello(values[0]),
@@ -304,6 +319,8 @@ def ask_together(path, steps):
             else:
                 send(peers[who], as_array(what), [])
                 finish(peers[who], got[who])
+        for data in got:
+            data[:] = re.sub(rb"(\$2\r\nid\r\n):\d+", rb"\1", data)
         return [[written(bytes(data)), finish(peer, data)] for peer, data in zip(peers, got) if finish(peer, data) or True]
 
 
@@ -332,6 +349,8 @@ def questions(full_path):
     for name, data in cases.RAW.items():
         for how in HOW:
             yield name, how, lambda path, d=data, h=how: ask_bytes(path, d, h)
+    for name, data in cases.SILENT.items():
+        yield name + ": silent", "silent", lambda path, d=data: written(ask_silent(path, d))
     for name, steps in cases.TOGETHER.items():
         yield name, "together", lambda path, s=steps: ask_together(path, s)
     yield "without memory", "full", lambda path: ask_talk(full_path[path], cases.FULL, as_array, "at once")
