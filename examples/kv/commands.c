@@ -378,8 +378,11 @@ static const char *choose_below(struct client *c, const char *group)
 /* Finds the command. Returns an error, or "" if the client has been told. */
 static const char *choose(struct client *c)
 {
-    c->command = bsearch(c->args->bytes, commands, COUNT(commands),
-                         sizeof *commands, by_name);
+    static const struct command *last = commands; /* mostly the same again */
+    if (!last || by_name(c->args->bytes, last) != 0)
+        last = bsearch(c->args->bytes, commands, COUNT(commands),
+                       sizeof *commands, by_name);
+    c->command = last;
     if (!c->command || strlen(c->command->name) != c->args->len)
         return say_unknown(c);
     if (c->command->flags & GROUP && c->argc > 1)

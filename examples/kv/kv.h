@@ -75,6 +75,7 @@ struct client {
     size_t held;        /* the bytes of the subscriptions */
     long long expected; /* words of the array in progress; <= 0: no array */
     bool counted;       /* the next message is the bytes of a word */
+    bool long_word;     /* the word is longer than a line may be */
     char late;          /* the first byte of a line without a return, or 0 */
     const char *stuck;  /* what is too big when LINE_MOST bytes have come */
     bool stops;         /* the client ends with this request */

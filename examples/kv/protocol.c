@@ -332,8 +332,9 @@ static void expect_line(struct client *c)
 {
     if (asynchat_set_terminator(c->ch, "\n", 1)) /* no memory */
         asynchat_close(c->ch);
-    asynchat_set_message_limit(c->ch, LINE_MOST);
-    c->counted = false;
+    if (c->long_word)
+        asynchat_set_message_limit(c->ch, LINE_MOST);
+    c->counted = c->long_word = false;
 }
 
 static void expect_word(struct client *c, long long len)
@@ -342,7 +343,9 @@ static void expect_word(struct client *c, long long len)
         asynchat_close(c->ch);
     c->counted = true;
     asynchat_set_terminator_length(c->ch, (uint64_t)len + 2);
-    asynchat_set_message_limit(c->ch, (size_t)len + 2);
+    c->long_word = len > LINE_MOST - 2;
+    if (c->long_word)
+        asynchat_set_message_limit(c->ch, (size_t)len + 2);
 }
 
 /* Reads "*2", or "$3" if an array is in progress. An empty array is no request.
