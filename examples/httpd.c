@@ -11,13 +11,14 @@
  * asynchat was made for requests like these: the head ends with a string, the
  * body ends after a number of bytes or after a number of chunks. So each step of
  * the conversation sets the terminator for the next step, and names that step.
- * However the bytes are cut, a step always gets its whole message.
+ * However the bytes are cut, a step always gets its whole message. Heads and
+ * lines come as whole messages, bodies in pieces: each kind has its handler.
  *
  * The input of a client is limited by the message limit of each step and by
  * --max-body. A client that does not take its answers is not heard further,
  * since each channel is joined with itself: so a client that pipelines has one
- * large answer and one open file at a time. asynchat_timeouts ends a client that
- * takes too long, with an answer that says so.
+ * large answer and one open file at a time. A deadline ends a client that takes
+ * too long, with an answer that says so.
  *
  * A malformed request is answered and ends the connection, because the bytes
  * behind it may be a request that somebody has hidden there. A request with an
@@ -55,7 +56,7 @@
 #define SMALL_FILE 32768      /* up to this size a file is read, not sendfile */
 #define WRITE_MOST (1 << 20)  /* bytes in one write */
 #define OUTPUT_MOST (1 << 20) /* bytes queued, besides the body of an echo */
-#define RATE_LEAST 500        /* bytes per second of a request */
+#define RATE_LEAST 500        /* bytes per second of a body */
 #define GRACE 1000            /* milliseconds when the server stops */
 
 static struct event_base *base;
@@ -327,15 +328,14 @@ typedef void step_fn(struct client *c, char *text);
 
 struct client {
     struct asynchat_channel *ch;
-    step_fn *step; /* gets the next message; NULL if none is expected */
-    char *text;    /* the body so far, up to `mark`, and the next message */
-    size_t mark;   /* where the next message begins in `text` */
-    size_t len;    /* where the bytes in `text` end */
+    step_fn *step; /* gets the next head or line; NULL while a body comes */
+    char *body;    /* what has come of it, `len` bytes */
+    size_t len;
     struct request request;
-    time_t began;      /* when the body began */
     unsigned trailers; /* lines of trailers so far */
 };
 
+static const struct asynchat_handler texts, bodies;
 static step_fn got_request, got_chunk_size, got_trailer;
 
 /* If there is no memory for a connection, it is closed; the others go on. If a
@@ -346,26 +346,41 @@ static void check(struct client *c, int error)
         asynchat_close(c->ch);
 }
 
-/* Sets the next step. Its message ends with the string `end`, and has at most
- * `most` bytes. If `end` is NULL, the message has exactly `most` bytes. */
+/* Sets the next step: a text of at most `most` bytes, which ends with `end`. */
 static void expect(struct client *c, step_fn *step, const char *end,
-                   uint64_t most)
+                   size_t most)
 {
     c->step = step;
-    c->len = c->mark;
-    check(c, end ? asynchat_set_terminator(c->ch, end, strlen(end))
-                 : asynchat_set_terminator_length(c->ch, most));
-    asynchat_set_message_limit(c->ch, end ? most : SIZE_MAX);
+    check(c, asynchat_set_handler(c->ch, &texts));
+    check(c, asynchat_set_terminator(c->ch, end, strlen(end)));
+    asynchat_set_message_limit(c->ch, most);
 }
 
+/* Sets the next step: exactly `len` bytes, which may be none. */
+static void expect_bytes(struct client *c, uint64_t len)
+{
+    c->step = NULL;
+    check(c, asynchat_set_handler(c->ch, &bodies));
+    check(c, asynchat_set_block(c->ch, len));
+    asynchat_set_message_limit(c->ch, SIZE_MAX);
+}
+
+static void set_deadline(struct client *c, uint64_t ms)
+{
+    check(c, asynchat_set_deadline(c->ch, (unsigned)ms));
+}
+
+/* A quiet client is ended by `idle`. So one that begins with a request in time
+ * has `timeout` for it at least. Empty lines gain no time. */
 static void expect_request(struct client *c)
 {
-    free(c->text);
-    c->text = NULL;
-    c->mark = c->len = 0;
+    free(c->body);
+    c->body = NULL;
+    c->len = 0;
     c->request = (struct request){.method = 0};
     if (c->step != got_request)
         expect(c, got_request, "\r\n\r\n", HEAD_MOST);
+    set_deadline(c, 2 * timeout);
 }
 
 /* --- answering --- */
@@ -419,7 +434,7 @@ static void send_status(struct client *c, const char *status, const char *field)
  * rest of a body or further requests, and must not lose the answer by that. */
 static void end(struct client *c)
 {
-    expect(c, NULL, NULL, 0);
+    asynchat_close_after(c->ch);
     asynchat_close_in_stages(c->ch);
 }
 
@@ -716,8 +731,8 @@ static void answer(struct client *c)
         send_status(c, "405 Method Not Allowed",
                     is_echo ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n");
     else if (is_echo)
-        send_answer(c, OK, "Content-Type: application/octet-stream", c->text,
-                    c->mark);
+        send_answer(c, OK, "Content-Type: application/octet-stream", c->body,
+                    c->len);
     else if (is_for(r, "/hello"))
         send_answer(c, OK, "Content-Type: text/plain", "Hello, World!", 13);
     else
@@ -728,39 +743,24 @@ static void answer(struct client *c)
         end(c);
 }
 
-/* The whole body has come, or a chunk and its "\r\n". */
-static void got_body(struct client *c, char *text)
-{
-    size_t behind = c->request.chunked ? 2 : 0;
-    c->mark = c->len - behind;
-    text = c->text + c->mark;
-    if (behind == 0)
-        answer(c);
-    else if (memcmp(text, "\r\n", behind) == 0)
-        expect(c, got_chunk_size, "\r\n", LINE_MOST);
-    else
-        refuse(c, BAD);
-}
-
 /* Waits for the body of an echo. The head is not needed any more. */
 static void expect_body(struct client *c)
 {
     struct request *r = &c->request;
     r->target = "/echo";
     c->trailers = 0;
-    c->began = time(NULL);
+    set_deadline(c, timeout);
     if (r->expects)
         asynchat_push(c->ch, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     if (r->chunked)
         expect(c, got_chunk_size, "\r\n", LINE_MOST);
     else
-        expect(c, got_body, NULL, r->length);
+        expect_bytes(c, r->length);
 }
 
 static void got_request(struct client *c, char *text)
 {
     struct request *r = &c->request;
-    c->len = 0;
     while (strncmp(text, "\r\n", 2) == 0) /* RFC 9112, 2.2 */
         text += 2;
     if (!*text)
@@ -773,7 +773,7 @@ static void got_request(struct client *c, char *text)
         status = "411 Length Required";
     if (status)
         refuse(c, status);
-    else if (is_echo && has_body)
+    else if (is_echo)
         expect_body(c);
     else
         answer(c);
@@ -787,10 +787,10 @@ static void got_chunk_size(struct client *c, char *line)
     if ((line && (!is_value(line) || isblank((unsigned char)*digits))) ||
         !parse_number(line ? trim(digits) : digits, 16, &size))
         refuse(c, BAD);
-    else if (size > max_body - c->mark)
+    else if (size > max_body - c->len)
         refuse(c, "413 Content Too Large");
     else if (size > 0)
-        expect(c, got_body, NULL, size + 2);
+        expect_bytes(c, size + 2);
     else
         expect(c, got_trailer, "\r\n", LINE_MOST);
 }
@@ -798,7 +798,6 @@ static void got_chunk_size(struct client *c, char *line)
 /* A line of the trailers; the last one is empty. */
 static void got_trailer(struct client *c, char *line)
 {
-    c->len = c->mark;
     if (c->trailers++ == TRAILERS_MOST)
         refuse(c, "431 Header Fields Too Large");
     else if (!*line)
@@ -809,37 +808,53 @@ static void got_trailer(struct client *c, char *line)
 
 /* --- the callbacks --- */
 
+/* A head, or a line. A NUL would hide the bytes behind it. */
+static void got_text(struct asynchat_channel *ch, const void *data, size_t len,
+                     void *arg)
+{
+    static char text[HEAD_MOST + 1];
+    struct client *c = arg;
+    (void)ch;
+    memcpy(text, data, len);
+    text[len] = '\0';
+    if (strlen(text) < len)
+        refuse(c, BAD);
+    else
+        c->step(c, text);
+}
+
+/* Each byte gains time, but there is never more than at first. So a body may be
+ * long, but not slow, however it is cut. */
 static void collect(struct asynchat_channel *ch, const void *data, size_t len,
                     void *arg)
 {
     struct client *c = arg;
-    char *text = c->step ? realloc(c->text, c->len + len + 1) : NULL;
-    if (text) {
-        memcpy(text + c->len, data, len);
-        c->text = text;
-        c->len += len;
-    } else if (c->step)
+    uint64_t ms = asynchat_get_deadline(ch) + len * 1000 / RATE_LEAST;
+    char *body = realloc(c->body, c->len + len);
+    if (!body) {
         asynchat_close(ch);
+        return;
+    }
+    memcpy(body + c->len, data, len);
+    c->body = body;
+    c->len += len;
+    set_deadline(c, ms < timeout ? ms : timeout);
 }
 
-/* A NUL would hide the bytes behind it, so only a body may contain one. The
- * library limits the time for a message, which may be a single chunk; the time
- * for all chunks together is limited here. */
-static void found(struct asynchat_channel *ch, void *arg)
+/* The whole body has come, or a chunk and its "\r\n". */
+static void got_bytes(struct asynchat_channel *ch, void *arg)
 {
     struct client *c = arg;
-    uint64_t most = timeout / 1000 + 1 + c->len / RATE_LEAST;
     (void)ch;
-    if (!c->step || !c->text) /* an empty line does not begin a request */
+    if (!c->request.chunked) {
+        answer(c);
         return;
-    char *text = c->text + c->mark;
-    c->text[c->len] = '\0';
-    if (c->step != got_body && strlen(text) < c->len - c->mark)
-        refuse(c, BAD);
-    else if (c->step != got_request && (uint64_t)(time(NULL) - c->began) > most)
-        refuse(c, "408 Request Timeout");
+    }
+    c->len -= 2;
+    if (memcmp(c->body + c->len, "\r\n", 2) == 0)
+        expect(c, got_chunk_size, "\r\n", LINE_MOST);
     else
-        c->step(c, text);
+        refuse(c, BAD);
 }
 
 static void connected(struct asynchat_channel *ch, void *arg)
@@ -856,22 +871,30 @@ static void connected(struct asynchat_channel *ch, void *arg)
     asynchat_join(ch, ch);
 }
 
+/* Whether a client has begun with a request. */
+static bool is_busy(const struct client *c)
+{
+    return c->step != got_request || asynchat_get_collected(c->ch, NULL) > 0;
+}
+
+/* Without a client, a handshake has failed. */
 static void failed(struct asynchat_channel *ch, int error, void *arg)
 {
     struct client *c = arg;
-    bool in_head = c && c->step == got_request;
-    (void)ch;
-    if (!c || !c->step)
+    const void *text;
+    if (!c)
         return;
-    if (error == ASYNCHAT_ESLOW ||
-        (error == ASYNCHAT_EIDLE && !(in_head && c->len == 0)))
-        refuse(c, "408 Request Timeout");
-    else if (error == ASYNCHAT_ETOOLONG && c->step == got_chunk_size)
+    if (error == ASYNCHAT_EIDLE || error == ASYNCHAT_EDEADLINE) {
+        if (is_busy(c))
+            refuse(c, "408 Request Timeout");
+    } else if (error == ASYNCHAT_ETOOLONG && c->step == got_chunk_size)
         refuse(c, BAD);
-    else if (error == ASYNCHAT_ETOOLONG)
-        refuse(c, in_head && !memchr(c->text, '\n', c->len)
+    else if (error == ASYNCHAT_ETOOLONG) {
+        size_t len = asynchat_get_collected(ch, &text);
+        refuse(c, c->step == got_request && !memchr(text, '\n', len)
                       ? "414 URI Too Long"
                       : "431 Header Fields Too Large");
+    }
 }
 
 /* A request that was cut off gets an answer, even if nobody may read it. */
@@ -879,7 +902,7 @@ static void ended(struct asynchat_channel *ch, int cut_off, void *arg)
 {
     struct client *c = arg;
     (void)ch;
-    if (c->step && (c->step != got_request || cut_off))
+    if (c->step != got_request || cut_off)
         refuse(c, BAD);
 }
 
@@ -889,7 +912,7 @@ static void stopping(struct asynchat_channel *ch, void *arg)
     struct client *c = arg;
     (void)ch;
     stops = true;
-    if (c && c->step == got_request && c->len == 0)
+    if (c && !is_busy(c))
         end(c);
 }
 
@@ -898,21 +921,21 @@ static void closed(struct asynchat_channel *ch, int status, void *arg)
     struct client *c = arg;
     (void)ch;
     (void)status;
-    if (c) /* connected() was called: not so if a handshake failed */
-        free(c->text);
+    if (c)
+        free(c->body);
     free(c);
 }
 
-static const struct asynchat_handler handler = {
-    .size = sizeof handler,
-    .collect_incoming_data = collect,
-    .found_terminator = found,
-    .handle_connect = connected,
-    .handle_eof = ended,
-    .handle_error = failed,
-    .handle_close = closed,
-    .handle_stopping = stopping,
-};
+/* What both handlers have. */
+#define COMMON                                                                 \
+    .size = sizeof(struct asynchat_handler), .handle_eof = ended,              \
+    .handle_error = failed, .handle_close = closed,                            \
+    .handle_stopping = stopping
+
+static const struct asynchat_handler texts = {
+    COMMON, .handle_connect = connected, .message = got_text};
+static const struct asynchat_handler bodies = {
+    COMMON, .collect_incoming_data = collect, .found_terminator = got_bytes};
 
 /* --- from start to stop --- */
 
@@ -922,7 +945,7 @@ static const struct {
 } options[] = {
     {"--port", 0, 65535, &port},
     {"--max-body", 0, SIZE_MAX / 4, &max_body},
-    {"--timeout", 1, INT32_MAX, &timeout},
+    {"--timeout", 1, INT32_MAX / 2, &timeout},
     {"--read", 1, 65536, &read_most},
     {"--log", 0, 1, &logging},
 };
@@ -960,11 +983,8 @@ static int set_options(int argc, char **argv)
 static struct asynchat_options channel_options(struct asynchat_timeouts *times)
 {
     unsigned ms = (unsigned)timeout;
-    *times = (struct asynchat_timeouts){.size = sizeof *times,
-                                        .idle = ms,
-                                        .write_idle = ms,
-                                        .min_rate = RATE_LEAST,
-                                        .rate_time = ms};
+    *times = (struct asynchat_timeouts){
+        .size = sizeof *times, .idle = ms, .write_idle = ms};
     return (struct asynchat_options){.size = sizeof(struct asynchat_options),
                                      .output_limit = max_body + OUTPUT_MOST,
                                      .high_mark = 1,
@@ -980,7 +1000,7 @@ static int serve(const char *address, struct asynchat_server **server)
     const struct asynchat_options channels = channel_options(&times);
     const struct asynchat_server_options options = {.size = sizeof options,
                                                     .channels = &channels};
-    return asynchat_server_new(base, address, &handler, NULL, &options, server);
+    return asynchat_server_new(base, address, &texts, NULL, &options, server);
 }
 
 static void listen_here(void)

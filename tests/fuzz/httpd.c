@@ -5,6 +5,8 @@
  * The front of the input is sent; the back says where it is cut.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
+#include <asynchat.h>
+
 #include <time.h>
 
 /* No time passes, so dates are the same, and no client is too slow. */
@@ -14,9 +16,14 @@ static time_t no_time(time_t *at)
     return 784111777;
 }
 
+static int set_handler(struct asynchat_channel *ch,
+                       const struct asynchat_handler *handler);
+
 #define time no_time
 #define main httpd_main
+#define asynchat_set_handler set_handler
 #include "../../examples/httpd.c"
+#undef asynchat_set_handler
 #undef main
 #undef time
 
@@ -87,7 +94,7 @@ static void prepare(void)
     root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     CHECK(root >= 0);
     max_body = BODY_MOST;
-    timeout = INT32_MAX;
+    timeout = INT32_MAX / 2;
     base = event_base_new();
     CHECK(base);
 }
@@ -167,15 +174,30 @@ static void send_piece(struct answers *a, int peer, const char *at, size_t len)
     }
 }
 
-static int connect_client(void)
+/* A handler of the server's, with an end that counts. There is one connection at
+ * a time. */
+static const struct asynchat_handler *counted(
+    const struct asynchat_handler *one)
 {
     static struct asynchat_handler all;
+    all = *one;
+    all.handle_close = on_close;
+    return &all;
+}
+
+static int set_handler(struct asynchat_channel *ch,
+                       const struct asynchat_handler *handler)
+{
+    return asynchat_set_handler(ch, counted(handler));
+}
+
+static int connect_client(void)
+{
     struct asynchat_channel *ch;
     int fds[2];
-    all = handler;
-    all.handle_close = on_close;
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-    CHECK(asynchat_channel_new_socket(base, fds[0], &all, NULL, &ch) == 0);
+    CHECK(asynchat_channel_new_socket(base, fds[0], counted(&texts), NULL,
+                                      &ch) == 0);
     open_channels++;
     return fds[1];
 }
