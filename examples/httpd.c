@@ -871,10 +871,14 @@ static void connected(struct asynchat_channel *ch, void *arg)
     asynchat_join(ch, ch);
 }
 
-/* Whether a client has begun with a request. */
+/* Whether a client has begun with a request. An empty line is none. */
 static bool is_busy(const struct client *c)
 {
-    return c->step != got_request || asynchat_get_collected(c->ch, NULL) > 0;
+    const void *text;
+    size_t len = asynchat_get_collected(c->ch, &text);
+    while (len > 0 && memchr("\r\n", ((const char *)text)[len - 1], 2))
+        len--;
+    return c->step != got_request || len > 0;
 }
 
 /* Without a client, a handshake has failed. */
@@ -902,7 +906,8 @@ static void ended(struct asynchat_channel *ch, int cut_off, void *arg)
 {
     struct client *c = arg;
     (void)ch;
-    if (c->step != got_request || cut_off)
+    (void)cut_off;
+    if (is_busy(c))
         refuse(c, BAD);
 }
 

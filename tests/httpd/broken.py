@@ -77,7 +77,8 @@ BROKEN = [
     ("files are left open", "    if (f.fd >= 0)\n        close(f.fd);", ""),
     ("the log is raw", "    if (strlen(target) > TARGET_MOST)",
      "    r->target = target;\n    if (strlen(target) > TARGET_MOST)"),
-    ("cut-off requests are not answered", "if (c->step != got_request || cut_off)", "if (0)"),
+    ("an empty line is a request", "        len--;\n    return", "        break;\n    return"),
+    ("cut-off requests are not answered", "    if (is_busy(c))\n        refuse(c, BAD);", ""),
 ]
 
 

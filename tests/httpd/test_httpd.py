@@ -83,6 +83,21 @@ def half_a_request_and_gone(port):
     expect(ask(port, b"/hello").status, 200)
 
 
+# --- empty lines: RFC 9112, 2.2 ---
+
+def an_empty_line_and_the_end_are_no_request(port):
+    body = request(b"/echo", b"Content-Length: 2\r\n", b"POST") + b"ab"
+    for sent, statuses in ((NEXT + b"\r\n", [200]), (body + b"\r\n", [200]), (body + b"\r\n" * 3, [200]),
+                           (b"\r\n" * 2 + NEXT, [200]), (b"\r\n" + NEXT, [200]), (NEXT + b"\r\n" + NEXT, [200, 200]),
+                           (b"\r\n", []), (b"\r\n" * 2, []), (b"", []), (NEXT + b"\r", [200]),
+                           (NEXT + b"\r\nG", [200, 400])):
+        with Connection(port) as c:
+            c.socket.sendall(sent)
+            c.end()
+            expect([c.answer().status for _ in statuses], statuses, sent)
+            expect(c.ended(), True, sent)
+
+
 # --- good ones: a conversation, and what is expected of each answer ---
 
 def conversations(files):
@@ -380,12 +395,15 @@ def slow_clients_are_told(folder):
         chunked = request(b"/echo", b"Transfer-Encoding: chunked\r\n", b"POST")
         slow = [(b"", None), (b"GET", 408), (NEXT[:-1], 408), (echo, 408), (echo + b"hello", 408), (chunked, 408),
                 (chunked + b"5", 408), (chunked + b"5\r\nhel", 408), (chunked + b"5\r\nhello", 408),
-                (chunked + b"0\r\n", 408), (chunked + b"0\r\nA: b\r\n", 408)]
+                (chunked + b"0\r\n", 408), (chunked + b"0\r\nA: b\r\n", 408), (b"\r\n", None)]
         with ThreadPoolExecutor(len(slow)) as pool:
             list(pool.map(lambda one: wait(port, *one), slow))
         with Connection(port) as c:
             c.socket.sendall(NEXT + NEXT[:9])
             expect((c.answer().status, c.answer().status, c.ended()), (200, 408, True))
+        with Connection(port) as c:
+            c.socket.sendall(NEXT + b"\r\n")
+            expect((c.answer().status, c.ended()), (200, True), "an empty line")
 
 
 def drips(port, first, pieces):
@@ -417,20 +435,23 @@ def the_end_comes_in_order(folder):
     """Requests in progress are finished, idle connections are closed, and nothing new begins."""
     def ending(signal_number):
         with serving(PROGRAM, folder, end=None) as (port, _, process):
-            idle, busy, drip, loading = (Connection(port) for _ in range(4))
+            idle, line, busy, drip, loading = (Connection(port) for _ in range(5))
             idle.socket.sendall(NEXT)
             expect(idle.answer().status, 200)
+            line.socket.sendall(NEXT + b"\r\n")
+            expect(line.answer().status, 200)
             busy.socket.sendall(request(b"/echo", b"Expect: 100-continue\r\nContent-Length: 5\r\n", b"POST"))
             expect(busy.answer().status, 100)
             drip.socket.sendall(b"GET / HT")
             loading.socket.sendall(request(b"/large"))
             process.send_signal(signal_number)
             expect(idle.ended(), True, "idle")
+            expect(line.ended(), True, "an empty line")
             busy.socket.sendall(b"hello" + NEXT)
             answer = busy.answer()
             expect((answer.body, answer.fields["connection"], busy.ended()), (b"hello", "close", True))
             expect(len(loading.answer().body), 2008000)
-            for c in (idle, busy, drip, loading):
+            for c in (idle, line, busy, drip, loading):
                 c.socket.close()
     ending(signal.SIGTERM)
     ending(signal.SIGINT)
@@ -487,7 +508,7 @@ def checks_of(ports, folder, files):
     rows += [(row[1], cut_off_row, (ports, row, rng)) for row in malformed.CUT_OFF]
     rows += [(row[0], hold_conversation, (ports, row, rng)) for row in good]
     rows += [(f.__name__, f, (port,)) for f in (
-        half_a_request_and_gone, tags_match, nothing_outside_is_given, a_folder_is_listed, the_body_waits_for_100,
+        half_a_request_and_gone, an_empty_line_and_the_end_are_no_request, tags_match, nothing_outside_is_given, a_folder_is_listed, the_body_waits_for_100,
         a_client_that_still_sends_gets_its_refusal)]
     rows += [(f.__name__, f, (port, files)) for f in (one_that_pipelines_and_does_not_read_is_not_read,
                                                       half_closed_clients_get_all)]
