@@ -8,17 +8,15 @@
  * is posted to it. The server listens on 127.0.0.1, on any free port unless one
  * is given, until SIGINT or SIGTERM. With --tls, it speaks HTTPS: see secure.h.
  *
- * asynchat was made for requests like these: the head ends with a string, the
- * body ends after a number of bytes or after a number of chunks. So each step of
- * the conversation sets the terminator for the next step, and names that step.
- * However the bytes are cut, a step always gets its whole message. Heads and
- * lines come as whole messages, bodies in pieces: each kind has its handler.
+ * The head of a request ends with a string, its body after a number of bytes or
+ * of chunks. So each step of the conversation sets the terminator for the next
+ * one. Heads and lines come as whole messages, and bodies in pieces, each kind to
+ * its own handler.
  *
- * The input of a client is limited by the message limit of each step and by
- * --max-body. A client that does not take its answers is not heard further,
- * since each channel is joined with itself: so a client that pipelines has one
- * large answer and one open file at a time. A deadline ends a client that takes
- * too long, with an answer that says so.
+ * The input of a client is limited by the message limit of each step, by
+ * --max-body, and by a deadline. A client that does not take its answers is not
+ * heard further, since each channel is joined with itself: so a client that
+ * pipelines has one large answer and one open file at a time.
  *
  * A malformed request is answered and ends the connection, because the bytes
  * behind it may be a request that somebody has hidden there. A request with an
@@ -34,6 +32,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -52,7 +51,7 @@
 #define HEAD_MOST 65536       /* bytes of a request's head */
 #define TARGET_MOST 8000      /* bytes of a request's target, after GET */
 #define LINE_MOST 1024        /* bytes of a chunk's size, or of a trailer */
-#define TRAILERS_MOST 100     /* lines of trailers */
+#define EXTRAS_MOST 8192      /* bytes of extensions and trailers of a body */
 #define SMALL_FILE 32768      /* up to this size a file is read, not sendfile */
 #define WRITE_MOST (1 << 20)  /* bytes in one write */
 #define OUTPUT_MOST (1 << 20) /* bytes queued, besides the body of an echo */
@@ -74,6 +73,7 @@ static bool stops;
 #define NAME "!$%&'()*+,-.;=_~"
 #define TARGET NAME "/?:@[]{}|^`"
 
+#define BLANKS " \t"
 #define DIGITS "0123456789"
 #define HEX DIGITS "abcdefABCDEF"
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -94,19 +94,31 @@ static bool is_value(const char *s)
     return *s == '\0';
 }
 
-/* Removes the blanks around a text. */
-static char *trim(char *s)
+/* Removes what is around a text. */
+static char *trim(char *s, const char *what)
 {
-    while (isblank((unsigned char)*s))
+    while (*s && strchr(what, *s))
         s++;
     size_t len = strlen(s);
-    while (len > 0 && isblank((unsigned char)s[len - 1]))
+    while (len > 0 && strchr(what, s[len - 1]))
         s[--len] = '\0';
     return s;
 }
 
-/* Reads one or more digits, and nothing else. A number that is too large becomes
- * UINT64_MAX. */
+/* Whether a list, which may be NULL, has this member: RFC 9110, 5.6.1. */
+static bool has_member(const char *list, const char *member)
+{
+    for (; list; list = strchr(list, ',')) {
+        list += strspn(list, BLANKS ",");
+        const char *end = list + strlen(member);
+        if (strncasecmp(list, member, strlen(member)) == 0 &&
+            strchr(",", end[strspn(end, BLANKS)]))
+            return true;
+    }
+    return false;
+}
+
+/* Reads digits, and nothing else. What is too large becomes UINT64_MAX. */
 static bool parse_number(const char *s, int radix, uint64_t *n)
 {
     if (!*s || s[strspn(s, radix == 16 ? HEX : DIGITS)])
@@ -157,8 +169,7 @@ static const char *date_text(struct date *date, time_t at)
     return date->text;
 }
 
-/* Reads a date in one of its three forms: RFC 9110, 5.6.7. Returns -1 if the
- * text is NULL or not a date. */
+/* Reads a date in one of its three forms, or returns -1: RFC 9110, 5.6.7. */
 static time_t parse_date(const char *text)
 {
     static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT",
@@ -178,90 +189,107 @@ static time_t parse_date(const char *text)
 /* --- a request: what is wrong with it is a status, and nothing NULL --- */
 
 static const char OK[] = "200 OK";
+static const char NO_CONTENT[] = "204 No Content";
 static const char PARTIAL[] = "206 Partial Content";
 static const char NOT_MODIFIED[] = "304 Not Modified";
 static const char BAD[] = "400 Bad Request";
 static const char NO_RANGE[] = "416 Range Not Satisfiable";
 
-enum { GET, HEAD, POST };
-static const char *const methods[] = {"GET", "HEAD", "POST"};
+/* The methods that are known: RFC 9110, 9.3; RFC 5789. */
+enum { GET, HEAD, OPTIONS, POST };
+static const char *const methods[] = {"GET", "HEAD",   "OPTIONS", "POST",
+                                      "PUT", "DELETE", "TRACE",   "PATCH"};
 
-/* The fields that this server uses. The last of them are lists. */
-enum {
-    HOST,
-    CONTENT_LENGTH,
-    TRANSFER_ENCODING,
-    EXPECT,
-    RANGE,
-    IF_RANGE,
-    IF_MODIFIED_SINCE,
-    IF_UNMODIFIED_SINCE,
-    IF_MATCH,
-    IF_NONE_MATCH,
-    CONNECTION,
-    UNKNOWN
-};
+/* The fields that this server uses. From LISTS on, several fields of a name are
+ * joined to one: they are lists, and two dates are no date. */
+enum { CONTENT_LENGTH, IF_RANGE, HOST, RANGE, LISTS };
+enum { TRANSFER_ENCODING = LISTS, CONNECTION, EXPECT, DATES };
+enum { IF_UNMODIFIED_SINCE = DATES, IF_MODIFIED_SINCE, TAGS };
+enum { IF_NONE_MATCH = TAGS, IF_MATCH, UNKNOWN };
 static const char *const names[] = {
-    "Host",     "Content-Length", "Transfer-Encoding", "Expect",
-    "Range",    "If-Range",       "If-Modified-Since", "If-Unmodified-Since",
-    "If-Match", "If-None-Match",  "Connection"};
+    "Content-Length",    "If-Range",      "Host",    "Range",
+    "Transfer-Encoding", "Connection",    "Expect",  "If-Unmodified-Since",
+    "If-Modified-Since", "If-None-Match", "If-Match"};
 
 struct request {
     int method, minor;     /* the version is 1.minor */
-    const char *target;    /* "/path?query" */
+    const char *target;    /* "/path?query", or "*" */
+    bool is_echo;          /* the path is /echo */
     char *fields[UNKNOWN]; /* the value of each field, or NULL */
     uint64_t length;       /* the length of the body, unless it is chunked */
     bool chunked;          /* the body is chunked */
-    bool expects;          /* the client waits for a 100 */
     bool persists;         /* the connection goes on after the answer */
 };
 
-/* Skips a name or an address, and a port if there is one: RFC 9110, 4.2.1 and
- * 7.2. */
+/* Skips a host, and a port if there is one; or returns NULL: RFC 9110, 4.2.1. */
 static char *skip_host(char *s)
 {
-    char *end = *s == '[' ? s + 1 + strspn(s + 1, HEX ":.") : skip(s, NAME);
-    if (*s == '[' && *end++ != ']')
-        return s;
+    int in = *s == '['; /* the brackets of an address */
+    char *end = in ? s + 1 + strspn(s + 1, HEX ":.") : skip(s, NAME);
+    if (end == s + in || (in && *end++ != ']'))
+        return NULL;
     return *end == ':' ? end + 1 + strspn(end + 1, DIGITS) : end;
 }
 
-/* Reads "/path?query", with or without "http://host" before it: RFC 9112, 3.2. */
+/* The path of the last request, decoded, without its first slashes. */
+static char file_name[TARGET_MOST + 1];
+
+/* No name has a NUL or a slash. */
+static const char *decode_path(const char *path, char *name)
+{
+    for (path += strspn(path, "/"); *path && *path != '?'; path++, name++) {
+        *name = *path;
+        if (*path != '%')
+            continue;
+        if (strspn(path + 1, HEX) < 2 ||
+            sscanf(path + 1, "%2hhx", (unsigned char *)name) != 1 || !*name ||
+            *name == '/')
+            return BAD;
+        path += 2;
+    }
+    *name = '\0';
+    return NULL;
+}
+
+/* Reads "/path?query", with or without "http://host" before it, or the "*" of
+ * OPTIONS: RFC 9112, 3.2. */
 static const char *parse_target(struct request *r, char *target)
 {
     char *host = strncasecmp(target, "http://", 7) == 0 ? target + 7 : NULL;
     const char *path = host ? skip_host(host) : target;
     if (strlen(target) > TARGET_MOST)
         return "414 URI Too Long";
-    if (*skip(target, TARGET) || path == host ||
-        (*path != '/' && !(host && strchr("?", *path))))
+    if (*skip(target, TARGET) || !path ||
+        (*path != '/' && !(host && strchr("?", *path)) &&
+         !(r->method == OPTIONS && strcmp(target, "*") == 0)))
         return BAD;
     r->target = path;
-    return NULL;
+    const char *status = decode_path(path, file_name);
+    r->is_echo = !status && strcmp(file_name, "echo") == 0;
+    return status;
 }
 
 /* RFC 9112, 2.3 and 3: exactly one space on each side of the target. Errors of
  * form are reported before features that this server does not have. */
 static const char *parse_request_line(struct request *r, char *line)
 {
-    char *method = strsep(&line, " ");
-    char *target = strsep(&line, " ");
-    if (!line || !*method || *skip(method, TOKEN) || strlen(line) != 8 ||
-        strncmp(line, "HTTP/", 5) != 0 || strspn(line + 5, DIGITS) != 1 ||
-        line[6] != '.' || strspn(line + 7, DIGITS) != 1)
+    char *method = strsep(&line, " "), *target = strsep(&line, " ");
+    if (!line || !*method || *skip(method, TOKEN))
         return BAD;
-    if (line[5] != '1')
-        return "505 HTTP Version Not Supported";
+    if (strncmp(line, "HTTP/1.", 7) != 0 || strspn(line + 7, DIGITS) != 1 ||
+        line[8])
+        return fnmatch("HTTP/[0-9].[0-9]", line, 0) == 0
+                   ? "505 HTTP Version Not Supported"
+                   : BAD;
     r->minor = line[7] - '0';
-    for (r->method = GET; r->method <= POST; r->method++)
+    for (r->method = GET; r->method < (int)COUNT(methods); r->method++)
         if (strcmp(method, methods[r->method]) == 0)
             return parse_target(r, target);
     return "501 Not Implemented";
 }
 
-/* RFC 9112, 5. A line that begins with a space, which continues the previous
- * line in older versions, has no name. A line with a space before the colon has
- * no name either. For a field of a trailer section, `r` is NULL. */
+/* RFC 9112, 5. A line that begins with a space, or has one before its colon, has
+ * no name. For a field of a trailer section, `r` is NULL. */
 static const char *parse_field(struct request *r, char *line)
 {
     static char values[UNKNOWN][HEAD_MOST]; /* the values of the last request */
@@ -275,9 +303,9 @@ static const char *parse_field(struct request *r, char *line)
     if (!r || field == UNKNOWN)
         return NULL;
     if (!r->fields[field])
-        r->fields[field] = strcpy(values[field], trim(line));
-    else if (field >= IF_MATCH) /* lists are joined: RFC 9110, 5.3 */
-        strcat(strcat(values[field], ","), trim(line));
+        r->fields[field] = strcpy(values[field], trim(line, BLANKS));
+    else if (field >= LISTS) /* RFC 9110, 5.3, 13.1.3, 13.1.4 */
+        strcat(strcat(values[field], ","), trim(line, BLANKS));
     else
         return BAD;
     return NULL;
@@ -286,29 +314,23 @@ static const char *parse_field(struct request *r, char *line)
 /* RFC 9112, 3.2, 6 and 9.3; RFC 9110, 10.1.1. */
 static const char *parse_fields(struct request *r)
 {
-    char *host = r->fields[HOST], *list = r->fields[CONNECTION], *word;
-    const char *coding = r->fields[TRANSFER_ENCODING];
-    const char *length = r->fields[CONTENT_LENGTH];
-    bool closes = false, keeps = r->minor > 0;
-    while ((word = strsep(&list, ","))) {
-        word = trim(word);
-        closes = closes || strcasecmp(word, "close") == 0;
-        keeps = keeps || strcasecmp(word, "keep-alive") == 0;
-    }
-    r->persists = keeps && !closes;
-    r->expects = r->fields[EXPECT] && r->minor > 0;
-    r->chunked = coding && strcasecmp(coding, "chunked") == 0;
+    char **f = r->fields, *host = f[HOST], *coding = f[TRANSFER_ENCODING];
+    const char *length = f[CONTENT_LENGTH], *list = f[CONNECTION];
+    bool is_good = host ? (host = skip_host(host)) && !*host : r->minor == 0;
+    r->persists = (r->minor > 0 || has_member(list, "keep-alive")) &&
+                  !has_member(list, "close");
+    r->chunked =
+        coding && strcasecmp(coding = trim(coding, BLANKS ","), "chunked") == 0;
     /* If another coding is sent in chunks, the body has an end, and is only not
      * implemented. Without chunks the body has no end, and the request is bad. */
     if (coding && fnmatch("*[, \t]chunked", coding, FNM_CASEFOLD) == 0)
         return "501 Not Implemented";
-    if ((host ? *skip_host(host) != '\0' : r->minor > 0) ||
-        (coding && (!r->chunked || length || r->minor == 0)) ||
+    if (!is_good || (coding && (!r->chunked || length || r->minor == 0)) ||
         (length && !parse_number(length, 10, &r->length)))
         return BAD;
     if (r->length > max_body)
         return "413 Content Too Large";
-    if (r->expects && strcasecmp(r->fields[EXPECT], "100-continue") != 0)
+    if (f[EXPECT] && r->minor > 0 && !has_member(f[EXPECT], "100-continue"))
         return "417 Expectation Failed";
     return NULL;
 }
@@ -321,6 +343,14 @@ static const char *parse_head(struct request *r, char *text)
     return status ? status : parse_fields(r);
 }
 
+/* The size of a chunk, and extensions: RFC 9112, 7.1. */
+#define WORD "[-!#$%&'*+.^_`|~0-9A-Za-z]+"
+#define QUOTED "\"([^\"\\]|\\\\.)*\""
+#define CHUNK_LINE                                                             \
+    "^[0-9A-Fa-f]+([ \t]*;[ \t]*" WORD "([ \t]*=[ \t]*(" WORD "|" QUOTED       \
+    "))?)*$"
+static regex_t chunk_line;
+
 /* --- a connection --- */
 
 struct client;
@@ -332,42 +362,28 @@ struct client {
     char *body;    /* what has come of it, `len` bytes */
     size_t len;
     struct request request;
-    unsigned trailers; /* lines of trailers so far */
+    size_t extras; /* bytes of extensions and trailers so far */
 };
 
 static const struct asynchat_handler texts, bodies;
 static step_fn got_request, got_chunk_size, got_trailer;
 
-/* If there is no memory for a connection, it is closed; the others go on. If a
- * connection is ending already, it takes no more output, which is no error. */
+/* Without memory, a connection is closed. One that is ending needs none. */
 static void check(struct client *c, int error)
 {
     if (error && error != ASYNCHAT_ECLOSED)
         asynchat_close(c->ch);
 }
 
-/* Sets the next step: a text of at most `most` bytes, which ends with `end`. */
-static void expect(struct client *c, step_fn *step, const char *end,
-                   size_t most)
+/* Sets the next step: a text of at most `n` bytes, which ends with `end`; or,
+ * without a step, `n` bytes of a body, which may be none. */
+static void expect(struct client *c, step_fn *step, const char *end, size_t n)
 {
     c->step = step;
-    check(c, asynchat_set_handler(c->ch, &texts));
-    check(c, asynchat_set_terminator(c->ch, end, strlen(end)));
-    asynchat_set_message_limit(c->ch, most);
-}
-
-/* Sets the next step: exactly `len` bytes, which may be none. */
-static void expect_bytes(struct client *c, uint64_t len)
-{
-    c->step = NULL;
-    check(c, asynchat_set_handler(c->ch, &bodies));
-    check(c, asynchat_set_block(c->ch, len));
-    asynchat_set_message_limit(c->ch, SIZE_MAX);
-}
-
-static void set_deadline(struct client *c, uint64_t ms)
-{
-    check(c, asynchat_set_deadline(c->ch, (unsigned)ms));
+    check(c, asynchat_set_handler(c->ch, step ? &texts : &bodies));
+    check(c, step ? asynchat_set_terminator(c->ch, end, strlen(end))
+                  : asynchat_set_block(c->ch, n));
+    asynchat_set_message_limit(c->ch, step ? n : SIZE_MAX);
 }
 
 /* A quiet client is ended by `idle`. So one that begins with a request in time
@@ -380,7 +396,8 @@ static void expect_request(struct client *c)
     c->request = (struct request){.method = 0};
     if (c->step != got_request)
         expect(c, got_request, "\r\n\r\n", HEAD_MOST);
-    set_deadline(c, 2 * timeout);
+    if (asynchat_get_deadline(c->ch) < 2 * timeout) /* asking costs less */
+        check(c, asynchat_set_deadline(c->ch, (unsigned)(3 * timeout)));
 }
 
 /* --- answering --- */
@@ -391,28 +408,26 @@ static void log_answer(const struct client *c, const char *status, uint64_t len)
     const struct request *r = &c->request;
     char peer[ASYNCHAT_ADDRESS_SIZE] = "-";
     (void)asynchat_peer_address(c->ch, peer, sizeof peer);
-    printf("%s [%s] \"", peer, date_text(&now, time(NULL)));
-    if (r->target)
-        printf("%s %s HTTP/1.%d", methods[r->method], r->target, r->minor);
-    else
-        printf("-");
-    printf("\" %.3s %" PRIu64 "\n", status, len);
+    printf("%s [%s] \"%s %s HTTP/1.%d\" %.3s %" PRIu64 "\n", peer,
+           date_text(&now, time(NULL)), r->target ? methods[r->method] : "-",
+           r->target ? r->target : "-", r->minor, status, len);
 }
 
-/* Sends an answer with `len` bytes of data. If `data` is NULL, the data is a
- * file. Returns whether the data belongs to the answer: then the caller has to
- * send the file. */
+/* Sends an answer with lines of fields, and `len` bytes of data. Returns whether
+ * data belongs to it: if `data` is NULL, the caller then sends a file. */
 static bool send_answer(struct client *c, const char *status,
                         const char *fields, const void *data, uint64_t len)
 {
     static char head[TARGET_MOST + 1000];
     const struct request *r = &c->request;
     bool has_body = r->method != HEAD && status != NOT_MODIFIED;
-    const char *end =
-        join(head, "HTTP/1.1 ", status,
-             "\r\nDate: ", date_text(&now, time(NULL)), "\r\n", fields,
-             "\r\nContent-Length: ", number_text(len), "\r\nConnection: ",
-             r->persists ? "keep-alive\r\n\r\n" : "close\r\n\r\n", NULL);
+    char *end = join(
+        head, "HTTP/1.1 ", status, "\r\nDate: ", date_text(&now, time(NULL)),
+        "\r\nConnection: ", r->persists ? "keep-alive\r\n" : "close\r\n",
+        fields, NULL);
+    if (status != NO_CONTENT)
+        end = join(end, "Content-Length: ", number_text(len), "\r\n", NULL);
+    end = stpcpy(end, "\r\n");
     asynchat_push(c->ch, head, (size_t)(end - head));
     if (has_body && data)
         asynchat_push(c->ch, data, len);
@@ -426,12 +441,11 @@ static void send_status(struct client *c, const char *status, const char *field)
 {
     char body[64], fields[TARGET_MOST + 100];
     const char *end = join(body, status, "\n", NULL);
-    join(fields, field, "Content-Type: text/plain", NULL);
+    join(fields, field, "Content-Type: text/plain\r\n", NULL);
     send_answer(c, status, fields, body, (size_t)(end - body));
 }
 
-/* Ends the connection after this answer. The client may still be sending the
- * rest of a body or further requests, and must not lose the answer by that. */
+/* The client may still be sending, and must not lose the answer by that. */
 static void end(struct client *c)
 {
     asynchat_close_after(c->ch);
@@ -447,40 +461,18 @@ static void refuse(struct client *c, const char *status)
 
 /* --- finding a file --- */
 
-/* Decodes a path, without the slashes at its beginning. */
-static const char *decode_path(const char *path, char *name)
-{
-    for (path += strspn(path, "/"); *path && *path != '?'; path++, name++) {
-        *name = *path;
-        if (*path != '%')
-            continue;
-        if (strspn(path + 1, HEX) < 2 ||
-            sscanf(path + 1, "%2hhx", (unsigned char *)name) != 1)
-            return BAD;
-        path += 2;
-        if (*name == '\0')
-            return BAD;
-        if (*name == '/')
-            return "404 Not Found"; /* no name has a slash */
-    }
-    *name = '\0';
-    return NULL;
-}
-
 static const char *status_of(int error)
 {
     if (error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG)
         return "404 Not Found";
-    /* ELOOP means a link, ENXIO a socket */
     if (error == EACCES || error == EPERM || error == ELOOP || error == ENXIO)
-        return "403 Forbidden";
+        return "403 Forbidden"; /* ELOOP means a link, ENXIO a socket */
     return "503 Service Unavailable";
 }
 
-/* Opens a file or folder below DIR. No step of the path goes up or follows a
- * link, so that none leads out of DIR. Special files, such as a pipe, do not
- * hold the server up. Cuts `name` to pieces. Returns a file descriptor, or -1
- * with errno. */
+/* Opens a file or folder below DIR: no step of the path goes up or follows a
+ * link. Special files, such as a pipe, do not hold the server up. Cuts `name` to
+ * pieces. Returns -1 with errno. */
 static int open_below(char *name)
 {
     int fd = root;
@@ -490,9 +482,9 @@ static int open_below(char *name)
         int how =
             name ? O_PATH | O_DIRECTORY : O_RDONLY | O_NONBLOCK | O_NOCTTY;
         errno = EACCES;
-        fd = -1;
-        if (strcmp(one, "..") != 0)
-            fd = openat(folder, *one ? one : ".", how | O_NOFOLLOW | O_CLOEXEC);
+        fd = strcmp(one, "..") == 0 ? -1
+                                    : openat(folder, *one ? one : ".",
+                                             how | O_NOFOLLOW | O_CLOEXEC);
         if (folder != root)
             close(folder);
     }
@@ -509,8 +501,7 @@ static const char *type_of(const char *name)
         {".json", "application/json"},
         {".svg", "image/svg+xml"},
         {".png", "image/png"},
-        {".jpg", "image/jpeg"},
-    };
+        {".jpg", "image/jpeg"}};
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < COUNT(types); i++)
         if (strcasecmp(dot, types[i][0]) == 0)
@@ -532,21 +523,26 @@ struct file {
  * with W/ counts only if `weak`. A tag has quotes around it, and none inside. */
 static bool matches(const char *list, const char *tag, bool weak)
 {
-    const char *at = list;
-    while ((at = strstr(at, tag)) && !weak && at > list && at[-1] == '/')
+    const char *at = tag ? list : NULL;
+    while (at && (at = strstr(at, tag)) && !weak && at > list && at[-1] == '/')
         at++;
     return at || strcmp(list, "*") == 0;
 }
 
-/* Returns PARTIAL, NO_RANGE, or OK for the whole file. OK is also the answer to
- * several ranges, and to a text that is not a range. */
-static const char *choose_range(struct file *f, char *range)
+/* Returns PARTIAL, NO_RANGE, or OK for the whole file, also if there are several
+ * ranges or none. A date does not say which version it was: 13.1.5. */
+static const char *choose_range(const struct request *r, struct file *f)
 {
+    char *range = r->fields[RANGE], *same = r->fields[IF_RANGE];
     uint64_t first = 0, last = UINT64_MAX;
+    if (!range || r->method != GET || (same && strcmp(same, f->tag) != 0))
+        return OK;
     const char *unit = strsep(&range, "="), *from = strsep(&range, "-");
     if (!range || strcasecmp(unit, "bytes") != 0 || !(*from || *range) ||
         (*from && !parse_number(from, 10, &first)) ||
         (*range && !parse_number(range, 10, &last)) || (*from && first > last))
+        return OK;
+    if (!*from && last > 0 && f->size == 0) /* all of an empty file */
         return OK;
     if (!*from) { /* a number of bytes at the end */
         first = last < f->size ? f->size - last : 0;
@@ -559,23 +555,17 @@ static const char *choose_range(struct file *f, char *range)
     return PARTIAL;
 }
 
-/* The status that follows from the request's conditions and its range. */
-static const char *try_request(const struct request *r, struct file *f)
+/* What has no tag has no date either. */
+static const char *try_conditions(const struct request *r, const char *tag,
+                                  time_t modified)
 {
     const char *these = r->fields[IF_MATCH], *others = r->fields[IF_NONE_MATCH];
-    const char *same = r->fields[IF_RANGE];
-    time_t until = parse_date(r->fields[IF_UNMODIFIED_SINCE]);
-    time_t since = parse_date(r->fields[IF_MODIFIED_SINCE]);
-    if (these ? !matches(these, f->tag, false)
-              : until != -1 && f->modified > until)
+    time_t until = tag ? parse_date(r->fields[IF_UNMODIFIED_SINCE]) : -1;
+    time_t since = tag ? parse_date(r->fields[IF_MODIFIED_SINCE]) : -1;
+    if (these ? !matches(these, tag, false) : until != -1 && modified > until)
         return "412 Precondition Failed";
-    if (others ? matches(others, f->tag, true)
-               : since != -1 && f->modified <= since)
+    if (others ? matches(others, tag, true) : since != -1 && modified <= since)
         return NOT_MODIFIED;
-    /* A date cannot distinguish two versions from the same second: 13.1.5. */
-    if (r->method == GET && r->fields[RANGE] &&
-        (!same || strcmp(same, f->tag) == 0))
-        return choose_range(f, r->fields[RANGE]);
     return OK;
 }
 
@@ -586,17 +576,19 @@ static const char *file_fields(const char *status, const struct file *f)
     const char *size = number_text(f->size);
     char *end = fields;
     *end = '\0';
-    if (status == NO_RANGE)
-        join(end, "Content-Range: bytes */", size, "\r\n", NULL);
-    if (*status == '4')
+    if (*status == '4') {
+        join(end, status == NO_RANGE ? "Content-Range: bytes */" : NULL, size,
+             "\r\n", NULL);
         return fields;
+    }
     end = join(end, "Accept-Ranges: bytes\r\nETag: ", f->tag,
-               "\r\nLast-Modified: ", date_text(&modified, f->modified), NULL);
+               "\r\nLast-Modified: ", date_text(&modified, f->modified), "\r\n",
+               NULL);
     if (status != NOT_MODIFIED)
-        end = join(end, "\r\nContent-Type: ", f->type, NULL);
+        end = join(end, "Content-Type: ", f->type, "\r\n", NULL);
     if (status == PARTIAL)
-        join(end, "\r\nContent-Range: bytes ", number_text(f->at), "-",
-             number_text(f->at + f->len - 1), "/", size, NULL);
+        join(end, "Content-Range: bytes ", number_text(f->at), "-",
+             number_text(f->at + f->len - 1), "/", size, "\r\n", NULL);
     return fields;
 }
 
@@ -604,35 +596,46 @@ static const char *file_fields(const char *status, const struct file *f)
 static void answer_content(struct client *c, struct file *f)
 {
     static char bytes[SMALL_FILE];
-    const char *status = try_request(&c->request, f);
+    const char *status = try_conditions(&c->request, f->tag, f->modified);
+    if (status == OK)
+        status = choose_range(&c->request, f);
     const char *fields = file_fields(status, f);
-    bool is_small = f->len <= sizeof bytes;
+    bool is_read = f->len <= sizeof bytes &&
+                   pread(f->fd, bytes, f->len, (off_t)f->at) == (ssize_t)f->len;
     if (*status == '4')
         send_status(c, status, fields);
-    else if (is_small &&
-             pread(f->fd, bytes, f->len, (off_t)f->at) != (ssize_t)f->len)
-        send_status(c, "503 Service Unavailable", ""); /* cut short just now */
-    else if (is_small)
-        send_answer(c, status, fields, bytes, f->len);
-    else if (send_answer(c, status, fields, NULL, f->len)) {
+    else if (send_answer(c, status, fields, is_read ? bytes : NULL, f->len) &&
+             !is_read) {
         asynchat_push_producer(c->ch,
                                asynchat_producer_file(f->fd, f->at, f->len));
         f->fd = -1;
     }
 }
 
+/* Answers with a text, which has no tag and no date. */
+static void answer_text(struct client *c, const char *type, const char *text,
+                        size_t len)
+{
+    const char *status = try_conditions(&c->request, NULL, 0);
+    if (*status == '4')
+        send_status(c, status, "");
+    else
+        send_answer(c, status, status == OK ? type : "", text, len);
+}
+
 /* --- a folder --- */
 
 /* Prints a name both as a link and as a text. */
-static void print_entry(FILE *page, const char *name, const char *slash)
+static void print_entry(FILE *page, const struct dirent *entry)
 {
+    const char *slash = entry->d_type == DT_DIR ? "/" : "";
     fputs("<li><a href=\"./", page);
-    for (const char *s = name; *s; s++) {
+    for (const char *s = entry->d_name; *s; s++) {
         bool is_plain = isalnum((unsigned char)*s) || strchr("-._~", *s);
         fprintf(page, is_plain ? "%c" : "%%%02X", (unsigned char)*s);
     }
     fprintf(page, "%s\">", slash);
-    for (const char *s = name; *s; s++)
+    for (const char *s = entry->d_name; *s; s++)
         fprintf(page, strchr("&<>\"'", *s) ? "&#%d;" : "%c", (unsigned char)*s);
     fprintf(page, "%s</a>\n", slash);
 }
@@ -643,62 +646,49 @@ static void answer_listing(struct client *c, int folder)
     char *text = NULL;
     size_t len;
     int count = scandirat(folder, ".", &all, NULL, alphasort);
-    const char *status = count < 0 ? status_of(errno) : OK;
-    FILE *page = open_memstream(&text, &len);
+    FILE *page = count < 0 ? NULL : open_memstream(&text, &len);
     if (page)
-        fputs("<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\">\n"
-              "<title>Listing</title>\n<ul>\n",
-              page);
+        fprintf(page,
+                "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
+                "\n<title>Listing</title>\n<ul>\n");
     for (int i = 0; i < count; i++) {
         if (page && *all[i]->d_name != '.')
-            print_entry(page, all[i]->d_name,
-                        all[i]->d_type == DT_DIR ? "/" : "");
+            print_entry(page, all[i]);
         free(all[i]);
     }
     free(all);
     if (!page || fclose(page) != 0)
-        status = status_of(ENOMEM);
-    if (status == OK)
-        send_answer(c, OK, "Content-Type: text/html; charset=utf-8", text, len);
+        send_status(c, status_of(errno), "");
     else
-        send_status(c, status, "");
+        answer_text(c, "Content-Type: text/html; charset=utf-8\r\n", text, len);
     free(text);
 }
 
-/* Links in a listing are relative to the folder, so the folder's path ends with
- * a slash. Two slashes at its beginning would name another server. */
+/* Links in a listing are relative to a path that ends with a slash. */
 static void answer_folder(struct client *c, int folder)
 {
-    const char *path = c->request.target;
+    const char *path = c->request.target, *end = path + strcspn(path, "?");
     char where[TARGET_MOST + 20];
-    int len = (int)strcspn(path, "?");
-    if (len == 0 || path[len - 1] == '/') {
+    if (end == path || end[-1] == '/') {
         answer_listing(c, folder);
         return;
     }
-    for (; path[1] == '/'; path++)
-        len--;
-    snprintf(where, sizeof where, "Location: %.*s/%s\r\n", len, path,
-             path + len);
+    path = (char *)memrchr(path, '/', (size_t)(end - path)) + 1;
+    snprintf(where, sizeof where, "Location: ./%.*s/%s\r\n", (int)(end - path),
+             path, end);
     send_status(c, "301 Moved Permanently", where);
 }
 
 static void answer_file(struct client *c)
 {
-    char name[TARGET_MOST + 1];
     struct stat about = {0};
-    struct file f = {.fd = -1};
-    const char *status = decode_path(c->request.target, name);
-    if (!status) {
-        f.type = type_of(name);
-        f.fd = open_below(name);
-        status = f.fd < 0 || fstat(f.fd, &about) < 0 ? status_of(errno)
-                                                     : "403 Forbidden";
-    }
+    struct file f = {.type = type_of(file_name)};
+    f.fd = open_below(file_name);
+    const char *status = f.fd < 0 || fstat(f.fd, &about) < 0 ? status_of(errno)
+                                                             : "403 Forbidden";
     f.size = f.len = (uint64_t)about.st_size;
-    f.modified = about.st_mtim.tv_sec; /* never in future: RFC 9110, 8.8.2.1 */
-    if (f.modified > time(NULL))
-        f.modified = time(NULL);
+    time_t changed = about.st_mtim.tv_sec, present = time(NULL);
+    f.modified = changed < present ? changed : present; /* 8.8.2.1 */
     join(f.tag, "\"", number_text((uint64_t)about.st_mtim.tv_sec), "-",
          number_text((uint64_t)about.st_mtim.tv_nsec), "-", number_text(f.size),
          "\"", NULL);
@@ -714,48 +704,28 @@ static void answer_file(struct client *c)
 
 /* --- the conversation --- */
 
-/* Whether the request is for this path, with or without a query. */
-static bool is_for(const struct request *r, const char *path)
-{
-    size_t len = strlen(path);
-    return strncmp(r->target, path, len) == 0 && strchr("?", r->target[len]);
-}
-
 /* Answers a request that is complete. */
 static void answer(struct client *c)
 {
     struct request *r = &c->request;
-    bool is_echo = is_for(r, "/echo");
+    const char *allow = r->is_echo ? "Allow: OPTIONS, POST\r\n"
+                                   : "Allow: GET, HEAD, OPTIONS\r\n";
     r->persists = r->persists && !stops;
-    if (is_echo != (r->method == POST))
-        send_status(c, "405 Method Not Allowed",
-                    is_echo ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n");
-    else if (is_echo)
-        send_answer(c, OK, "Content-Type: application/octet-stream", c->body,
-                    c->len);
-    else if (is_for(r, "/hello"))
-        send_answer(c, OK, "Content-Type: text/plain", "Hello, World!", 13);
+    if (r->method == OPTIONS)
+        send_answer(c, NO_CONTENT, allow, NULL, 0);
+    else if (r->is_echo ? r->method != POST : r->method > HEAD)
+        send_status(c, "405 Method Not Allowed", allow);
+    else if (r->is_echo)
+        send_answer(c, OK, "Content-Type: application/octet-stream\r\n",
+                    c->body, c->len);
+    else if (strcmp(file_name, "hello") == 0)
+        answer_text(c, "Content-Type: text/plain\r\n", "Hello, World!", 13);
     else
         answer_file(c);
     if (r->persists)
         expect_request(c);
     else
         end(c);
-}
-
-/* Waits for the body of an echo. The head is not needed any more. */
-static void expect_body(struct client *c)
-{
-    struct request *r = &c->request;
-    r->target = "/echo";
-    c->trailers = 0;
-    set_deadline(c, timeout);
-    if (r->expects)
-        asynchat_push(c->ch, "HTTP/1.1 100 Continue\r\n\r\n", 25);
-    if (r->chunked)
-        expect(c, got_chunk_size, "\r\n", LINE_MOST);
-    else
-        expect_bytes(c, r->length);
 }
 
 static void got_request(struct client *c, char *text)
@@ -766,31 +736,38 @@ static void got_request(struct client *c, char *text)
     if (!*text)
         return;
     const char *status = parse_head(r, text);
-    bool has_body = r->chunked || r->length > 0;
-    bool is_echo = !status && r->method == POST && is_for(r, "/echo");
-    r->persists = r->persists && (is_echo || !has_body);
-    if (is_echo && !has_body && !r->fields[CONTENT_LENGTH])
-        status = "411 Length Required";
-    if (status)
-        refuse(c, status);
-    else if (is_echo)
-        expect_body(c);
-    else
+    bool is_echo = !status && r->method == POST && r->is_echo;
+    r->persists = r->persists && (is_echo || (!r->chunked && r->length == 0));
+    if (status || (is_echo && !r->chunked && !r->fields[CONTENT_LENGTH]))
+        refuse(c, status ? status : "411 Length Required");
+    else if (!is_echo)
         answer(c);
+    else {
+        r->target = "/echo"; /* the head is not needed any more */
+        c->extras = 0;
+        check(c, asynchat_set_deadline(c->ch, (unsigned)timeout));
+        if (r->fields[EXPECT] && r->minor > 0)
+            asynchat_push(c->ch, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+        expect(c, r->chunked ? got_chunk_size : NULL, "\r\n",
+               r->chunked ? LINE_MOST : r->length);
+    }
 }
 
-/* RFC 9112, 7.1. There may be extensions, with blanks before them. */
 static void got_chunk_size(struct client *c, char *line)
 {
+    size_t digits = strspn(line, HEX);
     uint64_t size;
-    char *digits = strsep(&line, ";");
-    if ((line && (!is_value(line) || isblank((unsigned char)*digits))) ||
-        !parse_number(line ? trim(digits) : digits, 16, &size))
+    c->extras += strlen(line + digits);
+    bool is_good =
+        !line[digits] || (c->extras <= EXTRAS_MOST && is_value(line) &&
+                          regexec(&chunk_line, line, 0, NULL, 0) == 0);
+    line[digits] = '\0';
+    if (!is_good || !parse_number(line, 16, &size))
         refuse(c, BAD);
     else if (size > max_body - c->len)
         refuse(c, "413 Content Too Large");
     else if (size > 0)
-        expect_bytes(c, size + 2);
+        expect(c, NULL, NULL, size + 2);
     else
         expect(c, got_trailer, "\r\n", LINE_MOST);
 }
@@ -798,7 +775,7 @@ static void got_chunk_size(struct client *c, char *line)
 /* A line of the trailers; the last one is empty. */
 static void got_trailer(struct client *c, char *line)
 {
-    if (c->trailers++ == TRAILERS_MOST)
+    if ((c->extras += strlen(line)) > EXTRAS_MOST)
         refuse(c, "431 Header Fields Too Large");
     else if (!*line)
         answer(c);
@@ -831,14 +808,13 @@ static void collect(struct asynchat_channel *ch, const void *data, size_t len,
     struct client *c = arg;
     uint64_t ms = asynchat_get_deadline(ch) + len * 1000 / RATE_LEAST;
     char *body = realloc(c->body, c->len + len);
-    if (!body) {
-        asynchat_close(ch);
-        return;
+    if (body) {
+        memcpy(body + c->len, data, len);
+        c->body = body;
+        c->len += len;
     }
-    memcpy(body + c->len, data, len);
-    c->body = body;
-    c->len += len;
-    set_deadline(c, ms < timeout ? ms : timeout);
+    ms = ms < timeout ? ms : timeout;
+    check(c, body ? asynchat_set_deadline(ch, (unsigned)ms) : -ENOMEM);
 }
 
 /* The whole body has come, or a chunk and its "\r\n". */
@@ -846,12 +822,11 @@ static void got_bytes(struct asynchat_channel *ch, void *arg)
 {
     struct client *c = arg;
     (void)ch;
-    if (!c->request.chunked) {
+    bool is_chunk = c->request.chunked;
+    c->len -= is_chunk ? 2 : 0;
+    if (!is_chunk)
         answer(c);
-        return;
-    }
-    c->len -= 2;
-    if (memcmp(c->body + c->len, "\r\n", 2) == 0)
+    else if (memcmp(c->body + c->len, "\r\n", 2) == 0)
         expect(c, got_chunk_size, "\r\n", LINE_MOST);
     else
         refuse(c, BAD);
@@ -886,19 +861,15 @@ static void failed(struct asynchat_channel *ch, int error, void *arg)
 {
     struct client *c = arg;
     const void *text;
-    if (!c)
-        return;
-    if (error == ASYNCHAT_EIDLE || error == ASYNCHAT_EDEADLINE) {
-        if (is_busy(c))
-            refuse(c, "408 Request Timeout");
-    } else if (error == ASYNCHAT_ETOOLONG && c->step == got_chunk_size)
-        refuse(c, BAD);
-    else if (error == ASYNCHAT_ETOOLONG) {
-        size_t len = asynchat_get_collected(ch, &text);
-        refuse(c, c->step == got_request && !memchr(text, '\n', len)
+    size_t len = asynchat_get_collected(ch, &text);
+    bool is_late = error == ASYNCHAT_EIDLE || error == ASYNCHAT_EDEADLINE;
+    if (c && is_late && is_busy(c))
+        refuse(c, "408 Request Timeout");
+    if (c && error == ASYNCHAT_ETOOLONG)
+        refuse(c, c->step == got_chunk_size ? BAD
+                  : c->step == got_request && !memchr(text, '\n', len)
                       ? "414 URI Too Long"
                       : "431 Header Fields Too Large");
-    }
 }
 
 /* A request that was cut off gets an answer, even if nobody may read it. */
@@ -931,14 +902,12 @@ static void closed(struct asynchat_channel *ch, int status, void *arg)
     free(c);
 }
 
-/* What both handlers have. */
 #define COMMON                                                                 \
-    .size = sizeof(struct asynchat_handler), .handle_eof = ended,              \
-    .handle_error = failed, .handle_close = closed,                            \
+    .size = sizeof(struct asynchat_handler), .handle_connect = connected,      \
+    .handle_eof = ended, .handle_error = failed, .handle_close = closed,       \
     .handle_stopping = stopping
 
-static const struct asynchat_handler texts = {
-    COMMON, .handle_connect = connected, .message = got_text};
+static const struct asynchat_handler texts = {COMMON, .message = got_text};
 static const struct asynchat_handler bodies = {
     COMMON, .collect_incoming_data = collect, .found_terminator = got_bytes};
 
@@ -947,13 +916,11 @@ static const struct asynchat_handler bodies = {
 static const struct {
     const char *name;
     uint64_t least, most, *value;
-} options[] = {
-    {"--port", 0, 65535, &port},
-    {"--max-body", 0, SIZE_MAX / 4, &max_body},
-    {"--timeout", 1, INT32_MAX / 2, &timeout},
-    {"--read", 1, 65536, &read_most},
-    {"--log", 0, 1, &logging},
-};
+} options[] = {{"--port", 0, 65535, &port},
+               {"--max-body", 0, SIZE_MAX / 4, &max_body},
+               {"--timeout", 1, INT32_MAX / 3, &timeout},
+               {"--read", 1, 65536, &read_most},
+               {"--log", 0, 1, &logging}};
 
 static bool set_option(const char *name, const char *text)
 {
@@ -969,15 +936,13 @@ static bool set_option(const char *name, const char *text)
 static int set_options(int argc, char **argv)
 {
     int i = 1;
-    while (i + 1 < argc)
-        if (i + 3 < argc && strcmp(argv[i], "--tls") == 0) {
-            certificate = argv[i + 1];
-            key = argv[i + 2];
-            i += 3;
-        } else if (set_option(argv[i], argv[i + 1]))
-            i += 2;
-        else
-            break;
+    while (i + 2 < argc && set_option(argv[i], argv[i + 1]))
+        i += 2;
+    if (i + 4 == argc && strcmp(argv[i], "--tls") == 0) {
+        certificate = argv[i + 1];
+        key = argv[i + 2];
+        i += 3;
+    }
     if (i + 1 != argc)
         errx(2, "usage: httpd [--port 0..65535] [--max-body N] [--timeout MS] "
                 "[--read 1..65536] [--log 0..1] [--tls CERT KEY] DIR");
@@ -985,36 +950,27 @@ static int set_options(int argc, char **argv)
 }
 
 /* What the command line says of each connection. */
-static struct asynchat_options channel_options(struct asynchat_timeouts *times)
+static const struct asynchat_options *channel_options(void)
 {
-    unsigned ms = (unsigned)timeout;
-    *times = (struct asynchat_timeouts){
-        .size = sizeof *times, .idle = ms, .write_idle = ms};
-    return (struct asynchat_options){.size = sizeof(struct asynchat_options),
-                                     .output_limit = max_body + OUTPUT_MOST,
-                                     .high_mark = 1,
-                                     .in_buffer_size = read_most,
-                                     .out_buffer_size = WRITE_MOST,
-                                     .linger = ms,
-                                     .timeouts = times};
-}
-
-static int serve(const char *address, struct asynchat_server **server)
-{
-    struct asynchat_timeouts times;
-    const struct asynchat_options channels = channel_options(&times);
-    const struct asynchat_server_options options = {.size = sizeof options,
-                                                    .channels = &channels};
-    return asynchat_server_new(base, address, &texts, NULL, &options, server);
+    static struct asynchat_timeouts times = {.size = sizeof times};
+    static struct asynchat_options all = {.size = sizeof all, .high_mark = 1};
+    all.timeouts = &times;
+    all.out_buffer_size = WRITE_MOST;
+    all.output_limit = max_body + OUTPUT_MOST;
+    all.in_buffer_size = read_most;
+    all.linger = times.idle = times.write_idle = (unsigned)timeout;
+    return &all;
 }
 
 static void listen_here(void)
 {
     static const int signals[] = {SIGINT, SIGTERM};
+    const struct asynchat_server_options all = {.size = sizeof all,
+                                                .channels = channel_options()};
     char address[ASYNCHAT_ADDRESS_SIZE];
     struct asynchat_server *server;
     snprintf(address, sizeof address, "127.0.0.1:%" PRIu64, port);
-    int error = serve(address, &server);
+    int error = asynchat_server_new(base, address, &texts, NULL, &all, &server);
     for (size_t n = 0; !error && n < COUNT(signals); n++)
         error = asynchat_server_stop_on_signal(server, signals[n], GRACE,
                                                secure_stopped, NULL);
@@ -1030,19 +986,19 @@ static void listen_here(void)
 int main(int argc, char **argv)
 {
     const char *folder = argv[set_options(argc, argv)];
+    setenv("TZ", "UTC0", 1); /* dates are in GMT: no file of a zone is read */
     root = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         err(1, "%s", folder);
     base = event_base_new();
-    if (!base)
-        errx(1, "no event base");
+    if (!base || regcomp(&chunk_line, CHUNK_LINE, REG_EXTENDED | REG_NOSUB))
+        errx(1, "no memory");
     listen_here();
-
     /* The loop ends by itself when the server and the last connection are gone. */
     int ran = event_base_dispatch(base);
-
     secure_free();
     event_base_free(base);
+    regfree(&chunk_line);
     close(root);
     return ran < 0 || fflush(stdout) != 0 ? 1 : 0;
 }

@@ -13,11 +13,11 @@ TIMEOUT = int(os.environ.get("HTTPD_TIMEOUT", 30))  # seconds; reached only when
 
 
 @contextlib.contextmanager
-def serving(program, folder, *options, end=signal.SIGTERM):
+def serving(program, folder, *options, end=signal.SIGTERM, env=None):
     """Starts a server. Gives its port, its output, and its process. At the end the server must exit cleanly, whatever
     is still connected. With `end` None it was told to end before."""
     process = subprocess.Popen([program, *options, folder], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
+                               stderr=subprocess.PIPE, env=env)
     try:
         first = process.stdout.readline().decode()
         port = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+)\n", first)
