@@ -52,7 +52,8 @@ struct dial {
     void (*ready)(struct transport *t); /* the channel's own */
     struct asynchat_channel *ch;
     struct event_base *base;
-    struct lookup *lookup; /* or NULL */
+    struct lookup *lookup; /* or NULL; ends by `cancel` */
+    void (*cancel)(struct lookup *lookup);
     struct timer timer;
     struct race race;
     struct attempt **attempts;
@@ -128,7 +129,8 @@ static void attempt_close(struct attempt *attempt)
 
 static void dial_free(struct dial *d)
 {
-    asynchat__lookup_cancel(d->lookup);
+    if (d->lookup)
+        d->cancel(d->lookup);
     asynchat__timer_end(&d->timer);
     for (unsigned i = 0; i < d->race.count; i++) {
         attempt_close(d->attempts[i]);
@@ -527,9 +529,10 @@ static int dial_begin(struct dial *d, const struct dial_target *target)
     int error;
     if (!target->address) {
         d->race.more = true;
-        return asynchat__lookup_begin(d->ch->transport.loop, target->host,
-                                      target->service, dial_answered, d,
-                                      &d->lookup);
+        d->cancel = target->lookup->cancel;
+        return target->lookup->begin(d->ch->transport.loop, target->host,
+                                     target->service, dial_answered, d,
+                                     &d->lookup);
     }
     error = dial_add(d, target->address);
     return error ? error : asynchat__timer_set(&d->timer, 0);
