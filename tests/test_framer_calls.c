@@ -318,6 +318,37 @@ static void bytes_of_none_and_of_nothing_are_fine(void **state)
     asynchat_framer_free(f);
 }
 
+/* Feeds a line of `len` bytes and another one, in one span. The first bytes of
+ * a span are searched before the others. */
+static void try_a_long_line(unsigned flags, size_t len)
+{
+    static char bytes[6000];
+    struct asynchat_framer *f = asynchat_framer_new();
+    const void *data;
+    size_t n;
+    memset(bytes, 'a', len);
+    memcpy(bytes + len, "\r\nb\r\n", 6);
+    assert_int_equal(
+        asynchat_framer_set_framing(f, asynchat_framing_lines(flags)), 0);
+    assert_int_equal(asynchat_framer_feed(f, bytes, len + 5), 0);
+    assert_int_equal(asynchat_framer_next(f, &data, &n), ASYNCHAT_FRAMER_DATA);
+    assert_ptr_equal(data, bytes);
+    assert_int_equal(n, len);
+    assert_string_equal(say(f), "end data(b) end");
+    asynchat_framer_free(f);
+}
+
+static void long_lines_end_where_they_end(void **state)
+{
+    (void)state;
+    for (size_t len = 1000; len < 1040; len++) {
+        try_a_long_line(0, len);
+        try_a_long_line(ASYNCHAT_LINES_STRICT, len);
+    }
+    try_a_long_line(0, 5000);
+    try_a_long_line(ASYNCHAT_LINES_STRICT, 5000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +365,7 @@ int main(void)
         cmocka_unit_test(a_bad_line_is_dropped_or_bad),
         cmocka_unit_test(other_framings_have_their_messages),
         cmocka_unit_test(a_broken_head_is_bad),
+        cmocka_unit_test(long_lines_end_where_they_end),
         cmocka_unit_test(a_block_of_0_is_the_next_event),
         cmocka_unit_test(skipped_bytes_are_passed_over),
         cmocka_unit_test(wrong_arguments_are_refused),
