@@ -125,7 +125,7 @@ def print_all(head, name, results):
 
 
 def main(name, every, run_workload, json_path, keys):
-    """Runs the workloads `keys` out of `every`, or all; `name` is the program's, and stands for all. Ends the program."""
+    """Runs the workloads `keys` out of `every`. `name` is the program's, and stands for all. Ends the program."""
     if name in keys or not keys:
         keys = every
     unknown = [key for key in keys if key not in every]

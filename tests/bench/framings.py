@@ -33,7 +33,8 @@ def framed(title, framing, bar):
     peers = {framing: (ASYNCHAT, framing, echo(framing)),
              "string": (ASYNCHAT, "string", echo("string")),
              "epoll": (EPOLL, framing, echo(framing))}
-    return Workload(title + ": 32 B, 16 in flight, 50 connections", peers, 800, "message", {"string": bar, "epoll": 1.10})
+    return Workload(title + ": 32 B, 16 in flight, 50 connections", peers, 800, "message",
+                    {"string": bar, "epoll": 1.10})
 
 
 def mails(title, dots):
@@ -44,7 +45,8 @@ def mails(title, dots):
 
 
 def tell(size):
-    peers = {"shared": (ASYNCHAT, "tell-shared", ["tell", 1000, size]), "pushed": (ASYNCHAT, "tell", ["tell", 1000, size])}
+    load = ["tell", 1000, size]
+    peers = {"shared": (ASYNCHAT, "tell-shared", load), "pushed": (ASYNCHAT, "tell", load)}
     return Workload("A line of %d B to 1000 channels, by asynchat_push_shared" % size, peers, 1000, "message",
                     {"pushed": 0.90})
 

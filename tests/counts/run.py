@@ -41,16 +41,16 @@ SCENARIOS = {
     "socket_echo_16": 16000,
     "socket_echo_1_limits": 1000,
     "socket_echo_16_limits": 16000,
-    **{"framed_" + kind: MIB // 32 for kind in ("string", "block", "prefix", "kept", "varint", "netstring", "lines", "strict",
-                                                "alternatives")},
+    **{"framed_" + kind: MIB // 32 for kind in ("string", "block", "prefix", "kept", "varint", "netstring", "lines",
+                                                "strict", "alternatives")},
     **{"framed_" + kind: MIB // 4096 for kind in ("undotted", "dotted", "dots")},
     "tell_pushed": 1000,
     "tell_shared": 1000,
 }
 COUNTED = ("counted_match", "counted_loop", "counted_tell")
 
-# The most that a message of a framing may cost, as a ratio to one that a string ends; a dotted line of 4 kB, and one that
-# begins with a dot, to an undotted line; and a line to a channel as a block, to a push.
+# The most that a message of a framing may cost, as a ratio to one that a string ends; a dotted line of 4 kB, and one
+# that begins with a dot, to an undotted line; and a line to a channel as a block, to a push.
 PROPORTIONS = [
     ("framed_block", "framed_string", 1.10),
     ("framed_prefix", "framed_string", 1.00),
