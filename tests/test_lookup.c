@@ -111,7 +111,7 @@ static int thread_check(void)
     pthread_attr_getdetachstate(&attributes, &detached);
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, NULL, &blocked);
-    wrong += stack < 256 * 1024;
+    wrong += stack < 256 * 1024 || stack > 2048 * 1024;
     wrong += detached != PTHREAD_CREATE_DETACHED;
     wrong += !sigismember(&blocked, SIGTERM) || !sigismember(&blocked, SIGUSR1);
     wrong += sigismember(&blocked, SIGSEGV);
@@ -211,6 +211,14 @@ int getaddrinfo(const char *host, const char *service,
     return error;
 }
 
+static unsigned count_of(const unsigned *count)
+{
+    pthread_mutex_lock(&sys.lock);
+    unsigned value = *count;
+    pthread_mutex_unlock(&sys.lock);
+    return value;
+}
+
 static void wait_until_inside(unsigned count)
 {
     pthread_mutex_lock(&sys.lock);
@@ -281,7 +289,6 @@ static int teardown(void **state)
     end_loop(0);
     end_loop(1);
     no_rest = false;
-    assert_int_equal(asynchat_set_lookup_threads(2), 0);
     assert_int_equal(sys.wrong, 0);
     assert_int_equal(count_descriptors(), descriptors);
     return 0;
@@ -680,6 +687,7 @@ static void the_number_of_threads_has_bounds(void **state)
     assert_int_equal(asynchat_set_lookup_threads(65), -EINVAL);
     assert_int_equal(asynchat_set_lookup_threads(1), 0);
     assert_int_equal(asynchat_set_lookup_threads(64), 0);
+    assert_int_equal(asynchat_set_lookup_threads(2), 0);
 }
 
 static void names_that_hang_hold_others_up_for_a_moment(void **state)
@@ -692,7 +700,7 @@ static void names_that_hang_hold_others_up_for_a_moment(void **state)
     ask(&good, "good");
     wait_until_inside(2);
     advance(POOL_YOUNG - 1);
-    assert_int_equal(sys.inside, 2);
+    assert_int_equal(count_of(&sys.inside), 2);
     advance(1);
     wait_until_inside(4);
     advance(POOL_YOUNG - 1);
@@ -717,6 +725,7 @@ static void what_is_cancelled_in_the_queue_is_never_asked(void **state)
     wait_for(&a, 1);
     wait_for(&c, 1);
     expect_calls("hang/0 better/0");
+    assert_int_equal(asynchat_set_lookup_threads(2), 0);
 }
 
 static void there_are_never_more_than_64_threads(void **state)
@@ -734,11 +743,49 @@ static void there_are_never_more_than_64_threads(void **state)
     ask(&good, "good");
     advance(POOL_YOUNG);
     advance(POOL_YOUNG);
-    assert_int_equal(sys.calls, POOL_MOST);
+    assert_int_equal(count_of(&sys.calls), POOL_MOST);
     open_gate(0, 0);
     wait_for(&good, 1);
     for (int i = 0; i < POOL_MOST; i++)
         wait_for(&dead[i], 1);
+    assert_int_equal(asynchat_set_lookup_threads(2), 0);
+}
+
+/* The threads of the test before are still there. */
+static void idle_threads_do_not_take_more_than_they_may(void **state)
+{
+    static const char *const hosts[] = {"hang1", "hang2", "hang3", "hang4"};
+    struct asker dead[4] = {{.answers = 0}};
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        ask(&dead[i], hosts[i]);
+    wait_until_inside(2);
+    advance(POOL_YOUNG - 1);
+    assert_int_equal(count_of(&sys.calls), 2);
+    open_gate(0, 0);
+    for (int i = 0; i < 4; i++)
+        wait_for(&dead[i], 1);
+}
+
+/* The loop looks when the first of the calls does not count any more. */
+static void who_comes_later_waits_for_the_rest_of_the_time(void **state)
+{
+    struct asker a = {.answers = 0}, b = {.answers = 0}, c = {.answers = 0};
+    (void)state;
+    ask(&a, "hang1");
+    advance(100);
+    wait_until_inside(1);
+    ask(&b, "hang2");
+    advance(50);
+    wait_until_inside(2);
+    ask(&c, "hang3");
+    advance(POOL_YOUNG - 151);
+    assert_int_equal(count_of(&sys.calls), 2);
+    advance(1);
+    wait_until_inside(3);
+    cancel(&a);
+    cancel(&b);
+    cancel(&c);
 }
 
 /* The threads find that their time is over, and the next look-up makes one
@@ -770,7 +817,7 @@ static void a_loop_goes_while_a_call_hangs(void **state)
     wait_until_inside(1);
     cancel(&a);
     end_loop(0);
-    assert_int_equal(sys.inside, 1);
+    assert_int_equal(count_of(&sys.inside), 1);
 }
 
 /* Both loops have a post when one has seen its own. */
@@ -1032,6 +1079,8 @@ int main(void)
         TEST(names_that_hang_hold_others_up_for_a_moment),
         TEST(what_is_cancelled_in_the_queue_is_never_asked),
         TEST(there_are_never_more_than_64_threads),
+        TEST(idle_threads_do_not_take_more_than_they_may),
+        TEST(who_comes_later_waits_for_the_rest_of_the_time),
         TEST(threads_that_have_nothing_to_do_end),
         TEST(a_loop_goes_while_a_call_hangs),
         TEST(an_answer_that_is_on_its_way_is_dropped),

@@ -197,7 +197,7 @@ static void a_text_is_divided_at_its_last_colon(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof splits / sizeof splits[0]; i++) {
-        char host[16] = "", service[8] = "";
+        char host[16] = "xxxxxxxxxxxxxxx", service[8] = "xxxxxxx";
         int error = asynchat__name_split(splits[i].text, host, sizeof host,
                                          service, sizeof service);
         if (error != splits[i].error)

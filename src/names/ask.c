@@ -29,14 +29,9 @@ static int ask_error(int code, int number)
     case EAI_NONAME:
     case EAI_SERVICE:
         return ASYNCHAT_ENONAME;
-#ifdef EAI_NODATA
     case EAI_NODATA:
-        return ASYNCHAT_ENOADDRESS;
-#endif
-#ifdef EAI_ADDRFAMILY
     case EAI_ADDRFAMILY:
         return ASYNCHAT_ENOADDRESS;
-#endif
     case EAI_MEMORY:
         return -ENOMEM;
     case EAI_SYSTEM:

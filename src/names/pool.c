@@ -28,7 +28,7 @@
 
 /* Modules of the system's resolver run on this. A program's default for stacks
  * may be too small, see RLIMIT_STACK. */
-#define POOL_STACK (512 * 1024)
+#define POOL_STACK ((size_t)512 * 1024)
 
 /* Invariants: `lock` guards all of it. `idle` of the threads wait for work, or
  * are about to look for it. Jobs that wait are in the order in which they

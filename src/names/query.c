@@ -37,6 +37,10 @@ struct call {
     struct found found;
 };
 
+/* How many lists of queries there are. A program may ask for thousands of names
+ * at once. */
+#define QUERY_LISTS 256
+
 /* Invariant: a query is freed as soon as it has no asker, and no call of it
  * runs. */
 struct query {
@@ -49,7 +53,7 @@ struct query {
     char host[];
 };
 
-static struct query *queries;
+static struct query *queries[QUERY_LISTS];
 
 /* --- the end of a query --- */
 
@@ -150,12 +154,30 @@ static bool query_serves(const struct query *q, const char *host,
            strcmp(q->host, host) == 0 && strcmp(q->service, service) == 0;
 }
 
+/* The list in which the query is (FNV-1a). */
+static struct query **query_list(const char *host)
+{
+    uint32_t hash = 2166136261;
+    for (; *host; host++)
+        hash = (hash ^ (unsigned char)*host) * 16777619;
+    return &queries[hash % QUERY_LISTS];
+}
+
 static struct query *query_find(const char *host, const char *service)
 {
-    struct query *q = queries;
+    struct query *q = *query_list(host);
     while (q && !query_serves(q, host, service))
         q = q->next;
     return q;
+}
+
+static void query_link(struct query *q)
+{
+    q->at = query_list(q->host);
+    q->next = *q->at;
+    if (q->next)
+        q->next->at = &q->next;
+    *q->at = q;
 }
 
 static struct query *query_make(const char *host, const char *service)
@@ -169,11 +191,7 @@ static struct query *query_make(const char *host, const char *service)
     q->began = time_of_system();
     call_init(&q->both, q, AF_UNSPEC);
     call_init(&q->four, q, AF_INET);
-    q->at = &queries;
-    q->next = queries;
-    if (q->next)
-        q->next->at = &q->next;
-    queries = q;
+    query_link(q);
     return q;
 }
 

@@ -121,7 +121,7 @@ static bool own_news(struct lookup *lookup, struct lookup_answer *answer,
                      uint32_t *wait)
 {
     struct asynchat_lookup *it = (struct asynchat_lookup *)lookup;
-    (void)wait;
+    *wait = UINT32_MAX; /* whatever is new comes from the program */
     own_take_back(it);
     if (it->told == it->count && !it->done)
         return false;
