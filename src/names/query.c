@@ -127,13 +127,9 @@ static void call_done(struct job *job)
     if (call == &q->both && !late && query_has_four(q) && !call->found.error)
         asynchat__found_without(&call->found, &q->four.found);
     q->over = late || query_is_over(q);
-    if (!q->askers) {
+    if (!q->askers)
         query_abandon(q);
-        return;
-    }
-    if (!q->over && call == &q->both)
-        query_begin_four(q);
-    if (!late)
+    else if (!late)
         query_notify(q);
 }
 
