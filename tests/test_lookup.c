@@ -590,6 +590,24 @@ static void who_joins_late_gets_what_is_there(void **state)
     expect_calls("late/0 late/2");
 }
 
+/* Only the other loop runs, so this one is told of two things at once. */
+static void a_loop_that_was_busy_gets_all_in_one_answer(void **state)
+{
+    struct asker a = {.answers = 0}, b = {.answers = 0};
+    (void)state;
+    ask(&a, "late");
+    ask_in(1, &b, "late");
+    wait_until_inside(1);
+    event_base_loop(bases[1], EVLOOP_NONBLOCK);
+    clock_advance(1000);
+    wait_for_in(1, &b, 1);
+    open_gate(0, 0);
+    wait_for_in(1, &b, 2);
+    wait_for(&a, 1);
+    pass();
+    expect_answers(&a, ALL " .");
+}
+
 static void the_answer_for_both_does_not_wait_for_ipv4(void **state)
 {
     struct asker a = {.answers = 0};
@@ -1086,6 +1104,7 @@ int main(void)
         TEST(ipv4_is_asked_for_alone_after_a_second),
         TEST(an_error_after_an_address_does_not_matter),
         TEST(who_joins_late_gets_what_is_there),
+        TEST(a_loop_that_was_busy_gets_all_in_one_answer),
         TEST(the_answer_for_both_does_not_wait_for_ipv4),
         TEST(after_an_error_for_both_ipv4_is_waited_for),
         TEST(one_call_serves_all),

@@ -124,7 +124,7 @@ static void call_done(struct job *job)
     struct query *q = call->query;
     bool late = q->over;
     call->ended = true;
-    if (call == &q->both && !late && query_has_four(q) && !call->found.error)
+    if (call == &q->both && query_has_four(q) && !call->found.error)
         asynchat__found_without(&call->found, &q->four.found);
     q->over = late || query_is_over(q);
     if (!q->askers)
