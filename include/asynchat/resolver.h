@@ -38,7 +38,8 @@
  * The system's resolver:
  *
  * - One call serves all channels of the process that ask for the same host and
- *   service at the same time. Nothing is kept: the next look-up asks anew.
+ *   service at the same time, unless the call is ten seconds old. Nothing is
+ *   kept: the next look-up asks anew.
  * - Threads are made when they are needed, and end when they have had nothing
  *   to do for some seconds. Nobody waits for one: a channel that goes, a loop
  *   that is freed, and the end of the program leave a thread alone that hangs.
@@ -74,7 +75,7 @@ ASYNCHAT_BEGIN_DECLS
  * A call of getaddrinfo(3) that takes longer than 250 milliseconds does not
  * count any more. So names whose servers do not answer keep the others waiting
  * for a moment only, and there may be more threads than `most`, but never more
- * than 64. A thread has a stack of 512 KiB, of which it uses some ten.
+ * than 64. A thread has a stack of 512 KiB.
  *
  * Any thread may call this function at any time. Errors: -EINVAL (`most` is 0
  * or more than 64). Since 0.1. */
