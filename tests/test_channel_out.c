@@ -581,6 +581,27 @@ static void stages_take_no_longer_than_the_linger_time(void **state)
     expect(f, "closed(0)");
 }
 
+/* Without a limit of bytes this channel would stay for the linger time. */
+static void a_peer_that_sends_without_end_is_left(void **state)
+{
+    struct fixture *f = start(state);
+    enum { PIECE = 1 << 16, PIECES = ASYNCHAT_LINGER_MOST / PIECE };
+    char *piece = big(PIECE);
+    push(f, "refused");
+    assert_int_equal(asynchat_close_in_stages(f->ch), 0);
+    settle(f);
+    expect_got(f, "refused");
+    for (int i = 0; i < PIECES; i++) {
+        feed(f, piece, PIECE);
+        settle(f);
+    }
+    expect(f, "");
+    feed(f, piece, 1);
+    settle(f);
+    expect(f, "closed(0)");
+    free(piece);
+}
+
 static void stages_after_the_peer_has_ended_are_one(void **state)
 {
     struct fixture *f = start(state);
@@ -893,6 +914,7 @@ int main(void)
         OVER_ALL(close_when_done_in_drained_closes),
         OVER_SOCKETS(a_peer_that_sends_on_is_not_reset),
         OVER_SOCKETS(stages_take_no_longer_than_the_linger_time),
+        OVER_SOCKETS(a_peer_that_sends_without_end_is_left),
         OVER_SOCKETS(stages_after_the_peer_has_ended_are_one),
         OVER(BUFFEREVENT, handle_close_still_has_the_socket_below),
         OVER(BUFFEREVENT, handle_close_has_it_after_a_message_that_is_too_long),

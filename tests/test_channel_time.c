@@ -644,6 +644,23 @@ static void a_shorter_linger_time_holds_at_once(void **state)
     free(data);
 }
 
+/* The peer takes the last byte late, and does not end. */
+static void what_was_taken_needs_no_second_linger_time(void **state)
+{
+    struct fixture *f = start(state);
+    char byte;
+    assert_int_equal(asynchat_set_linger(f->ch, 500), 0);
+    assert_int_equal(asynchat_push(f->ch, "x", 1), 0);
+    assert_int_equal(asynchat_close_in_stages(f->ch), 0);
+    turn(f);
+    pass(f, 300);
+    assert_int_equal(recv(f->peer, &byte, 1, 0), 1);
+    pass(f, 199);
+    expect(f, "");
+    pass(f, 1);
+    expect(f, "closed(0)");
+}
+
 static void keep_open(struct fixture *f)
 {
     asynchat_keep_open(f->ch);
@@ -850,6 +867,7 @@ int main(void)
         OVER_ALL(a_message_has_no_more_time_for_pauses),
         OVER(BUFFEREVENT, a_channel_that_connects_has_its_time_when_it_is_up),
         OVER(SOCKETPAIR, a_shorter_linger_time_holds_at_once),
+        OVER(SOCKETPAIR, what_was_taken_needs_no_second_linger_time),
         OVER_SOCKETS(what_is_discarded_lingers_no_more),
         OVER_ALL(it_stands_still_between_messages_too),
         OVER_SOCKETS(it_lingers_no_longer_than_the_linger_time),

@@ -828,10 +828,16 @@ ASYNCHAT_API int asynchat_set_steady_deadline(struct asynchat_channel *ch,
  * if there is no deadline. Since 0.1. */
 ASYNCHAT_API unsigned asynchat_get_deadline(const struct asynchat_channel *ch);
 
+/* The most bytes that a channel drops which has sent everything and waits for
+ * the peer's end. A peer that sends more is not waited for. */
+#define ASYNCHAT_LINGER_MOST 16777216
+
 /* Sets the linger time: how long a channel that is closing waits for a peer
  * that takes nothing, in milliseconds. 1 to 2^31 - 1, 30000 unless set. The
  * time begins anew with each byte that the peer takes, as far as the system
- * reports that. Errors: -EINVAL (`ch` is NULL, or the value is out of range).
+ * reports that; but once the peer has taken everything, the time runs to its
+ * end. Until then what the peer sends is dropped: at most ASYNCHAT_LINGER_MOST
+ * bytes, and then the channel ends. Errors: -EINVAL (`ch` is NULL, or the value is out of range).
  * Since 0.1. */
 ASYNCHAT_API int asynchat_set_linger(struct asynchat_channel *ch,
                                      unsigned milliseconds);

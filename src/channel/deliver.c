@@ -444,6 +444,8 @@ void asynchat__channel_in_run(struct asynchat_channel *ch)
     if (ch->state == CHANNEL_LINGERING) {
         in_drain(ch, evbuffer_get_length(asynchat__transport_input(t)));
         in_discarded(ch);
+        if (asynchat__channel_linger_over(ch))
+            asynchat__channel_end(ch, ch->status);
     }
 }
 

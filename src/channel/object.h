@@ -448,6 +448,8 @@ int asynchat__channel_time_linger(struct asynchat_channel *ch, bool progress);
 int asynchat__channel_time_shake(struct asynchat_channel *ch,
                                  unsigned milliseconds);
 
+/* Whether the peer has sent too much since the linger time began. */
+bool asynchat__channel_linger_over(const struct asynchat_channel *ch);
 /* Ends the linger time: the channel does not wait for the peer any more. */
 void asynchat__channel_linger_stop(struct asynchat_channel *ch);
 

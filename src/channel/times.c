@@ -267,12 +267,14 @@ int asynchat__channel_time(struct asynchat_channel *ch)
 /* --- a clock that is over --- */
 
 /* Whether the peer has taken something since the last look. A slow peer may
- * take bytes that the system has had from us for long. */
+ * take bytes that the system has had from us for long. When it has taken all, a
+ * channel that lingers has waited long enough. */
 static bool time_is_taken(struct asynchat_channel *ch)
 {
     size_t before = ch->time->unsent;
     ch->time->unsent = asynchat__transport_unsent(&ch->transport);
-    return ch->time->unsent < before;
+    return ch->time->unsent < before &&
+           (ch->time->unsent > 0 || ch->state != CHANNEL_LINGERING);
 }
 
 static bool time_is_enough(struct asynchat_channel *ch)
@@ -459,8 +461,15 @@ int asynchat__channel_time_linger(struct asynchat_channel *ch, bool progress)
         time->lingers = true;
         asynchat__clocks_begin(&time->clocks, CLOCK_BIT(CLOCK_LINGER), now);
         time->unsent = asynchat__transport_unsent(&ch->transport);
+        time->closed = ch->in.received;
     }
     return asynchat__channel_time_arm(ch, now);
+}
+
+bool asynchat__channel_linger_over(const struct asynchat_channel *ch)
+{
+    return ch->time &&
+           ch->in.received - ch->time->closed > ASYNCHAT_LINGER_MOST;
 }
 
 void asynchat__channel_linger_stop(struct asynchat_channel *ch)

@@ -22,6 +22,7 @@ struct channel_time {
     uint64_t rated;  /* bytes received in all when CLOCK_RATE began */
     uint64_t enough; /* bytes that have to come within CLOCK_RATE */
     size_t unsent;   /* bytes unsent when CLOCK_WRITE or CLOCK_LINGER began */
+    uint64_t closed; /* bytes received in all when CLOCK_LINGER began */
     bool armed;
     /* The timer has begun the wake-up, and no clock was looked at yet. */
     bool fired;
