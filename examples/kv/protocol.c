@@ -4,6 +4,7 @@
 
 #define CHUNK 4096
 #define BLANKS " \f\n\r\t\v"
+#define BROKEN_TIME 300   /* milliseconds */
 #define TICK 100          /* milliseconds */
 #define HOLDS_LEAST 65536 /* bytes; who holds less is not ended */
 
@@ -412,6 +413,16 @@ static void connected(struct asynchat_channel *ch, void *arg)
     asynchat_join(ch, ch); /* reading pauses while much is queued */
 }
 
+/* Whoever has broken the protocol may be sending anything. It gets the answers
+ * and the error if it takes them, and soon the connection ends. */
+static void break_off(struct client *c, const char *error)
+{
+    asynchat_set_linger(c->ch, BROKEN_TIME);
+    say_error(c, "ERR Protocol error: %s", error);
+    asynchat_close_in_stages(c->ch);
+    goodbye(c);
+}
+
 static void message(struct asynchat_channel *ch, const void *data, size_t len,
                     void *arg)
 {
@@ -427,8 +438,8 @@ static void message(struct asynchat_channel *ch, const void *data, size_t len,
     else
         error = got_line(c, bytes, len);
     if (error)
-        say_error(c, "ERR Protocol error: %s", error);
-    if (error || (c->stops && c->expected <= 0 && !c->waits))
+        break_off(c, error);
+    else if (c->stops && c->expected <= 0 && !c->waits)
         goodbye(c);
 }
 
@@ -447,10 +458,9 @@ static void failed(struct asynchat_channel *ch, int error, void *arg)
         return;
     asynchat_get_collected(ch, &begin);
     bool counts = begin && *(const char *)begin == '*';
-    say_error(c, "ERR Protocol error: too big %s",
-              c->expected > 0 ? "bulk count string"
-              : counts        ? "mbulk count string"
-                              : "inline request");
+    break_off(c, c->expected > 0 ? "too big bulk count string"
+                 : counts        ? "too big mbulk count string"
+                                 : "too big inline request");
 }
 
 static void pressed(struct asynchat_channel *ch, void *arg)
