@@ -22,10 +22,10 @@ MIB = 1 << 20
 
 
 @contextlib.contextmanager
-def server(*options):
+def server(*options, errors=""):
     """Starts kv. Gives its path and the process. kv must exit cleanly at the end, whatever is still connected."""
     with tempfile.TemporaryDirectory() as folder:
-        context, path = kv_server(KV, folder, *options)
+        context, path = kv_server(KV, folder, *options, errors=errors)
         with context as process:
             yield path, process
 
@@ -138,6 +138,22 @@ def a_request_that_has_begun_is_finished_at_SIGTERM():
         expect(process.wait(TIMEOUT), 0)
 
 
+def the_words_of_a_count_come_after_SIGTERM():
+    """The stop comes in the middle of the count, between it and its words, and in a line that is blank."""
+    for sent, rest, answer in ((b"*1\r", b"\n$4\r\nPING\r\n", b"+PONG\r\n"), (b"*1\r\n", b"$4\r\nPING\r\nPING\r\n", b"+PONG\r\n"),
+                               (b" ", b" \r\n", b""), (b"*0\r", b"\n", b"")):
+        with server() as (path, process), Client(path) as client, Client(path) as other:
+            send(client.s, sent, [])
+            wait_until_read(client.s)
+            client_ready = other.ask("PING")
+            expect(client_ready, "+PONG")
+            process.send_signal(signal.SIGTERM)
+            expect(read_all(other.s), b"")
+            send(client.s, rest, [])
+            expect(read_all(client.s), answer)
+            expect(process.wait(TIMEOUT), 0)
+
+
 def one_that_never_is_finished_has_a_grace():
     with server() as (path, process), Client(path) as client:
         send(client.s, b"*2\r\n$4\r\nECHO\r\n$5\r\nhe", [])
@@ -185,6 +201,116 @@ def an_expired_key_is_none_before_its_timer_has_its_turn():
             send(client.s, array(b"SET", b"k", b"5", b"PX", b"1") + array(b"KEYS", b"a*a*a*b") * 50 + array(b"GET", b"k"), [])
             return [client.reply() for _ in range(52)][-1] is None
         until(gone)
+
+
+# --- steps ---
+
+def fill(client, count, *more):
+    """Sets many keys."""
+    for begin in range(0, count, 10000):
+        requests = [array(b"SET", b"key%d" % i, b"x", *more) for i in range(begin, min(count, begin + 10000))]
+        send(client.s, b"".join(requests), [])
+        read_on(client.s, client.got, lambda got, n=len(requests): len(got) >= 5 * n)
+        client.got.clear()
+
+
+def another_is_answered_first(path, one, other, request):
+    """The other's PING is sent behind the last byte of a long request, and answered before it."""
+    send(one.s, request[:-1], [])
+    wait_until_read(one.s)
+    other.ask("PING")
+    send(one.s, request[-1:], [])
+    wait_until_read(one.s)
+    for _ in range(3):
+        expect(other.ask("PING"), "+PONG")
+    one.s.setblocking(False)
+    try:
+        one.got += one.s.recv(1)
+    except BlockingIOError:
+        return True
+    finally:
+        one.s.settimeout(TIMEOUT)
+    return False
+
+
+def much_is_done_in_steps():
+    count = 100000
+    names = [b"key%d" % i for i in range(count)]
+    with server() as (path, _), Client(path) as one, Client(path) as other:
+        def steps(request, answer):
+            if not another_is_answered_first(path, one, other, request):
+                raise Wrong(f"{request[:30]!r} is not done in steps")
+            expect(one.reply(), answer)
+        steps(array(b"MSET", *[word for name in names for word in (name, b"1")]), "+OK")
+        expect(one.ask("DBSIZE"), count)
+        steps(array(b"EXISTS", *names), count)
+        expect(another_is_answered_first(path, one, other, array(b"KEYS", b"*")), True)
+        read_on(one.s, one.got, lambda got: got.count(b"\r\n") == 2 * count + 1)
+        expect(set(bytes(one.got).split(b"\r\n")[2::2]), set(names))
+        one.got.clear()
+        steps(array(b"DEL", *names), count)
+        expect(one.ask("DBSIZE"), 0)
+
+
+def requests_behind_a_long_one_wait_for_it():
+    names = [b"key%d" % i for i in range(5000)]
+    with server() as (path, _), Client(path) as client:
+        send(client.s, array(b"MSET", *[word for name in names for word in (name, b"1")]) + array(b"DEL", *names) + array(b"DBSIZE"), [])
+        expect([client.reply() for _ in range(3)], ["+OK", 5000, 0])
+
+
+def a_transaction_has_no_steps():
+    names = [b"key%d" % i for i in range(20000)]
+    with server() as (path, _), Client(path) as client, Client(path) as other:
+        client.ask("MULTI")
+        client.ask("MSET", *[word for name in names for word in (name, b"1")])
+        client.ask("DEL", *names)
+        send(client.s, array(b"EXEC"), [])
+        expect(other.ask("DBSIZE"), 0)
+        expect(client.reply(), ["+OK", 20000])
+
+
+def a_client_may_leave_in_the_middle_of_steps():
+    names = [b"key%d" % i for i in range(20000)]
+    with server() as (path, process), Client(path) as client:
+        before = used(client)
+        for request in (array(b"MSET", *[word for name in names for word in (name, b"1")]), array(b"KEYS", b"*"), array(b"DEL", *names)):
+            with connect(path) as s:
+                send(s, request, [])
+                wait_until_read(s)
+        until(lambda: b"connected_clients:1\r" in client.ask("INFO"))
+        client.ask("FLUSHALL")
+        expect(used(client), before)
+
+
+def keys_that_expire_together_keep_nobody_waiting():
+    with server() as (path, _), Client(path) as client:
+        before = used(client)
+        at = str(int(time.time() * 1000) + 3000).encode()
+        fill(client, 50000, b"PXAT", at)
+        until(lambda: client.ask("DBSIZE") == 0)
+        expect(used(client), before)
+
+
+def what_is_published_comes_in_one_order_to_very_many():
+    """More than a step has: the second message waits behind the first, and who leaves meanwhile is not missed."""
+    with server() as (path, _), contextlib.ExitStack() as stack:
+        subscribers = [stack.enter_context(Client(path)) for _ in range(300)]
+        one, two = [stack.enter_context(Client(path)) for _ in range(2)]
+        patterns = [b"n*", b"ne*", b"new*", b"news*", b"n?ws"]
+        for subscriber in subscribers:
+            send(subscriber.s, array(b"PSUBSCRIBE", *patterns), [])
+            for _ in patterns:
+                subscriber.reply()
+        one.send("PUBLISH", "news", "1")
+        two.send("PUBLISH", "news", "2")
+        subscribers[-1].s.close()
+        counts = [one.reply(), two.reply()]
+        expect([1494 < count <= 1500 for count in counts], [True, True])
+        orders = set()
+        for subscriber in subscribers[:-1]:
+            orders.add(tuple(subscriber.reply()[3] for _ in range(2 * len(patterns))))
+        expect(len(orders), 1)
 
 
 # --- tables ---
@@ -241,7 +367,46 @@ def over_the_memory_limit_only_what_fills_is_refused():
         expect(client.ask("SET", "k0", "1"), "+OK")
 
 
+def what_clients_hold_counts_for_the_limit():
+    """The client that holds most is ended, and the others go on."""
+    def half_a_request(client):
+        send(client.s, b"*2\r\n$4\r\nECHO\r\n$30000000\r\n" + b"x" * 20 * MIB, [])
+
+    def answers_unread(client):
+        send(client.s, array(b"GET", b"k") * 300, [])
+
+    def many_words(client):
+        send(client.s, b"*1000000\r\n" + b"$1\r\nx\r\n" * 900000, [])
+
+    def transaction(client):
+        send(client.s, b"MULTI\r\n" + array(b"ECHO", b"x" * 4000) * 5000, [])
+    for hold in (half_a_request, answers_unread, many_words, transaction):
+        with server("--maxmemory", "8000000", errors=r"kv: client \d+ is ended: it holds \d+ bytes\n") as (path, _), \
+                Client(path) as client, Client(path) as other:
+            other.ask("SET", "k", "x" * 100000)
+            hold(client)
+            with contextlib.suppress(Wrong):
+                while True:
+                    client.reply()
+                    client.got.clear()
+            until(lambda: other.ask("SET", "a", "1") == "+OK")
+
+
 # --- large values, and clients that do not read ---
+
+def a_client_may_say_much_before_it_reads():
+    count, word = 18000, b"x" * 20000
+    with server() as (path, _), Client(path) as client:
+        for _ in range(count // 100):
+            send(client.s, array(b"ECHO", word) * 100, [])
+        wanted, got = count * (len(b"$20000\r\n") + len(word) + 2), 0
+        while got < wanted:
+            part = client.s.recv(4 * MIB)
+            if not part:
+                raise Wrong(f"it has closed after {got} bytes of {wanted}")
+            got += len(part)
+        expect(client.ask("PING"), "+PONG")
+
 
 def a_value_stays_for_who_is_being_sent_it():
     value = os.urandom(8 * MIB)
@@ -305,14 +470,23 @@ CHECKS = [
     what_cannot_be_is_said,
     idle_clients_are_sent_away_at_SIGTERM,
     a_request_that_has_begun_is_finished_at_SIGTERM,
+    the_words_of_a_count_come_after_SIGTERM,
     one_that_never_is_finished_has_a_grace,
     keys_and_timers_are_freed_at_the_end,
     keys_expire_though_nobody_asks_for_them,
     an_expired_key_is_none_for_any_command,
     an_expired_key_is_none_before_its_timer_has_its_turn,
+    much_is_done_in_steps,
+    requests_behind_a_long_one_wait_for_it,
+    a_transaction_has_no_steps,
+    a_client_may_leave_in_the_middle_of_steps,
+    keys_that_expire_together_keep_nobody_waiting,
+    what_is_published_comes_in_one_order_to_very_many,
     a_scan_sees_all_that_stays_while_others_come,
     memory_is_counted_exactly,
     over_the_memory_limit_only_what_fills_is_refused,
+    what_clients_hold_counts_for_the_limit,
+    a_client_may_say_much_before_it_reads,
     a_value_stays_for_who_is_being_sent_it,
     a_client_may_ask_for_much_before_it_reads,
     a_subscriber_that_does_not_read_is_given_up,

@@ -46,8 +46,8 @@ def expect(got, wanted):
 # --- servers, on a Unix socket ---
 
 @contextlib.contextmanager
-def started(command, program, path):
-    """A server that listens at a path. It must exit cleanly when told to."""
+def started(command, program, path, errors=""):
+    """A server that listens at a path. It must exit cleanly when told to. `errors` is a pattern of what it says."""
     process = subprocess.Popen(command, executable=program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
     try:
@@ -60,8 +60,8 @@ def started(command, program, path):
             time.sleep(0.01)
         yield process
         process.send_signal(signal.SIGTERM)
-        errors = process.communicate(timeout=TIMEOUT)[1].decode()
-        expect((errors, process.returncode), ("", 0))
+        said = process.communicate(timeout=TIMEOUT)[1].decode()
+        expect((bool(re.fullmatch(errors, said)) or said, process.returncode), (True, 0))
     finally:
         process.kill()
         process.communicate()
@@ -74,9 +74,9 @@ def read_all(s):
     return bytes(got)
 
 
-def kv_server(program, folder, *options):
+def kv_server(program, folder, *options, errors=""):
     path = os.path.join(folder, "kv")
-    return started(["kv", "--unix", path, *options], program, path), path
+    return started(["kv", "--unix", path, *options], program, path, errors), path
 
 
 def redis_server(program, folder, *options):
