@@ -100,7 +100,7 @@ static const uint8_t *read_line(const uint8_t *at, const uint8_t *end,
     const uint8_t *stop = memchr(at, '\n', (size_t)(end - at));
     CHECK(stop && stop - at >= 2 && stop[-1] == '\r');
     CHECK(!memchr(at, '\r', (size_t)(stop - 1 - at)));
-    if (strchr(":$*", *at))
+    if (strchr(":$*%~>=", *at))
         CHECK(parse_number((const char *)at + 1, (size_t)(stop - at - 2), n));
     return stop + 1;
 }
@@ -110,14 +110,14 @@ static const uint8_t *read_answer(const uint8_t *at, const uint8_t *end)
 {
     long long n = 0;
     uint8_t kind = *at;
-    CHECK(kind && strchr("+-:$*", kind));
+    CHECK(kind && strchr("+-:$*%~>=_", kind));
     at = read_line(at, end, &n);
-    if (kind == '$' && n >= 0) {
+    if ((kind == '$' && n >= 0) || kind == '=') {
         CHECK(end - at >= n + 2 && memcmp(at + n, "\r\n", 2) == 0);
         return at + n + 2;
     }
-    CHECK(kind == ':' || n >= 0 || (kind == '$' && n == -1));
-    for (; kind == '*' && n > 0; n--) {
+    CHECK(kind == ':' || n >= 0 || (strchr("$*", kind) && n == -1));
+    for (n *= kind == '%' ? 2 : 1; strchr("*%~>", kind) && n > 0; n--) {
         CHECK(at < end);
         at = read_answer(at, end);
     }
