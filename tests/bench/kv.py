@@ -24,6 +24,7 @@ RUNS = int(os.environ.get("RUNS", "5"))
 TESTS = ("ping_inline", "ping_mbulk", "set", "get", "incr", "mset")
 PIPELINES = {1: 30000, 16: 150000, 64: 300000}  # requests in flight for each connection: requests in a slice
 CONNECTIONS = 50
+KEYS = 1000000  # of the rows with many keys
 
 
 def cpu_ns(process):
@@ -62,11 +63,11 @@ def servers(kv, redis, folder):
         yield found
 
 
-def slice_of(process, port, test, pipeline, count):
+def slice_of(process, port, test, pipeline, count, *options):
     """All requests are answered without an error, since redis-benchmark ends at an error."""
     before = cpu_ns(process)
     load = start(["redis-benchmark", "-p", str(port), "-c", str(CONNECTIONS), "-P", str(pipeline), "-n", str(count), "-t", test,
-                  "-q"], CORES[-1], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                  "-q", *options], CORES[-1], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     said = load.communicate()[0]
     rate = re.search(r"([\d.]+) requests per second, p50", said)
     if load.returncode or not rate or "Error" in said:
@@ -74,16 +75,37 @@ def slice_of(process, port, test, pipeline, count):
     return {"figure": (cpu_ns(process) - before) / count, "rate": float(rate[1])}
 
 
-def measure(found, test, pipeline):
+def measure(found, test, pipeline, *options):
     """The first round does not count; it only warms up."""
     count = PIPELINES[pipeline] // (4 if test == "mset" and pipeline > 1 else 1)
     rounds = {name: [] for name in found}
     for number in range(RUNS + 1):
         for name in sorted(found, reverse=number % 2 > 0):
-            sample = slice_of(*found[name], test, pipeline, count)
+            sample = slice_of(*found[name], test, pipeline, count, *options)
             if number > 0:
                 rounds[name].append(sample)
     return rounds
+
+
+def fill(process, port):
+    """All keys, with values of 32 bytes. Returns how many bytes the process has for each key."""
+    resident = resident_of(process)
+    requests = b"".join(b"*3\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$32\r\n%032d\r\n" % (i, i) for i in range(KEYS))
+    subprocess.run(["redis-cli", "-p", str(port), "--pipe"], input=requests, stdout=subprocess.DEVNULL, check=True)
+    return (resident_of(process) - resident) / KEYS
+
+
+def resident_of(process):
+    with open("/proc/%d/statm" % process.pid) as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def print_row(name, pipeline, rounds):
+    ratio = table.ratios(rounds, "kv", "redis", "figure")
+    figure = {name: table.spread([s["figure"] for s in samples]) for name, samples in rounds.items()}
+    print("%-12s%3d%9.0f%9.0f   %s" % (name, pipeline, figure["kv"]["median"], figure["redis"]["median"], table.ratio_text(ratio)),
+          flush=True)
+    return {"rounds": rounds, "ratio": ratio}
 
 
 def main(kv, redis, path):
@@ -97,12 +119,14 @@ def main(kv, redis, path):
     with tempfile.TemporaryDirectory() as folder, servers(kv, redis, folder) as found:
         for test in TESTS:
             for pipeline in PIPELINES:
-                rounds = measure(found, test, pipeline)
-                ratio = table.ratios(rounds, "kv", "redis", "figure")
-                figure = {name: table.spread([s["figure"] for s in samples]) for name, samples in rounds.items()}
-                results["%s-%d" % (test, pipeline)] = {"rounds": rounds, "ratio": ratio}
-                print("%-12s%3d%9.0f%9.0f   %s" % (test, pipeline, figure["kv"]["median"], figure["redis"]["median"],
-                                                   table.ratio_text(ratio)), flush=True)
+                results["%s-%d" % (test, pipeline)] = print_row(test, pipeline, measure(found, test, pipeline))
+        print("with %d keys:" % KEYS)
+        bytes_for_key = {name: fill(*server) for name, server in found.items()}
+        for test in ("set", "get"):
+            rounds = measure(found, test, 64, "-r", str(KEYS), "-d", "32")
+            results["%s-64-%d" % (test, KEYS)] = print_row(test, 64, rounds)
+        print("bytes for a key of 16 bytes with a value of 32: kv %(kv).0f, redis %(redis).0f" % bytes_for_key)
+        results["bytes"] = bytes_for_key
     if path:
         with open(path, "w") as file:
             json.dump(results, file, indent=1)

@@ -97,6 +97,24 @@ def it_says_where_it_listens():
             expect(os.path.exists(path), False)
 
 
+def connections_are_kept_alive():
+    """The kernel's table of connections shows the timer of SO_KEEPALIVE."""
+    with subprocess.Popen([KV, "--port", "0"], stdout=subprocess.PIPE) as process:
+        port = int(process.stdout.readline().decode().rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port)) as s:
+            s.sendall(b"PING\r\n")
+            expect(s.recv(100), b"+PONG\r\n")
+            here = ":%04X" % port, ":%04X" % s.getsockname()[1]
+
+            def timer():
+                with open("/proc/net/tcp") as table:
+                    rows = [row.split() for row in table]
+                return [row[5][:2] for row in rows if (row[1][8:], row[2][8:]) == here]
+            until(lambda: timer() == ["02"])
+        process.terminate()
+        expect(process.wait(TIMEOUT), 0)
+
+
 def what_cannot_be_is_said():
     usage = "usage: kv [--port N] [--unix PATH] [--maxmemory BYTES]\n"
     no_address = "not an address like 192.0.2.1:25, [2001:db8::1]:25 or unix:/run/x (host names are not looked up)"
@@ -467,6 +485,7 @@ def a_client_that_leaves_in_the_middle_leaves_nothing():
 
 CHECKS = [
     it_says_where_it_listens,
+    connections_are_kept_alive,
     what_cannot_be_is_said,
     idle_clients_are_sent_away_at_SIGTERM,
     a_request_that_has_begun_is_finished_at_SIGTERM,
