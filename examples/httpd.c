@@ -5,8 +5,9 @@
  *
  * It serves the files below DIR by HTTP/1.1 (RFC 9110 and RFC 9112), with
  * ranges, conditions and listings. /hello says hello, and /echo sends back what
- * is posted to it. The server listens on 127.0.0.1, on any free port unless one
- * is given, until SIGINT or SIGTERM. With --tls, it speaks HTTPS: see secure.h.
+ * is posted to it, or, with "Upgrade: echo", all that follows the request. The
+ * server listens on 127.0.0.1, on any free port unless one is given, and ends at
+ * SIGINT and SIGTERM. With --tls (see secure.h) it upgrades nothing.
  *
  * The head of a request ends with a string, its body after a number of bytes or
  * of chunks. So each step of the conversation sets the terminator for the next
@@ -44,6 +45,7 @@
 #include <unistd.h>
 
 #include <asynchat.h>
+#include <event2/buffer.h>
 #include <event2/event.h>
 
 #include "secure.h"
@@ -203,13 +205,13 @@ static const char *const methods[] = {"GET", "HEAD",   "OPTIONS", "POST",
 /* The fields that this server uses. From LISTS on, several fields of a name are
  * joined to one: they are lists, and two dates are no date. */
 enum { CONTENT_LENGTH, IF_RANGE, HOST, RANGE, LISTS };
-enum { TRANSFER_ENCODING = LISTS, CONNECTION, EXPECT, DATES };
+enum { TRANSFER_ENCODING = LISTS, CONNECTION, EXPECT, UPGRADE, DATES };
 enum { IF_UNMODIFIED_SINCE = DATES, IF_MODIFIED_SINCE, TAGS };
 enum { IF_NONE_MATCH = TAGS, IF_MATCH, UNKNOWN };
 static const char *const names[] = {
-    "Content-Length",    "If-Range",      "Host",    "Range",
-    "Transfer-Encoding", "Connection",    "Expect",  "If-Unmodified-Since",
-    "If-Modified-Since", "If-None-Match", "If-Match"};
+    "Content-Length",      "If-Range",          "Host",          "Range",
+    "Transfer-Encoding",   "Connection",        "Expect",        "Upgrade",
+    "If-Unmodified-Since", "If-Modified-Since", "If-None-Match", "If-Match"};
 
 struct request {
     int method, minor;     /* the version is 1.minor */
@@ -219,6 +221,7 @@ struct request {
     uint64_t length;       /* the length of the body, unless it is chunked */
     bool chunked;          /* the body is chunked */
     bool persists;         /* the connection goes on after the answer */
+    bool upgrades;         /* it may go on as an echo */
 };
 
 /* Skips a host, and a port if there is one; or returns NULL: RFC 9110, 4.2.1. */
@@ -319,6 +322,9 @@ static const char *parse_fields(struct request *r)
     bool is_good = host ? (host = skip_host(host)) && !*host : r->minor == 0;
     r->persists = (r->minor > 0 || has_member(list, "keep-alive")) &&
                   !has_member(list, "close");
+    r->upgrades = r->is_echo && r->method == GET && r->minor > 0 &&
+                  has_member(list, "upgrade") &&
+                  has_member(f[UPGRADE], "echo") && !certificate;
     r->chunked =
         coding && strcasecmp(coding = trim(coding, BLANKS ","), "chunked") == 0;
     /* If another coding is sent in chunks, the body has an end, and is only not
@@ -702,6 +708,44 @@ static void answer_file(struct client *c)
         close(f.fd);
 }
 
+/* --- another protocol, on another channel: the server knows nothing of it --- */
+
+static void echo_back(struct asynchat_channel *ch, const void *data, size_t len,
+                      void *arg)
+{
+    (void)arg;
+    asynchat_push(ch, data, len);
+}
+
+/* The Echo Protocol (RFC 862), for at most `timeout`. The connection leaves its
+ * channel together with what has come behind the request. */
+static void upgrade(struct client *c)
+{
+    static const char answer[] = "HTTP/1.1 101 Switching Protocols\r\n"
+                                 "Connection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+    static const struct asynchat_handler echo = {
+        .size = sizeof echo, .collect_incoming_data = echo_back};
+    struct evbuffer *rest = evbuffer_new();
+    struct asynchat_channel *ch = NULL;
+    asynchat_push(c->ch, answer, strlen(answer));
+    asynchat_flush(c->ch);
+    if (logging)
+        log_answer(c, answer + strlen("HTTP/1.1 "), 0);
+    int fd = rest ? asynchat_detach(c->ch, rest) : -ENOMEM;
+    if (fd < 0)
+        asynchat_close(c->ch); /* it takes no answers, for example */
+    else
+        free(c);
+    if (fd >= 0 && asynchat_channel_new_socket(base, fd, &echo, NULL, &ch) != 0)
+        close(fd);
+    asynchat_unread(ch, rest);
+    asynchat_join(ch, ch);
+    if (asynchat_set_steady_deadline(ch, (unsigned)timeout) != 0)
+        asynchat_close(ch);
+    if (rest)
+        evbuffer_free(rest);
+}
+
 /* --- the conversation --- */
 
 /* Answers a request that is complete. */
@@ -740,6 +784,8 @@ static void got_request(struct client *c, char *text)
     r->persists = r->persists && (is_echo || (!r->chunked && r->length == 0));
     if (status || (is_echo && !r->chunked && !r->fields[CONTENT_LENGTH]))
         refuse(c, status ? status : "411 Length Required");
+    else if (r->upgrades && r->persists && !stops)
+        upgrade(c);
     else if (!is_echo)
         answer(c);
     else {

@@ -489,6 +489,9 @@ def a_web_server_over_tls():
             renewed_at_SIGHUP(files, port, process, "httpd")
             web.request("POST", "/echo", body=BIG)
             expect(web.getresponse().read(), BIG)
+            web.request("GET", "/echo", headers={"Connection": "Upgrade", "Upgrade": "echo"})
+            answer = web.getresponse()
+            expect((answer.status, answer.read()), (405, b"405 Method Not Allowed\n"))
             web.close()
             if shutil.which("curl"):
                 expect(run(["curl", "-sS", "--noproxy", "*", "--cacert", files.trust, f"https://localhost:{port}/big"]), (BIG, "", 0))

@@ -413,6 +413,62 @@ def half_closed_clients_get_all(port, files):
         expect(c.ended(), True)
 
 
+# --- another protocol: RFC 9110, 7.8 ---
+
+UPGRADE = request(b"/echo", b"Connection: x, Upgrade\r\nUpgrade: h2c, Echo\r\n")
+
+
+def upgraded(port, sent):
+    """A connection that has sent this, which ends with an upgrade, or behind it, and has got the 101."""
+    c = Connection(port)
+    c.socket.sendall(sent)
+    answer = c.answer()
+    expect((answer.status, answer.fields), (101, {"connection": "Upgrade", "upgrade": "echo"}))
+    return c
+
+
+def an_upgrade_is_an_echo_from_then_on(ports, files):
+    for port in ports.values():
+        with upgraded(port, UPGRADE) as c:
+            c.socket.sendall(NEXT)
+            expect(c.take(len(NEXT)), NEXT)
+        with upgraded(port, UPGRADE + b"early\r\n\r\n" + NEXT) as c:
+            sender = threading.Thread(target=send, args=(c, [files["large"]]))
+            sender.start()
+            expect(c.take(9 + len(NEXT)), b"early\r\n\r\n" + NEXT)
+            expect(c.take(len(files["large"])) == files["large"], True, "a lot")
+            sender.join()
+            c.end()
+            expect(c.ended(), True)
+        with Connection(port) as c:
+            c.socket.sendall(NEXT + request(b"/large") + UPGRADE + b"hi")
+            expect((c.answer().status, c.answer().body == files["large"], c.answer().status, c.take(2)),
+                   (200, True, 101, b"hi"))
+
+
+def what_is_no_upgrade_is_answered(port):
+    fields = b"Connection: upgrade\r\nUpgrade: echo\r\n"
+    for status, target, others, method, version in (
+            (405, b"/echo", b"Upgrade: echo\r\n", b"GET", b"HTTP/1.1"),
+            (405, b"/echo", b"Connection: upgrade\r\n", b"GET", b"HTTP/1.1"),
+            (405, b"/echo", b"Connection: upgrade\r\nUpgrade: echoes, ech\r\n", b"GET", b"HTTP/1.1"),
+            (405, b"/echo", fields, b"HEAD", b"HTTP/1.1"), (200, b"/hello.txt", fields, b"GET", b"HTTP/1.1"),
+            (405, b"/echo", b"Connection: keep-alive\r\n" + fields, b"GET", b"HTTP/1.0")):
+        expect(ask(port, target, others, method, version).status, status, others)
+    for others in (b"Content-Length: 5\r\n", b"Connection: close\r\n"):
+        with Connection(port) as c:
+            c.socket.sendall(request(b"/echo", fields + others) + b"hello")
+            expect((c.answer().status, c.ended()), (405, True), others)
+
+
+def an_echo_has_its_time(folder):
+    with serving(PROGRAM, folder, "--timeout", "300", "--log", "1") as (port, said, _):
+        with upgraded(port, UPGRADE) as c:
+            c.socket.sendall(b"hi")
+            expect((c.take(2), c.ended()), (b"hi", True))
+    expect(said[0].endswith('GMT] "GET /echo HTTP/1.1" 101 0\n'), True, said)
+
+
 # --- servers of their own ---
 
 def no_file_of_a_zone_is_read(folder):
@@ -551,12 +607,13 @@ def checks_of(ports, folder, files):
     rows += [(row[0], hold_conversation, (ports, row, rng)) for row in good]
     rows += [(f.__name__, f, (port,)) for f in (
         half_a_request_and_gone, an_empty_line_and_the_end_are_no_request, tags_match, nothing_outside_is_given, a_folder_is_listed, the_body_waits_for_100,
-        a_client_that_still_sends_gets_its_refusal)]
+        a_client_that_still_sends_gets_its_refusal, what_is_no_upgrade_is_answered)]
+    rows += [("an upgrade", an_upgrade_is_an_echo_from_then_on, (ports, files))]
     rows += [(f.__name__, f, (port, files)) for f in (one_that_pipelines_and_does_not_read_is_not_read,
                                                       half_closed_clients_get_all)]
     rows += [(f.__name__, f, (folder,)) for f in (
         slow_clients_are_told, one_that_drips_is_told, the_end_comes_in_order, limits_and_log_are_options,
-        few_descriptors_are_no_end, no_file_of_a_zone_is_read)]
+        few_descriptors_are_no_end, an_echo_has_its_time, no_file_of_a_zone_is_read)]
     return rows
 
 
