@@ -10,9 +10,8 @@
  * SIGINT and SIGTERM. With --tls (see secure.h) it upgrades nothing.
  *
  * The head of a request ends with a string, its body after a number of bytes or
- * of chunks. So each step of the conversation sets the terminator for the next
- * one. Heads and lines come as whole messages, and bodies in pieces, each kind to
- * its own handler.
+ * of chunks. So each step of the conversation sets the terminator for the next.
+ * One handler takes heads and lines, whole; another takes bodies, in pieces.
  *
  * The input of a client is limited by the message limit of each step, by
  * --max-body, and by a deadline. A client that does not take its answers is not
@@ -427,13 +426,14 @@ static bool send_answer(struct client *c, const char *status,
     static char head[TARGET_MOST + 1000];
     const struct request *r = &c->request;
     bool has_body = r->method != HEAD && status != NOT_MODIFIED;
-    char *end = join(
-        head, "HTTP/1.1 ", status, "\r\nDate: ", date_text(&now, time(NULL)),
-        "\r\nConnection: ", r->persists ? "keep-alive\r\n" : "close\r\n",
-        fields, NULL);
-    if (status != NO_CONTENT)
-        end = join(end, "Content-Length: ", number_text(len), "\r\n", NULL);
-    end = stpcpy(end, "\r\n");
+    char *end = join(head, "HTTP/1.1 ", status,
+                     "\r\nDate: ", date_text(&now, time(NULL)),
+                     r->persists ? "\r\nConnection: keep-alive\r\n"
+                                 : "\r\nConnection: close\r\n",
+                     fields, NULL);
+    end = status == NO_CONTENT ? stpcpy(end, "\r\n")
+                               : join(end, "Content-Length: ", number_text(len),
+                                      "\r\n\r\n", NULL);
     asynchat_push(c->ch, head, (size_t)(end - head));
     if (has_body && data)
         asynchat_push(c->ch, data, len);
