@@ -1,10 +1,10 @@
 /* A line to everybody
  *
- * For chats, prices and events: what one says goes to all. The line is made
- * once, and all channels share its bytes. The trap is a member that reads
- * nothing: its queue grows with every line, until the output limit ends this
- * one channel and no other. The list may be walked while lines are pushed,
- * since no call of the library runs a callback such as handle_close.
+ * Use this for chats, prices and events: what one member says goes to all. The
+ * line is made once, and all channels share its bytes. The trap is a member
+ * that reads nothing: its queue grows with every line, until the output limit
+ * ends this one channel and no other. The list may be walked while lines are
+ * pushed, since no call of the library runs a callback such as handle_close.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat.h>

@@ -1,11 +1,11 @@
 /* A head and a body, as in HTTP
  *
- * For protocols in which a head of lines says how long the body is. The traps
- * are a body of no bytes, which asynchat_set_block() makes an empty message like
- * any other; a body that is too long to be kept, which therefore comes in
- * pieces; and the bytes behind a head that is refused, which are no request. How
- * a head has to be read is shown by `httpd.c` of the examples: a second length,
- * or a length beside Transfer-Encoding, must be refused.
+ * Use this for protocols in which a head of lines says how long the body is.
+ * The traps are a body of no bytes, which asynchat_set_block() makes an empty
+ * message like any other; a body that is too long to be kept, which therefore
+ * comes in pieces; and the bytes behind a head that is refused, which are no
+ * request. The example `httpd.c` shows how a head has to be read: a second
+ * length, or a length beside Transfer-Encoding, must be refused.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat.h>

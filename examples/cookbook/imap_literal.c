@@ -1,11 +1,11 @@
 /* Lines with literals, as in IMAP
  *
- * For protocols in which a line may say "{5}" at its end: five bytes follow,
- * whatever they are, and then the line goes on. The client waits until it is
- * asked for them; with "{5+}" it does not wait. The trap is a literal that is
- * refused when it is already under way: it must be skipped, or its bytes are
- * read as commands. One limit is for the whole of a command, since it may have
- * any number of short literals.
+ * Use this for protocols in which a line may say "{5}" at its end: five bytes
+ * follow, whatever they are, and then the line goes on. The client waits until
+ * it is asked for these bytes; with "{5+}" it does not wait. The trap is a
+ * literal that is refused when it is already under way: it must be skipped, or
+ * its bytes are read as commands. One limit is for the whole of a command,
+ * since a command may have any number of short literals.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE 1

@@ -1,11 +1,12 @@
 /* A line server
  *
- * For protocols in which a client sends commands, one in a line, and gets an
- * answer to each: a line comes whole, however the network has cut it. The trap
- * is a client that keeps no rule: it sends a line that has no end, or nothing at
- * all, or commands whose answers it never reads. Here a line that is too long
- * gets an answer like any other, times end the silent and the deaf, and
- * asynchat_join() stops reading commands while answers wait.
+ * Use this for protocols in which a client sends commands, one in a line, and
+ * gets an answer to each. The trap is a client that keeps no rule: it sends a
+ * line that has no end, or nothing at all, or commands whose answers it never
+ * reads. Here each line comes whole, however the network has cut it, and a
+ * line that is too long gets an answer like any other. Times end clients that
+ * say nothing or take nothing, and asynchat_join() stops reading commands
+ * while answers wait.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat.h>

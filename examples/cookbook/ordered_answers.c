@@ -1,11 +1,11 @@
 /* Answers of threads, in order
  *
- * For requests that take long, each with its length in four bytes in front: a
- * pool of threads works on them, and the peer sends on before it has an answer.
- * The traps are answers that overtake each other, and an answer whose channel is
- * gone. A slot has its place in the output from the moment of its request. It
- * may be filled in any thread, and outlives its channel. While too many slots
- * are open, nothing more is read.
+ * Use this for requests that take long, each with its length in four bytes in
+ * front: a pool of threads works on them, and the peer sends more of them
+ * before it has an answer. The traps are answers that overtake each other, and
+ * an answer whose channel is gone. A slot has its place in the output from the
+ * moment of its request, may be filled in any thread, and outlives its
+ * channel. While too many slots are open, nothing more is read.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat.h>

@@ -1,11 +1,11 @@
 /* The test of a protocol
  *
- * For every protocol: here it is that of the line server above. The trap is a
- * test that sends each line in one piece, as networks do not, and that waits in
- * real time, or not at all. The test kit cuts the conversation at every place,
- * lets each allocation fail, has the peer reset and vanish at each byte, and has
- * a clock that moves when it is told to. What is not as expected ends the test
- * with a text.
+ * Use this for every protocol; here it is that of the line server above. The
+ * trap is a test that sends each line in one piece, as networks do not, and
+ * that waits in real time. The test kit cuts the conversation at every place,
+ * lets each allocation fail, has the peer reset and vanish at each byte, and
+ * has a clock that moves only when it is told to. If anything is not as
+ * expected, a text says what, and the test ends.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat.h>

@@ -1,11 +1,11 @@
 /* A proxy
  *
- * For everything that passes bytes on, in both directions. The traps are a side
- * that takes nothing, for which the bytes of the other side would be kept
- * without end; an end of file that closes both directions at once; and a side
- * that was cut off, which must not look to the other side like an orderly end.
- * The `arg` of each channel is the channel on the other side, until that is
- * gone. The server's own `arg` is the address to connect to.
+ * Use this for everything that passes bytes on in both directions. The traps
+ * are a side that takes nothing, for which the bytes of the other side would
+ * be kept without end; an end of file that closes both directions at once; and
+ * a side that was cut off, which must not look to the other side like an
+ * orderly end. The `arg` of each channel is the channel on the other side,
+ * until that is gone; the server's own `arg` is the address to connect to.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat.h>

@@ -1,11 +1,11 @@
 /* Requests of Redis (RESP)
  *
- * For protocols in which a line says how many bytes follow. The traps are values
- * with CR LF in them, a value of no bytes, and strtoul(): it accepts signs and
- * blanks, and reads on behind a message, where nothing ends the number. A
- * framing with a function of the program's makes each part of a request one
- * message, the value with its line. The function reads a number only when the
- * whole line is there.
+ * Use this for protocols in which a line says how many bytes follow. The traps
+ * are values with CR LF in them, a value of no bytes, and strtoul(): that
+ * function accepts signs and blanks, and reads on behind a message, where
+ * nothing ends the number. A framing with a function of the program's makes
+ * each part of a request one message, a value together with its line. Such a
+ * function reads the number only when the whole line is there.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat.h>

@@ -1,10 +1,10 @@
 /* A restart without loss
  *
- * For a server that is replaced by its next version while clients talk to it.
- * The traps are the moment between two versions in which nobody listens, and a
- * client whose next message is under way when its channel is closed. Here the
- * next version gets the socket itself, in which connections wait meanwhile, and
- * tells the version before when it is ready. That one accepts no more, and its
+ * Use this for a server that is replaced by its next version while clients
+ * talk to it. The traps are the moment between two versions in which nobody
+ * listens, and a client whose next message is under way when its channel is
+ * closed. Here the next version gets the listening socket itself, and tells
+ * the version before when it is ready; that version accepts no more, and its
  * channels go on to their ends, for half a minute at most. SIGHUP starts the
  * next version, and SIGTERM ends the server.
  *

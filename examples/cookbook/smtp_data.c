@@ -1,10 +1,11 @@
 /* The data of a mail, strictly
  *
- * For SMTP and other protocols in which a line that is a single dot ends the
- * data. The trap is a line end that two programs read differently: what one of
- * them takes for text is to the other the end of the mail, and a second mail
- * behind it. So here a CR or LF alone ends nothing, and the mail is refused at
- * its true end. One deadline is for all of the data: no byte begins it anew.
+ * Use this for SMTP, and for other protocols in which a line that is a single
+ * dot ends the data. The trap is a line end that two programs read
+ * differently: what one of them takes for text is to the other the end of the
+ * mail, and the beginning of a second one. So here a CR alone or an LF alone
+ * ends nothing, and the mail is refused at its true end. One deadline is for
+ * all of the data, and no byte begins it anew.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat.h>

@@ -1,10 +1,11 @@
 /* STARTTLS
  *
- * For protocols that begin in plain text and become secure when the client asks
- * for it. The traps are what somebody on the way may have put in: commands
- * behind STARTTLS in the same packet, which asynchat_tls_start() never delivers,
- * and what was said before, which the server has to forget when the session is
- * secure (RFC 3207, section 4.2). A secure session is not offered another one.
+ * Use this for protocols that begin in plain text and become secure when the
+ * client asks for it. The traps are what somebody on the way may have put in:
+ * commands behind STARTTLS in the same packet, which asynchat_tls_start()
+ * never delivers, and what was said before, which the server has to forget
+ * when the session is secure (RFC 3207, section 4.2). A secure session is not
+ * offered another one.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE 1
