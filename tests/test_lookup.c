@@ -973,6 +973,9 @@ static bool begins_without_a_thread(void *arg)
     no_thread = true;
     if (begin_in(0, &a, "good") != -EAGAIN)
         return false;
+    int before = living;
+    if (begin_in(0, &a, "good") != -EAGAIN || living != before)
+        return false;
     no_thread = false;
     if (begin_in(0, &a, "good") != 0)
         return false;
