@@ -3,66 +3,19 @@
 #include <asynchat/error.h>
 #include <asynchat/framing.h>
 
-#include "length_driver.h"
+#include "framing_driver.h"
 
-static struct asynchat_framing *make(const void *what)
+static const struct naive ends = {.kind = NAIVE_NETSTRING};
+
+static struct asynchat_framing *make(const struct naive *what)
 {
     (void)what;
     return asynchat_framing_netstring();
 }
 
-static void expect(const char *stream, const char *expected)
+static void expect(const char *stream, const char *wanted)
 {
-    stream_expect(make, NULL, stream, strlen(stream), expected);
-}
-
-/* --- the model --- */
-
-static bool is_too_large(const uint8_t *digits, size_t len)
-{
-    return len > 20 ||
-           (len == 20 && memcmp(digits, "18446744073709551615", 20) > 0);
-}
-
-/* Reads one message at `at`. Answers how many bytes it has with its head and
- * its comma; 0: nothing more can be said. */
-static size_t model_one(const uint8_t *at, size_t len, struct said *s)
-{
-    size_t digits = 0;
-    while (digits < len && at[digits] >= '0' && at[digits] <= '9')
-        digits++;
-    bool other = digits < len && (at[digits] != ':' || digits == 0);
-    if ((digits > 1 && at[0] == '0') || is_too_large(at, digits) || other) {
-        said_error(s, ASYNCHAT_EFRAMING);
-        return 0;
-    }
-    if (digits == len) {
-        said_cut(s, len);
-        return 0;
-    }
-    size_t head = digits + 1, left = len - head;
-    uint64_t number = strtoull((const char *)at, NULL, 10);
-    if (number >= left) {
-        said_add(s, at + head, left);
-        said_cut(s, 0);
-        return 0;
-    }
-    if (at[head + (size_t)number] != ',') {
-        said_error(s, ASYNCHAT_EFRAMING);
-        return 0;
-    }
-    said_message(s, at + head, (size_t)number);
-    return head + (size_t)number + 1;
-}
-
-static void compare(const uint8_t *bytes, size_t len)
-{
-    static struct said s;
-    size_t used = 1;
-    said_begin(&s);
-    for (size_t at = 0; at < len && used > 0; at += used)
-        used = model_one(bytes + at, len - at, &s);
-    stream_check(make, NULL, bytes, len, &s);
+    drive_expect(make, &ends, stream, strlen(stream), wanted);
 }
 
 static void random_netstrings_equal_the_model(void **state)
@@ -78,7 +31,7 @@ static void random_netstrings_equal_the_model(void **state)
                 stream[len++] = (char)("0:,a"[rand() % 4]);
             stream[len++] = rand() % 50 ? ',' : ';';
         }
-        compare((const uint8_t *)stream, len - (size_t)rand() % 4);
+        drive_stream(make, &ends, stream, len - (size_t)rand() % 4);
     }
 }
 
@@ -89,7 +42,7 @@ static void random_bytes_equal_the_model(void **state)
     for (unsigned i = 0; i < 4000; i++) {
         for (size_t k = 0; k < sizeof stream; k++)
             stream[k] = (uint8_t)("0129:::,,,"[rand() % 10]);
-        compare(stream, 1 + (size_t)rand() % sizeof stream);
+        drive_stream(make, &ends, stream, 1 + (size_t)rand() % sizeof stream);
     }
 }
 
@@ -98,40 +51,43 @@ static void random_bytes_equal_the_model(void **state)
 static void netstrings(void **state)
 {
     (void)state;
-    expect("5:hello,0:,1:,,", "5:hello 0: 1:, ");
-    expect("12:hello world!,", "12:hello world! ");
-    expect("3:abc,3:ab", "3:abc ~2+0");
-    expect("3:abc", "~3+0");
-    expect("3", "~0+1");
-    expect("0:", "~0+0");
+    expect("5:hello,0:,1:,,", "hello||,|");
+    expect("12:hello world!,", "hello world!|");
+    expect("3:abc,3:ab", "abc|ab~");
+    expect("3:abc", "abc~");
+    expect("3", "3~");
+    expect("0:", "~");
 }
 
 static void broken_netstrings(void **state)
 {
     static const char *const broken[] = {
-        ":,",      ",",    "a",    "-1:a,", " 1:a,", "00:,", "01:a",  "1a:a",
-        "3:abcd,", "0:a,", "1:a;", "1::a,", "+1:a",  "0x1:", "1.0:a", "/1:a,"};
+        ":,",   ",",    "a",    "-1:a,", " 1:a,", "00:,", "01:a",
+        "1a:a", "0:a,", "+1:a", "0x1:",  "1.0:a", "/1:a,"};
     (void)state;
     for (unsigned i = 0; i < COUNT(broken); i++)
-        expect(broken[i], "!-10017");
-    expect("2:ok,x", "2:ok !-10017");
+        expect(broken[i], "!10017");
+    expect("2:ok,x", "ok|!10017");
+    expect("3:abcd,", "abc!10017");
+    expect("1:a;", "a!10017");
+    expect("1::a,", ":!10017");
 }
 
 static void largest_number(void **state)
 {
     (void)state;
-    expect("18446744073709551615:ab", "~2+0");
-    expect("18446744073709551616", "!-10017");
-    expect("18446744073709551620", "!-10017");
-    expect("184467440737095516150", "!-10017");
-    expect("99999999999999999999", "!-10017");
-    expect("99999999999999999990:a", "!-10017");
+    expect("18446744073709551615:ab", "ab~");
+    expect("18446744073709551616", "!10017");
+    expect("18446744073709551620", "!10017");
+    expect("184467440737095516150", "!10017");
+    expect("99999999999999999999", "!10017");
+    expect("99999999999999999990:a", "!10017");
 }
 
 /* The comma is not the message's: one of exactly the limit is not too long. */
 static void comma_is_not_counted(void **state)
 {
-    struct asynchat_framing *f = make(NULL);
+    struct asynchat_framing *f = make(&ends);
     struct framing_step step;
     (void)state;
     assert_true(find_step(f, "3:abc,", 6, &step));
@@ -149,10 +105,26 @@ static void comma_is_not_counted(void **state)
     f->ops->release(f);
 }
 
+/* Nothing more is found, so that it makes no difference that the message was to
+ * be dropped. */
+static void wrong_comma_fails_behind_a_message_that_is_too_long(void **state)
+{
+    struct asynchat_framer *f = asynchat_framer_new();
+    (void)state;
+    assert_int_equal(asynchat_framer_set_limit(f, 3, 1), 0);
+    assert_int_equal(asynchat_framer_set_framing(f, make(&ends)), 0);
+    assert_int_equal(asynchat_framer_feed(f, "5:abcde", 7), 0);
+    assert_int_equal(asynchat_framer_next(f, NULL, NULL), ASYNCHAT_FRAMER_MORE);
+    assert_int_equal(asynchat_framer_feed(f, ";", 1), 0);
+    assert_int_equal(asynchat_framer_next(f, NULL, NULL), ASYNCHAT_FRAMER_BAD);
+    assert_int_equal(asynchat_framer_get_error(f), ASYNCHAT_EFRAMING);
+    asynchat_framer_free(f);
+}
+
 static void lack_of_memory_is_null(void **state)
 {
     (void)state;
-    expect_no_memory(make, NULL);
+    expect_no_memory(make, &ends);
 }
 
 int main(void)
@@ -164,6 +136,7 @@ int main(void)
         cmocka_unit_test(broken_netstrings),
         cmocka_unit_test(largest_number),
         cmocka_unit_test(comma_is_not_counted),
+        cmocka_unit_test(wrong_comma_fails_behind_a_message_that_is_too_long),
         cmocka_unit_test(lack_of_memory_is_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

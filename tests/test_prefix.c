@@ -6,11 +6,11 @@
 
 #include <errno.h>
 
-#include "length_driver.h"
+#include "framing_driver.h"
 
-static struct asynchat_framing *make(const void *prefix)
+static struct asynchat_framing *make(const struct naive *ends)
 {
-    return asynchat_framing_prefix(prefix);
+    return asynchat_framing_prefix(&ends->prefix);
 }
 
 static struct asynchat_prefix prefix_of(unsigned bytes, unsigned flags)
@@ -19,56 +19,16 @@ static struct asynchat_prefix prefix_of(unsigned bytes, unsigned flags)
         .size = sizeof(struct asynchat_prefix), .bytes = bytes, .flags = flags};
 }
 
+static struct naive naive_of(const struct asynchat_prefix *p)
+{
+    return (struct naive){.kind = NAIVE_PREFIX, .prefix = *p};
+}
+
 static void expect(const struct asynchat_prefix *p, const void *stream,
-                   size_t len, const char *expected)
+                   size_t len, const char *wanted)
 {
-    stream_expect(make, p, stream, len, expected);
-}
-
-/* --- the model --- */
-
-/* Reads one message at `at`. Answers how many bytes it has with its head; 0:
- * nothing more can be said. A double is exact for all numbers that a stream of
- * this length can tell apart, and does not wrap. */
-static size_t model_one(const struct asynchat_prefix *p, const uint8_t *at,
-                        size_t len, struct said *s)
-{
-    size_t head = p->offset + p->bytes;
-    double number = 0, place = 1;
-    if (len < head) {
-        said_cut(s, len);
-        return 0;
-    }
-    for (unsigned i = 0; i < p->bytes; i++, place *= 256) {
-        bool little = p->flags & ASYNCHAT_PREFIX_LITTLE;
-        number += place * at[p->offset + (little ? i : p->bytes - 1 - i)];
-    }
-    number += p->adjustment;
-    if (p->flags & ASYNCHAT_PREFIX_INCLUSIVE)
-        number -= (double)head;
-    if (number < 0) {
-        said_error(s, ASYNCHAT_EFRAMING);
-        return 0;
-    }
-    size_t from = p->flags & ASYNCHAT_PREFIX_KEPT ? 0 : head;
-    if (number > (double)(len - head)) {
-        said_add(s, at + from, len - from);
-        said_cut(s, 0);
-        return 0;
-    }
-    said_message(s, at + from, head + (size_t)number - from);
-    return head + (size_t)number;
-}
-
-static void compare(const struct asynchat_prefix *p, const uint8_t *bytes,
-                    size_t len)
-{
-    static struct said s;
-    size_t at = 0, used = 1;
-    said_begin(&s);
-    for (; at < len && used > 0; at += used)
-        used = model_one(p, bytes + at, len - at, &s);
-    stream_check(make, p, bytes, len, &s);
+    struct naive ends = naive_of(p);
+    drive_expect(make, &ends, stream, len, wanted);
 }
 
 /* --- all forms --- */
@@ -91,12 +51,13 @@ static size_t put(const struct asynchat_prefix *p, uint8_t *to, unsigned len)
 static void try_form(const struct asynchat_prefix *p)
 {
     uint8_t stream[1024];
+    struct naive ends = naive_of(p);
     for (unsigned round = 0; round < 3; round++) {
         size_t len = 0;
         for (unsigned i = 0; i < 4; i++)
             len += put(p, stream + len, rand() % 3 ? (unsigned)rand() % 12 : 0);
         len -= (size_t)rand() % 4 % len;
-        compare(p, stream, len);
+        drive_stream(make, &ends, stream, len);
     }
 }
 
@@ -119,19 +80,19 @@ static void empty_messages_are_messages(void **state)
 {
     struct asynchat_prefix p = prefix_of(4, 0);
     (void)state;
-    expect(&p, "\0\0\0\0\0\0\0\1x\0\0\0\0", 13, "0: 1:x 0: ");
+    expect(&p, "\0\0\0\0\0\0\0\1x\0\0\0\0", 13, "|x||");
     p = prefix_of(1, ASYNCHAT_PREFIX_KEPT | ASYNCHAT_PREFIX_INCLUSIVE);
-    expect(&p, "\1\2x\1", 4, "1:\1 2:\2x 1:\1 ");
+    expect(&p, "\1\2x\1", 4, "_|_x|_|");
 }
 
 static void message_is_cut_off_from_the_first_byte_of_its_head(void **state)
 {
     struct asynchat_prefix p = prefix_of(4, 0);
     (void)state;
-    expect(&p, "\0\0", 2, "~0+2");
-    expect(&p, "\0\0\0\5", 4, "~0+0");
-    expect(&p, "\0\0\0\5ab", 6, "~2+0");
-    expect(&p, "\0\0\0\0", 4, "0: ");
+    expect(&p, "\0\0", 2, "__~");
+    expect(&p, "\0\0\0\5", 4, "~");
+    expect(&p, "\0\0\0\5ab", 6, "ab~");
+    expect(&p, "\0\0\0\0", 4, "|");
 }
 
 static void length_is_adjusted_first(void **state)
@@ -141,13 +102,13 @@ static void length_is_adjusted_first(void **state)
     less.adjustment = -4;
     more.adjustment = 2;
     (void)state;
-    expect(&p, "\0\0\0\16abcdefghij", 14, "10:abcdefghij ");
-    expect(&p, "\0\0\0\4", 4, "0: ");
-    expect(&p, "\0\0\0\3", 4, "!-10017");
-    expect(&p, "\0\0\0\5x\0\0\0\0abc", 12, "1:x !-10017");
-    expect(&less, "\0\0\0\16abcdefghij", 14, "10:abcdefghij ");
-    expect(&less, "\0\0\0\3", 4, "!-10017");
-    expect(&more, "\0\0\0\0ab\0\0\0\1cde", 13, "2:ab 3:cde ");
+    expect(&p, "\0\0\0\16abcdefghij", 14, "abcdefghij|");
+    expect(&p, "\0\0\0\4", 4, "|");
+    expect(&p, "\0\0\0\3", 4, "!10017");
+    expect(&p, "\0\0\0\5x\0\0\0\0abc", 12, "x|!10017");
+    expect(&less, "\0\0\0\16abcdefghij", 14, "abcdefghij|");
+    expect(&less, "\0\0\0\3", 4, "!10017");
+    expect(&more, "\0\0\0\0ab\0\0\0\1cde", 13, "ab|cde|");
 }
 
 /* Gives the length that a head announces. */
@@ -155,7 +116,7 @@ static uint64_t whole_of(const struct asynchat_prefix *p, const void *head,
                          size_t len)
 {
     struct framing_step found;
-    struct asynchat_framing *f = make(p);
+    struct asynchat_framing *f = asynchat_framing_prefix(p);
     assert_false(find_step(f, head, len, &found));
     struct framing_step step = f->ops->step(f, head, len);
     assert_true(f->begun);
@@ -195,7 +156,7 @@ static void message_of_more_than_4_gib_ends_where_it_should(void **state)
 {
     static const uint8_t span[1 << 20];
     struct asynchat_prefix p = prefix_of(8, 0);
-    struct asynchat_framing *f = make(&p);
+    struct asynchat_framing *f = asynchat_framing_prefix(&p);
     struct framing_step step =
         f->ops->step(f, (const uint8_t *)"\0\0\0\1\0\0\0\5", 8);
     uint64_t left = (1ull << 32) + 5;
@@ -215,7 +176,7 @@ static void message_of_more_than_4_gib_ends_where_it_should(void **state)
 static void head_can_be_taken_back(void **state)
 {
     struct asynchat_prefix p = prefix_of(2, 0);
-    struct asynchat_framing *f = make(&p);
+    struct asynchat_framing *f = asynchat_framing_prefix(&p);
     (void)state;
     f->ops->step(f, (const uint8_t *)"a", 1);
     assert_int_equal(f->held, 1);
@@ -239,22 +200,22 @@ static void bad_tables_are_told(void **state)
         int more;
     } later = {p, 1};
     (void)state;
-    expect_bad(make(NULL), -EINVAL);
+    expect_bad(asynchat_framing_prefix(NULL), -EINVAL);
     p.size = 0;
-    expect_bad(make(&p), -EINVAL);
+    expect_bad(asynchat_framing_prefix(&p), -EINVAL);
     static const unsigned bytes[] = {0, 5, 6, 7, 9, 1000};
     for (unsigned i = 0; i < COUNT(bytes); i++) {
         p = prefix_of(bytes[i], 0);
-        expect_bad(make(&p), -EINVAL);
+        expect_bad(asynchat_framing_prefix(&p), -EINVAL);
         assert_int_equal(asynchat_prefix_write(&p, 1, &later), -EINVAL);
     }
     p = prefix_of(4, 8);
-    expect_bad(make(&p), -EINVAL);
+    expect_bad(asynchat_framing_prefix(&p), -EINVAL);
     p = prefix_of(4, 0);
     p.offset = 57;
-    expect_bad(make(&p), -EINVAL);
+    expect_bad(asynchat_framing_prefix(&p), -EINVAL);
     later.p.size = sizeof later;
-    expect_bad(make(&later), -ENOTSUP);
+    expect_bad(asynchat_framing_prefix(&later.p), -ENOTSUP);
     assert_int_equal(asynchat_prefix_write(&later.p, 1, &p), -ENOTSUP);
     assert_int_equal(asynchat_prefix_write(NULL, 1, &p), -EINVAL);
     p = prefix_of(4, 0);
@@ -264,9 +225,10 @@ static void bad_tables_are_told(void **state)
 static void lack_of_memory_is_null(void **state)
 {
     struct asynchat_prefix p = prefix_of(4, 0), bad = prefix_of(5, 0);
+    struct naive good_ends = naive_of(&p), bad_ends = naive_of(&bad);
     (void)state;
-    expect_no_memory(make, &p);
-    expect_no_memory(make, &bad);
+    expect_no_memory(make, &good_ends);
+    expect_no_memory(make, &bad_ends);
 }
 
 /* --- the other direction --- */

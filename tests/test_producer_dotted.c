@@ -120,9 +120,9 @@ static int produce(struct source *s, size_t room, struct evbuffer *out)
     return answer;
 }
 
-static struct asynchat_framing *make_framing(void *arg)
+static struct asynchat_framing *make_framing(const struct naive *ends)
 {
-    (void)arg;
+    (void)ends;
     return asynchat_framing_dotted(ASYNCHAT_DOTTED_STRICT);
 }
 

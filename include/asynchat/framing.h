@@ -192,7 +192,8 @@ asynchat_framing_dotted(unsigned flags);
  *   are counted, and not kept.
  * - A head that is broken does not say where its message ends, and neither does
  *   anything behind it. So the stream fails with ASYNCHAT_EFRAMING, even if the
- *   handler takes messages that are too long.
+ *   handler takes messages that are too long. Nothing of a broken head is
+ *   delivered.
  * - The end of the stream cuts a message off from the first byte of its head
  *   on.
  *
@@ -304,6 +305,8 @@ struct asynchat_head {
  *   about the same bytes more than once, and may be given bytes that belong to
  *   the next message already.
  * - The function must not call anything of a channel or a framer.
+ * - If the function has asked for more bytes than its message has, the others
+ *   are held back when the message ends, and asynchat_skip() returns -EBUSY.
  * - The stream fails with the function's error. It fails with ASYNCHAT_EFRAMING
  *   if the function answers ASYNCHAT_HEAD_MORE about `most` bytes, skips no
  *   bytes or more than it was given, tells of a message that uses up no byte at

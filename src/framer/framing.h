@@ -25,9 +25,10 @@ enum {
 /* What a look at the stream has found: first `skip` bytes that are dropped in
  * silence, then `data` bytes of the message, then `tail` bytes. If the message
  * ends, the tail is its terminator; if it goes on, the tail is held back from
- * then on. A step may leave bytes of the stream over, also such that were held
- * back: the next step begins with them. A step that neither ends a message nor
- * fails deals with at least one new byte. */
+ * then on. A step may leave bytes of the stream over. If some of these were held
+ * back, they still are, and no new byte was dealt with. The next step begins
+ * with what is left over. A step that neither ends a message nor fails deals
+ * with at least one new byte. */
 struct framing_step {
     size_t skip, data, tail;
     /* The length of the message that begins with this step, if it is known; or
@@ -63,9 +64,9 @@ struct framing_ops {
      * bad message. */
     struct framing_step (*step)(struct asynchat_framing *f,
                                 const uint8_t *bytes, size_t len);
-    /* The bytes that are held back. They stay readable, and as they are, until
-     * the step after the next one is asked for, since the next step may be
-     * about them. */
+    /* The bytes that are held back. Those of them that are data of the next
+     * step stay readable, and as they are, until the step after that one is
+     * asked for. */
     const uint8_t *(*held)(const struct asynchat_framing *f);
     void (*release)(struct asynchat_framing *f);
     /* Holds nothing back, since all input was discarded, and forgets the

@@ -21,7 +21,8 @@ struct length *asynchat__length_new(const struct framing_ops *ops, size_t size,
 
 const uint8_t *asynchat__length_held(const struct asynchat_framing *f)
 {
-    return ((const struct length *)f)->block;
+    const struct length *l = (const struct length *)f;
+    return l->block + l->from;
 }
 
 /* The rest of a message that has begun is no head. */
@@ -56,18 +57,19 @@ static const uint8_t *view_from(const struct length *l,
     *len = v->total - at < l->most ? v->total - at : l->most;
     if (at >= v->held)
         return v->bytes + (at - v->held);
-    memmove(l->block + v->held, v->bytes, at + *len - v->held);
-    return l->block + at;
+    uint8_t *held = l->block + l->from;
+    memmove(held + v->held, v->bytes, at + *len - v->held);
+    return held + at;
 }
 
-/* Holds back all bytes from `at` on, which are the beginning of a head. The new
- * bytes may lie in the block themselves: the last step has left them over. */
+/* Holds back all bytes from `at` on, which are the beginning of a head. */
 static struct framing_step length_hold(struct length *l,
                                        const struct length_view *v, size_t at)
 {
     size_t len;
     const uint8_t *bytes = view_from(l, v, at, &len);
     memmove(l->block, bytes, len);
+    l->from = 0;
     l->f.held = (uint32_t)len;
     l->f.begun = true;
     return (struct framing_step){.skip = at, .tail = len};
@@ -80,17 +82,32 @@ static const struct framing_ops failed_ops = {
     .release = asynchat__length_release,
 };
 
-/* The head is broken, or what is behind the `data` bytes of the message. Nothing
- * is found from now on. What has come by now belongs to no message: how much
- * that is hangs on the cuts. */
-static struct framing_step length_fail(struct length *l, size_t skip,
+/* Bytes that were held back are left over if the step has not dealt with them.
+ * They stay where they are. */
+static struct framing_step length_leave(struct length *l,
+                                        const struct length_view *v,
+                                        struct framing_step step)
+{
+    size_t used = step.skip + step.data;
+    if (used < v->held) {
+        l->from += (uint32_t)used;
+        l->f.held = (uint32_t)(v->held - used);
+    }
+    return step;
+}
+
+/* Behind `at` bytes, and `data` bytes of the message, the head is broken, or
+ * what is behind the message. Nothing is found from now on. */
+static struct framing_step length_fail(struct length *l,
+                                       const struct length_view *v, size_t at,
                                        size_t data, int error)
 {
     l->f.ops = &failed_ops;
     l->f.error = error;
     l->f.begun = true;
     l->inside = true;
-    return (struct framing_step){.skip = skip, .data = data, .verdict = error};
+    struct framing_step step = {.skip = at, .data = data, .verdict = error};
+    return length_leave(l, v, step);
 }
 
 /* Takes data of the message behind the first `skip` bytes, and its comma. If
@@ -104,15 +121,13 @@ static struct framing_step length_take(struct length *l,
     size_t at = skip + data;
     bool comma = l->comma > 0 && at < v->total;
     if (comma && v->bytes[at - v->held] != ',')
-        return length_fail(l, skip, data, ASYNCHAT_EFRAMING);
+        return length_fail(l, v, skip, data, ASYNCHAT_EFRAMING);
     l->left -= data;
     l->inside = l->left > 0 || comma != (l->comma > 0);
     l->f.begun = l->inside;
-    return (struct framing_step){.skip = skip,
-                                 .data = data,
-                                 .tail = comma,
-                                 .verdict = l->inside ? FRAMING_GOES_ON
-                                                      : FRAMING_ENDS};
+    struct framing_step step = {.skip = skip, .data = data, .tail = comma};
+    step.verdict = l->inside ? FRAMING_GOES_ON : FRAMING_ENDS;
+    return length_leave(l, v, step);
 }
 
 /* Whether an answer says more than it can. A head of which nothing more can
@@ -172,7 +187,7 @@ static struct framing_step length_begin(struct length *l,
     size_t at = 0;
     int answer = head_look(l, v, &at, &head);
     if (answer < 0)
-        return length_fail(l, v->total, 0, answer);
+        return length_fail(l, v, at, 0, answer);
     if (answer == ASYNCHAT_HEAD_MORE)
         return length_hold(l, v, at);
     l->f.begun = false;
@@ -191,9 +206,9 @@ struct framing_step asynchat__length_step(struct asynchat_framing *f,
     struct length_view v = {bytes, f->held, f->held + len};
     f->held = 0;
     if (f->error && l->inside)
-        return (struct framing_step){.data = len};
+        return (struct framing_step){.data = v.total};
     if (f->error)
-        return length_fail(l, v.total, 0, f->error);
+        return length_fail(l, &v, 0, 0, f->error);
     return l->inside ? length_take(l, &v, 0) : length_begin(l, &v);
 }
 

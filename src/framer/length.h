@@ -24,6 +24,7 @@ struct length {
     uint64_t left;  /* how many bytes of the message are still to come */
     uint32_t most;  /* the most bytes of a head */
     uint32_t comma; /* how many bytes stand behind each message: 0 or 1 */
+    uint32_t from;  /* where in the block the bytes begin that are held back */
     /* The head is over, and `left` bytes or the comma are still to come; or the
      * framing has failed, and has told so. */
     bool inside;

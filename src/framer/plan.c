@@ -151,12 +151,12 @@ static void plan_begin_tail(struct framer *f)
     plan_hold(f, framing->held - rest);
 }
 
-/* A framing that has failed for good has no end of the message to go on to, and
- * its error counts, whatever was wrong with the message before. */
+/* A framing that has failed for good has no end of the message to go on to. So
+ * this error counts, even if the message was too long before. */
 static enum framer_event plan_spoil(struct framer *f)
 {
     enum framer_event event = message_spoil(f, f->framing->plan.verdict);
-    if (f->framing->error == 0)
+    if (!f->framing->error)
         return event;
     f->error = (int16_t)f->framing->error;
     return FRAMER_BAD;
