@@ -1,201 +1,287 @@
-/* How a stream must be delivered, by the plain definition.
+/* How a stream must be delivered, with terminators that change, and limits.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "model.h"
 
 #include <string.h>
 
-bool model_ends(const struct model *m)
+#include <asynchat/error.h>
+
+/* --- the message in progress --- */
+
+void model_begin(struct model *m)
 {
-    if (m->kind == ASYNCHAT_LENGTH)
-        return m->until > m->at;
-    return m->kind == ASYNCHAT_FRAMING ||
-           (m->kind == ASYNCHAT_STRING && m->bytes_len > 0);
+    memset(m, 0, sizeof *m);
+    m->read_len = SIZE_MAX;
 }
 
-static bool stands_at(const struct model *m, size_t at, size_t len)
+/* Does not read twice. */
+const struct naive_message *model_message(struct model *m)
 {
-    for (size_t i = 0; i < len; i++)
-        if (m->stream[at + i] != m->bytes[i])
-            return false;
-    return true;
+    if (m->read_from != m->from || m->read_len != m->len)
+        naive_read(&m->ends, m->stream, m->len, m->from, &m->message);
+    m->read_from = m->from;
+    m->read_len = m->len;
+    return &m->message;
 }
 
-/* The first place of the whole terminator, or else the first place at which it
- * may still begin. */
-static struct model_end string_end(const struct model *m)
+static void model_look(struct model *m, size_t from)
 {
-    size_t at = m->from;
-    for (; at + m->bytes_len <= m->len; at++)
-        if (stands_at(m, at, m->bytes_len))
-            return (struct model_end){at, true, m->bytes_len, SIZE_MAX};
-    if (m->ended)
-        return (struct model_end){m->len, false, 0, SIZE_MAX};
-    while (at < m->len && !stands_at(m, at, m->len - at))
-        at++;
-    return (struct model_end){at, false, 0, SIZE_MAX};
+    m->from = from;
+    m->said = 0;
+    m->read_len = SIZE_MAX;
 }
 
-/* Whether a line breaks the rule at that place. */
-static bool is_bare(const struct model *m, size_t at)
+/* How many bytes come of the message if nothing keeps them back. */
+static size_t model_count(struct model *m)
 {
-    const uint8_t *s = m->stream;
-    if (s[at] == '\n')
-        return at == m->from || s[at - 1] != '\r';
-    return s[at] == '\r' && at + 1 < m->len && s[at + 1] != '\n';
+    const struct naive_message *n = model_message(m);
+    return m->ended ? n->count : n->count - n->held;
 }
 
-static struct model_end lines_end(const struct model *m)
+static size_t model_room(const struct model *m)
 {
-    struct model_end end = {m->len, false, 0, SIZE_MAX};
-    const uint8_t *s = m->stream;
-    for (size_t at = m->from; at < m->len; at++) {
-        bool cr = at > m->from && s[at - 1] == '\r';
-        if (s[at] == '\n' && (cr || !m->strict)) {
-            end.at = at - cr;
-            end.found = true;
-            end.ends = 1 + cr;
-            return end;
-        }
-        if (m->strict && end.bad == SIZE_MAX && is_bare(m, at))
-            end.bad = at;
-    }
-    if (!m->ended && m->len > m->from && s[m->len - 1] == '\r')
-        end.at--;
-    return end;
+    if (m->limit == SIZE_MAX)
+        return SIZE_MAX;
+    return m->limit > m->before ? m->limit - m->before : 0;
 }
 
-/* The end of a string or of a line; does not search twice. */
-static struct model_end text_end(struct model *m)
+size_t model_allowed(struct model *m, int *error)
 {
-    if (m->last_from != m->from || m->last_len != m->len + m->ended)
-        m->last = m->kind == ASYNCHAT_STRING ? string_end(m) : lines_end(m);
-    m->last_from = m->from;
-    m->last_len = m->len + m->ended;
-    return m->last;
+    const struct naive_message *n = model_message(m);
+    size_t room = model_room(m), count = model_count(m);
+    *error = m->spoiled;
+    if (*error)
+        return 0;
+    if (n->whole > room)
+        *error = ASYNCHAT_ETOOLONG;
+    else if (n->error && n->bad <= room)
+        *error = n->error;
+    else if (count > room)
+        *error = ASYNCHAT_ETOOLONG;
+    if (n->whole > room)
+        return 0;
+    if (*error)
+        return *error == ASYNCHAT_ETOOLONG ? room : n->bad;
+    return count;
 }
 
-struct model_end model_end(struct model *m)
+static bool model_is_empty_block(const struct model *m)
 {
-    if (!model_ends(m))
-        return (struct model_end){m->len, false, 0, SIZE_MAX};
-    if (m->kind != ASYNCHAT_LENGTH)
-        return text_end(m);
-    if (m->until <= m->len)
-        return (struct model_end){m->until, true, 0, SIZE_MAX};
-    return (struct model_end){m->len, false, 0, SIZE_MAX};
+    return m->ends.kind == NAIVE_BLOCK && m->ends.number == 0;
 }
 
-bool model_bad(struct model *m)
+bool model_is_between(struct model *m)
 {
-    return model_end(m).bad != SIZE_MAX;
+    return m->before + m->said == 0 && !m->due && !m->spoiled &&
+           !model_is_empty_block(m);
 }
 
-void model_set(struct model *m, enum asynchat_terminator kind,
-               const uint8_t *bytes, size_t len)
+bool model_is_cut_off(struct model *m)
 {
-    m->kind = kind;
-    m->block = false;
-    m->empty = false;
-    m->last_len = SIZE_MAX;
-    m->from = m->at;
-    m->until = m->at + len;
-    m->bytes_len = kind == ASYNCHAT_STRING ? len : 0;
-    if (m->bytes_len > 0)
-        memmove(m->bytes, bytes, len);
+    const struct naive_message *n = model_message(m);
+    bool number = m->ends.kind == NAIVE_NUMBER && m->ends.number > 0;
+    bool ends = m->ends.kind > NAIVE_NUMBER || number;
+    bool have = m->before + n->count > 0 || n->error || m->spoiled;
+    return (have && ends) || (n->begun && !n->ended);
 }
 
-void model_set_lines(struct model *m, bool strict)
+/* The byte that was not handed out yet, or else was not looked at. */
+static size_t model_place(struct model *m, bool delivering)
 {
-    model_set(m, ASYNCHAT_FRAMING, NULL, 0);
-    m->strict = strict;
+    const struct naive_message *n = model_message(m);
+    if (!delivering)
+        return m->len - n->held;
+    return m->said > 0 ? n->at[m->said - 1] + 1u : m->from;
 }
 
-void model_set_block(struct model *m, size_t len)
+/* --- what is called --- */
+
+static bool model_is_number(const struct model *m)
 {
-    model_set(m, ASYNCHAT_LENGTH, NULL, len);
-    m->block = true;
-    m->empty = len == 0;
+    return m->ends.kind == NAIVE_NUMBER || m->ends.kind == NAIVE_BLOCK;
 }
 
-void model_skip(struct model *m, size_t len)
+/* After the bytes of a number there is nothing to wait for. */
+static void model_over(struct model *m)
 {
-    m->last_len = SIZE_MAX;
-    m->until += len;
-    m->at += len;
-    m->begin = m->from = m->at;
-}
-
-void model_discard(struct model *m)
-{
-    m->until += m->len - m->at;
-    m->begin = m->from = m->at = m->len;
-}
-
-/* The last of a number of bytes ends the message, whatever is set meanwhile. */
-bool model_data(struct model *m, const uint8_t *data, size_t len)
-{
-    struct model_end end = model_end(m);
-    size_t most = end.bad < end.at ? end.bad : end.at;
-    if (m->due || m->empty || len == 0 || m->at + len > most ||
-        memcmp(m->stream + m->at, data, len) != 0)
-        return false;
-    m->due = m->kind == ASYNCHAT_LENGTH && m->at + len == m->until;
-    m->at += len;
-    return true;
+    if (model_is_number(m))
+        m->ends.kind = NAIVE_NONE;
+    m->ends.first = m->ends.inside = false;
 }
 
 static void model_next(struct model *m, size_t at)
 {
-    m->begin = m->from = m->at = at;
+    m->before = 0;
+    m->spoiled = 0;
+    model_look(m, at);
+}
+
+void model_set(struct model *m, const struct naive *ends, bool delivering)
+{
+    int error;
+    size_t place = model_place(m, delivering);
+    model_allowed(m, &error);
+    if (!delivering)
+        m->spoiled = error;
+    m->before += m->said;
+    m->ends = *ends;
+    if (ends->kind == NAIVE_WORDS && ends->count == 1) {
+        memmove(m->bytes, ends->words[0].data, ends->words[0].len);
+        m->ends.words[0].data = m->bytes;
+    }
+    model_look(m, place);
+}
+
+size_t model_rest(struct model *m, bool delivering)
+{
+    return m->len - model_place(m, delivering);
+}
+
+void model_skip(struct model *m, size_t len, bool delivering)
+{
+    model_look(m, model_place(m, delivering) + len);
+}
+
+bool model_has_looked(struct model *m)
+{
+    const struct naive_message *n = model_message(m);
+    return m->said == 0 || m->ends.kind <= NAIVE_LINES ||
+           (!n->ended && m->said == model_count(m));
+}
+
+/* The rest of a message whose head is over is waited for. */
+static void model_lose(struct model *m, const struct naive_message *n)
+{
+    m->ends.first = n->begun;
+    m->ends.inside = n->inside && !n->ended;
+    if (m->ends.inside)
+        m->ends.number = n->end == SIZE_MAX ? UINT64_MAX / 2 : n->end - m->len;
+}
+
+/* Of a number, what was handed out counts. In a callback the bytes behind those
+ * that have come may not have been looked at. */
+void model_discard(struct model *m, bool delivering)
+{
+    if (model_is_number(m))
+        m->ends.number -= m->said;
+    else if (m->said > 0 || !delivering)
+        model_lose(m, model_message(m));
+    model_next(m, m->len);
+}
+
+/* --- what comes --- */
+
+/* If a message ends with its last byte, and not with anything behind it, it has
+ * ended, whatever is set meanwhile. */
+bool model_data(struct model *m, const uint8_t *data, size_t len)
+{
+    const struct naive_message *n = model_message(m);
+    int error;
+    if (m->due || model_is_empty_block(m) || len == 0 ||
+        m->said + len > model_allowed(m, &error))
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        m->got[m->before + m->said + i] = data[i];
+        if (data[i] != m->stream[n->at[m->said + i]])
+            return false;
+    }
+    m->said += len;
+    m->due =
+        n->ended && m->said == n->count && n->end == n->at[m->said - 1] + 1u;
+    if (m->due) {
+        m->before += m->said;
+        model_over(m);
+        model_look(m, n->end);
+    }
+    return true;
 }
 
 bool model_found(struct model *m)
 {
-    struct model_end end = model_end(m);
-    bool found = end.found && end.at == m->at && end.ends > 0;
-    bool empty = m->empty && !m->due;
-    if (!m->due && !empty && (!found || end.bad != SIZE_MAX))
+    const struct naive_message *n = model_message(m);
+    int error;
+    if (m->due) {
+        m->due = false;
+        m->before = 0;
+        return true;
+    }
+    if (!n->ended || m->said < model_allowed(m, &error) || error)
         return false;
-    model_next(m, m->at + (m->due || empty ? 0 : end.ends));
-    m->due = false;
-    m->empty = m->empty && !empty;
+    model_over(m);
+    model_next(m, n->end);
     return true;
 }
 
 /* If messages have no end, the end of the stream ends the message. */
-bool model_message(struct model *m, const uint8_t *data, size_t len)
+bool model_whole(struct model *m, const uint8_t *data, size_t len)
 {
-    struct model_end end = model_end(m);
-    bool last = m->ended && !model_ends(m) && end.at > m->begin;
-    if (m->empty)
-        end = (struct model_end){m->at, true, 0, SIZE_MAX};
-    if ((!end.found && !last) || len != end.at - m->begin ||
-        end.bad != SIZE_MAX || memcmp(m->stream + m->begin, data, len) != 0)
+    const struct naive_message *n = model_message(m);
+    int error;
+    size_t count = model_allowed(m, &error);
+    bool last = m->ended && !model_is_cut_off(m) && m->before + count > 0;
+    if (error || (!n->ended && !last) || len != m->before + count)
         return false;
-    m->empty = false;
-    model_next(m, end.at + end.ends);
+    for (size_t i = m->said; i < count; i++)
+        m->got[m->before + i] = m->stream[n->at[i]];
+    if (memcmp(m->got, data, len) != 0)
+        return false;
+    model_over(m);
+    model_next(m, n->ended ? n->end : m->len);
     return true;
 }
 
-bool model_dropped(struct model *m, uint64_t total)
+bool model_kept(struct model *m, const uint8_t *data, size_t len)
 {
-    struct model_end end = model_end(m);
-    if (m->empty && !m->due)
-        end = (struct model_end){m->at, true, 0, SIZE_MAX};
-    if ((!end.found && !m->ended) || total != end.at - m->begin)
-        return false;
-    m->empty = m->empty && m->due;
-    m->due = false;
-    m->at = end.at;
-    if (end.found)
-        model_next(m, end.at + end.ends);
+    const struct naive_message *n = model_message(m);
+    for (size_t i = 0; i < len; i++) {
+        size_t at = i - m->before;
+        uint8_t byte = i < m->before + m->said ? m->got[i]
+                       : at < n->count         ? m->stream[n->at[at]]
+                                               : 0;
+        if (data[i] != byte)
+            return false;
+    }
     return true;
+}
+
+bool model_dropped(struct model *m, uint64_t total, int error)
+{
+    const struct naive_message *n = model_message(m);
+    int reason;
+    model_allowed(m, &reason);
+    if (!reason || n->fatal || error != reason || (!n->ended && !m->ended) ||
+        total != m->before + n->count)
+        return false;
+    m->said = n->count;
+    if (!n->ended)
+        return true;
+    model_over(m);
+    model_next(m, n->end);
+    return true;
+}
+
+/* Behind an error that is fatal, nothing can be dropped. */
+bool model_failed(struct model *m, int error, bool drops)
+{
+    const struct naive_message *n = model_message(m);
+    int reason;
+    model_allowed(m, &reason);
+    if (drops)
+        return n->fatal && error == n->error;
+    return reason && error == reason;
 }
 
 bool model_quiet(struct model *m, bool whole)
 {
-    struct model_end end = model_end(m);
-    if (whole)
-        m->at = end.at;
-    return !m->due && !m->empty && !end.found && m->at == end.at;
+    const struct naive_message *n = model_message(m);
+    int error;
+    size_t count = model_allowed(m, &error);
+    if (m->due || n->fatal || n->ended)
+        return false;
+    if (!whole && m->said < count)
+        return false;
+    for (size_t i = m->said; i < count; i++)
+        m->got[m->before + i] = m->stream[n->at[i]];
+    m->said = model_count(m);
+    return true;
 }

@@ -1,5 +1,5 @@
-/* How a stream must be delivered, by the plain definition: the whole stream is
- * kept, and searched from the beginning of each message.
+/* How a stream must be delivered: the naive model of tests/naive.h, with
+ * terminators that change, and limits.
  *
  * The library chooses how data is cut. So the model is asked at each callback
  * whether this callback may come now, and when all is quiet, whether everything
@@ -7,68 +7,64 @@
 #ifndef FUZZ_MODEL_H
 #define FUZZ_MODEL_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "../naive.h"
 
-#include <asynchat/channel.h>
-
-#define STREAM_MOST 16384
+#define STREAM_MOST NAIVE_MOST
 #define TERMINATOR_MOST 512
-
-/* How far the data of the message in progress is known to go, and whether it
- * ends there. */
-struct model_end {
-    size_t at;
-    bool found;
-    size_t ends; /* the bytes of the terminator */
-    size_t bad;  /* FRAMING: where a strict line has a bare CR or LF; or else
-                    SIZE_MAX */
-};
 
 struct model {
     uint8_t stream[STREAM_MOST]; /* everything that was sent */
     size_t len;
     bool ended; /* nothing more will be sent */
+    size_t limit;
 
-    enum asynchat_terminator kind;
-    uint8_t bytes[TERMINATOR_MOST];
-    size_t bytes_len;
-    size_t until; /* LENGTH: the message ends there */
-    bool block;   /* LENGTH: it is a block */
-    bool empty;   /* a block of 0 bytes is due */
-    bool strict;  /* FRAMING: the lines are strict */
-    bool due;     /* it has ended, and found_terminator must come */
+    struct naive ends;
+    uint8_t bytes[TERMINATOR_MOST]; /* of a string */
+    bool due;    /* the message has ended, and found_terminator must come */
+    int spoiled; /* why the message is dropped, whatever ends it now; or 0 */
 
-    size_t begin; /* where the message in progress begins */
-    size_t from;  /* where the terminator takes effect */
-    size_t at;    /* bytes before it were delivered, or kept */
+    size_t from;              /* where the terminator takes effect */
+    size_t before;            /* bytes of the message that came before that */
+    size_t said;              /* bytes that came behind it */
+    uint8_t got[STREAM_MOST]; /* these bytes; those that were dropped are not
+                                 all there */
 
-    /* STRING, FRAMING: the last result, and the search it came from */
-    struct model_end last;
-    size_t last_from, last_len;
+    /* The message from `from` on, as far as it was known when so much had been
+     * sent. */
+    struct naive_message message;
+    size_t read_from, read_len;
 };
 
-struct model_end model_end(struct model *m);
+void model_begin(struct model *m);
 
-/* Whether messages end at a terminator. */
-bool model_ends(const struct model *m);
+/* The message in progress from `from` on. */
+const struct naive_message *model_message(struct model *m);
 
-/* A terminator is set: `bytes` for STRING. */
-void model_set(struct model *m, enum asynchat_terminator kind,
-               const uint8_t *bytes, size_t len);
+/* How many bytes of it may come, and why no more, or 0. */
+size_t model_allowed(struct model *m, int *error);
 
-/* Lines, or a block, are set; bytes that were sent are skipped between two
- * messages. */
-void model_set_lines(struct model *m, bool strict);
-void model_set_block(struct model *m, size_t len);
-void model_skip(struct model *m, size_t len);
+/* Whether no byte of the message in progress has come, and no end is due. */
+bool model_is_between(struct model *m);
 
-/* Whether the message in progress is a strict line that is bad. */
-bool model_bad(struct model *m);
+/* Whether the end of the stream cuts a message off. */
+bool model_is_cut_off(struct model *m);
+
+/* A terminator is set: the message goes on with the next byte. `delivering`: in
+ * a callback, so that the next byte is the one behind those that have come. */
+void model_set(struct model *m, const struct naive *ends, bool delivering);
+
+/* How many of the bytes that were sent are behind that byte. */
+size_t model_rest(struct model *m, bool delivering);
+
+/* Bytes that were sent are skipped between two messages. */
+void model_skip(struct model *m, size_t len, bool delivering);
+
+/* Whether a framing has looked at everything that was sent, or at nothing of the
+ * message in progress. */
+bool model_has_looked(struct model *m);
 
 /* The received bytes are dropped; everything that was sent was received. */
-void model_discard(struct model *m);
+void model_discard(struct model *m, bool delivering);
 
 /* Data has come in a piece. Returns whether it may come now. */
 bool model_data(struct model *m, const uint8_t *data, size_t len);
@@ -77,11 +73,18 @@ bool model_data(struct model *m, const uint8_t *data, size_t len);
 bool model_found(struct model *m);
 
 /* A message has come. Returns whether it may come now. */
-bool model_message(struct model *m, const uint8_t *data, size_t len);
+bool model_whole(struct model *m, const uint8_t *data, size_t len);
 
-/* A message longer than the limit was dropped. Returns whether that may happen
- * now. A message that is cut off may be reported as well, and stays cut off. */
-bool model_dropped(struct model *m, uint64_t total);
+/* Whether these are the first bytes of the message in progress. */
+bool model_kept(struct model *m, const uint8_t *data, size_t len);
+
+/* A message was dropped. Returns whether that may happen now. A message that is
+ * cut off may be reported as well, and stays cut off. */
+bool model_dropped(struct model *m, uint64_t total, int error);
+
+/* The stream has failed. Returns whether that may happen now, to a handler that
+ * drops messages or not. */
+bool model_failed(struct model *m, int error, bool drops);
 
 /* Whether everything has come that can come. Data of a `whole` message is
  * kept. */

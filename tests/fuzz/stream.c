@@ -1,8 +1,10 @@
-/* A stream of bytes, cut anywhere, with terminators of every kind, lines,
+/* A stream of bytes, cut anywhere, with terminators of every kind, framings,
  * blocks, and bytes that are skipped, which change at any time. The channel must
  * deliver what the model says.
  *
- * The front of the input says what is sent, the back what callbacks do.
+ * The front of the input says what is sent, the back what callbacks do. With
+ * FUZZ_FRAMING in the environment, each framing is the one of that name, and
+ * the stream begins with it.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
@@ -21,6 +23,7 @@
 #include "model.h"
 
 #define CHUNK_MOST 8192
+#define SENDS_MOST 100 /* each has a price in the socket's buffer */
 
 struct world {
     struct input in;
@@ -36,13 +39,19 @@ struct world {
     int error;    /* the error given to handle_error */
     bool told;    /* asynchat_close was called */
     bool delivering;
-    size_t limit;   /* of messages */
+    bool outside;   /* what is done is done outside of callbacks */
     size_t size;    /* the smallest size of pieces */
     size_t largest; /* the largest size since all was quiet */
-    size_t recent;  /* bytes sent since all was quiet */
+    size_t recent;  /* bytes sent since all was quiet, */
+    unsigned sends; /* in so many parts */
 };
 
 static struct world world;
+
+static const char *const framings[] = {"lines",   "dotted", "alternatives",
+                                       "prefix",  "varint", "netstring",
+                                       "function"};
+#define FRAMINGS (sizeof framings / sizeof framings[0])
 
 /* --- what is done to the channel, from inside and outside --- */
 
@@ -50,16 +59,29 @@ static const char *const palette[] = {
     "\r\n", "\n",   "a",      "ab",        "aab",    "abab",           "aaab",
     "aba",  "\r\r", "\r\n\r", "\r\n.\r\n", "abcabd", "--ab\r\n--ab--", "ba"};
 
-static void set_string(struct world *w, const uint8_t *bytes, size_t len)
+static void model_now(struct world *w, const struct naive *ends)
 {
-    model_set(&w->model, ASYNCHAT_STRING, bytes, len);
+    model_set(&w->model, ends, !w->outside);
+}
+
+static void set_string(struct world *w, const void *bytes, size_t len)
+{
+    struct naive ends = {.kind = len > 0 ? NAIVE_WORDS : NAIVE_NONE,
+                         .words = {{bytes, len}},
+                         .count = 1};
     CHECK(asynchat_set_terminator(w->ch, bytes, len) == 0);
+    model_now(w, &ends);
+}
+
+static const char *from_palette(unsigned which)
+{
+    return palette[which % (sizeof palette / sizeof palette[0])];
 }
 
 static void set_from_palette(struct world *w, unsigned which)
 {
-    const char *text = palette[which % (sizeof palette / sizeof palette[0])];
-    set_string(w, (const uint8_t *)text, strlen(text));
+    const char *text = from_palette(which);
+    set_string(w, text, strlen(text));
 }
 
 /* A run with one other byte near its end, which falls back without end. */
@@ -77,47 +99,155 @@ static void set_rest(struct world *w)
 {
     const void *bytes;
     uint64_t len;
-    if (asynchat_get_terminator(w->ch, &bytes, &len) == ASYNCHAT_STRING &&
-        len > 1)
-        set_string(w, (const uint8_t *)bytes + 1, (size_t)len - 1);
+    if (asynchat_get_terminator(w->ch, &bytes, &len) != ASYNCHAT_STRING ||
+        len <= 1)
+        return;
+    struct naive ends = {.kind = NAIVE_WORDS, .count = 1};
+    ends.words[0].data = w->model.bytes + 1;
+    ends.words[0].len = (size_t)len - 1;
+    CHECK(asynchat_set_terminator(w->ch, (const uint8_t *)bytes + 1,
+                                  (size_t)len - 1) == 0);
+    model_now(w, &ends);
 }
 
 static void set_length(struct world *w, unsigned len)
 {
+    struct naive ends = {.kind = len > 0 ? NAIVE_NUMBER : NAIVE_NONE,
+                         .number = len};
     CHECK(asynchat_set_terminator_length(w->ch, len) == 0);
-    model_set(&w->model, ASYNCHAT_LENGTH, NULL, len);
+    model_now(w, &ends);
 }
 
 static void set_none(struct world *w)
 {
+    struct naive ends = {.kind = NAIVE_NONE};
     CHECK(asynchat_set_terminator_none(w->ch) == 0);
-    model_set(&w->model, ASYNCHAT_NONE, NULL, 0);
-}
-
-static void set_lines(struct world *w, unsigned flags)
-{
-    model_set_lines(&w->model, flags);
-    CHECK(asynchat_set_framing(w->ch, asynchat_framing_lines(flags)) == 0);
+    model_now(w, &ends);
 }
 
 static void set_block(struct world *w, unsigned len)
 {
-    model_set_block(&w->model, len);
+    struct naive ends = {.kind = NAIVE_BLOCK, .number = len};
     CHECK(asynchat_set_block(w->ch, len) == 0);
+    model_now(w, &ends);
 }
+
+/* --- framings --- */
+
+static struct asynchat_framing *make_words(struct naive *ends, struct world *w,
+                                           unsigned (*next)(struct input *))
+{
+    ends->kind = NAIVE_WORDS;
+    ends->count = 2 + next(&w->in) % 3;
+    for (size_t i = 0; i < ends->count; i++) {
+        const char *text = from_palette(next(&w->in));
+        ends->words[i] = (struct asynchat_bytes){text, strlen(text)};
+    }
+    return asynchat_framing_alternatives(ends->words, ends->count);
+}
+
+static struct asynchat_framing *make_prefix(struct naive *ends, struct world *w,
+                                            unsigned (*next)(struct input *))
+{
+    static const unsigned bytes[] = {1, 2, 3, 4, 8}, offsets[] = {0, 1, 3, 56};
+    unsigned form = next(&w->in), more = next(&w->in);
+    ends->kind = NAIVE_PREFIX;
+    ends->prefix = (struct asynchat_prefix){.size = sizeof ends->prefix,
+                                            .bytes = bytes[form % 5],
+                                            .flags = form / 5 % 8,
+                                            .offset = offsets[more % 4],
+                                            .adjustment = (int)(more / 4 % 8)};
+    if (ends->prefix.adjustment > 2)
+        ends->prefix.adjustment = 4 - ends->prefix.adjustment;
+    return asynchat_framing_prefix(&ends->prefix);
+}
+
+static struct asynchat_framing *make_varint(struct naive *ends, unsigned form)
+{
+    static const unsigned offsets[] = {0, 1, 2, 54};
+    ends->kind = NAIVE_VARINT;
+    ends->prefix.offset = offsets[form % 4];
+    ends->prefix.flags =
+        form / 4 % 4 * ASYNCHAT_PREFIX_KEPT; /* and ASYNCHAT_VARINT_MQTT */
+    return asynchat_framing_varint(ends->prefix.offset, ends->prefix.flags);
+}
+
+static struct asynchat_framing *make_function(struct naive *ends, unsigned form)
+{
+    static const size_t most[] = {6, 7, 35, 64};
+    ends->kind = NAIVE_FUNCTION;
+    ends->look = naive_look;
+    ends->most = most[form % 4];
+    return asynchat_framing_function(naive_look, ends->most, NULL);
+}
+
+/* Makes a framing, and says in `ends` what it is. */
+static struct asynchat_framing *make_framing(struct naive *ends,
+                                             struct world *w, unsigned which,
+                                             unsigned (*next)(struct input *))
+{
+    ends->strict = which / FRAMINGS % 2;
+    switch (which % FRAMINGS) {
+    case 0:
+        ends->kind = NAIVE_LINES;
+        return asynchat_framing_lines(ends->strict ? ASYNCHAT_LINES_STRICT : 0);
+    case 1:
+        ends->kind = NAIVE_DOTTED;
+        ends->first = true;
+        return asynchat_framing_dotted(ends->strict ? ASYNCHAT_DOTTED_STRICT
+                                                    : 0);
+    case 2:
+        return make_words(ends, w, next);
+    case 3:
+        return make_prefix(ends, w, next);
+    case 4:
+        return make_varint(ends, next(&w->in));
+    case 5:
+        ends->kind = NAIVE_NETSTRING;
+        return asynchat_framing_netstring();
+    default:
+        return make_function(ends, next(&w->in));
+    }
+}
+
+/* The number of the only framing that is wanted; or FRAMINGS. */
+static unsigned only_framing(void)
+{
+    const char *name = getenv("FUZZ_FRAMING");
+    unsigned which = 0;
+    while (name && which < FRAMINGS && strcmp(name, framings[which]) != 0)
+        which++;
+    CHECK(!name || which < FRAMINGS);
+    return name ? which : FRAMINGS;
+}
+
+static void set_framing(struct world *w, unsigned (*next)(struct input *))
+{
+    struct naive ends = {.kind = NAIVE_NONE};
+    unsigned which = next(&w->in), only = only_framing();
+    if (only < FRAMINGS)
+        which = which % 2 * FRAMINGS + only;
+    CHECK(asynchat_set_framing(w->ch, make_framing(&ends, w, which, next)) ==
+          0);
+    model_now(w, &ends);
+}
+
+/* --- other calls --- */
 
 /* Skips, between two messages, bytes that were sent. */
 static void skip_bytes(struct world *w, size_t len)
 {
     struct model *m = &w->model;
-    if (m->begin < m->at || m->due || m->empty)
+    if (!model_is_between(m))
         return;
-    if (len > m->len - m->at)
-        len = m->len - m->at;
+    if (len > model_rest(m, !w->outside))
+        len = model_rest(m, !w->outside);
     int error = asynchat_skip(w->ch, len);
-    CHECK(error == 0 || (error == -EBUSY && m->kind == ASYNCHAT_FRAMING));
-    if (!error)
-        model_skip(m, len);
+    CHECK(error == 0 ||
+          (error == -EBUSY &&
+           asynchat_get_terminator(w->ch, NULL, NULL) == ASYNCHAT_FRAMING));
+    if (!error && len > 0)
+        model_skip(m, len, !w->outside);
 }
 
 /* Discards only if it is known how much has come: none of the recent bytes, or
@@ -127,16 +257,19 @@ static void discard(struct world *w)
     if (w->recent > 0 &&
         (!w->delivering || w->recent > w->size || w->recent > 4096))
         return;
+    if (!w->outside && !model_has_looked(&w->model))
+        return;
     asynchat_discard_buffers(w->ch);
-    model_discard(&w->model);
+    model_discard(&w->model, !w->outside);
 }
 
 static void set_limit(struct world *w, size_t limit)
 {
-    if (w->model.begin < w->model.at)
+    if (!model_is_between(&w->model) ||
+        (w->outside && model_message(&w->model)->begun))
         return; /* it would apply to a message that is half there */
     CHECK(asynchat_set_message_limit(w->ch, limit) == 0);
-    w->limit = limit;
+    w->model.limit = limit;
 }
 
 /* Bytes received already may still come in pieces of the old size. */
@@ -153,7 +286,7 @@ static void set_size(struct world *w, size_t size)
 static void act(struct world *w, unsigned what,
                 unsigned (*next)(struct input *))
 {
-    if (what < 0x80 || (what < 0xfe && model_bad(&w->model)))
+    if (what < 0x80)
         return;
     if (what == 0xff) {
         asynchat_close(w->ch);
@@ -191,7 +324,7 @@ static void act(struct world *w, unsigned what,
             break;
         case 8:
         case 9:
-            set_lines(w, next(&w->in) % 2);
+            set_framing(w, next);
             break;
         case 10:
             set_block(w, next(&w->in) % 8);
@@ -220,13 +353,6 @@ static void react(struct world *w)
         act(w, input_back(&w->in), input_back);
 }
 
-static void react_to_data(struct world *w)
-{
-    w->delivering = true;
-    react(w);
-    w->delivering = false;
-}
-
 static void on_connect(struct asynchat_channel *ch, void *arg)
 {
     struct world *w = arg;
@@ -241,10 +367,16 @@ static void may_deliver(const struct world *w)
 }
 
 /* Lent bytes do not change, whatever was called. */
-static void still_lent(const struct world *w, size_t at, const void *data,
-                       size_t len)
+static uint8_t lent[STREAM_MOST];
+
+static void react_to_data(struct world *w, const void *data, size_t len)
 {
-    CHECK(len == 0 || memcmp(w->model.stream + at, data, len) == 0);
+    if (len > 0)
+        memcpy(lent, data, len);
+    w->delivering = true;
+    react(w);
+    w->delivering = false;
+    CHECK(len == 0 || memcmp(lent, data, len) == 0);
 }
 
 static void on_data(struct asynchat_channel *ch, const void *data, size_t len,
@@ -253,19 +385,23 @@ static void on_data(struct asynchat_channel *ch, const void *data, size_t len,
     struct world *w = called(ch, arg);
     may_deliver(w);
     CHECK(len <= w->largest);
-    size_t at = w->model.at;
     CHECK(model_data(&w->model, data, len));
-    CHECK(w->model.at - w->model.begin <= w->limit);
-    react_to_data(w);
-    still_lent(w, at, data, len);
+    react_to_data(w, data, len);
+}
+
+/* The number of the terminator that has ended the message. */
+static unsigned matched(struct world *w)
+{
+    return w->model.due ? 0 : model_message(&w->model)->matched;
 }
 
 static void on_found(struct asynchat_channel *ch, void *arg)
 {
     struct world *w = called(ch, arg);
     may_deliver(w);
+    CHECK(asynchat_get_matched(ch) == matched(w));
     CHECK(model_found(&w->model));
-    react_to_data(w);
+    react_to_data(w, NULL, 0);
 }
 
 static void on_message(struct asynchat_channel *ch, const void *data,
@@ -273,34 +409,21 @@ static void on_message(struct asynchat_channel *ch, const void *data,
 {
     struct world *w = called(ch, arg);
     may_deliver(w);
-    CHECK(data && len <= w->limit);
-    size_t at = w->model.begin;
-    CHECK(model_message(&w->model, data, len));
-    react_to_data(w);
-    still_lent(w, at, data, len);
-}
-
-/* Why the message in progress is dropped. */
-static int reason(struct world *w)
-{
-    struct model *m = &w->model;
-    return model_bad(m) && model_end(m).bad - m->begin <= w->limit
-               ? ASYNCHAT_EBARE
-               : ASYNCHAT_ETOOLONG;
+    CHECK(data && len <= w->model.limit);
+    CHECK(asynchat_get_matched(ch) == matched(w));
+    CHECK(model_whole(&w->model, data, len));
+    react_to_data(w, data, len);
 }
 
 static void on_dropped(struct asynchat_channel *ch, const void *data,
                        size_t len, uint64_t total, void *arg)
 {
     struct world *w = called(ch, arg);
-    size_t at = w->model.begin;
     may_deliver(w);
     CHECK(data && len <= (w->whole ? ASYNCHAT_DROPPED_FIRST : 0));
-    CHECK(total > w->limit || model_bad(&w->model));
-    CHECK(asynchat_get_dropped_error(ch) == reason(w));
-    CHECK(model_dropped(&w->model, total));
-    still_lent(w, at, data, len);
-    react_to_data(w);
+    CHECK(model_kept(&w->model, data, len));
+    CHECK(model_dropped(&w->model, total, asynchat_get_dropped_error(ch)));
+    react_to_data(w, data, len);
 }
 
 static void on_eof(struct asynchat_channel *ch, int cut_off, void *arg)
@@ -309,8 +432,7 @@ static void on_eof(struct asynchat_channel *ch, int cut_off, void *arg)
     struct model *m = &w->model;
     may_deliver(w);
     CHECK(m->ended && model_quiet(m, w->whole));
-    CHECK(cut_off ==
-          ((m->at > m->begin || (m->block && model_ends(m))) && model_ends(m)));
+    CHECK(cut_off == model_is_cut_off(m));
     w->eof = true;
     react(w);
 }
@@ -319,9 +441,7 @@ static void on_error(struct asynchat_channel *ch, int error, void *arg)
 {
     struct world *w = called(ch, arg);
     may_deliver(w);
-    CHECK(!w->drops && error == reason(w));
-    CHECK(error == ASYNCHAT_EBARE ||
-          model_end(&w->model).at - w->model.begin > w->limit);
+    CHECK(model_failed(&w->model, error, w->drops));
     w->error = error;
     react(w);
 }
@@ -421,14 +541,13 @@ static void settle(struct world *w)
         CHECK(passes < 10 * STREAM_MOST);
     }
     w->recent = 0;
+    w->sends = 0;
     if (w->ch)
         w->largest = asynchat_get_in_buffer_size(w->ch);
     if (!w->ch || w->told || w->error)
         return;
-    bool full = w->model.at - w->model.begin >= w->limit; /* drops the rest */
-    full = full || model_bad(&w->model);
-    CHECK(w->started && model_quiet(&w->model, w->whole || full));
-    CHECK(w->drops || w->model.at - w->model.begin <= w->limit);
+    CHECK(w->started && model_quiet(&w->model, w->whole));
+    CHECK(w->drops || w->model.before + w->model.said <= w->model.limit);
 }
 
 static void send_chunk(struct world *w, const uint8_t *bytes, size_t len)
@@ -440,6 +559,7 @@ static void send_chunk(struct world *w, const uint8_t *bytes, size_t len)
         return;
     memmove(m->stream + m->len, bytes, len);
     w->recent += len;
+    w->sends++;
     if (w->far)
         CHECK(asynchat_push(w->far, m->stream + m->len, len) == 0);
     else if (w->peer >= 0 && w->ch)
@@ -459,6 +579,14 @@ static void send_end(struct world *w)
 
 /* --- what is sent --- */
 
+/* The letters of which most of what is sent consists. */
+static const char *letters_for(const struct world *w, unsigned which)
+{
+    if (w->model.ends.kind == NAIVE_FUNCTION && which % 2)
+        return "GGMSbxLK";
+    return w->model.ends.kind == NAIVE_NETSTRING ? "012:,,:3" : "ab\r\n.-ca";
+}
+
 static void send_bytes(struct world *w, size_t len, const char *letters)
 {
     uint8_t bytes[64];
@@ -470,15 +598,72 @@ static void send_bytes(struct world *w, size_t len, const char *letters)
 }
 
 /* Sends the beginning of the terminator, and then all of it, or a byte. */
-static void send_terminator(struct world *w, unsigned part)
+static void send_word(struct world *w, unsigned part)
 {
     uint8_t bytes[2 * TERMINATOR_MOST];
-    const struct model *m = &w->model;
-    size_t len = m->bytes_len > 0 ? part / 2 % m->bytes_len : 0;
-    size_t rest = part % 2 ? m->bytes_len : 0;
-    memcpy(bytes, m->bytes, len);
-    memcpy(bytes + len, m->bytes, rest);
+    const struct naive *ends = &w->model.ends;
+    struct asynchat_bytes word = ends->words[part / 2 % ends->count];
+    size_t len = word.len > 0 ? part / 2 % word.len : 0;
+    size_t rest = part % 2 ? word.len : 0;
+    memcpy(bytes, word.data, len);
+    memcpy(bytes + len, word.data, rest);
     send_chunk(w, bytes, len + rest);
+}
+
+/* Bytes that stand in front of a number. */
+static size_t put_offset(uint8_t *to, unsigned offset)
+{
+    memset(to, 'o', offset);
+    return offset;
+}
+
+static size_t put_prefix(const struct asynchat_prefix *p, uint8_t *to,
+                         unsigned number)
+{
+    size_t n = put_offset(to, p->offset);
+    if (asynchat_prefix_write(p, number, to + n) != 0)
+        memset(to + n, (int)number, p->bytes);
+    return n + p->bytes;
+}
+
+/* Sometimes with more bytes than the number needs. */
+static size_t put_varint(const struct asynchat_prefix *p, uint8_t *to,
+                         unsigned number)
+{
+    size_t n = put_offset(to, p->offset);
+    if (number % 8 == 7)
+        to[n++] = (uint8_t)(number | 0x80);
+    to[n++] = (uint8_t)(number / 2 & 0x7f);
+    return n;
+}
+
+/* Sends what means something to the terminator in force. */
+static void send_meaning(struct world *w, unsigned value)
+{
+    static const char *const parts[] = {
+        ".", ".\r\n", "\r\n.\r\n", "\r\n.", "\r\n..\r\n", "..", "\r\n", "."};
+    static const char letters[] = "GGGGGMSxxyzLLLGMbcdefSabcdxKKE";
+    const struct naive *ends = &w->model.ends;
+    uint8_t to[80];
+    size_t n = 0;
+    if (ends->kind == NAIVE_WORDS)
+        send_word(w, value);
+    else if (ends->kind == NAIVE_PREFIX)
+        n = put_prefix(&ends->prefix, to, value % 24);
+    else if (ends->kind == NAIVE_VARINT)
+        n = put_varint(&ends->prefix, to, value % 48);
+    else if (ends->kind == NAIVE_NETSTRING && ends->inside)
+        n = (size_t)sprintf((char *)to, ",");
+    else if (ends->kind == NAIVE_NETSTRING)
+        n = (size_t)sprintf((char *)to, "%u:%.*s%s", value % 12,
+                            (int)(value % 12), "0:,1:,2:,3:,",
+                            value % 40 == 39 ? "" : ",");
+    else if (ends->kind == NAIVE_FUNCTION)
+        for (; n < 1 + value % 4; n++)
+            to[n] = (uint8_t)letters[(value / 4 * 7 + n * 11) % 30];
+    else
+        n = (size_t)sprintf((char *)to, "%s", parts[value % 8]);
+    send_chunk(w, to, n);
 }
 
 static void send_again(struct world *w, size_t len, size_t times)
@@ -505,11 +690,11 @@ static void turn(struct world *w)
         break;
     case 2:
     case 3:
-        send_bytes(w, 1 + value % 64, "ab\r\n.-ca");
+        send_bytes(w, 1 + value % 64, letters_for(w, what / 8));
         break;
     case 4:
     case 5:
-        send_terminator(w, value);
+        send_meaning(w, value);
         break;
     case 6:
         send_again(w, 1 + value % 32, 1 + input_front(&w->in));
@@ -518,10 +703,12 @@ static void turn(struct world *w)
         settle(w);
         if (!w->ch || w->told)
             return;
+        w->outside = true;
         act(w, 0x80 | value, input_front);
+        w->outside = false;
         settle(w);
     }
-    if (what & 0x20 || w->recent > CHUNK_MOST)
+    if (what & 0x20 || w->recent > CHUNK_MOST || w->sends > SENDS_MOST)
         settle(w);
 }
 
@@ -545,11 +732,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w->peer = -1;
     w->whole = mode & 4;
     w->drops = mode & 32;
-    w->limit = 1 << 20;
+    model_begin(&w->model);
     w->size = w->largest = 65536;
     open_channel(w, mode % 4);
+    w->model.limit = asynchat_get_message_limit(w->ch);
     if (mode & 8)
         set_limit(w, 1 + input_front(&w->in));
+    if (mode & 64 || only_framing() < FRAMINGS)
+        set_framing(w, input_front);
     if (mode & 16)
         set_size(w, 1 + input_front(&w->in) % 16);
     while (w->ch && !w->told && w->in.at < w->in.end)

@@ -252,13 +252,13 @@ def make_programs(pool, out):
 
     return [
         Program(pool, asan, "test_match", ["test_match.c"]), Program(pool, asan, "test_framer", ["test_framer.c"]),
-        Program(pool, asan, "test_framing", ["test_framing.c"]),
+        Program(pool, asan, "test_framing", ["test_framing.c", "naive.c"]),
         Program(pool, asan, "test_framer_calls", ["test_framer_calls.c"]),
         test("test_channel_framing", "toy.c"), test("test_set_handler", "toy.c", "clock.c"),
         test("test_message_limit"), test("test_asynchat"), test("test_channel_pause"), test("test_pair"),
         test("test_server_stop", "clock.c"),
         Program(pool, asan, "conformance", ["replay.c", "replay_socket.c"], through=[TOP / "tests/conformance/run"]),
-        Program(pool, asan, "fuzz_stream", [f"fuzz/{name}.c" for name in ("replay", "stream", "model")],
+        Program(pool, asan, "fuzz_stream", [f"fuzz/{name}.c" for name in ("replay", "stream", "model")] + ["naive.c"],
                 corpus / "stream"),
         test("test_half_close"), test("test_stats"), test("test_channel"), test("test_channel_time"),
         Program(pool, asan, "fuzz_calls", [f"fuzz/{name}.c" for name in ("replay", "calls", "ends", "wire")],
