@@ -76,10 +76,23 @@ static void the_first_of_the_bytes_is_found(void **state)
     }
 }
 
+/* As on a processor without vectors. */
+static void without_vectors_it_is_the_same(void **state)
+{
+    struct any any;
+    (void)state;
+    memset(&any, 0, sizeof any);
+    asynchat__any_add(&any, 'a');
+    asynchat__any_add(&any, 'b');
+    any.wide = false;
+    check(&any, "ab", 70, 'x');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_of_the_bytes_is_found),
+        cmocka_unit_test(without_vectors_it_is_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
