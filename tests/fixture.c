@@ -348,6 +348,12 @@ void feed_reset(struct fixture *f)
 
 /* --- the loop --- */
 
+void turn_loop(struct fixture *f)
+{
+    for (int i = 0; i < 4; i++)
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+}
+
 void settle_closed(struct fixture *f)
 {
     time_t end = time(NULL) + 5;
@@ -368,6 +374,23 @@ void settle(struct fixture *f)
 }
 
 /* --- asserting --- */
+
+void feed_every_way(struct fixture *f, const char *text, const char *events)
+{
+    size_t len = strlen(text);
+    for (size_t cut = 0; cut <= len; cut++) {
+        feed(f, text, cut);
+        settle(f);
+        feed(f, text + cut, len - cut);
+        settle(f);
+        expect(f, events);
+    }
+    for (size_t i = 0; i < len; i++) {
+        feed(f, text + i, 1);
+        settle(f);
+    }
+    expect(f, events);
+}
 
 void expect(struct fixture *f, const char *events)
 {

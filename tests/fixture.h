@@ -99,6 +99,8 @@ void close_connection(struct fixture *f);
 
 /* Runs the loop until nothing happens any more. */
 void settle(struct fixture *f);
+/* Runs the loop for a few passes. The far end does not read. */
+void turn_loop(struct fixture *f);
 /* Runs the loop until the channel has closed, for at most 5 seconds. The far
  * end does not read. */
 void settle_closed(struct fixture *f);
@@ -108,6 +110,10 @@ void feed(struct fixture *f, const void *data, size_t len);
 void feed_string(struct fixture *f, const char *text);
 void feed_eof(struct fixture *f);
 void feed_reset(struct fixture *f);
+
+/* Feeds the bytes in two pieces, cut at each place in turn, and then one by one.
+ * The events must be the same each time. */
+void feed_every_way(struct fixture *f, const char *text, const char *events);
 
 /* What was recorded since the last call, or what the far end received. */
 void expect(struct fixture *f, const char *events);

@@ -37,12 +37,6 @@ static struct fixture *start_pressed(void **state)
     return f;
 }
 
-static void turn(struct fixture *f)
-{
-    for (int i = 0; i < 4; i++)
-        event_base_loop(f->base, EVLOOP_NONBLOCK);
-}
-
 static void push_much(struct fixture *f)
 {
     char *data = big(MUCH);
@@ -83,10 +77,10 @@ static void pressure_is_told_once_and_then_drained(void **state)
 {
     struct fixture *f = start_pressed(state);
     push_much(f);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(f->count, 10);
     push_much(f);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(f->count, 10);
     settle(f);
     assert_int_equal(f->got_len, 2 * MUCH);
@@ -115,12 +109,12 @@ static void drained_comes_at_the_low_mark(void **state)
     settle(f);
     assert_int_equal(f->count, 0);
     push_much(f);
-    turn(f);
+    turn_loop(f);
     while (f->count < 11) {
         assert_int_equal(f->count, 10);
         assert_true(asynchat_get_queued(f->ch) > 1000);
         recv(f->peer, data, sizeof data, MSG_DONTWAIT);
-        turn(f);
+        turn_loop(f);
     }
     assert_true(asynchat_get_queued(f->ch) <= 1000);
 }
@@ -147,7 +141,7 @@ static void push_reference(struct fixture *f,
 {
     assert_int_equal(
         asynchat_push_reference(f->ch, reference, ANSWER, release, f), 0);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(f->count, 10);
 }
 
@@ -197,16 +191,16 @@ static void given_bytes_are_still_pressure_when_the_rest_is_dropped(
     struct fixture *f = start_pressed(state);
     assert_int_equal(asynchat_set_output_marks(f->ch, 0, 1000), 0);
     push_much(f);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(f->count, 10);
     asynchat_discard_buffers(f->ch);
     assert_true(asynchat_get_queued(f->ch) > 1000);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(f->count, 10);
     settle(f);
     assert_int_equal(f->count, 11);
     push_much(f);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(f->count, 21);
     asynchat_discard_buffers(f->ch);
 }
@@ -236,7 +230,7 @@ static void over_the_limit_the_channel_ends(void **state)
     assert_int_equal(
         asynchat_push_producer(f->ch, asynchat_producer_simple("x", 1, 0)),
         ASYNCHAT_EFULL);
-    turn(f);
+    turn_loop(f);
     expect(f, "error(EFULL) closed(EFULL)");
     assert_null(f->ch);
 }
@@ -249,7 +243,7 @@ static void over_the_limit_it_ends_also_if_all_is_dropped(void **state)
     assert_int_equal(asynchat_push(f->ch, "x", 1), ASYNCHAT_EFULL);
     asynchat_discard_buffers(f->ch);
     assert_int_equal(asynchat_push(f->ch, "x", 1), ASYNCHAT_EFULL);
-    turn(f);
+    turn_loop(f);
     expect(f, "error(EFULL) closed(EFULL)");
     assert_null(f->ch);
 }
@@ -300,7 +294,7 @@ static void a_channel_joined_with_itself_reads_no_more_than_it_can_answer(
         ssize_t n = send(f->peer, block, sizeof block, MSG_DONTWAIT);
         refused = n > 0 ? 0 : refused + 1;
         sent += n > 0 ? (size_t)n : 0;
-        turn(f);
+        turn_loop(f);
         if (asynchat_get_queued(f->ch) > most)
             most = asynchat_get_queued(f->ch);
     }
@@ -329,7 +323,7 @@ static void many_requests_in_one_read_are_not_all_answered_at_once(void **state)
     assert_int_equal(asynchat_join(f->ch, f->ch), 0);
     for (int i = 0; i < 100; i++)
         feed_string(f, "\r\n");
-    turn(f);
+    turn_loop(f);
     assert_true(asynchat_get_queued(f->ch) <= 2 * ANSWER);
     settle(f);
     assert_int_equal(f->got_len, 100 * ANSWER);
@@ -359,7 +353,7 @@ static struct asynchat_channel *open_other(struct fixture *f, int *peer,
                          f->base, fds[0], &other_handler, received, &other),
                      0);
     *peer = fds[1];
-    turn(f);
+    turn_loop(f);
     return other;
 }
 
@@ -371,32 +365,32 @@ static void pressure_on_one_pauses_the_other(void **state)
     struct asynchat_channel *other = open_other(f, &peer, &received);
     assert_int_equal(asynchat_join(f->ch, other), 0);
     push_much(f);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(send(peer, "hello", 5, 0), 5);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(received, 0);
     settle(f);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(f->got_len, MUCH);
     assert_int_equal(received, 5);
 
     push_much(f);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(send(peer, "more", 4, 0), 4);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(received, 5);
     assert_int_equal(asynchat_join(other, NULL), 0); /* ends it on both sides */
-    turn(f);
+    turn_loop(f);
     assert_int_equal(received, 9);
 
     assert_int_equal(asynchat_join(other, f->ch), 0); /* still under pressure */
-    turn(f);
+    turn_loop(f);
     assert_int_equal(send(peer, "last", 4, 0), 4);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(received, 9);
     asynchat_channel_free(f->ch);
     f->ch = NULL;
-    turn(f);
+    turn_loop(f);
     assert_int_equal(received, 13);
     asynchat_channel_free(other);
     close(peer);
@@ -415,11 +409,11 @@ static void a_channel_that_has_closed_holds_up_no_other(void **state)
     f->own = open_other(f, &peer, &received);
     f->on_close = join_with_own;
     push_much(f);
-    turn(f);
+    turn_loop(f);
     asynchat_close(f->ch);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(send(peer, "hello", 5, 0), 5);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(received, 5);
     asynchat_channel_free(f->own);
     close(peer);
@@ -433,12 +427,12 @@ static void a_channel_that_has_broken_holds_up_no_other(void **state)
     struct asynchat_channel *other = open_other(f, &peer, &received);
     assert_int_equal(asynchat_join(f->ch, other), 0);
     push_much(f);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(shutdown(f->peer, SHUT_RD), 0);
     settle(f);
     assert_non_null(f->ch); /* it may still have something to say */
     assert_int_equal(send(peer, "hello", 5, 0), 5);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(received, 5);
     asynchat_channel_free(other);
     close(peer);
@@ -448,10 +442,10 @@ static void a_higher_low_mark_holds_at_once(void **state)
 {
     struct fixture *f = start_pressed(state);
     push_much(f);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(f->count, 10);
     assert_int_equal(asynchat_set_output_marks(f->ch, MUCH, 2 * MUCH), 0);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(f->count, 11);
 }
 
@@ -469,7 +463,7 @@ static void push_100_often(struct fixture *f)
 static void a_low_limit_holds_in_a_callback_as_well(void **state)
 {
     struct fixture *f = start(state);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(asynchat_set_output_limit(f->ch, 1000), 0);
     f->on_data = push_100_often;
     feed_string(f, "x");
@@ -486,12 +480,12 @@ static void joining_again_parts_from_the_one_before(void **state)
     struct asynchat_channel *first = open_other(f, &peers[0], &received);
     struct asynchat_channel *second = open_other(f, &peers[1], &received);
     push_much(f);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(asynchat_join(f->ch, first), 0);
     assert_int_equal(asynchat_join(f->ch, second), 0);
     assert_int_equal(send(peers[0], "1", 1, 0), 1);
     assert_int_equal(send(peers[1], "22", 2, 0), 2);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(received, 1);
     asynchat_channel_free(second);
     asynchat_channel_free(first);

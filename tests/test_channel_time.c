@@ -25,17 +25,10 @@ int clock_gettime(clockid_t id, struct timespec *time)
     return 0;
 }
 
-/* The far end does not read meanwhile. */
-static void turn(struct fixture *f)
-{
-    for (int i = 0; i < 4; i++)
-        event_base_loop(f->base, EVLOOP_NONBLOCK);
-}
-
 static void pass(struct fixture *f, unsigned milliseconds)
 {
     now += milliseconds;
-    turn(f);
+    turn_loop(f);
 }
 
 static void forget(struct fixture *f)
@@ -49,7 +42,7 @@ static void set(struct fixture *f, struct asynchat_timeouts times)
 {
     times.size = sizeof times;
     assert_int_equal(asynchat_set_timeouts(f->ch, &times), 0);
-    turn(f);
+    turn_loop(f);
 }
 
 static void an_idle_channel_ends(void **state)
@@ -68,10 +61,10 @@ static void what_moves_begins_it_anew(void **state)
     set(f, (struct asynchat_timeouts){.idle = 1000});
     pass(f, 600);
     feed_string(f, "x");
-    turn(f);
+    turn_loop(f);
     pass(f, 600);
     assert_int_equal(asynchat_push(f->ch, "y", 1), 0);
-    turn(f);
+    turn_loop(f);
     pass(f, 999);
     expect(f, "data(x)");
     pass(f, 1);
@@ -84,10 +77,10 @@ static void what_is_sent_is_nothing_read(void **state)
     set(f, (struct asynchat_timeouts){.read_idle = 1000});
     pass(f, 600);
     feed_string(f, "x");
-    turn(f);
+    turn_loop(f);
     pass(f, 600);
     assert_int_equal(asynchat_push(f->ch, "y", 1), 0);
-    turn(f);
+    turn_loop(f);
     pass(f, 399);
     expect(f, "data(x)");
     pass(f, 1);
@@ -135,11 +128,11 @@ static void a_handler_is_told_again_in_a_message(void **state)
     struct fixture *f = start_idle(state);
     set(f, (struct asynchat_timeouts){.idle = 1000, .message = 10000});
     feed_string(f, "x");
-    turn(f);
+    turn_loop(f);
     pass(f, 1000);
     assert_int_equal(f->count, 1);
     feed_string(f, "y");
-    turn(f);
+    turn_loop(f);
     pass(f, 999);
     assert_int_equal(f->count, 1);
     pass(f, 1);
@@ -155,7 +148,7 @@ static void a_handler_is_told_once_until_something_comes(void **state)
     pass(f, 5000);
     assert_int_equal(f->count, 1);
     feed_string(f, "x");
-    turn(f);
+    turn_loop(f);
     pass(f, 999);
     assert_int_equal(f->count, 1);
     pass(f, 1);
@@ -176,7 +169,7 @@ static void a_handler_is_told_again_between_messages(void **state)
     set(f, (struct asynchat_timeouts){.idle = 1000});
     for (int n = 1; n <= 3; n++) {
         feed_string(f, "x\r\n");
-        turn(f);
+        turn_loop(f);
         pass(f, 999);
         assert_int_equal(f->count, n - 1);
         pass(f, 1);
@@ -200,7 +193,7 @@ static void what_is_sent_is_no_reason_to_tell_again(void **state)
     pass(f, 5000);
     assert_int_equal(f->count, 1);
     feed_string(f, "x");
-    turn(f);
+    turn_loop(f);
     pass(f, 1000);
     assert_int_equal(f->count, 2);
     settle(f);
@@ -223,7 +216,7 @@ static void a_handler_may_set_times_and_take_its_time(void **state)
     idle_recorder.handle_idle = set_times_slowly;
     set(f, (struct asynchat_timeouts){.idle = 1000, .message = 9000});
     feed_string(f, "x");
-    turn(f);
+    turn_loop(f);
     for (int n = 1; n <= 3; n++) {
         pass(f, 1000);
         assert_int_equal(f->count, n);
@@ -241,7 +234,7 @@ static void a_message_that_dribbles_ends_the_channel(void **state)
     pass(f, 5000); /* no message has begun */
     for (int i = 0; i < 10; i++) {
         feed_string(f, "x");
-        turn(f);
+        turn_loop(f);
         pass(f, i < 9 ? 100 : 99);
     }
     expect(f, "data(xxxxxxxxxx)");
@@ -256,16 +249,16 @@ static void each_message_has_its_own_time(void **state)
     set(f, (struct asynchat_timeouts){.message = 1000});
     for (int i = 0; i < 5; i++) {
         feed_string(f, "a");
-        turn(f);
+        turn_loop(f);
         pass(f, 900);
         feed_string(f, "b\r\nc\r\n");
-        turn(f);
+        turn_loop(f);
         expect(f, "data(ab) found data(c) found");
         feed_string(f, "d"); /* begins in the wake-up in which another ends */
-        turn(f);
+        turn_loop(f);
         pass(f, 900);
         feed_string(f, "\r\n");
-        turn(f);
+        turn_loop(f);
         expect(f, "data(d) found");
         pass(f, 5000);
     }
@@ -277,7 +270,7 @@ static void a_message_begins_with_what_is_held_back(void **state)
     set_crlf(f);
     set(f, (struct asynchat_timeouts){.message = 1000});
     feed_string(f, "\r");
-    turn(f);
+    turn_loop(f);
     pass(f, 1000);
     expect(f, "error(ESLOW) closed(ESLOW)");
 }
@@ -288,10 +281,10 @@ static void one_ends_and_the_next_begins_in_one_read(void **state)
     set_crlf(f);
     set(f, (struct asynchat_timeouts){.message = 1000});
     feed_string(f, "a");
-    turn(f);
+    turn_loop(f);
     pass(f, 900);
     feed_string(f, "\r\nb");
-    turn(f);
+    turn_loop(f);
     pass(f, 999);
     expect(f, "data(a) found data(b)");
     pass(f, 1);
@@ -305,11 +298,11 @@ static void the_message_after_one_that_was_discarded_has_its_own_time(
     set_crlf(f);
     set(f, (struct asynchat_timeouts){.message = 1000});
     feed_string(f, "a");
-    turn(f);
+    turn_loop(f);
     pass(f, 900);
     asynchat_discard_buffers(f->ch);
     feed_string(f, "b");
-    turn(f);
+    turn_loop(f);
     pass(f, 999);
     expect(f, "data(ab)");
     pass(f, 1);
@@ -320,16 +313,16 @@ static void the_message_after_one_that_was_dropped_has_its_own_time(
     void **state)
 {
     struct fixture *f = start_with(state, &dropping_recorder);
-    turn(f);
+    turn_loop(f);
     forget(f);
     set_crlf(f);
     assert_int_equal(asynchat_set_message_limit(f->ch, 1), 0);
     set(f, (struct asynchat_timeouts){.message = 1000});
     feed_string(f, "ab");
-    turn(f);
+    turn_loop(f);
     pass(f, 900);
     feed_string(f, "\r\nc");
-    turn(f);
+    turn_loop(f);
     pass(f, 999);
     expect(f, "data(a) dropped(,2) data(c)");
     pass(f, 1);
@@ -342,7 +335,7 @@ static void whole_messages_have_a_time_as_well(void **state)
     set_crlf(f);
     set(f, (struct asynchat_timeouts){.message = 1000});
     feed_string(f, "abc\r\nd");
-    turn(f);
+    turn_loop(f);
     pass(f, 1000);
     expect(f, "message(abc) error(ESLOW) closed(ESLOW)");
 }
@@ -355,22 +348,22 @@ static void a_message_below_the_least_rate_ends_the_channel(void **state)
     set(f, (struct asynchat_timeouts){.min_rate = 500, .rate_time = 2000});
     pass(f, 50000); /* there is no message */
     feed(f, block, 1);
-    turn(f);
+    turn_loop(f);
     for (int i = 0; i < 4; i++) {
         pass(f, 500);
         feed(f, block, 500);
-        turn(f);
+        turn_loop(f);
         pass(f, 1000);
         feed(f, block, 500);
-        turn(f);
+        turn_loop(f);
         pass(f, 500);
     }
     assert_non_null(f->ch);
     feed(f, block, 499);
-    turn(f);
+    turn_loop(f);
     pass(f, 1000);
     feed(f, block, 500);
-    turn(f);
+    turn_loop(f);
     forget(f);
     pass(f, 999);
     expect(f, "");
@@ -387,7 +380,7 @@ static void a_peer_that_takes_nothing_ends_the_channel(void **state)
     set(f, (struct asynchat_timeouts){.write_idle = 1000});
     pass(f, 5000); /* nothing is queued */
     assert_int_equal(asynchat_push(f->ch, data, 16u << 20), 0);
-    turn(f);
+    turn_loop(f);
     pass(f, 999);
     expect(f, "");
     pass(f, 1);
@@ -402,11 +395,11 @@ static void a_peer_that_takes_something_has_its_time_again(void **state)
     char *block = malloc(1 << 20);
     set(f, (struct asynchat_timeouts){.write_idle = 1000});
     assert_int_equal(asynchat_push(f->ch, data, 16u << 20), 0);
-    turn(f);
+    turn_loop(f);
     for (int i = 0; i < 5; i++) {
         pass(f, 900);
         assert_true(recv(f->peer, block, 1 << 20, 0) > 0);
-        turn(f);
+        turn_loop(f);
     }
     assert_non_null(f->ch);
     pass(f, 1000);
@@ -426,7 +419,7 @@ static void a_peer_that_takes_nothing_of_a_file_ends_the_channel(void **state)
     assert_int_equal(
         asynchat_push_producer(f->ch, asynchat_producer_file(fd, 0, 16 << 20)),
         0);
-    turn(f);
+    turn_loop(f);
     pass(f, 999);
     expect(f, "");
     pass(f, 1);
@@ -485,7 +478,7 @@ static void when_a_rate_allows_it_the_time_begins(void **state)
     struct fixture *f = start(state);
     set(f, (struct asynchat_timeouts){.write_idle = 300});
     set_slow(f);
-    turn(f);
+    turn_loop(f);
     fill(f);
     pass(f, 1000);
     pass(f, 299);
@@ -502,11 +495,11 @@ static void without_a_rate_the_time_begins(void **state)
     char *data = big(16u << 20);
     set(f, (struct asynchat_timeouts){.write_idle = 300});
     set_slow(f);
-    turn(f);
+    turn_loop(f);
     pass(f, 900);
     assert_int_equal(asynchat_push(f->ch, data, 16u << 20), 0);
     assert_int_equal(asynchat_set_rates(f->ch, &none), 0);
-    turn(f);
+    turn_loop(f);
     pass(f, 299);
     expect(f, "");
     pass(f, 1);
@@ -533,7 +526,7 @@ static void a_pause_that_ends_with_the_timer_has_not_run(void **state)
     set(f, (struct asynchat_timeouts){.read_idle = 1000});
     pass(f, 400);
     asynchat_pause_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     event_base_once(f->base, -1, EV_TIMEOUT, resume, f, &before);
     pass(f, 5000);
     pass(f, 599);
@@ -548,13 +541,13 @@ static void what_is_sent_during_a_pause_begins_it_anew(void **state)
     set_crlf(f);
     set(f, (struct asynchat_timeouts){.idle = 1000});
     asynchat_pause_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 3000);
     assert_int_equal(asynchat_push(f->ch, "x", 1), 0);
-    turn(f);
+    turn_loop(f);
     pass(f, 500);
     asynchat_resume_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 999);
     expect(f, "");
     pass(f, 1);
@@ -575,8 +568,8 @@ static void what_waits_for_its_turn_has_come(void **state)
     set(f, (struct asynchat_timeouts){.read_idle = 1000});
     f->on_found = take_time;
     feed_string(f, "a\r\nb\r\nc\r\n");
-    turn(f);
-    turn(f);
+    turn_loop(f);
+    turn_loop(f);
     expect(f, "data(a) found data(b) found data(c) found");
 }
 
@@ -586,14 +579,14 @@ static void a_message_has_no_more_time_for_pauses(void **state)
     set_crlf(f);
     set(f, (struct asynchat_timeouts){.message = 1000});
     feed_string(f, "x");
-    turn(f);
+    turn_loop(f);
     for (int i = 0; i < 3; i++) {
         pass(f, 300);
         asynchat_pause_reading(f->ch);
-        turn(f);
+        turn_loop(f);
         pass(f, 700);
         asynchat_resume_reading(f->ch);
-        turn(f);
+        turn_loop(f);
     }
     pass(f, 99);
     expect(f, "data(x)");
@@ -619,7 +612,7 @@ static void a_channel_that_connects_has_its_time_when_it_is_up(void **state)
     bufferevent_setfd(bev, fds[0]);
     f->peer = fds[1];
     bufferevent_trigger_event(bev, BEV_EVENT_CONNECTED, 0);
-    turn(f);
+    turn_loop(f);
     expect(f, "connect");
     pass(f, 999);
     expect(f, "");
@@ -633,10 +626,10 @@ static void a_shorter_linger_time_holds_at_once(void **state)
     char *data = big(16u << 20);
     assert_int_equal(asynchat_push(f->ch, data, 16u << 20), 0);
     assert_int_equal(asynchat_close_when_done(f->ch), 0);
-    turn(f);
+    turn_loop(f);
     pass(f, 100);
     assert_int_equal(asynchat_set_linger(f->ch, 500), 0);
-    turn(f);
+    turn_loop(f);
     pass(f, 399);
     expect(f, "");
     pass(f, 1);
@@ -672,12 +665,12 @@ static void what_is_discarded_lingers_no_more(void **state)
     char *data = big(16u << 20);
     f->on_eof = keep_open;
     feed_eof(f);
-    turn(f);
+    turn_loop(f);
     assert_int_equal(asynchat_push(f->ch, data, 16u << 20), 0);
     assert_int_equal(asynchat_close_when_done(f->ch), 0);
-    turn(f);
+    turn_loop(f);
     asynchat_discard_buffers(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 100000);
     pass(f, 100000);
     expect(f, "eof");
@@ -690,12 +683,12 @@ static void time_stands_still_while_reading_is_paused(void **state)
     set_crlf(f);
     set(f, (struct asynchat_timeouts){.read_idle = 1000, .message = 1000});
     feed_string(f, "x");
-    turn(f);
+    turn_loop(f);
     asynchat_pause_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 5000);
     asynchat_resume_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 999);
     expect(f, "data(x)");
     pass(f, 1);
@@ -708,12 +701,12 @@ static void it_stands_still_between_messages_too(void **state)
     set_crlf(f);
     set(f, (struct asynchat_timeouts){.read_idle = 1000});
     feed_string(f, "x\r\n");
-    turn(f);
+    turn_loop(f);
     asynchat_pause_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 5000);
     asynchat_resume_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 999);
     expect(f, "data(x) found");
     pass(f, 1);
@@ -728,7 +721,7 @@ static void it_lingers_no_longer_than_the_linger_time(void **state)
     set(f, (struct asynchat_timeouts){.idle = 100000});
     assert_int_equal(asynchat_push(f->ch, data, 16u << 20), 0);
     assert_int_equal(asynchat_close_when_done(f->ch), 0);
-    turn(f);
+    turn_loop(f);
     pass(f, 499);
     expect(f, "");
     pass(f, 1);
@@ -742,10 +735,10 @@ static void a_peer_that_is_only_listened_to_has_its_times(void **state)
     set_crlf(f);
     set(f, (struct asynchat_timeouts){.read_idle = 1000, .message = 3000});
     assert_int_equal(asynchat_shutdown_write(f->ch), 0);
-    turn(f);
+    turn_loop(f);
     pass(f, 999);
     feed_string(f, "x");
-    turn(f);
+    turn_loop(f);
     pass(f, 999);
     expect(f, "data(x)");
     pass(f, 1);
@@ -757,10 +750,10 @@ static void times_stop_with_the_channel(void **state)
     struct fixture *f = start(state);
     set(f, (struct asynchat_timeouts){.idle = 1000, .message = 1000});
     feed_string(f, "x");
-    turn(f);
+    turn_loop(f);
     asynchat_close(f->ch);
     now += 5000;
-    turn(f);
+    turn_loop(f);
     expect(f, "data(x) closed(0)");
 }
 
@@ -784,7 +777,7 @@ static void a_shorter_time_may_begin_later(void **state)
     set(f, (struct asynchat_timeouts){.idle = 10000, .message = 1000});
     pass(f, 5000);
     feed_string(f, "x");
-    turn(f);
+    turn_loop(f);
     pass(f, 999);
     expect(f, "data(x)");
     pass(f, 1);
@@ -800,10 +793,10 @@ static void messages_set_no_timer(void **state)
     set(f, (struct asynchat_timeouts){.idle = 1000, .message = 1000});
     for (int i = 0; i < 100; i++) {
         feed_string(f, "a\r\nb");
-        turn(f);
+        turn_loop(f);
         now += 5;
         feed_string(f, "\r\n");
-        turn(f);
+        turn_loop(f);
     }
     forget(f);
     pass(f, 500); /* the first timer runs out, and is set again */

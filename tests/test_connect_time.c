@@ -15,16 +15,10 @@
 
 #define GIVEN_UP "error(ETIMEDOUT) closed(ETIMEDOUT)"
 
-static void turn(struct fixture *f)
-{
-    for (int i = 0; i < 4; i++)
-        event_base_loop(f->base, EVLOOP_NONBLOCK);
-}
-
 static void pass(struct fixture *f, long milliseconds)
 {
     clock_advance(milliseconds);
-    turn(f);
+    turn_loop(f);
 }
 
 /* The channel is given up after this time, not before, and it is reported
@@ -76,7 +70,7 @@ static void begin_connect(struct fixture *f, const char *address,
 {
     assert_int_equal(
         asynchat_connect(f->base, address, timeout, &recorder, f, &f->ch), 0);
-    turn(f);
+    turn_loop(f);
     expect(f, "");
 }
 
@@ -142,7 +136,7 @@ static void what_is_to_be_sent_does_not_keep_it(void **state)
     struct fixture *f = *state;
     begin_bufferevent(f);
     assert_int_equal(asynchat_push(f->ch, "hello", 5), 0);
-    turn(f);
+    turn_loop(f);
     expect_given_up_after(f, 60000);
 }
 
@@ -152,7 +146,7 @@ static void told_to_close_when_done_it_is_given_up_as_well(void **state)
     begin_bufferevent(f);
     assert_int_equal(asynchat_push(f->ch, "hello", 5), 0);
     assert_int_equal(asynchat_close_when_done(f->ch), 0);
-    turn(f);
+    turn_loop(f);
     expect_given_up_after(f, 60000);
 }
 
@@ -161,7 +155,7 @@ static void told_to_close_between_messages_it_is_given_up(void **state)
     struct fixture *f = *state;
     begin_bufferevent(f);
     assert_int_equal(asynchat_close_between_messages(f->ch), 0);
-    turn(f);
+    turn_loop(f);
     expect_given_up_after(f, 60000);
 }
 
@@ -170,7 +164,7 @@ static void a_pause_does_not_stop_it(void **state)
     struct fixture *f = *state;
     begin_bufferevent(f);
     asynchat_pause_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     expect_given_up_after(f, 60000);
 }
 
@@ -183,7 +177,7 @@ static void shorter_times_of_the_peer_s_do_not_end_it(void **state)
     begin_bufferevent(f);
     assert_int_equal(asynchat_set_timeouts(f->ch, &times), 0);
     assert_int_equal(asynchat_push(f->ch, "hello", 5), 0);
-    turn(f);
+    turn_loop(f);
     expect_given_up_after(f, 60000);
 }
 
@@ -252,7 +246,7 @@ static void up_it_has_no_time_any_more(void **state)
                      0);
     pass(f, 59999);
     bufferevent_trigger_event(pair[0], BEV_EVENT_CONNECTED, 0);
-    turn(f);
+    turn_loop(f);
     expect(f, "connect");
     assert_int_equal(event_base_get_num_events(f->base, EVENT_BASE_COUNT_ADDED),
                      0);
@@ -282,7 +276,7 @@ static void other_times_can_be_set_then(void **state)
     f->on_connect = set_idle_time;
     pass(f, 50000);
     bufferevent_trigger_event(pair[0], BEV_EVENT_CONNECTED, 0);
-    turn(f);
+    turn_loop(f);
     pass(f, 499);
     expect(f, "connect");
     pass(f, 1);
@@ -298,7 +292,7 @@ static void what_connects_in_time_is_connected(void **state)
     assert_int_equal(listen(f->peer, 10), 0);
     assert_int_equal(
         asynchat_connect(f->base, address, 1000, &recorder, f, &f->ch), 0);
-    turn(f);
+    turn_loop(f);
     expect(f, "connect");
     assert_int_equal(asynchat_get_connect_time(f->ch), 0);
     pass(f, 1000000);

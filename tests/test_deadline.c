@@ -12,17 +12,10 @@
 #include <event2/event.h>
 #include <event2/util.h>
 
-/* The far end does not read meanwhile. */
-static void turn(struct fixture *f)
-{
-    for (int i = 0; i < 4; i++)
-        event_base_loop(f->base, EVLOOP_NONBLOCK);
-}
-
 static void pass(struct fixture *f, long milliseconds)
 {
     clock_advance(milliseconds);
-    turn(f);
+    turn_loop(f);
 }
 
 static void set(struct fixture *f, unsigned milliseconds)
@@ -171,14 +164,14 @@ static void a_message_that_comes_just_in_time_takes_it_away(void **state)
     set_crlf(f);
     f->on_found = take_away;
     set(f, 1000);
-    turn(f);
+    turn_loop(f);
     feed_string(f, "a\r\n");
     pass(f, 1000);
     expect(f, "data(a) found");
     pass(f, 100000);
     f->on_found = set_and_take_away;
     set(f, 1000);
-    turn(f);
+    turn_loop(f);
     feed_string(f, "\r\n");
     pass(f, 1000);
     pass(f, 100000);
@@ -191,7 +184,7 @@ static void a_message_that_comes_just_in_time_sets_the_next(void **state)
     set_crlf(f);
     f->on_found = set_for_the_next;
     set(f, 1000);
-    turn(f);
+    turn_loop(f);
     for (int i = 0; i < 5; i++) {
         feed_string(f, "\r\n");
         pass(f, 1000);
@@ -221,7 +214,7 @@ static void another_time_takes_it_away(void **state)
     expect(f, "connect");
     assert_int_equal(asynchat_set_timeouts(f->ch, &times), 0);
     set(f, 1000);
-    turn(f);
+    turn_loop(f);
     pass(f, 1000);
     assert_int_equal(f->count, 1);
     pass(f, 100000);
@@ -234,21 +227,21 @@ static void it_stands_still_while_reading_is_paused(void **state)
 {
     struct fixture *f = start(state);
     set(f, 100);
-    turn(f);
+    turn_loop(f);
     asynchat_pause_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 1000);
     expect(f, "");
     assert_int_equal(asynchat_get_deadline(f->ch), 100);
     asynchat_resume_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 60);
     asynchat_pause_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 1000);
     assert_int_equal(asynchat_get_deadline(f->ch), 40);
     asynchat_resume_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 39);
     expect(f, "");
     pass(f, 1);
@@ -259,15 +252,15 @@ static void set_in_a_pause_it_begins_with_its_end(void **state)
 {
     struct fixture *f = start(state);
     asynchat_pause_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 1000);
     set(f, 100);
-    turn(f);
+    turn_loop(f);
     pass(f, 1000);
     expect(f, "");
     assert_int_equal(asynchat_get_deadline(f->ch), 100);
     asynchat_resume_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 99);
     expect(f, "");
     pass(f, 1);
@@ -278,15 +271,15 @@ static void a_steady_one_counts_pauses(void **state)
 {
     struct fixture *f = start(state);
     set_steady(f, 100);
-    turn(f);
+    turn_loop(f);
     asynchat_pause_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 60);
     asynchat_resume_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 20);
     asynchat_pause_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 19);
     expect(f, "");
     assert_int_equal(asynchat_get_deadline(f->ch), 1);
@@ -299,13 +292,13 @@ static void each_replaces_the_other(void **state)
     struct fixture *f = start(state);
     set_steady(f, 100);
     set(f, 1000);
-    turn(f);
+    turn_loop(f);
     asynchat_pause_reading(f->ch);
-    turn(f);
+    turn_loop(f);
     pass(f, 5000);
     expect(f, "");
     set_steady(f, 200);
-    turn(f);
+    turn_loop(f);
     pass(f, 199);
     expect(f, "");
     pass(f, 1);
@@ -339,7 +332,7 @@ static void a_channel_that_closes_has_its_linger_time_instead(void **state)
     set_steady(f, 1000);
     assert_int_equal(asynchat_push(f->ch, data, MUCH), 0);
     assert_int_equal(asynchat_close_when_done(f->ch), 0);
-    turn(f);
+    turn_loop(f);
     pass(f, 29999);
     expect(f, "");
     pass(f, 1);
@@ -352,9 +345,9 @@ static void an_answer_to_come_has_it_after_our_end(void **state)
     struct fixture *f = start(state);
     assert_int_equal(asynchat_shutdown_write(f->ch), 0);
     set(f, 1000);
-    turn(f);
+    turn_loop(f);
     feed_string(f, "x");
-    turn(f);
+    turn_loop(f);
     pass(f, 999);
     expect(f, "data(x)");
     pass(f, 1);
@@ -373,11 +366,11 @@ static void after_the_peers_end_only_a_steady_one_runs(void **state)
     f->on_error = say_421;
     set(f, 1000);
     feed_eof(f);
-    turn(f);
+    turn_loop(f);
     pass(f, 5000);
     expect(f, "eof");
     set_steady(f, 1000);
-    turn(f);
+    turn_loop(f);
     pass(f, 1000);
     settle(f);
     expect_got(f, "421 late\r\n");
@@ -394,7 +387,7 @@ static struct fixture *begin_to_connect(void **state, struct bufferevent **bev)
     assert_int_equal(
         asynchat_channel_new(*bev, ASYNCHAT_CONNECTING, &recorder, f, &f->ch),
         0);
-    turn(f);
+    turn_loop(f);
     return f;
 }
 
@@ -406,7 +399,7 @@ static void connect_now(struct fixture *f, struct bufferevent *bev)
     bufferevent_setfd(bev, fds[0]);
     f->peer = fds[1];
     bufferevent_trigger_event(bev, BEV_EVENT_CONNECTED, 0);
-    turn(f);
+    turn_loop(f);
     expect(f, "connect");
 }
 
@@ -415,7 +408,7 @@ static void it_begins_when_the_connection_is_up(void **state)
     struct bufferevent *bev;
     struct fixture *f = begin_to_connect(state, &bev);
     set(f, 1000);
-    turn(f);
+    turn_loop(f);
     pass(f, 5000);
     connect_now(f, bev);
     pass(f, 999);
@@ -429,7 +422,7 @@ static void a_steady_one_counts_connecting(void **state)
     struct bufferevent *bev;
     struct fixture *f = begin_to_connect(state, &bev);
     set_steady(f, 1000);
-    turn(f);
+    turn_loop(f);
     pass(f, 400);
     connect_now(f, bev);
     pass(f, 599);
@@ -443,7 +436,7 @@ static void a_steady_one_ends_connecting(void **state)
     struct bufferevent *bev;
     struct fixture *f = begin_to_connect(state, &bev);
     set_steady(f, 1000);
-    turn(f);
+    turn_loop(f);
     pass(f, 1000);
     expect(f, "error(EDEADLINE) closed(EDEADLINE)");
 }

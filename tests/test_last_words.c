@@ -29,18 +29,11 @@ static void say_bye(struct fixture *f)
     f->count = asynchat_push(f->ch, "bye", 3);
 }
 
-/* The far end does not read meanwhile. */
-static void turn(struct fixture *f)
-{
-    for (int i = 0; i < 4; i++)
-        event_base_loop(f->base, EVLOOP_NONBLOCK);
-}
-
 static void pass(struct fixture *f, long milliseconds)
 {
-    turn(f);
+    turn_loop(f);
     clock_advance(milliseconds);
-    turn(f);
+    turn_loop(f);
 }
 
 static void push_much(struct fixture *f)
@@ -48,7 +41,7 @@ static void push_much(struct fixture *f)
     char *data = big(MUCH);
     assert_int_equal(asynchat_push(f->ch, data, MUCH), 0);
     free(data);
-    turn(f);
+    turn_loop(f);
 }
 
 /* --- what goes wrong --- */
@@ -65,7 +58,7 @@ static void for_a_message_there_is_no_memory(struct fixture *f)
     assert_int_equal(asynchat_set_terminator(f->ch, "\n", 1), 0);
     no_memory = true;
     feed(f, data, 10000);
-    turn(f);
+    turn_loop(f);
     no_memory = false;
     free(data);
 }
@@ -137,7 +130,7 @@ static void a_file_is_too_short(struct fixture *f)
     assert_int_equal(unlink(name), 0);
     assert_int_equal(
         asynchat_push_producer(f->ch, asynchat_producer_file(fd, 0, 5)), 0);
-    turn(f);
+    turn_loop(f);
 }
 
 static void too_much_is_queued(struct fixture *f)
@@ -209,9 +202,9 @@ static void the_server_stops_with_little_waiting(struct fixture *f)
 {
     set_crlf(f);
     feed_string(f, "he");
-    turn(f);
+    turn_loop(f);
     assert_int_equal(asynchat_server_stop(f->server, 10, forget_server, f), 0);
-    turn(f);
+    turn_loop(f);
     push_queued(f);
     pass(f, 10);
 }
@@ -342,7 +335,7 @@ static void a_connection_that_failed_takes_nothing(void **state)
                                       &recorder, f, &f->ch),
                      0);
     assert_int_equal(asynchat_push(f->ch, "hello", 5), 0);
-    turn(f);
+    turn_loop(f);
     assert_null(f->ch);
     assert_int_equal(f->status, -ENOENT);
     assert_int_equal(f->count, ASYNCHAT_ECLOSED);
