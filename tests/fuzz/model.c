@@ -65,7 +65,7 @@ size_t model_allowed(struct model *m, int *error)
     return count;
 }
 
-static bool model_is_empty_block(const struct model *m)
+bool model_is_empty_block(const struct model *m)
 {
     return m->ends.kind == NAIVE_BLOCK && m->ends.number == 0;
 }

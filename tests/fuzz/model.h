@@ -46,6 +46,9 @@ size_t model_allowed(struct model *m, int *error);
 /* Whether no byte of the message in progress has come, and no end is due. */
 bool model_is_between(struct model *m);
 
+/* Whether a block of 0 bytes is set, which ends before anything is received. */
+bool model_is_empty_block(const struct model *m);
+
 /* Whether the end of the stream cuts a message off. */
 bool model_is_cut_off(struct model *m);
 

@@ -33,17 +33,17 @@ struct world {
     struct asynchat_channel *far; /* the far end over a pair, or else: */
     int peer;
     bool whole;
-    bool drops;   /* drops messages over the limit, and goes on */
-    bool started; /* handle_connect was called */
-    bool eof;     /* handle_eof was called */
-    int error;    /* the error given to handle_error */
-    bool told;    /* asynchat_close was called */
-    bool delivering;
-    bool outside;   /* what is done is done outside of callbacks */
-    size_t size;    /* the smallest size of pieces */
-    size_t largest; /* the largest size since all was quiet */
-    size_t recent;  /* bytes sent since all was quiet, */
-    unsigned sends; /* in so many parts */
+    bool drops;      /* drops messages over the limit, and goes on */
+    bool started;    /* handle_connect was called */
+    bool eof;        /* handle_eof was called */
+    int error;       /* the error given to handle_error */
+    bool told;       /* asynchat_close was called */
+    bool delivering; /* bytes that were received */
+    bool outside;    /* what is done is done outside of callbacks */
+    size_t size;     /* the smallest size of pieces */
+    size_t largest;  /* the largest size since all was quiet */
+    size_t recent;   /* bytes sent since all was quiet, */
+    unsigned sends;  /* in so many parts */
 };
 
 static struct world world;
@@ -369,11 +369,12 @@ static void may_deliver(const struct world *w)
 /* Lent bytes do not change, whatever was called. */
 static uint8_t lent[STREAM_MOST];
 
-static void react_to_data(struct world *w, const void *data, size_t len)
+static void react_to_data(struct world *w, const void *data, size_t len,
+                          bool received)
 {
     if (len > 0)
         memcpy(lent, data, len);
-    w->delivering = true;
+    w->delivering = received;
     react(w);
     w->delivering = false;
     CHECK(len == 0 || memcmp(lent, data, len) == 0);
@@ -386,7 +387,7 @@ static void on_data(struct asynchat_channel *ch, const void *data, size_t len,
     may_deliver(w);
     CHECK(len <= w->largest);
     CHECK(model_data(&w->model, data, len));
-    react_to_data(w, data, len);
+    react_to_data(w, data, len, true);
 }
 
 /* The number of the terminator that has ended the message. */
@@ -400,8 +401,9 @@ static void on_found(struct asynchat_channel *ch, void *arg)
     struct world *w = called(ch, arg);
     may_deliver(w);
     CHECK(asynchat_get_matched(ch) == matched(w));
+    bool received = w->model.due || !model_is_empty_block(&w->model);
     CHECK(model_found(&w->model));
-    react_to_data(w, NULL, 0);
+    react_to_data(w, NULL, 0, received);
 }
 
 static void on_message(struct asynchat_channel *ch, const void *data,
@@ -411,8 +413,9 @@ static void on_message(struct asynchat_channel *ch, const void *data,
     may_deliver(w);
     CHECK(data && len <= w->model.limit);
     CHECK(asynchat_get_matched(ch) == matched(w));
+    bool received = !model_is_empty_block(&w->model);
     CHECK(model_whole(&w->model, data, len));
-    react_to_data(w, data, len);
+    react_to_data(w, data, len, received);
 }
 
 static void on_dropped(struct asynchat_channel *ch, const void *data,
@@ -423,7 +426,7 @@ static void on_dropped(struct asynchat_channel *ch, const void *data,
     CHECK(data && len <= (w->whole ? ASYNCHAT_DROPPED_FIRST : 0));
     CHECK(model_kept(&w->model, data, len));
     CHECK(model_dropped(&w->model, total, asynchat_get_dropped_error(ch)));
-    react_to_data(w, data, len);
+    react_to_data(w, data, len, true);
 }
 
 static void on_eof(struct asynchat_channel *ch, int cut_off, void *arg)
