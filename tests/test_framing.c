@@ -686,10 +686,20 @@ static bool go_on_feeding(struct run *r)
 
 /* --- one stream --- */
 
+/* The last byte of a message, if nothing stands behind it, is the end. */
+static void check_more_comes(const struct run *r)
+{
+    const struct naive_message *m = r->m;
+    assert_false(m->ended && r->said == m->count && m->end == place(r));
+}
+
 static void check_event(struct run *r, enum framer_event event)
 {
     switch (event) {
     case FRAMER_DATA:
+        check_data(r);
+        check_more_comes(r);
+        break;
     case FRAMER_LAST:
     case FRAMER_WHOLE:
         check_data(r);
@@ -950,6 +960,28 @@ static void a_part_of_a_tail_is_matched_again(void **state)
     end(&r);
 }
 
+/* A program that goes on with a message that is too long may cut the bytes anew
+ * that are skipped. */
+static void skipped_bytes_may_come_in_another_turn(void **state)
+{
+    static const struct how how = {.what = PREFIX, .limit = 2, .piece = 65536};
+    static const uint8_t bytes[] = "xdabc";
+    struct run r;
+    (void)state;
+    begin(&r, &how, "xdabc", 5);
+    framer_feed(&r.c, bytes, 5);
+    assert_int_equal(framer_next(&r.f, &r.c), FRAMER_TOO_LONG);
+    asynchat__framer_leave(&r.f, &r.c);
+    framer_feed(&r.c, bytes, 1);
+    assert_int_equal(framer_next(&r.f, &r.c), FRAMER_MORE);
+    framer_feed(&r.c, bytes + 1, 4);
+    assert_int_equal(framer_next(&r.f, &r.c), FRAMER_TOO_LONG);
+    assert_int_equal(framer_next(&r.f, &r.c), FRAMER_DROPPED);
+    assert_int_equal(r.c.total, 3);
+    r.bad = true;
+    end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -957,6 +989,7 @@ int main(void)
         cmocka_unit_test(a_turn_may_end_anywhere),
         cmocka_unit_test(terminators_may_change_anywhere),
         cmocka_unit_test(a_part_of_a_tail_is_matched_again),
+        cmocka_unit_test(skipped_bytes_may_come_in_another_turn),
     };
     return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);
 }

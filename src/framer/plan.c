@@ -173,7 +173,7 @@ static enum framer_event plan_tail(struct framer *f, struct framer_cursor *c)
     f->match.held += (uint32_t)taken;
     if (plan->tail > 0)
         return taken > 0 ? FRAMER_SILENT : FRAMER_MORE;
-    plan_done(f);
+    f->busy &= (uint16_t)~FRAMER_PLAN;
     return plan->verdict < 0 ? plan_spoil(f) : FRAMER_SILENT;
 }
 

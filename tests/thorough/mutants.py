@@ -24,8 +24,8 @@ import sys
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 EXPLAINED = TOP / "tests/thorough/mutants.txt"
-FILES = ["framer/match.h", "framer/match.c", "framer/framer.h", "framer/framer.c", "channel/deliver.c",
-         "channel/calls/settings.c"]
+FILES = ["framer/match.h", "framer/match.c", "framer/framer.h", "framer/framer.c", "framer/say.h",
+         "framer/plan.c", "channel/deliver.c", "channel/calls/settings.c"]
 CFLAGS = ["-std=gnu11", "-O1", "-w", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", f"-I{TOP}/include"]
 
 DOES_NOT_COMPILE, IS_THE_SAME = "does not compile", "is the same program"
@@ -275,7 +275,8 @@ def make_programs(pool, out):
 USERS = {
     "framer/match.h": ["framer/match.c", "framer/framer.c", "framer/plan.c", "channel/deliver.c", "channel/calls/settings.c"],
     "framer/framer.h": ["framer/framer.c", "framer/plan.c", "framer/calls.c", "channel/deliver.c", "channel/times.c",
-                        "channel/owner.c", "channel/calls/settings.c", "channel/calls/framing.c"]}
+                        "channel/owner.c", "channel/calls/settings.c", "channel/calls/framing.c"],
+    "framer/say.h": ["framer/framer.c", "framer/plan.c"]}
 ALONE = {"test_match": "framer/match.c", "test_framer": "framer/framer.c"}  # these run nothing else
 
 
