@@ -375,23 +375,6 @@ void settle(struct fixture *f)
 
 /* --- asserting --- */
 
-void feed_every_way(struct fixture *f, const char *text, const char *events)
-{
-    size_t len = strlen(text);
-    for (size_t cut = 0; cut <= len; cut++) {
-        feed(f, text, cut);
-        settle(f);
-        feed(f, text + cut, len - cut);
-        settle(f);
-        expect(f, events);
-    }
-    for (size_t i = 0; i < len; i++) {
-        feed(f, text + i, 1);
-        settle(f);
-    }
-    expect(f, events);
-}
-
 void expect(struct fixture *f, const char *events)
 {
     assert_string_equal(f->log, events);

@@ -111,10 +111,6 @@ void feed_string(struct fixture *f, const char *text);
 void feed_eof(struct fixture *f);
 void feed_reset(struct fixture *f);
 
-/* Feeds the bytes in two pieces, cut at each place in turn, and then one by one.
- * The events must be the same each time. */
-void feed_every_way(struct fixture *f, const char *text, const char *events);
-
 /* What was recorded since the last call, or what the far end received. */
 void expect(struct fixture *f, const char *events);
 void expect_got(struct fixture *f, const char *text);
