@@ -211,20 +211,34 @@ static void no_limit_looks_at_the_wall(struct asynchat_test *t, void *arg)
     hear_echo(t, "hello!");
 }
 
-static void (*const times[])(struct asynchat_test *t, void *arg) = {
+/* --- upgrades --- */
+
+/* Only a socket can leave its channel, and the peer of a test has none. */
+static void who_cannot_leave_is_closed(struct asynchat_test *t, void *arg)
+{
+    begin(t, arg);
+    asynchat_test_say(t, "GET /echo HTTP/1.1\r\nHost: x\r\n"
+                         "Connection: upgrade\r\nUpgrade: echo\r\n\r\nabc");
+    asynchat_test_hear(t, "HTTP/1.1 101 Switching Protocols\r\n"
+                          "Connection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+    asynchat_test_expect_closed(t, 0);
+}
+
+static void (*const runs[])(struct asynchat_test *t, void *arg) = {
     a_quiet_client_is_not_answered,  empty_lines_gain_no_time,
     an_empty_line_begins_no_request, a_head_has_a_deadline,
     a_body_has_a_deadline,           chunks_have_a_deadline,
     trailers_have_a_deadline,        a_body_that_comes_has_time,
-    no_limit_looks_at_the_wall,
+    no_limit_looks_at_the_wall,      who_cannot_leave_is_closed,
 };
 
 int main(void)
 {
     prepare();
-    for (size_t i = 0; i < COUNT(times); i++)
-        asynchat_test_run(times[i], NULL);
+    for (size_t i = 0; i < COUNT(runs); i++)
+        asynchat_test_run(runs[i], NULL);
     asynchat_test_cuts(talk, NULL);
+    asynchat_test_cuts(who_cannot_leave_is_closed, NULL);
     unsigned long places =
         asynchat_test_faults(talk, NULL,
                              ASYNCHAT_TEST_ALLOC | ASYNCHAT_TEST_RESET |
