@@ -645,7 +645,7 @@ static void what_was_taken_needs_no_second_linger_time(void **state)
     assert_int_equal(asynchat_set_linger(f->ch, 500), 0);
     assert_int_equal(asynchat_push(f->ch, "x", 1), 0);
     assert_int_equal(asynchat_close_in_stages(f->ch), 0);
-    turn(f);
+    turn_loop(f);
     pass(f, 300);
     assert_int_equal(recv(f->peer, &byte, 1, 0), 1);
     pass(f, 199);
