@@ -279,6 +279,11 @@ static void add_name(const struct word *name, void *arg)
         require(-ENOMEM, "memory");
 }
 
+static void add_none(const struct word *name, void *arg)
+{
+    (void)name, (void)arg;
+}
+
 static void begin_search(struct client *c)
 {
     c->to = c->to ? c->to : evbuffer_new();
@@ -311,6 +316,7 @@ static const char *run_keys(struct client *c)
 const char *run_scan(struct client *c)
 {
     struct search s = {c, NULL};
+    bool other = false; /* keys of another type, of which there are none */
     long long first = 0, most = 10;
     if (c->command->n)
         return run_keys(c);
@@ -320,6 +326,8 @@ const char *run_scan(struct client *c)
         const struct word *option = &c->args[i];
         if (i + 1 < c->argc && is(option, "match"))
             s.pattern = option + 1;
+        else if (i + 1 < c->argc && is(option, "type"))
+            other = !is(option + 1, "string");
         else if (i + 1 == c->argc || !is(option, "count"))
             return SYNTAX;
         else if (!is_number(option + 1, &most))
@@ -331,7 +339,7 @@ const char *run_scan(struct client *c)
     size_t seen = 0;
     begin_search(c);
     do
-        cursor = table_part(cursor, add_name, &s, &seen);
+        cursor = table_part(cursor, other ? add_none : add_name, &s, &seen);
     while (cursor != 0 && seen < (unsigned long long)most && seen < STEP);
     say(c, "*2\r\n");
     char text[NUMBER_MOST];

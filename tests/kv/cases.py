@@ -81,7 +81,8 @@ TALKS = {
     "scan": ["SCAN 0", "MSET a1 1 a2 2 b1 3", rule("scan", "SCAN 0"), rule("scan", "SCAN 0 COUNT 1000"),
              rule("scan", "SCAN 0 MATCH a* COUNT 1000"), rule("scan", "SCAN 0 COUNT 1000 MATCH b?"), rule("scan", "SCAN 0 MATCH x* COUNT 99"),
              "SCAN x", "SCAN", "SCAN 0 COUNT", "SCAN 0 COUNT 0", "SCAN 0 COUNT -1", "SCAN 0 COUNT x", "SCAN 0 MATCH", "SCAN 0 FOO bar",
-             "SCAN 0 FOO", rule("scan", "scan 0 match * count 100"), "SCAN 0 MATCH a* MATCH", ("SCAN", " 0"), ("SCAN", "1x")],
+             "SCAN 0 FOO", rule("scan", "scan 0 match * count 100"), rule("scan", "SCAN 0 TYPE string COUNT 100"),
+             rule("scan", "SCAN 0 COUNT 100 type hash MATCH a*"), "SCAN 0 TYPE", "SCAN 0 MATCH a* MATCH", ("SCAN", " 0"), ("SCAN", "1x")],
     "flush": ["MSET a 1 b 2", "DBSIZE", "FLUSHALL", "DBSIZE", "GET a", "SET a 1 EX 100", "FLUSHALL ASYNC", "DBSIZE", "FLUSHALL sync",
               "FLUSHALL foo", "FLUSHALL SYNC ASYNC", "SET a 1", "TTL a"],
     "publish to nobody": ["PUBLISH a b", "PUBLISH a", "PUBLISH", "PUBLISH a b c", ("PUBLISH", b"", b"\0")],
@@ -265,8 +266,6 @@ DIFFERENCES = {
     "a return that no newline follows": (
         "Redis takes any byte behind the first return for the newline; kv lines end with a newline",
         b"*1\rx$4\r\nPING\r\n", b"-ERR Protocol error: invalid multibulk length\r\n"),
-    "scan of a type": (
-        "not there, for all values are strings", b"SCAN 0 TYPE string\r\n", b"-ERR syntax error\r\n"),
     "a cursor that is no number of kv's": (
         "Redis reads cursors with strtoul, which takes an empty one", b"SCAN ''\r\n", b"-ERR invalid cursor\r\n"),
     "another database": ("kv has one", b"SELECT 1\r\n", b"-ERR DB index is out of range\r\n"),
