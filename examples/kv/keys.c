@@ -193,7 +193,7 @@ const char *run_exists(struct client *c)
         if (e && c->command->n)
             entry_delete(e);
     }
-    return say_number(c, ':', c->total);
+    return say_number(c, ':', (long long)c->total);
 }
 
 enum { NX = 1, XX = 2, GT = 4, LT = 8 };
@@ -292,7 +292,7 @@ static void begin_search(struct client *c)
 
 static const char *say_names(struct client *c)
 {
-    say_number(c, '*', c->total);
+    say_number(c, '*', (long long)c->total);
     asynchat_push_evbuffer(c->ch, c->to);
     evbuffer_free(c->to);
     c->to = NULL;

@@ -89,7 +89,7 @@ struct client {
     bool waits;          /* it is in the list of those with more steps */
     bool whole;          /* no steps: it is part of a transaction */
     size_t at, spent;    /* how far it is; what this step has done */
-    long long total;     /* what it has counted so far */
+    size_t total;        /* what it has counted so far */
     struct evbuffer *to; /* what it has found so far */
 
     GArray *queue; /* the requests of a transaction, or NULL */

@@ -226,16 +226,22 @@ struct entry *find(const struct word *key)
 
 /* --- storing --- */
 
+static struct entry head_of(const struct word *key, const struct word *value,
+                            long long expires)
+{
+    return (struct entry){.key_len = (uint32_t)key->len,
+                          .value_len = value->len & 0x3fffffff,
+                          .timed = expires != 0,
+                          .large = value->large};
+}
+
 /* Makes a block in place of the old one, if there is one, for a key that was
  * just looked up. Takes a share. */
 static void replace(struct entry *old, const struct word *key,
                     const struct word *value, long long expires)
 {
     unsigned part = wanted.hash % PARTS;
-    struct entry head = {.key_len = (uint32_t)key->len,
-                         .value_len = (uint32_t)value->len,
-                         .timed = expires != 0,
-                         .large = value->large},
+    struct entry head = head_of(key, value, expires),
                  *e = allocate(NULL, entry_size(&head));
     *e = head;
     entry_fill(e, key, value, expires);
@@ -260,10 +266,7 @@ static void set_next(long long expires)
 static void put(struct entry *old, const struct word *key,
                 const struct word *value, long long expires)
 {
-    struct entry like = {.key_len = (uint32_t)key->len,
-                         .value_len = (uint32_t)value->len,
-                         .timed = expires != 0,
-                         .large = value->large};
+    struct entry like = head_of(key, value, expires);
     touch(key->bytes, key->len);
     if (old && !old->large && !like.large && old->timed == like.timed &&
         entry_size(old) == entry_size(&like)) {
@@ -333,15 +336,16 @@ unsigned table_part(unsigned part, void (*see)(const struct word *key, void *),
     GHashTableIter iter;
     void *at;
     long long time = now();
-    if (table->parts[part %= PARTS]) {
-        g_hash_table_iter_init(&iter, table->parts[part]);
-        for (; g_hash_table_iter_next(&iter, &at, NULL); ++*seen) {
-            const struct entry *e = at;
-            if (!e->timed || entry_expires(e) > time)
-                see(&(struct word){entry_key(e), e->key_len, false}, arg);
-        }
+    unsigned next = (part % PARTS + 1) % PARTS;
+    if (!table->parts[part % PARTS])
+        return next;
+    g_hash_table_iter_init(&iter, table->parts[part % PARTS]);
+    for (; g_hash_table_iter_next(&iter, &at, NULL); ++*seen) {
+        const struct entry *e = at;
+        if (!e->timed || entry_expires(e) > time)
+            see(&(struct word){entry_key(e), e->key_len, false}, arg);
     }
-    return (part + 1) % PARTS;
+    return next;
 }
 
 /* Deletes the keys of a part whose time is over. Returns how many keys there
