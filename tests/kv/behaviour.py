@@ -270,6 +270,18 @@ def much_is_done_in_steps():
         expect(one.ask("DBSIZE"), 0)
 
 
+def what_is_flushed_is_freed_in_steps():
+    """FLUSHALL is answered, and the memory goes little by little."""
+    with server() as (path, _), Client(path) as client:
+        before = used(client)
+        fill(client, 100000)
+        send(client.s, b"FLUSHALL\r\nDBSIZE\r\nINFO memory\r\n", [])
+        expect([client.reply(), client.reply()], ["+OK", 0])
+        at_once = int(re.search(rb"used_memory:(\d+)", client.reply())[1])
+        expect(at_once > before + 1000000, True)
+        until(lambda: used(client) == before)
+
+
 def requests_behind_a_long_one_wait_for_it():
     names = [b"key%d" % i for i in range(5000)]
     with server() as (path, _), Client(path) as client:
@@ -493,6 +505,7 @@ CHECKS = [
     an_expired_key_is_none_for_any_command,
     an_expired_key_is_none_before_its_timer_has_its_turn,
     much_is_done_in_steps,
+    what_is_flushed_is_freed_in_steps,
     requests_behind_a_long_one_wait_for_it,
     a_transaction_has_no_steps,
     a_client_may_leave_in_the_middle_of_steps,
