@@ -982,6 +982,30 @@ static void skipped_bytes_may_come_in_another_turn(void **state)
     end(&r);
 }
 
+/* It was told before a byte of it came, and another terminator ends it. */
+static void a_message_that_is_too_long_stays_so(void **state)
+{
+    static const struct how how = {
+        .what = PREFIX, .limit = 2, .drops = true, .piece = 65536};
+    (void)state;
+    for (int ends = 0; ends < 2; ends++) {
+        struct run r;
+        begin(&r, &how, "xd", 2);
+        framer_feed(&r.c, "xd", 2);
+        assert_int_equal(framer_next(&r.f, &r.c), FRAMER_MORE);
+        set(&r, STRICT);
+        framer_feed(&r.c, "ab\r\n", ends ? 4 : 0);
+        if (!ends)
+            asynchat__framer_finish(&r.f);
+        assert_int_equal(framer_next(&r.f, &r.c), FRAMER_DROPPED);
+        assert_int_equal(r.f.error, ASYNCHAT_ETOOLONG);
+        assert_int_equal(r.c.total, ends ? 2 : 0);
+        assert_int_equal(r.f.end, ends ? FRAMER_GOES_ON : FRAMER_CUT_OFF);
+        r.bad = true;
+        end(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -990,6 +1014,7 @@ int main(void)
         cmocka_unit_test(terminators_may_change_anywhere),
         cmocka_unit_test(a_part_of_a_tail_is_matched_again),
         cmocka_unit_test(skipped_bytes_may_come_in_another_turn),
+        cmocka_unit_test(a_message_that_is_too_long_stays_so),
     };
     return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);
 }
