@@ -1006,6 +1006,46 @@ static void a_message_that_is_too_long_stays_so(void **state)
     }
 }
 
+/* A message of one byte is over a limit that other bytes have reached. */
+static void one_byte_too_many_is_told_before_it_comes(void **state)
+{
+    static const struct how how = {.what = NONE, .limit = 3, .piece = 65536};
+    struct run r;
+    (void)state;
+    begin(&r, &how, "abcxb", 5);
+    framer_feed(&r.c, "abc", 3);
+    assert_int_equal(framer_next(&r.f, &r.c), FRAMER_DATA);
+    assert_int_equal(framer_next(&r.f, &r.c), FRAMER_MORE);
+    set(&r, PREFIX);
+    framer_feed(&r.c, "xb", 2);
+    assert_int_equal(framer_next(&r.f, &r.c), FRAMER_TOO_LONG);
+    r.bad = true;
+    end(&r);
+}
+
+/* Behind a discard a message begins, unless the rest of one is counted. */
+static void what_was_discarded_is_no_message(void **state)
+{
+    static const struct how how = {
+        .what = LINES, .limit = SIZE_MAX, .piece = 65536};
+    struct run r;
+    (void)state;
+    begin(&r, &how, "", 0);
+    framer_feed(&r.c, "ab", 2);
+    assert_int_equal(framer_next(&r.f, &r.c), FRAMER_DATA);
+    assert_int_equal(asynchat__framer_skip(&r.f, &r.c, 1), -EBUSY);
+    asynchat__framer_drop(&r.f, &r.c);
+    assert_int_equal(asynchat__framer_skip(&r.f, &r.c, 1), 0);
+    set(&r, PREFIX);
+    asynchat__framer_drop(&r.f, &r.c);
+    framer_feed(&r.c, "xcz", 3);
+    assert_int_equal(framer_next(&r.f, &r.c), FRAMER_DATA);
+    asynchat__framer_drop(&r.f, &r.c);
+    assert_int_equal(asynchat__framer_skip(&r.f, &r.c, 1), -EBUSY);
+    r.bad = true;
+    end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1015,6 +1055,8 @@ int main(void)
         cmocka_unit_test(a_part_of_a_tail_is_matched_again),
         cmocka_unit_test(skipped_bytes_may_come_in_another_turn),
         cmocka_unit_test(a_message_that_is_too_long_stays_so),
+        cmocka_unit_test(one_byte_too_many_is_told_before_it_comes),
+        cmocka_unit_test(what_was_discarded_is_no_message),
     };
     return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);
 }
