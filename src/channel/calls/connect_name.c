@@ -16,7 +16,7 @@
 #define ATTEMPT_DELAY 250
 
 /* Copies what was asked for, or the defaults. */
-static int options_check(struct asynchat_connect_options *copy,
+static int connect_check(struct asynchat_connect_options *copy,
                          const struct asynchat_connect_options *options)
 {
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): a pointer is last */
@@ -38,8 +38,8 @@ static int options_check(struct asynchat_connect_options *copy,
     return 0;
 }
 
-static const struct dial_lookup lookup = {asynchat__lookup_begin,
-                                          asynchat__lookup_cancel};
+static const struct dial_lookup by_resolver = {asynchat__lookup_begin,
+                                               asynchat__lookup_cancel};
 
 /* Looks the name up, unless it is an address. */
 static int connect_host(struct event_base *base,
@@ -65,7 +65,7 @@ static int connect_text(struct event_base *base, const char *text,
 {
     char host[NAME_HOST], service[NAME_SERVICE];
     const struct dial_target target = {
-        .host = host, .service = service, .lookup = &lookup};
+        .host = host, .service = service, .lookup = &by_resolver};
     struct address to;
     int error = asynchat__address_parse(&to, text);
     if (error != ASYNCHAT_EADDRESS)
@@ -85,13 +85,13 @@ int asynchat_connect_name(struct event_base *base, const char *host,
                           struct asynchat_channel **out)
 {
     const struct dial_target target = {
-        .host = host, .service = service, .lookup = &lookup};
+        .host = host, .service = service, .lookup = &by_resolver};
     struct asynchat_connect_options copy;
     if (!base || !host || !out)
         return -EINVAL;
     int error = asynchat__handler_check(handler);
     if (!error)
-        error = options_check(&copy, options);
+        error = connect_check(&copy, options);
     if (error)
         return error;
     return service ? connect_host(base, &target, &copy, handler, arg, out)
