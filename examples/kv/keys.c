@@ -82,13 +82,12 @@ const char *run_set(struct client *c)
     const char *error = read_set_options(c, &o, &at);
     if (error)
         return error;
-    bool looks = o.exists >= 0 || o.get || o.keeps;
-    const struct entry *e = looks ? find(&c->args[1]) : NULL;
+    struct entry *e = find(&c->args[1]);
     if (o.get)
         say_value(c, e);
     if (o.exists >= 0 && (e != NULL) != o.exists)
         return o.get ? NULL : say_null(c);
-    store(&c->args[1], &c->args[2], o.keeps && e ? entry_expires(e) : at);
+    store_at(e, &c->args[1], &c->args[2], o.keeps && e ? entry_expires(e) : at);
     return o.get ? NULL : say(c, "+OK\r\n");
 }
 
@@ -169,7 +168,7 @@ const char *run_incr(struct client *c)
             return "ERR decrement would overflow";
         by = -by;
     }
-    const struct entry *e = find(&c->args[1]);
+    struct entry *e = find(&c->args[1]);
     struct word value = e ? entry_value(e) : (struct word){"0", 1, false};
     if (!is_number(&value, &n))
         return NO_NUMBER;
@@ -177,8 +176,8 @@ const char *run_incr(struct client *c)
         return "ERR increment or decrement would overflow";
     char text[NUMBER_MOST], *at = print_number(text, ':', n + by);
     size_t len = (size_t)(text + sizeof text - at);
-    store(&c->args[1], &(struct word){at + 1, len - 3, false},
-          e ? entry_expires(e) : 0);
+    store_at(e, &c->args[1], &(struct word){at + 1, len - 3, false},
+             e ? entry_expires(e) : 0);
     return say_bytes(c, at, len);
 }
 

@@ -152,6 +152,9 @@ unsigned table_part(unsigned part, void (*see)(const struct word *key, void *),
 struct entry *find(const struct word *key);
 struct word entry_value(const struct entry *e);
 long long entry_expires(const struct entry *e);
+/* These three are for an entry, or none, that find() has just found. */
+void store_at(struct entry *e, const struct word *key, const struct word *value,
+              long long expires);
 void entry_expire(struct entry *e, const struct word *key, long long at);
 void entry_append(struct entry *e, const struct word *key,
                   const struct word *more);

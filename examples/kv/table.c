@@ -221,6 +221,7 @@ struct entry *find(const struct word *key)
     if (!e || !e->timed || entry_expires(e) > now())
         return e;
     entry_delete(e);
+    wanted.bytes = key->bytes; /* the hash is the same */
     return NULL;
 }
 
@@ -286,18 +287,23 @@ static struct word shared(const struct word *w)
     return *w;
 }
 
-void store(const struct word *key, const struct word *value, long long expires)
+void store_at(struct entry *e, const struct word *key, const struct word *value,
+              long long expires)
 {
     struct word own = shared(value);
-    put(look_up(key), key, &own, expires);
+    put(e, key, &own, expires);
+}
+
+void store(const struct word *key, const struct word *value, long long expires)
+{
+    store_at(look_up(key), key, value, expires);
 }
 
 /* Sets the time at which a key is deleted; 0 stands for never. */
 void entry_expire(struct entry *e, const struct word *key, long long at)
 {
-    struct word value = entry_value(e), own = shared(&value);
-    look_up(key);
-    put(e, key, &own, at);
+    struct word value = entry_value(e);
+    store_at(e, key, &value, at);
 }
 
 /* A large value that grows doubles its room. A client to whom the value is being
@@ -312,7 +318,6 @@ void entry_append(struct entry *e, const struct word *key,
                        : share_new(value.bytes, value.len, len + value.len);
     memcpy(bytes + value.len, more->bytes, more->len + 1);
     struct word new = {bytes, len, len >= LARGE};
-    look_up(key);
     put(e, key, &new, entry_expires(e));
     if (!new.large)
         share_release(NULL, 0, bytes);
