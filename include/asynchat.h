@@ -17,6 +17,7 @@
 #include <asynchat/pair.h>
 #include <asynchat/post.h>
 #include <asynchat/producer.h>
+#include <asynchat/proxy.h>
 #include <asynchat/rate.h>
 #include <asynchat/resolver.h>
 #include <asynchat/server.h>

@@ -81,6 +81,8 @@ static const char *status_name(int status)
         return "ENOADDRESS";
     case ASYNCHAT_ETRYAGAIN:
         return "ETRYAGAIN";
+    case ASYNCHAT_EPROXY:
+        return "EPROXY";
     case ASYNCHAT_EBARE:
         return "EBARE";
     case ASYNCHAT_EFRAMING:

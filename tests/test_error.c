@@ -27,7 +27,9 @@ static const int own[] = {0,
                           ASYNCHAT_EDEADLINE,
                           ASYNCHAT_ENONAME,
                           ASYNCHAT_ENOADDRESS,
-                          ASYNCHAT_ETRYAGAIN};
+                          ASYNCHAT_ETRYAGAIN,
+
+                          ASYNCHAT_EPROXY};
 static const size_t own_count = sizeof own / sizeof own[0];
 
 static void every_own_code_has_a_text_of_its_own(void **state)

@@ -37,7 +37,8 @@ enum {
     ASYNCHAT_EADDRESS = -10010, /* a text is not an address: see connect.h */
     ASYNCHAT_EHANDSHAKE =
         -10011,              /* the handshake of a layer failed: see layer.h */
-    ASYNCHAT_ELATE = -10012, /* the handshake of a layer took too long */
+    ASYNCHAT_ELATE = -10012, /* the handshake of a layer, or a PROXY header,
+                                took too long */
     ASYNCHAT_ECERTIFICATE = -10013, /* a certificate is not good, or is for
                                        another name: see tls.h */
     ASYNCHAT_ECUTOFF =
@@ -50,8 +51,10 @@ enum {
     ASYNCHAT_ENONAME = -10019,    /* there is no host, or no service, of this
                                     name */
     ASYNCHAT_ENOADDRESS = -10020, /* the name has no address */
-    ASYNCHAT_ETRYAGAIN = -10021   /* the name could not be looked up: it may be
+    ASYNCHAT_ETRYAGAIN = -10021,  /* the name could not be looked up: it may be
                                      possible later */
+    ASYNCHAT_EPROXY =
+        -10022 /* what came is no PROXY header, or a broken one: see proxy.h */
 };
 
 /* Returns the text of an error code, without a full stop. The result is never

@@ -33,6 +33,7 @@ static const char *const texts[] = {
     TEXT(ASYNCHAT_ENONAME) = "there is no such name",
     TEXT(ASYNCHAT_ENOADDRESS) = "the name has no address",
     TEXT(ASYNCHAT_ETRYAGAIN) = "the name could not be looked up at the moment",
+    TEXT(ASYNCHAT_EPROXY) = "the PROXY header is wrong",
 };
 #undef TEXT
 

@@ -40,7 +40,7 @@ static int code_place(int error)
 {
     if (error <= 0 && error > -200)
         return -error;
-    if (error <= ASYNCHAT_EOF && error >= ASYNCHAT_ETRYAGAIN)
+    if (error <= ASYNCHAT_EOF && error >= ASYNCHAT_EPROXY)
         return 200 + ASYNCHAT_EOF - error;
     return -1;
 }
