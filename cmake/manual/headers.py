@@ -20,7 +20,7 @@ def fail(message):
 
 def name_of(declaration):
     """The name of a parameter or field."""
-    return re.search(r"(?:\(\*)?(\w+|\.\.\.)\)?(?:\[\d*\])?(?:\(.*\))?\s*$", declaration)[1]
+    return re.search(r"(?:\(\*)?(\w+|\.\.\.)\)?(?:\[\w*\])?(?:\(.*\))?\s*$", declaration)[1]
 
 
 def lower(text):

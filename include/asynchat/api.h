@@ -35,6 +35,7 @@ struct asynchat_channel;
 struct asynchat_framer;
 struct asynchat_framing;
 struct asynchat_producer;
+struct asynchat_proxy_options;
 struct asynchat_rate_group;
 struct asynchat_server;
 struct asynchat_workers;

@@ -33,7 +33,10 @@ enum asynchat_log_event {
     ASYNCHAT_LOG_CONNECTED, /* DEBUG: a channel is connected */
     ASYNCHAT_LOG_CLOSED,    /* DEBUG: a channel closes; `code` is the status
                                that handle_close gets */
-    ASYNCHAT_LOG_ERROR,     /* INFO: a channel has the error `code` */
+    ASYNCHAT_LOG_ERROR,     /* INFO: a channel has the error `code`. WARNING, if
+                               what came is no PROXY header. DEBUG, if the
+                               connection was reset before, or right after, its
+                               PROXY header, as a balancer does that checks */
     ASYNCHAT_LOG_STARVED,   /* WARNING: a server has no descriptor or no memory
                                for a new connection, by the error `code`. There
                                is one record, however many connections wait */

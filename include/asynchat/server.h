@@ -120,11 +120,13 @@ struct asynchat_server_options {
      * connections from the address are turned away. An IPv6 peer is counted by
      * the first 64 bits of its address, a link-local IPv6 peer by the last 48
      * bits, and an IPv4 peer by all 32 bits. Peers over Unix sockets are not
-     * counted. */
+     * counted. If a PROXY header is required, its address counts, once it has
+     * come; peers without an address in it are not counted. */
     unsigned max_per_address;
 
     /* The text for connections beyond a limit. Such a connection is accepted,
-     * sent this text, and closed; if the text is "", it is only closed. For
+     * sent this text, and closed; if the text is "", or a PROXY header has not
+     * been read, it is only closed. For
      * `max_per_address`, NULL is the same as "". Copied. No callback is called
      * for such a connection. The peer may miss the text, since only as much of
      * it is sent as can be sent at once. */
@@ -148,6 +150,10 @@ struct asynchat_server_options {
      * asynchat_server_new() returns it. May be NULL. Not for a server over a
      * socket that is listening already. */
     int (*prepare)(int fd, const struct sockaddr *at, socklen_t len, void *arg);
+
+    /* From whom a PROXY header is required, and how long it may be and take: see
+     * proxy.h. Copied; NULL: no header is read. */
+    const struct asynchat_proxy_options *proxy;
 };
 
 /* --- Making a server --- */

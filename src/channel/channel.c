@@ -61,6 +61,8 @@ static void channel_destroy(struct asynchat_channel *ch)
     asynchat__channel_rate_free(ch);
     asynchat__channel_time_free(ch->time);
     asynchat__transcript_free(ch->transcript);
+    if (ch->proxy)
+        asynchat__proxied_free(ch->proxy);
     asynchat__channel_disown(ch);
     asynchat__free(ch->out.queue.slots);
     asynchat__free(ch);
@@ -113,6 +115,8 @@ static void channel_open(struct asynchat_channel *ch)
     asynchat__channel_enter(ch, CHANNEL_OPEN);
     if (ch->time)
         asynchat__channel_time_up(ch);
+    if (ch->proxy)
+        asynchat__proxied_up(ch);
     asynchat__channel_log(ch, ASYNCHAT_LOG_DEBUG, ASYNCHAT_LOG_CONNECTED, 0,
                           "is connected");
     if (ch->handler->handle_connect)

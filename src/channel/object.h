@@ -19,6 +19,7 @@
 #include "transport/stage.h"
 #include "transport/transport.h"
 
+struct channel_proxy;
 struct channel_rate;
 struct channel_time;
 struct channel_transcript;
@@ -163,6 +164,11 @@ struct channel_moves {
 /* The owner of a channel, such as the server that has made it. The owner is
  * told when the channel is gone. */
 struct channel_owner {
+    /* Called once for a channel whose peer's address came in a PROXY header,
+     * when it is known. 0: the channel may stay, maybe with another owner.
+     * ASYNCHAT_ECLOSED: it is turned away, has no owner any more, and is to be
+     * freed; -ENOMEM. */
+    int (*meet)(struct channel_owner *owner, struct asynchat_channel *ch);
     /* Called once, right before the channel's memory is freed. */
     void (*gone)(struct channel_owner *owner,
                  const struct asynchat_channel *ch);
@@ -186,6 +192,7 @@ struct asynchat_channel {
     struct channel_moves moves;
     struct channel_time *time;             /* made when first needed; or NULL */
     struct channel_transcript *transcript; /* or NULL */
+    struct channel_proxy *proxy;           /* a PROXY header; or NULL */
     struct channel_owner *owner;           /* or NULL */
     struct asynchat_channel *next, **link; /* among the owner's channels */
     unsigned linger;                       /* a time in milliseconds */
@@ -469,6 +476,26 @@ void asynchat__channel_time_unrated(struct asynchat_channel *ch);
 /* Whether the timer has begun the wake-up under way. */
 bool asynchat__channel_time_has_fired(const struct asynchat_channel *ch);
 
+/* --- proxied.c --- */
+
+#define PROXIED_TEXT 256
+
+/* The level at which an error of the channel is logged. */
+enum asynchat_log_level asynchat__proxied_level(
+    const struct asynchat_channel *ch, int error);
+
+/* What is to be said of an error, maybe in `text`; or NULL. */
+const char *asynchat__proxied_text(const struct asynchat_channel *ch, int error,
+                                   char text[PROXIED_TEXT]);
+
+/* The connection is up, and has no layer: a header that is to be sent goes in
+ * front of the output. To be called only if there is a header. */
+void asynchat__proxied_up(struct asynchat_channel *ch);
+
+/* Frees the bytes of a header. */
+void asynchat__proxied_forget(struct channel_proxy *p);
+void asynchat__proxied_free(struct channel_proxy *p);
+
 /* --- state.c --- */
 
 /* Logs what has happened to the channel. */
@@ -650,6 +677,9 @@ void asynchat__channel_own(struct asynchat_channel *ch,
  * gone. */
 void asynchat__channel_disown(struct asynchat_channel *ch);
 
+/* Takes the channel out of its owner's list. The owner is told nothing. */
+void asynchat__channel_unlink(struct asynchat_channel *ch);
+
 /* To be called when the owner is freed before its channels, which go on without
  * one. */
 void asynchat__channels_disown(struct asynchat_channel *list);
@@ -687,6 +717,15 @@ void asynchat__channel_start(struct asynchat_channel *ch);
  * the end, a channel that has ended gets handle_close, and is freed. */
 void asynchat__channel_hold(struct asynchat_channel *ch);
 void asynchat__channel_release(struct asynchat_channel *ch);
+
+/* Ends the channel from the loop, outside of a turn. The channel is gone then:
+ * callbacks run that may free it. */
+static inline void channel_end_now(struct asynchat_channel *ch, int status)
+{
+    asynchat__channel_hold(ch);
+    asynchat__channel_end(ch, status);
+    asynchat__channel_release(ch);
+}
 
 /* To be called before and after work of a call of the program during which
  * other code of the program may run, which may free or end the channel. In

@@ -21,15 +21,20 @@ void asynchat__channel_own(struct asynchat_channel *ch,
     *list = ch;
 }
 
+void asynchat__channel_unlink(struct asynchat_channel *ch)
+{
+    ch->owner = NULL;
+    *ch->link = ch->next;
+    if (ch->next)
+        ch->next->link = ch->link;
+}
+
 void asynchat__channel_disown(struct asynchat_channel *ch)
 {
     struct channel_owner *owner = ch->owner;
     if (!owner)
         return;
-    ch->owner = NULL;
-    *ch->link = ch->next;
-    if (ch->next)
-        ch->next->link = ch->link;
+    asynchat__channel_unlink(ch);
     owner->gone(owner, ch);
 }
 

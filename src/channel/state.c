@@ -47,15 +47,17 @@ static const char *channel_layer_text(const struct asynchat_channel *ch)
 
 static void channel_log_error(const struct asynchat_channel *ch, int error)
 {
-    char text[ERROR_TEXT];
+    char text[ERROR_TEXT], about[PROXIED_TEXT];
+    enum asynchat_log_level level = asynchat__proxied_level(ch, error);
     const char *more;
-    if (!asynchat__log_wants(ASYNCHAT_LOG_INFO))
+    if (!asynchat__log_wants(level))
         return;
-    more = channel_layer_text(ch);
+    more = asynchat__proxied_text(ch, error, about);
+    if (!more)
+        more = channel_layer_text(ch);
     (void)snprintf(text, sizeof text, "%s%s%s", asynchat_strerror(error),
                    more ? ": " : "", more ? more : ""); /* cut, if need be */
-    asynchat__channel_log(ch, ASYNCHAT_LOG_INFO, ASYNCHAT_LOG_ERROR, error,
-                          text);
+    asynchat__channel_log(ch, level, ASYNCHAT_LOG_ERROR, error, text);
 }
 
 /* Records why the channel ends, and reports it if it is an error. The first

@@ -13,6 +13,7 @@
 
 #include <asynchat/error.h>
 
+#include "base/networks.h"
 #include "framer/crc32c.h"
 
 static const char v1_prefix[] = "PROXY ";
@@ -82,18 +83,6 @@ static size_t proxy_part(const struct proxy *p, const uint8_t *bytes,
     most = len < most - p->have ? len : most - p->have;
     end = *kept == 'P' ? memchr(bytes, '\n', most) : NULL;
     return end ? (size_t)(end - bytes) + 1 : most;
-}
-
-/* --- addresses --- */
-
-void asynchat__proxy_fold(struct peer_address *address)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (address->family != AF_INET6 || memcmp(address->ip, mapped, 12) != 0)
-        return;
-    memmove(address->ip, address->ip + 12, 4);
-    memset(address->ip + 4, 0, 12);
-    address->family = AF_INET;
 }
 
 /* --- version 1 --- */
@@ -284,8 +273,8 @@ static int proxy_read(struct proxy *p, const uint8_t *bytes, size_t len)
         *bytes == 'P' ? v1_read(bytes, len, h) : v2_read(bytes, len, h);
     if (!right)
         return ASYNCHAT_EPROXY;
-    asynchat__proxy_fold(&h->from);
-    asynchat__proxy_fold(&h->to);
+    asynchat__address_fold(&h->from);
+    asynchat__address_fold(&h->to);
     p->bytes = bytes;
     return 1;
 }

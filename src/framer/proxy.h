@@ -51,9 +51,6 @@ void asynchat__proxy_free(struct proxy *p);
 bool asynchat__proxy_next(const uint8_t *tlvs, size_t len, size_t *at,
                           struct asynchat_proxy_tlv *tlv);
 
-/* Makes an address of IPv4 of one that was mapped into IPv6. */
-void asynchat__proxy_fold(struct peer_address *address);
-
 /* How many bytes a header needs at most. 0: it would be too long. `tlvs` may be
  * NULL. */
 size_t asynchat__proxy_room(unsigned version,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/networks.h"
 #include "framer/crc32c.h"
 #include "framer/proxy.h"
 
@@ -23,8 +24,8 @@ static void map_four(struct peer_address *address)
 /* Makes the two of one family. False: there are none. */
 static bool proxy_unite(struct peer_address *from, struct peer_address *dest)
 {
-    asynchat__proxy_fold(from);
-    asynchat__proxy_fold(dest);
+    asynchat__address_fold(from);
+    asynchat__address_fold(dest);
     if (from->family != dest->family) {
         map_four(from);
         map_four(dest);

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 
 #include <asynchat/error.h>
@@ -23,6 +24,7 @@
 #include "base/log.h"
 #include "base/probe.h"
 #include "base/socket.h"
+#include "channel/calls/proxy.h"
 #include "channel/object.h"
 #include "loop/base.h"
 #include "server/workers.h"
@@ -90,15 +92,9 @@ static bool server_is_full(const struct asynchat_server *server)
 /* Takes account of a channel that is gone. A channel can go inside any call of
  * the program, so whatever follows from it, accepting or the server's end, is
  * left to the loop. */
-static void server_gone(struct channel_owner *owner,
-                        const struct asynchat_channel *ch)
+static void server_lost(struct asynchat_server *server)
 {
-    struct asynchat_server *server = owner->arg;
-    struct asynchat_stats stats = asynchat__channel_stats(ch);
-    asynchat__counts_gone(&server->counts, &stats, ch->status);
     server->connections--;
-    if (owner != &server->owner)
-        asynchat__peers_remove(&server->peers, (struct peer *)owner);
     if (server->state == SERVER_STOPPING && server->connections == 0) {
         asynchat__timer_hurry(&server->timer);
     } else if (server->state == SERVER_FULL) {
@@ -107,32 +103,66 @@ static void server_gone(struct channel_owner *owner,
     }
 }
 
+static void server_gone(struct channel_owner *owner,
+                        const struct asynchat_channel *ch)
+{
+    struct asynchat_server *server = owner->arg;
+    struct asynchat_stats stats = asynchat__channel_stats(ch);
+    asynchat__counts_gone(&server->counts, &stats, ch->status);
+    if (owner != &server->owner)
+        asynchat__peers_remove(&server->peers, (struct peer *)owner);
+    server_lost(server);
+}
+
 /* --- turning away --- */
 
-static bool server_refuses(const struct asynchat_server *server)
+/* Whether the connection that was accepted last has to send a PROXY header.
+ * Then its address is not that of the peer. */
+static bool server_asks(const struct asynchat_server *server)
+{
+    struct peer_address from;
+    if (!server->dress.proxy)
+        return false;
+    asynchat__address_keep(&from, &server->from);
+    return asynchat__policy_asks(server->dress.proxy, &from);
+}
+
+/* Whether there are as many connections from that address as there may be. */
+static bool server_has_enough(const struct asynchat_server *server,
+                              const struct address *from)
 {
     uint64_t key;
     unsigned most = server->options.max_per_address;
-    return server_is_full(server) ||
-           (most > 0 && asynchat__peers_key(&server->from, &key) &&
-            asynchat__peers_count(&server->peers, key) >= most);
+    return most > 0 && asynchat__peers_key(from, &key) &&
+           asynchat__peers_count(&server->peers, key) >= most;
+}
+
+static bool server_refuses(const struct asynchat_server *server, bool asks)
+{
+    if (server_is_full(server))
+        return true;
+    return asks ? policy_is_full(server->dress.proxy)
+                : server_has_enough(server, &server->from);
 }
 
 /* Reads what the peer has sent so far: if that were left unread, the system
  * would reset the connection, and the peer would lose the text. A peer that
- * expects a layer could not read the text, so that one gets none. */
-static void server_turn_away(struct asynchat_server *server, int fd)
+ * expects a layer could not read the text, so that one gets none; and so does a
+ * peer whose header is not read. */
+static void server_turn_away(struct asynchat_server *server,
+                             const struct address *from, int fd, bool talks)
 {
     const char *text = server->dress.make ? NULL : server->options.turn_away;
     server->counts.sum.turned_away++;
-    asynchat__log_address(ASYNCHAT_LOG_INFO, ASYNCHAT_LOG_TURNED_AWAY,
-                          &server->from, 0, "is turned away");
+    asynchat__log_address(ASYNCHAT_LOG_INFO, ASYNCHAT_LOG_TURNED_AWAY, from, 0,
+                          "is turned away");
+    if (!talks)
+        return;
     if (text && *text) {
         char unread[4096];
         (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
         (void)!recv(fd, unread, sizeof unread, 0);
     }
-    close(fd);
 }
 
 /* --- accepting --- */
@@ -151,28 +181,49 @@ static int server_next(struct asynchat_server *server)
     return fits ? fd : asynchat__socket_lower(fd);
 }
 
-/* The owner of the next channel, or NULL: there is no memory. */
-static struct channel_owner *server_owner(struct asynchat_server *server)
+/* The owner of a channel with that peer, or NULL: there is no memory. */
+static struct channel_owner *server_owner(struct asynchat_server *server,
+                                          const struct address *from)
 {
     uint64_t key;
     if (server->options.max_per_address == 0 ||
-        !asynchat__peers_key(&server->from, &key))
+        !asynchat__peers_key(from, &key))
         return &server->owner;
     struct peer *peer =
         asynchat__peers_add(&server->peers, key, &server->owner);
     return peer ? &peer->owner : NULL;
 }
 
-/* Makes a channel of a connection, or has a worker make it. 0, -ENOMEM, and the
- * errors of asynchat__workers_give(). */
-static int server_take_in(struct asynchat_server *server, int fd)
+/* A PROXY header has told whose connection it is. */
+static int server_meet(struct channel_owner *owner, struct asynchat_channel *ch)
+{
+    struct asynchat_server *server = owner->arg;
+    struct address from;
+    asynchat__address_kept(&ch->peer, &from);
+    if (!server_has_enough(server, &from)) {
+        owner = server_owner(server, &from);
+        ch->owner = owner ? owner : ch->owner;
+        return owner ? 0 : -ENOMEM;
+    }
+    server_turn_away(server, &from, bufferevent_getfd(ch->transport.bev), true);
+    server->counts.sum.accepted--;
+    asynchat__channel_unlink(ch);
+    server_lost(server);
+    return ASYNCHAT_ECLOSED;
+}
+
+/* Makes a channel of a connection, or has a worker make it. `asks`: it has to
+ * send a PROXY header. 0, -ENOMEM, and the errors of
+ * asynchat__workers_give(). */
+static int server_take_in(struct asynchat_server *server, int fd, bool asks)
 {
     struct asynchat_channel *ch;
     if (server->options.workers)
         return asynchat__workers_give(server->options.workers, server->turn++,
                                       fd, &server->from, server->handler,
                                       server->arg, &server->dress);
-    struct channel_owner *owner = server_owner(server);
+    struct channel_owner *owner =
+        asks ? &server->owner : server_owner(server, &server->from);
     if (!owner)
         return -ENOMEM;
     int error = asynchat__channel_socket(event_get_base(&server->timer.event),
@@ -186,8 +237,7 @@ static int server_take_in(struct asynchat_server *server, int fd)
     server->connections++;
     probe_accept(ch, fd);
     asynchat__channel_own(ch, owner, &server->channels);
-    asynchat__channel_dress(ch, &server->dress);
-    asynchat__channel_start(ch);
+    asynchat__channel_begin(ch, &server->dress);
     return 0;
 }
 
@@ -208,11 +258,13 @@ static int server_accept(struct asynchat_server *server)
     if (fd < 0)
         return server_failed(server, fd);
     server->failures = 0;
-    if (server_refuses(server)) {
-        server_turn_away(server, fd);
+    bool asks = server_asks(server);
+    if (server_refuses(server, asks)) {
+        server_turn_away(server, &server->from, fd, !asks);
+        close(fd);
         return 0;
     }
-    int error = server_take_in(server, fd);
+    int error = server_take_in(server, fd, asks);
     if (error) {
         server->waiting = fd;
         return error;
@@ -291,7 +343,7 @@ void asynchat__server_accept_again(struct asynchat_server *server)
 int asynchat__server_accept(struct asynchat_server *server,
                             struct event_base *base)
 {
-    server->owner = (struct channel_owner){server_gone, server};
+    server->owner = (struct channel_owner){server_meet, server_gone, server};
     server->acceptable =
         event_new(base, server->listener.fd, EV_READ | EV_PERSIST,
                   server_acceptable, server);

@@ -16,12 +16,13 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/table.h"
+#include "channel/calls/proxy.h"
 #include "channel/object.h"
 #include "channel/post.h"
 #include "loop/base.h"
 
 _Static_assert(sizeof(struct asynchat_server_options) ==
-                   sizeof(size_t) + 6 * sizeof(int) + 4 * sizeof(void *),
+                   sizeof(size_t) + 6 * sizeof(int) + 5 * sizeof(void *),
                "asynchat_server_options has padding");
 
 #define FLAGS                                                                  \
@@ -56,13 +57,17 @@ static int server_copy_options(struct asynchat_server *server,
     int error = copy->channels ? asynchat__options_new(copy->channels,
                                                        &server->dress.options)
                                : 0;
+    if (!error && copy->proxy)
+        error = asynchat__policy_new(copy->proxy, &server->dress.proxy);
     copy->channels = NULL;
-    if (error || !copy->turn_away)
-        return error;
-    copy->turn_away = asynchat__strdup(copy->turn_away);
-    if (!copy->turn_away)
-        asynchat__options_release(server->dress.options);
-    return copy->turn_away ? 0 : -ENOMEM;
+    copy->proxy = NULL;
+    if (!error && copy->turn_away) {
+        copy->turn_away = asynchat__strdup(copy->turn_away);
+        error = copy->turn_away ? 0 : -ENOMEM;
+    }
+    if (error)
+        asynchat__dress_release(&server->dress);
+    return error;
 }
 
 /* Makes a server that does not listen yet. */
@@ -138,7 +143,7 @@ static void server_destroy(struct asynchat_server *server)
         close(server->waiting);
     asynchat__channels_disown(server->channels);
     asynchat__peers_free(&server->peers);
-    asynchat__options_release(server->dress.options);
+    asynchat__dress_release(&server->dress);
     asynchat__free((char *)server->options.turn_away);
     asynchat__free(server);
 }

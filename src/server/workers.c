@@ -363,10 +363,9 @@ static void gift_run(struct post *post, struct mailbox *mailbox)
                                  it.arg, &ch) < 0) {
         close(it.fd);
     } else {
-        asynchat__channel_dress(ch, &it.dress);
-        asynchat__channel_start(ch);
+        asynchat__channel_begin(ch, &it.dress);
     }
-    asynchat__options_release(it.dress.options);
+    asynchat__dress_release(&it.dress);
 }
 
 int asynchat__workers_give(const struct asynchat_workers *workers,
@@ -380,10 +379,10 @@ int asynchat__workers_give(const struct asynchat_workers *workers,
     if (!gift)
         return error ? error : -ENOMEM;
     *gift = (struct gift){{NULL, gift_run}, fd, *from, handler, arg, *dress};
-    asynchat__options_share(dress->options);
+    asynchat__dress_share(dress);
     error = asynchat__mailbox_post(w->id, &gift->post);
     if (error) {
-        asynchat__options_release(dress->options);
+        asynchat__dress_release(dress);
         asynchat__free(gift);
     }
     return error;

@@ -382,7 +382,20 @@ static void stage_part_output(struct transport *t, struct stage *s)
         t->broken = -ENOMEM;
 }
 
-void asynchat__stage_begin(struct transport *t, struct stage *s)
+/* Bytes of which no part is sealed count as such that are. One write sends
+ * them, unless the connection is not up yet. */
+static void stage_put_first(struct transport *t, const void *first, size_t len)
+{
+    struct stage *s = t->stage;
+    s->put += len;
+    if (!s->dialing)
+        s->below->put(t, first, len);
+    else if (evbuffer_add(bufferevent_get_output(t->bev), first, len) < 0)
+        t->broken = -ENOMEM;
+}
+
+void asynchat__stage_begin(struct transport *t, struct stage *s,
+                           const void *first, size_t len)
 {
     bool hidden = t->ended == ASYNCHAT_EOF;
     t->stage = s;
@@ -394,6 +407,8 @@ void asynchat__stage_begin(struct transport *t, struct stage *s)
     s->below->stage(t);
     s->dialing = t->phase == TRANSPORT_CONNECTING;
     s->readable = true;
+    if (len > 0)
+        stage_put_first(t, first, len);
     if (!s->dialing && t->phase != TRANSPORT_FAILED)
         stage_shake(t);
     if (hidden)

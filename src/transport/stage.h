@@ -101,8 +101,9 @@ void asynchat__stage_wait(struct transport *t, struct stage *s);
 
 /* Begins the stage, and gives it to the transport, if the transport does not
  * have it already. The transport must have no output that is to be sent as it
- * is. */
-void asynchat__stage_begin(struct transport *t, struct stage *s);
+ * is, but for `len` bytes of `first`, which go before all that is sealed. */
+void asynchat__stage_begin(struct transport *t, struct stage *s,
+                           const void *first, size_t len);
 
 /* Takes the stage, which has begun and is not up, off the transport again.
  * Output is as it was before the stage began; what lies there as sealed bytes

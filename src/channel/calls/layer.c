@@ -11,6 +11,7 @@
 #include "base/table.h"
 #include "channel/calls/layer.h"
 #include "channel/object.h"
+#include "channel/proxied.h"
 #include "transport/stage.h"
 
 #define HANDSHAKE_TIME 10000
@@ -46,14 +47,6 @@ static struct asynchat_channel *layer_channel(struct transport *t)
     return (struct asynchat_channel *)t;
 }
 
-/* Ends the channel, which is gone then: callbacks run that may free it. */
-static void layer_end(struct asynchat_channel *ch, int status)
-{
-    asynchat__channel_hold(ch);
-    asynchat__channel_end(ch, status);
-    asynchat__channel_release(ch);
-}
-
 /* --- the handshake --- */
 
 /* The layer is up behind handle_connect. */
@@ -76,7 +69,7 @@ static void layer_shakes(struct transport *t)
     if (t->phase != TRANSPORT_CONNECTING && !layer->timed) {
         layer->timed = true;
         if (asynchat__channel_time_shake(ch, layer->time) < 0) {
-            layer_end(ch, -ENOMEM);
+            channel_end_now(ch, -ENOMEM);
             return;
         }
     }
@@ -92,13 +85,21 @@ static void layer_shakes(struct transport *t)
         layer->ready(t);
 }
 
-/* The stage takes over from whoever was called. */
+/* The stage takes over from whoever was called. A PROXY header that is to be
+ * sent goes in front of the layer. */
 static void layer_begin(struct asynchat_channel *ch)
 {
     struct channel_layer *layer = layer_of(&ch->transport);
+    struct channel_proxy *p = ch->proxy;
+    bool goes = p && p->state == PROXIED_GOES;
     ch->transport.ready = layer_shakes;
     channel_out_busy(ch);
-    asynchat__stage_begin(&ch->transport, &layer->stage);
+    asynchat__stage_begin(&ch->transport, &layer->stage, goes ? p->bytes : NULL,
+                          goes ? p->len : 0);
+    if (goes) {
+        p->state = PROXIED_WENT;
+        asynchat__proxied_forget(p);
+    }
     ch->transport.ops->wake(&ch->transport);
 }
 
@@ -151,7 +152,7 @@ static void layer_reach(struct asynchat_channel *ch)
     if (ch->state == CHANNEL_OPEN)
         error = layer->refuses && layer_has_early(ch) ? ASYNCHAT_EPROTOCOL : 0;
     if (error || ch->state != CHANNEL_OPEN) {
-        layer_end(ch, error);
+        channel_end_now(ch, error);
         return;
     }
     asynchat__outq_pass(&ch->out.queue);

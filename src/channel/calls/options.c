@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/table.h"
+#include "channel/calls/proxy.h"
 #include "channel/object.h"
 
 _Static_assert(sizeof(struct asynchat_options) ==
@@ -119,29 +120,45 @@ int asynchat__options_new(const struct asynchat_options *from,
     return 0;
 }
 
-struct channel_options *asynchat__options_share(struct channel_options *options)
-{
-    if (options)
-        atomic_fetch_add(&options->shares, 1);
-    return options;
-}
-
-void asynchat__options_release(struct channel_options *options)
+static void options_release(struct channel_options *options)
 {
     if (options && atomic_fetch_sub(&options->shares, 1) == 1)
         asynchat__free(options);
 }
 
+void asynchat__dress_share(const struct channel_dress *dress)
+{
+    if (dress->options)
+        atomic_fetch_add(&dress->options->shares, 1);
+    asynchat__policy_share(dress->proxy);
+}
+
+void asynchat__dress_release(const struct channel_dress *dress)
+{
+    options_release(dress->options);
+    asynchat__policy_release(dress->proxy);
+}
+
 /* A channel that cannot have what the server gives it is as one that could not
- * connect. */
-void asynchat__channel_dress(struct asynchat_channel *ch,
+ * connect. A channel that waits for a header has nothing to do before that, so
+ * it is not woken. */
+void asynchat__channel_begin(struct asynchat_channel *ch,
                              const struct channel_dress *dress)
 {
     int error = dress->options ? options_set(ch, &dress->options->all) : 0;
-    if (!error && dress->make)
+    bool waits = !error && dress->proxy &&
+                 asynchat__policy_asks(dress->proxy, &ch->peer);
+    if (waits)
+        error =
+            asynchat__proxy_await(ch, dress->proxy, dress->make, dress->arg);
+    else if (!error && dress->make)
         error = dress->make(ch, dress->arg);
-    if (!error)
-        return;
-    ch->transport.phase = TRANSPORT_FAILED;
-    ch->transport.ended = error;
+    if (waits && !error)
+        error = ch->transport.ops->read(&ch->transport, TRANSPORT_READ);
+    if (error) {
+        ch->transport.phase = TRANSPORT_FAILED;
+        ch->transport.ended = error;
+    }
+    if (!waits || error)
+        asynchat__channel_start(ch);
 }

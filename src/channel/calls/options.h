@@ -1,5 +1,5 @@
 /* What a server gives each of its channels before the channel begins: settings,
- * and a layer.
+ * a PROXY header to wait for, and a layer.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_CHANNEL_OPTIONS_H
 #define ASYNCHAT_CHANNEL_OPTIONS_H
@@ -8,9 +8,11 @@
 
 /* Checked settings. They do not change, and are shared by count. */
 struct channel_options;
+struct proxy_policy;
 
 struct channel_dress {
     struct channel_options *options;                     /* or NULL */
+    struct proxy_policy *proxy;                          /* or NULL */
     int (*make)(struct asynchat_channel *ch, void *arg); /* or NULL */
     void *arg;
 };
@@ -19,16 +21,14 @@ struct channel_dress {
 int asynchat__options_new(const struct asynchat_options *from,
                           struct channel_options **out);
 
-/* Takes one more share. Any thread. NULL is allowed. */
-struct channel_options *asynchat__options_share(
-    struct channel_options *options);
+/* Takes one more share of everything, or gives them back. Any thread. */
+void asynchat__dress_share(const struct channel_dress *dress);
+void asynchat__dress_release(const struct channel_dress *dress);
 
-/* Gives a share back. Any thread. NULL is allowed. */
-void asynchat__options_release(struct channel_options *options);
-
-/* Dresses a channel that was just made. If there is no memory for a setting, or
- * `make` answers anything but 0, the channel ends, from the loop. */
-void asynchat__channel_dress(struct asynchat_channel *ch,
+/* Dresses a channel that was just made over a connected socket, and starts it.
+ * If there is no memory for something, or `make` answers anything but 0, the
+ * channel ends, from the loop. */
+void asynchat__channel_begin(struct asynchat_channel *ch,
                              const struct channel_dress *dress);
 
 #endif
