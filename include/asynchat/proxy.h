@@ -22,6 +22,8 @@
  * for the connection, but those of its end: handle_error and handle_close. So a
  * server that greets its clients does so after the header.
  *
+ * The other direction is asynchat_push_proxy().
+ *
  * (The source is "The PROXY protocol, versions 1 & 2" of HAProxy.)
  *
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -127,11 +129,13 @@ struct asynchat_proxy {
 ASYNCHAT_API int asynchat_get_proxy(const struct asynchat_channel *ch,
                                     struct asynchat_proxy *out);
 
+/* --- Sending a PROXY header --- */
+
 /* Types of TLVs. The ones from 0xe0 to 0xef are free for programs. */
 enum asynchat_proxy_type {
     ASYNCHAT_PROXY_ALPN = 0x01,
     ASYNCHAT_PROXY_AUTHORITY = 0x02,
-    ASYNCHAT_PROXY_CRC32C = 0x03,
+    ASYNCHAT_PROXY_CRC32C = 0x03, /* asynchat_push_proxy() makes the value */
     ASYNCHAT_PROXY_NOOP = 0x04,
     ASYNCHAT_PROXY_UNIQUE_ID = 0x05,
     ASYNCHAT_PROXY_SSL = 0x20,
@@ -146,6 +150,36 @@ struct asynchat_proxy_tlv {
     uint16_t len; /* of `value`, in bytes */
     const void *value;
 };
+
+/* Sends a PROXY header of version 1 or 2 in front of everything else: in front
+ * of what was pushed before, and of a layer. Nothing may have been sent yet, so
+ * the place for this call is right after asynchat_connect(), or
+ * handle_connect. The header leaves in one system call, since receivers such as
+ * HAProxy 2.6 and nginx 1.22 refuse a header in two pieces.
+ * asynchat_discard_buffers() drops it only after handle_connect.
+ *
+ * The header tells the addresses of `from`, the connection that is passed on:
+ * its peer's, and the one that the peer has connected to. If `from` came with a
+ * header itself, these are the ones in that header. Addresses of IPv4 that are
+ * mapped into IPv6 are told as IPv4. If only one of the two is of IPv4, it is
+ * mapped into IPv6. If `from` is NULL, or has no address, as over a Unix
+ * socket, the header says so: "PROXY UNKNOWN" in version 1, LOCAL in version 2,
+ * and nothing else.
+ *
+ * `tlvs` is an array that ends with type 0, or NULL; it is for version 2 only,
+ * and copied. Of ASYNCHAT_PROXY_CRC32C only the type matters: the sum is made
+ * here. Many receivers take short headers only: nginx 1.22 refuses more than
+ * 107 bytes, and HAProxy 2.6 more than its buffer, of 16 KiB.
+ *
+ * Errors: -EINVAL (`ch` is NULL, there is no such version, or there are TLVs
+ * for version 1), -EMSGSIZE (the TLVs have more than 65,000 bytes), -EBUSY
+ * (something was sent, or a layer was set, or there is a header already, that
+ * was pushed or came), ASYNCHAT_ECLOSED (the channel has ended, or will),
+ * -ENOMEM. Since 0.1. */
+ASYNCHAT_API int asynchat_push_proxy(struct asynchat_channel *ch,
+                                     unsigned version,
+                                     const struct asynchat_channel *from,
+                                     const struct asynchat_proxy_tlv *tlvs);
 
 ASYNCHAT_END_DECLS
 
