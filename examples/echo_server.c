@@ -1,10 +1,13 @@
-/* A server of echoes for many clients: echo_server [--tls CERT KEY] PORT
+/* A server of echoes for many clients:
+ * echo_server [--tls CERT KEY] [--proxy-protocol[=NETWORK]] PORT
  *
  * A client sends a command, "ECHO 5", ended by a newline, and then that number
  * of bytes, which the server sends back. Then the client sends the next command.
  * The server listens on 127.0.0.1, on any free port if PORT is 0. At SIGINT or
  * SIGTERM it finishes the messages in progress, within half a second, and ends.
- * With --tls, it speaks TLS: see secure.h.
+ * With --tls, it speaks TLS: see secure.h. With --proxy-protocol, each connection
+ * has to begin with a PROXY header, or each one from that network: a balancer
+ * then has an address of its own, and a monitor on this machine needs no header.
  *
  * Its handler takes whole messages: a line, then a number of bytes. The
  * terminator tells which of them comes next, so a connection needs no state of
@@ -158,11 +161,50 @@ static void stop_on(struct asynchat_server *server, int number)
           "signal");
 }
 
+struct arguments {
+    const char *certificate, *key; /* or NULL */
+    const char *network[2];        /* or NULL */
+    bool proxied;
+    const char *port;
+};
+
+/* False: they are not as they should be. */
+static bool read_arguments(char **argv, struct arguments *a)
+{
+    for (; *argv && strncmp(*argv, "--", 2) == 0; argv++) {
+        if (strcmp(*argv, "--tls") == 0 && argv[1] && argv[2]) {
+            a->certificate = *++argv;
+            a->key = *++argv;
+        } else if (strncmp(*argv, "--proxy-protocol", 16) == 0) {
+            a->proxied = true;
+            a->network[0] = (*argv)[16] == '=' ? *argv + 17 : NULL;
+        } else {
+            return false;
+        }
+    }
+    a->port = *argv;
+    return argv[0] && !argv[1];
+}
+
+static struct asynchat_server *listen_to(const char *address,
+                                         const struct arguments *a)
+{
+    const struct asynchat_proxy_options proxy = {
+        .size = sizeof proxy, .from = a->network[0] ? a->network : NULL};
+    const struct asynchat_server_options options = {
+        .size = sizeof options, .proxy = a->proxied ? &proxy : NULL};
+    struct asynchat_server *server;
+    check(asynchat_server_new(base, address, &handler, NULL, &options, &server),
+          address);
+    return server;
+}
+
 int main(int argc, char **argv)
 {
-    bool has_tls = argc == 5 && strcmp(argv[1], "--tls") == 0;
-    if (argc != 2 && !has_tls) {
-        fprintf(stderr, "usage: echo_server [--tls CERT KEY] PORT\n");
+    struct arguments a = {0};
+    if (argc < 2 || !read_arguments(argv + 1, &a)) {
+        fprintf(stderr, "usage: echo_server [--tls CERT KEY] "
+                        "[--proxy-protocol[=NETWORK]] PORT\n");
         return 1;
     }
     base = event_base_new();
@@ -170,13 +212,11 @@ int main(int argc, char **argv)
         check(-ENOMEM, "event_base_new");
 
     char address[ASYNCHAT_ADDRESS_SIZE];
-    struct asynchat_server *server;
-    snprintf(address, sizeof address, "127.0.0.1:%s", argv[argc - 1]);
-    check(asynchat_server_new(base, address, &handler, NULL, NULL, &server),
-          address);
+    snprintf(address, sizeof address, "127.0.0.1:%s", a.port);
+    struct asynchat_server *server = listen_to(address, &a);
     check(asynchat_server_address(server, address, sizeof address), "address");
-    if (has_tls)
-        secure_server(base, server, argv[2], argv[3]);
+    if (a.certificate)
+        secure_server(base, server, a.certificate, a.key);
     stop_on(server, SIGINT);
     stop_on(server, SIGTERM);
     if (printf("listening on %s\n", address) < 0 || fflush(stdout) != 0)

@@ -2,30 +2,93 @@
  *
  * Each side gets what the other side sends, no faster than it can take it. When
  * one side ends, the proxy passes the end on, and the other direction stays
- * open. SIGTERM ends the proxy. The channels are in cookbook/proxy.c.
+ * open; if nothing moves there for a minute, or for the seconds of --silence,
+ * the proxy gives both sides up. With --proxy-protocol 1 or 2, it tells the
+ * server whom the connection is from, by a PROXY header of that version. SIGTERM
+ * ends the proxy. The rest of the channels is in cookbook/proxy.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <event2/event.h>
 
 #include <asynchat.h>
 
-extern const struct asynchat_handler proxy; /* its `arg` is where to connect */
+extern const struct asynchat_handler proxy;
+
+static struct asynchat_handler front, side; /* of clients, and to the server */
+static unsigned version; /* of the PROXY header; 0: there is none */
+static unsigned silence = 60;
+
+/* Half of a connection may stay for ever, since it is silent also if the other
+ * side's machine is gone. */
+static int give_up_if_silent(struct asynchat_channel *ch)
+{
+    struct asynchat_timeouts times = {.size = sizeof times};
+    times.idle = times.write_idle = silence * 1000;
+    return asynchat_set_timeouts(ch, &times);
+}
+
+static void pass_end_on(struct asynchat_channel *ch, int cut_off, void *other)
+{
+    proxy.handle_eof(ch, cut_off, other);
+    if (give_up_if_silent(ch) || give_up_if_silent(other))
+        asynchat_close(ch);
+}
+
+/* From here on the arg of each channel is the channel on the other side. */
+static void accepted(struct asynchat_channel *ch, void *to)
+{
+    struct asynchat_channel *other = NULL;
+    if (asynchat_connect(asynchat_get_base(ch), to, 5000, &side, ch, &other) ||
+        asynchat_join(ch, other) ||
+        (version > 0 && asynchat_push_proxy(other, version, ch, NULL)))
+        asynchat_close(ch);
+    asynchat_set_arg(ch, other);
+}
+
+/* Reads the options, and answers how many arguments they are. */
+static int read_options(int argc, char **argv)
+{
+    int at = 1;
+    for (; at + 1 < argc && argv[at][0] == '-'; at += 2)
+        if (strcmp(argv[at], "--proxy-protocol") == 0)
+            version = (unsigned)strtoul(argv[at + 1], NULL, 10);
+        else if (strcmp(argv[at], "--silence") == 0)
+            silence = (unsigned)strtoul(argv[at + 1], NULL, 10);
+        else
+            return argc;
+    return at - 1;
+}
+
+static void make_handlers(void)
+{
+    front = proxy;
+    front.handle_connect = accepted;
+    front.handle_eof = pass_end_on;
+    side = front;
+    side.handle_connect = NULL;
+}
 
 int main(int argc, char **argv)
 {
     struct event_base *base = event_base_new();
     struct asynchat_server *server;
-    int error = -1;
-    if (base && argc == 3)
-        error =
-            asynchat_server_new(base, argv[1], &proxy, argv[2], NULL, &server);
+    int error = -1, options = read_options(argc, argv);
+    make_handlers();
+    if (base && argc == 3 + options && version <= 2)
+        error = asynchat_server_new(base, argv[argc - 2], &front,
+                                    argv[argc - 1], NULL, &server);
     if (!error)
         error =
             asynchat_server_stop_on_signal(server, SIGTERM, 1000, NULL, NULL);
     if (error)
-        return fprintf(stderr, "proxy FROM TO: %s\n", asynchat_strerror(error));
+        return fprintf(stderr,
+                       "proxy [--proxy-protocol 1|2] [--silence SECONDS] FROM "
+                       "TO: %s\n",
+                       asynchat_strerror(error));
     event_base_dispatch(base); /* until all channels are gone */
     event_base_free(base);
     return 0;

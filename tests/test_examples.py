@@ -208,13 +208,17 @@ def a_client_with_a_message_too_long_is_told():
 NO_ADDRESS = "not an address like 192.0.2.1:25, [2001:db8::1]:25 or unix:/run/x (host names are not looked up)"
 
 
+ECHO_USAGE = "usage: echo_server [--tls CERT KEY] [--proxy-protocol[=NETWORK]] PORT\n"
+
+
 def arguments_are_checked():
     usage = "usage: echo_client [--tls CA NAME] HOST PORT < message\n"
     for arguments in ([], ["1"], ["1", "2", "3"], ["--tls", "1", "2", "3"], ["1", "2", "3", "4", "5"]):
         expect(run([program("echo_client"), *arguments]), (b"", usage, 1))
     for host in ("::g", ""):
         expect(client(80, b"", host), (b"", "echo_client: %s\n" % NO_ADDRESS, 1))
-    expect(run([program("echo_server")]), (b"", "usage: echo_server [--tls CERT KEY] PORT\n", 1))
+    expect(run([program("echo_server")]), (b"", ECHO_USAGE, 1))
+    expect(run([program("echo_server"), "--tls", "1", "2"]), (b"", ECHO_USAGE, 1))
     expect(run([program("echo_server"), "65536"]), (b"", "echo_server: 127.0.0.1:65536: %s\n" % NO_ADDRESS, 1))
     with echo_server() as port:
         expect(run([program("echo_server"), str(port)]),
@@ -387,6 +391,85 @@ def a_proxy_passes_everything_on_and_ends():
             expect((output, errors.decode(), process.returncode), (b"", "", 0))
 
 
+LINE = b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 25\r\n"
+
+
+def talk_from(host, port, data):
+    """What a server answers to these bytes of a client with that address."""
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT, (host, 0)) as peer:
+        peer.sendall(data)
+        peer.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            return b"".join(iter(lambda: peer.recv(65536), b""))
+        return b""
+
+
+def a_server_behind_a_balancer_wants_headers():
+    with listening("echo_server", "--proxy-protocol", "0") as (port, _):
+        expect(talk_from("127.0.0.1", port, LINE + b"ECHO 2\nok"), b"ok")
+        expect(talk_from("127.0.0.2", port, b"ECHO 2\nok"), b"")
+    with listening("echo_server", "--proxy-protocol=127.0.0.2/32", "0") as (port, _):
+        expect(talk_from("127.0.0.2", port, LINE + b"ECHO 2\nok"), b"ok")
+        expect(talk_from("127.0.0.2", port, b"ECHO 2\nok"), b"")
+        expect(talk_from("127.0.0.1", port, b"ECHO 2\nok"), b"ok")  # a monitor on this machine
+        expect(talk_from("127.0.0.1", port, LINE), b"bad command: not ECHO and a number\n")
+
+
+@contextlib.contextmanager
+def proxied(*arguments):
+    """A proxy in front of a listening socket: gives the socket, and the port of the proxy."""
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(TIMEOUT)
+        with started([program("proxy"), *arguments, f"127.0.0.1:{port}", f"127.0.0.1:{server.getsockname()[1]}"]) as process:
+            connected(port).close()
+            server.accept()[0].close()
+            yield server, port
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=TIMEOUT)
+            expect(process.returncode, 0)
+
+
+def a_proxy_tells_whom_a_connection_is_from():
+    """Each client has a connection of its own to the server, with its own address in front."""
+    begin = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
+    for version in "1", "2":
+        with proxied("--proxy-protocol", version) as (server, port):
+            for number in range(30):
+                host = f"127.0.0.{2 + number % 3}"
+                with socket.create_connection(("127.0.0.1", port), TIMEOUT, (host, 0)) as client:
+                    client.sendall(b"hello")
+                    mine = client.getsockname()[1]
+                    peer, _ = server.accept()
+                    with peer:
+                        if version == "1":
+                            header = f"PROXY TCP4 {host} 127.0.0.1 {mine} {port}\r\n".encode()
+                        else:
+                            header = begin + socket.inet_aton(host) + socket.inet_aton("127.0.0.1")
+                            header += mine.to_bytes(2, "big") + port.to_bytes(2, "big")
+                        peer.settimeout(TIMEOUT)
+                        got = b""
+                        while len(got) < len(header) + 5:
+                            got += peer.recv(4096)
+                        expect(got, header + b"hello")
+
+
+def a_proxy_gives_up_half_of_a_connection_that_is_silent():
+    with proxied("--silence", "1") as (server, port):
+        with connected(port) as client, server.accept()[0] as peer:
+            client.sendall(b"hello")
+            client.shutdown(socket.SHUT_WR)
+            peer.settimeout(TIMEOUT)
+            expect(b"".join(iter(lambda: peer.recv(4096), b"")), b"hello")
+            for _ in range(4):  # something moves
+                peer.sendall(b"x")
+                expect(client.recv(1), b"x")
+                time.sleep(0.4)
+            client.settimeout(TIMEOUT)
+            with contextlib.suppress(ConnectionResetError):  # this was no orderly end
+                expect(client.recv(1), b"")
+
+
 # --- split ---
 
 def messages_become_lines_without_an_event_library():
@@ -516,6 +599,9 @@ CHECKS = [
     mail_over_starttls,
     messages_become_lines_without_an_event_library,
     a_proxy_passes_everything_on_and_ends,
+    a_server_behind_a_balancer_wants_headers,
+    a_proxy_tells_whom_a_connection_is_from,
+    a_proxy_gives_up_half_of_a_connection_that_is_silent,
     an_asynchat_client_gets_its_echo,
     an_asynchat_server_serves_the_client,
     an_asynchat_server_serves_the_client_over_ipv6,
