@@ -40,8 +40,9 @@ static inline void proxy_end_folded(char *text, size_t size, bool six,
 
 /* --- a line --- */
 
+/* Only the second address may be of another family. */
 static inline bool proxy_model_word(const char *line, regmatch_t at, bool six,
-                                    uint8_t *ip, bool *is_six)
+                                    bool second, uint8_t *ip, bool *is_six)
 {
     char word[64] = "";
     size_t len = (size_t)(at.rm_eo - at.rm_so);
@@ -49,7 +50,7 @@ static inline bool proxy_model_word(const char *line, regmatch_t at, bool six,
         return false;
     memcpy(word, line + at.rm_so, len);
     *is_six = strchr(word, ':') != NULL;
-    return (six || !*is_six) &&
+    return (second || six == *is_six) &&
            inet_pton(*is_six ? AF_INET6 : AF_INET, word, ip) == 1;
 }
 
@@ -72,7 +73,7 @@ static inline bool proxy_model_tcp(const char *line, struct proxy_said *s,
     for (int i = 0; i < 2; i++) {
         long port = strtol(line + at[4 + i].rm_so, NULL, 10);
         if (port > 65535 ||
-            !proxy_model_word(line, at[2 + i], six, ip[i], &is_six))
+            !proxy_model_word(line, at[2 + i], six, i > 0, ip[i], &is_six))
             return false;
         proxy_end_folded(ends[i], sizeof ends[i], is_six, ip[i],
                          (unsigned)port);

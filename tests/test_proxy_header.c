@@ -101,13 +101,17 @@ static void lines_name_addresses(void **state)
 }
 
 /* As nginx of Debian 12 sends it. */
-static void a_line_of_ipv6_may_name_ipv4(void **state)
+static void the_second_address_may_be_of_another_family(void **state)
 {
     (void)state;
     CHECK("PROXY TCP6 2001:db8::1 127.0.0.1 5555 22012\r\n",
           "1: 45, 2001:db8::1 5555 > 127.0.0.1 22012");
     CHECK("PROXY TCP6 ::ffff:192.0.2.7 ::ffff:192.0.2.1 1 2\r\n",
           "1: 50, 192.0.2.7 1 > 192.0.2.1 2");
+    CHECK("PROXY TCP4 192.0.2.7 ::1 1 18999\r\n",
+          "1: 34, 192.0.2.7 1 > ::1 18999");
+    CHECK("PROXY TCP4 192.0.2.7 unix:/run/x 1 0\r\n", "bad");
+    CHECK("PROXY TCP6 192.0.2.7 ::1 1 18999\r\n", "bad");
     CHECK("PROXY TCP4 2001:db8::1 127.0.0.1 5555 22012\r\n", "bad");
     CHECK("PROXY TCP4 ::ffff:1.2.3.4 127.0.0.1 5555 22012\r\n", "bad");
 }
@@ -460,7 +464,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_name_addresses),
-        cmocka_unit_test(a_line_of_ipv6_may_name_ipv4),
+        cmocka_unit_test(the_second_address_may_be_of_another_family),
         cmocka_unit_test(unknown_may_be_followed_by_anything),
         cmocka_unit_test(other_lines_are_bad),
         cmocka_unit_test(bytes_name_addresses),

@@ -97,14 +97,10 @@ static char *v1_word(char **rest)
     return word;
 }
 
-/* A line of TCP6 may have an address of IPv4: nginx 1.22 sends such ones. */
-static bool v1_address(const char *word, bool six, struct peer_address *out)
+static bool v1_address(const char *word, int family, struct peer_address *out)
 {
-    out->family = AF_INET;
-    if (inet_pton(AF_INET, word, out->ip) == 1)
-        return true;
-    out->family = AF_INET6;
-    return six && inet_pton(AF_INET6, word, out->ip) == 1;
+    out->family = (sa_family_t)family;
+    return inet_pton(family, word, out->ip) == 1;
 }
 
 static bool v1_port(const char *word, struct peer_address *out)
@@ -122,12 +118,16 @@ static bool v1_port(const char *word, struct peer_address *out)
     return port <= UINT16_MAX;
 }
 
-/* `words` is what is behind "TCP4 " or "TCP6 ". */
-static bool v1_addresses(char *words, bool six, struct proxy_header *h)
+/* `words` is what is behind "TCP4 " or "TCP6 ". The family is that of the first
+ * address. The second one may be of the other family: nginx 1.22 sends such
+ * lines if it has the first one from another balancer. */
+static bool v1_addresses(char *words, int family, struct proxy_header *h)
 {
     char *last = words + strlen(words);
-    return v1_address(v1_word(&words), six, &h->from) &&
-           v1_address(v1_word(&words), six, &h->to) &&
+    const char *from = v1_word(&words), *to = v1_word(&words);
+    return v1_address(from, family, &h->from) &&
+           (v1_address(to, AF_INET, &h->to) ||
+            v1_address(to, AF_INET6, &h->to)) &&
            v1_port(v1_word(&words), &h->from) &&
            v1_port(v1_word(&words), &h->to) && words == last &&
            last[-1] != '\0';
@@ -152,7 +152,7 @@ static bool v1_read(const uint8_t *bytes, size_t len, struct proxy_header *h)
     const char *protocol = v1_word(&words);
     bool six = strcmp(protocol, "TCP6") == 0;
     return !cut && (six || strcmp(protocol, "TCP4") == 0) &&
-           v1_addresses(words, six, h);
+           v1_addresses(words, six ? AF_INET6 : AF_INET, h);
 }
 
 /* --- version 2: TLVs --- */
