@@ -592,6 +592,9 @@ static void a_reset_of_a_client_that_has_said_something_is_logged(void **state)
     struct fixture *f = proxied(state, "127.0.0.1:0", &everybody, 0);
     check(f, BYTES(V2 "x"), true);
     assert_string_equal(logged, "info Connection reset by peer\n");
+    logged[0] = '\0';
+    check(f, V2, 20, true);
+    assert_string_equal(logged, "info Connection reset by peer\n");
     done(f);
 }
 

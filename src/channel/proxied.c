@@ -30,7 +30,8 @@ static bool proxied_is_check(const struct asynchat_channel *ch, int error)
     bool cut = error == -ECONNRESET || error == -EPIPE ||
                error == ASYNCHAT_ECUTOFF ||
                (local && error == ASYNCHAT_EHANDSHAKE);
-    return cut && p->state <= PROXIED_CAME &&
+    bool begun = p->state == PROXIED_WAITS && p->in.have > 0;
+    return cut && !begun && p->state <= PROXIED_CAME &&
            ch->in.received <= (local ? PROXIED_CHECK : 0);
 }
 

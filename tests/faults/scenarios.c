@@ -328,6 +328,51 @@ static void pushed_before_it_is_connected(struct world *w)
     close_when_done(client);
 }
 
+static const char *const networks[] = {"127.0.0.0/8", "::1/128", NULL};
+static const struct asynchat_proxy_options headers = {
+    .size = sizeof headers,
+    .flags = ASYNCHAT_PROXY_KEEP_TLVS,
+    .from = networks};
+
+static void asked_whose_it_is(struct side *s)
+{
+    struct asynchat_proxy said = {.size = sizeof said};
+    note(s, asynchat_get_proxy(s->ch, &said));
+    crlf(s);
+}
+
+static const struct program proxied_echoer = {.connected = asked_whose_it_is,
+                                              .message = echo};
+
+static const struct asynchat_proxy_tlv few_tlvs[] = {
+    {ASYNCHAT_PROXY_ALPN, 2, "h2"},
+    {ASYNCHAT_PROXY_CRC32C, 0, NULL},
+    {0, 0, NULL}};
+
+static void a_header_before_everything(struct world *w)
+{
+    const struct asynchat_server_options options = {
+        .size = sizeof options, .max_per_address = 2, .proxy = &headers};
+    if (serve_with(w, "127.0.0.1:0", &proxied_echoer, 1, &options) &&
+        connect_to_server(w, &asker))
+        push_proxy(&w->sides[1], few_tlvs);
+}
+
+/* It comes in many pieces. */
+static void a_long_header(struct world *w)
+{
+    static const uint8_t zeroes[60000];
+    static const struct asynchat_proxy_tlv tlvs[] = {
+        {0xe0, sizeof zeroes, zeroes}, {0, 0, NULL}};
+    const struct asynchat_options small = {.size = sizeof small,
+                                           .in_buffer_size = 10000};
+    const struct asynchat_server_options options = {
+        .size = sizeof options, .channels = &small, .proxy = &headers};
+    if (serve_with(w, "127.0.0.1:0", &proxied_echoer, 1, &options) &&
+        connect_to_server(w, &asker))
+        push_proxy(&w->sides[1], tlvs);
+}
+
 static void one_asks_for_addresses(struct side *s)
 {
     char text[ASYNCHAT_ADDRESS_SIZE];
@@ -1978,6 +2023,8 @@ const struct scenario scenarios[] = {
     SCENARIO(stopped_in_a_callback, WAITS),
     SCENARIO(stopped_and_freed, SYSTEM | WAITS),
     SCENARIO(pushed_before_it_is_connected, WAITS),
+    SCENARIO(a_header_before_everything, SYSTEM | WAITS | TIMED | FAILS),
+    SCENARIO(a_long_header, SYSTEM | WAITS | TIMED | FAILS),
     SCENARIO(addresses, SYSTEM | WAITS),
     SCENARIO(lines_by_name, SYSTEM | WAITS | FAILS),
     SCENARIO(refused_by_tcp, SYSTEM),

@@ -65,6 +65,7 @@ static bool is_consequence(int error)
            error == ASYNCHAT_ECLOSED || error == -EADDRINUSE || error == 0 ||
            error == ASYNCHAT_ECUTOFF || error == ASYNCHAT_EHANDSHAKE ||
            (error == -ECONNREFUSED && name_addresses[0]) ||
+           error == ASYNCHAT_ELATE || error == ASYNCHAT_EPROXY ||
            (error == ASYNCHAT_ESTOPPED && world.stops > 0);
 }
 
@@ -889,6 +890,14 @@ void push_printf(struct side *s, const char *text)
 void say(struct side *s, const char *text)
 {
     push(s, text, strlen(text));
+}
+
+void push_proxy(struct side *s, const struct asynchat_proxy_tlv *tlvs)
+{
+    int error = s->ch ? asynchat_push_proxy(s->ch, 2, s->ch, tlvs) : 0;
+    note(s, error);
+    if (error)
+        close_now(s);
 }
 
 static void release(const void *data, size_t len, void *arg)

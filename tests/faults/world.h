@@ -193,6 +193,8 @@ void say(struct side *s, const char *text);
 void push(struct side *s, const void *data, size_t len);
 void push_printf(struct side *s, const char *text);
 void push_reference(struct side *s, const char *text);
+/* Sends a PROXY header of version 2, and closes the channel if that fails. */
+void push_proxy(struct side *s, const struct asynchat_proxy_tlv *tlvs);
 void push_evbuffer(struct side *s, const char *text);
 /* Makes a block, which may be pushed to several sides; pushes it; gives it
  * back. */

@@ -46,7 +46,7 @@ static void wait_refuse(struct asynchat_channel *ch, const void *bytes,
  * balancers look whether somebody accepts. */
 static void wait_cut(struct asynchat_channel *ch)
 {
-    if (ch->proxy->in.have > 0)
+    if (ch->proxy->in.have > 0 && ch->transport.ended == ASYNCHAT_EOF)
         wait_refuse(ch, NULL, 0);
     else
         channel_end_now(ch, ch->transport.ended);
