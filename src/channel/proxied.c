@@ -103,6 +103,8 @@ void asynchat__proxied_free(struct channel_proxy *p)
 {
     if (p->state == PROXIED_WAITS)
         p->end(p);
+    if (p->gone)
+        *p->gone = true;
     asynchat__proxy_free(&p->in);
     asynchat__proxied_forget(p);
     asynchat__free(p);

@@ -25,6 +25,8 @@ struct channel_proxy {
     int (*make)(struct asynchat_channel *ch, void *arg); /* a layer; or NULL */
     void *arg;
     bool owned; /* there was an owner, to whom `arg` belongs */
+    bool timed; /* the time for the header has begun */
+    bool *gone; /* set when this is freed; or NULL */
     struct proxy in;
     struct peer_address balancer; /* who sends the header */
     const uint8_t *wrong; /* bytes that are no header, while this is told */

@@ -1,9 +1,11 @@
 /* A new connection for each exchange of one line, AT_ONCE of them at a time.
  * The load ends its side, then the server ends its own, and only then the
- * exchange counts. SPDX-License-Identifier: BSD-3-Clause */
+ * exchange counts. With a PROXY header, this comes in front of the line.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include "load.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -16,6 +18,13 @@ struct connection {
     const char *line;
 };
 
+#define SIZE_MOST 4096
+
+/* Version 2, from 192.0.2.7 to 192.0.2.1. */
+static const char header[28] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
+                               "\xc0\0\2\7\xc0\0\2\1\x12\x67\0\x19";
+
+static bool proxied;
 static struct tape tape;
 static struct connection *connections;
 static size_t at_once, size;
@@ -31,7 +40,14 @@ static void begin(struct connection *c)
     c->received = 0;
     c->line = tape.bytes + (size_t)begun * size % tape.period;
     begun++;
-    send_all(c->fd, c->line, size);
+    if (proxied) {
+        char both[sizeof header + SIZE_MOST];
+        memcpy(both, header, sizeof header);
+        memcpy(both + sizeof header, c->line, size);
+        send_all(c->fd, both, sizeof header + size);
+    } else {
+        send_all(c->fd, c->line, size);
+    }
     epoll_ctl(poll_fd, EPOLL_CTL_ADD, c->fd, &event);
 }
 
@@ -85,4 +101,13 @@ static void open(char **argument)
         fail("open");
 }
 
+static void open_proxied(char **argument)
+{
+    proxied = true;
+    open(argument);
+    if (size > SIZE_MOST)
+        fail("open");
+}
+
 const struct load load_connect = {"connect", 2, open, run};
+const struct load load_proxied = {"proxied", 2, open_proxied, run};

@@ -6,6 +6,7 @@
  *     mail END DOTS                     bytes received, in mails, see below
  *     source                            bytes sent, as peer.h says
  *     connect AT_ONCE SIZE              a connection for each line
+ *     proxied AT_ONCE SIZE              the same, with a PROXY header
  *     fair SIZE                         a line's delay beside a full stream
  *     pace CONNECTIONS SIZE FIRST       a message of each in a second
  *     tell CONNECTIONS SIZE             a line to all connections
@@ -16,6 +17,7 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "load.h"
 
-const struct load *const loads[] = {
-    &load_echo,    &load_framed, &load_sink, &load_mail, &load_source,
-    &load_connect, &load_fair,   &load_pace, &load_tell, NULL};
+const struct load *const loads[] = {&load_echo,    &load_framed, &load_sink,
+                                    &load_mail,    &load_source, &load_connect,
+                                    &load_proxied, &load_fair,   &load_pace,
+                                    &load_tell,    NULL};

@@ -31,6 +31,7 @@ PEERS = {
     "asynchat, whole": ([OUT + "/library/tests/bench/asynchat_whole"], "line length sink"),
     "asynchat, 1 worker": ([OUT + "/library/tests/bench/asynchat_pieces", "1"], ""),
     "asynchat, 2 workers": ([OUT + "/library/tests/bench/asynchat_pieces", "2"], ""),
+    "asynchat, PROXY": ([OUT + "/library/tests/bench/asynchat_pieces", "proxied"], ""),
     "asynchat, limits": ([OUT + "/library/tests/bench/asynchat_pieces", "limits"], ""),
     "CPython asynchat": ([PYTHON, HERE + "/peers/cpython_asynchat.py"], "line length sink source file"),
     "asyncio streams": ([PYTHON, HERE + "/peers/asyncio_streams.py"], "line length sink source file"),
@@ -43,6 +44,7 @@ Workload = namedtuple("Workload", "title mode load least unit only", defaults=[(
 MIB = 1 << 20
 WORKERS = ("asynchat", "asynchat, 1 worker", "asynchat, 2 workers")
 LIMITS = ("asynchat", "asynchat, limits")
+PROXY = ("asynchat", "asynchat, PROXY")
 
 
 def echo(title, connections, in_flight, size, mode="line"):
@@ -64,6 +66,8 @@ WORKLOADS = {
     "file": Workload("Download of a file", "file", ["source"], MIB, "MiB"),
     "connect": Workload("Connect, 32 B there and back, close; 50 at a time", "line", ["connect", 50, 32], 50,
                         "connection"),
+    "proxy": Workload("Connect, 32 B there and back, close; behind a PROXY header", "line", ["connect", 50, 32], 50,
+                      "header", PROXY),
     "active-1": active(1),
     "active-10": active(10),
     "active-100": active(100),
@@ -91,6 +95,7 @@ UNITS = {
     "worker": ([("figure", "CPU ns per message")], "messages/s", "asynchat, 1 worker"),
     "limits": ([("figure", "CPU ns per message")], "messages/s", "asynchat"),
     "connection": ([("figure", "CPU ns per connection")], "connections/s", "epoll"),
+    "header": ([("figure", "CPU ns per connection")], "connections/s", "asynchat"),
     "MiB": ([("figure", "CPU µs per MiB")], "MiB/s", "epoll"),
     "memory": ([("figure", "resident bytes per connection")], "connections", "bufferevent"),
     "delay": ([("median", "delay in µs, median"), ("p99", "delay in µs, 99th percentile"),
@@ -118,6 +123,8 @@ def start_server(stack, name, mode):
 
 
 def start_load(stack, server, arguments):
+    if server.name == "asynchat, PROXY":
+        arguments = ["proxied", *arguments[1:]]
     load = Load(OUT + "/load", server, arguments)
     stack.callback(load.close)
     return load

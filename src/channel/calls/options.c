@@ -140,8 +140,7 @@ void asynchat__dress_release(const struct channel_dress *dress)
 }
 
 /* A channel that cannot have what the server gives it is as one that could not
- * connect. A channel that waits for a header has nothing to do before that, so
- * it is not woken. */
+ * connect. A channel that waits for a header looks for it at once. */
 void asynchat__channel_begin(struct asynchat_channel *ch,
                              const struct channel_dress *dress)
 {
@@ -161,4 +160,6 @@ void asynchat__channel_begin(struct asynchat_channel *ch,
     }
     if (!waits || error)
         asynchat__channel_start(ch);
+    else
+        ch->transport.ops->look(&ch->transport);
 }

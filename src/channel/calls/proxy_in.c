@@ -104,6 +104,28 @@ static int wait_make_layer(struct asynchat_channel *ch)
     return p->make(ch, p->arg);
 }
 
+/* The channel has a turn for handle_connect, and then one for what came behind
+ * the header: from the second one on, pushes take the short way. A channel that
+ * leaves waits for the second one. */
+static void wait_take_turns(struct asynchat_channel *ch)
+{
+    struct channel_proxy *p = ch->proxy;
+    struct transport *t = &ch->transport;
+    uint32_t received = t->received;
+    bool gone = false;
+    if (asynchat__channel_awaits(ch) < received)
+        t->until = (uint32_t)ch->in.received + received;
+    p->gone = &gone;
+    t->received = 0;
+    t->ready(t);
+    if (gone)
+        return;
+    p->gone = NULL;
+    t->received = received;
+    if (received > 0)
+        t->ready(t);
+}
+
 /* The channel goes on as one that was just accepted. */
 static void wait_go_on(struct asynchat_channel *ch)
 {
@@ -120,7 +142,7 @@ static void wait_go_on(struct asynchat_channel *ch)
         t->phase = TRANSPORT_FAILED;
         t->ended = error;
     }
-    t->ready(t);
+    wait_take_turns(ch);
 }
 
 /* The header is complete, in `used` of the bytes that have just come. */
@@ -155,6 +177,16 @@ static bool wait_is_over(const struct asynchat_channel *ch)
            asynchat__channel_time_has_fired(ch);
 }
 
+/* Mostly a header has come when the connection is accepted, and needs no
+ * timer. 0 or -ENOMEM. */
+static int wait_begin_time(struct asynchat_channel *ch)
+{
+    struct channel_proxy *p = ch->proxy;
+    bool begins = !p->timed;
+    p->timed = true;
+    return begins ? asynchat__channel_time_shake(ch, p->policy->time) : 0;
+}
+
 /* What the transport calls until the header is complete. Whatever there is to
  * be done for a channel that has no header, the channel does itself. */
 static void wait_ready(struct transport *t)
@@ -174,12 +206,12 @@ static void wait_ready(struct transport *t)
     }
     t->received = 0;
     wait_count(ch, used);
-    if (answer == -ENOMEM)
-        channel_end_now(ch, -ENOMEM);
-    else if (answer < 0)
+    if (answer == ASYNCHAT_EPROXY)
         wait_refuse(ch, t->loop->received, len);
-    else if (t->ended)
+    else if (answer == 0 && t->ended)
         wait_cut(ch);
+    else if (answer < 0 || wait_begin_time(ch) < 0)
+        channel_end_now(ch, -ENOMEM);
 }
 
 int asynchat__proxy_await(struct asynchat_channel *ch,
@@ -203,7 +235,7 @@ int asynchat__proxy_await(struct asynchat_channel *ch,
     ch->proxy = p;
     ch->transport.ready = wait_ready;
     ch->transport.phase = TRANSPORT_CONNECTING;
-    return asynchat__channel_time_shake(ch, policy->time);
+    return 0;
 }
 
 /* --- what the header has said --- */

@@ -13,7 +13,7 @@
 #include <event2/event.h>
 
 static unsigned workers; /* 0: the main thread */
-static bool limited, shared, small;
+static bool limited, shared, small, proxied;
 
 /* --- limits --- */
 
@@ -194,6 +194,8 @@ static int read_options(char **argument)
             shared = true;
         else if (strcmp(*argument, "small") == 0)
             small = true;
+        else if (strcmp(*argument, "proxied") == 0)
+            proxied = true;
         else if (atoi(*argument) > 0)
             workers = (unsigned)atoi(*argument);
         else
@@ -211,9 +213,12 @@ static const struct asynchat_handler *handler(void)
 static void listen_at(struct event_base *base, char **argument)
 {
     char address[64];
+    static const struct asynchat_proxy_options proxy = {.size = sizeof proxy};
     struct asynchat_server_options options = {.size = sizeof options,
                                               .backlog = PEER_BACKLOG};
     struct asynchat_server *server;
+    if (proxied)
+        options.proxy = &proxy;
     if (limited)
         limit_server(&options);
     if (shared)
