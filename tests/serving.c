@@ -2,7 +2,9 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "serving.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -115,6 +117,19 @@ int dial_server(struct fixture *f)
     assert_int_equal(asynchat_server_address(f->server, text, sizeof text), 0);
     int fd = dial(text);
     assert_true(fd >= 0);
+    return fd;
+}
+
+int dial_from(struct fixture *f, const char *host)
+{
+    struct sockaddr_in own = {.sin_family = AF_INET},
+                       to = {.sin_family = AF_INET};
+    assert_int_equal(inet_pton(AF_INET, host, &own.sin_addr), 1);
+    to.sin_port = htons((uint16_t)asynchat_server_port(f->server));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof own), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
     return fd;
 }
 

@@ -40,6 +40,8 @@ void turn(struct fixture *f);
  * also return -errno. */
 int dial(const char *text);
 int dial_server(struct fixture *f);
+/* Connects to f->server, which listens on 127.0.0.1, from the address `host`. */
+int dial_from(struct fixture *f, const char *host);
 
 /* Sends a line, and tells whether its answer is there. */
 void say(int fd);

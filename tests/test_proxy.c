@@ -147,20 +147,6 @@ static void put(int fd, const void *bytes, size_t len)
     assert_int_equal(send(fd, bytes, len, MSG_NOSIGNAL), len);
 }
 
-/* Connects a client whose own address is `host`. */
-static int dial_from(struct fixture *f, const char *host)
-{
-    struct sockaddr_in own = {.sin_family = AF_INET},
-                       to = {.sin_family = AF_INET};
-    assert_int_equal(inet_pton(AF_INET, host, &own.sin_addr), 1);
-    to.sin_port = htons((uint16_t)asynchat_server_port(f->server));
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof own), 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-    return fd;
-}
-
 static size_t receive(int fd, char *to, size_t room)
 {
     size_t len = 0;
