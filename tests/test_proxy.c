@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +30,7 @@
 
 static char events[8192];
 static struct asynchat_channel *last; /* the one that came up last */
-static bool greets;
+static bool greets, frees;
 
 static void note(const char *what, const char *about)
 {
@@ -56,6 +57,8 @@ static void on_connect(struct asynchat_channel *ch, void *arg)
     if (greets)
         asynchat_push(ch, "220\n", 4);
     last = ch;
+    if (frees)
+        asynchat_channel_free(ch);
 }
 
 static void on_line(struct asynchat_channel *ch, const void *data, size_t len,
@@ -110,7 +113,7 @@ static void on_log(const struct asynchat_log_record *r, void *arg)
 static int log_setup(void **state)
 {
     logged[0] = events[0] = '\0';
-    greets = false;
+    greets = frees = false;
     asynchat_set_log(ASYNCHAT_LOG_INFO, on_log, NULL);
     return fixture_setup(state);
 }
@@ -641,6 +644,35 @@ static void long_headers_are_taken(void **state)
     done(f);
 }
 
+/* How many bytes of the heap a client takes that has sent so much of a header,
+ * which says that it is 65,551 bytes long. */
+static size_t heap_of_one(struct fixture *f, size_t sends)
+{
+    int fds[100];
+    size_t before = mallinfo2().uordblks;
+    for (size_t i = 0; i < COUNT(fds); i++) {
+        fds[i] = dial_server(f);
+        put(fds[i], BEGIN "\x21\x11\xff\xff", sends);
+        turn(f);
+    }
+    size_t used = mallinfo2().uordblks - before;
+    for (size_t i = 0; i < COUNT(fds); i++)
+        close(fds[i]);
+    for (int i = 0; i < 10; i++)
+        turn(f);
+    events[0] = logged[0] = '\0';
+    return used / COUNT(fds);
+}
+
+static void memory_grows_as_bytes_come(void **state)
+{
+    struct fixture *f = proxied(state, "127.0.0.1:0", &everybody, 0);
+    heap_of_one(f, 16); /* what the loop keeps is there now */
+    size_t silent = heap_of_one(f, 0), begun = heap_of_one(f, 16);
+    assert_true(begun <= silent + 128);
+    done(f);
+}
+
 static void the_header_can_be_asked_for(void **state)
 {
     struct fixture *f = proxied(state, "127.0.0.1:0", &everybody, 0);
@@ -785,7 +817,63 @@ static void what_is_behind_the_header_is_the_layer_s(void **state)
     done(f);
 }
 
+/* A handshake that may last as long as it wants. */
+static int make_patient(struct asynchat_channel *ch, void *arg)
+{
+    const struct asynchat_layer_options options = {.size = sizeof options,
+                                                   .time = UINT_MAX};
+    struct toy *toy = toy_new(false);
+    (void)arg;
+    toy->steps = 1;
+    return asynchat_set_layer(ch, &toy_ops, toy, &options);
+}
+
+static void the_time_of_the_header_is_not_that_of_the_layer(void **state)
+{
+    struct fixture *f = proxied(state, "127.0.0.1:0", &everybody, 0);
+    assert_int_equal(asynchat_server_set_layer(f->server, make_patient, NULL),
+                     0);
+    int fd = dial_server(f);
+    put(fd, V2, 5);
+    turn(f);
+    put(fd, V2 + 5, sizeof V2 - 1 - 5);
+    turn(f);
+    clock_advance(20000);
+    turn(f);
+    expect_events("");
+    hang_up(f, fd);
+    assert_non_null(strstr(events, "error("));
+    done(f);
+}
+
 /* --- ends --- */
+
+static void handle_connect_may_free_the_channel(void **state)
+{
+    struct fixture *f = proxied(state, "127.0.0.1:0", &everybody, 0);
+    frees = true;
+    come(f, BYTES(V2 "hello\n"), "connect(192.0.2.7:4711)");
+    done(f);
+}
+
+/* The header is no input that is waited for, though it had arrived. */
+static void a_channel_that_leaves_waits_for_no_header(void **state)
+{
+    struct fixture *f = proxied(state, "127.0.0.1:0", &everybody, 0);
+    int one = dial_server(f), two = dial_server(f);
+    turn(f);
+    put(one, BYTES(V2));
+    put(two, BYTES(V2 "x\n"));
+    assert_int_equal(asynchat_server_stop(f->server, 1000, NULL, NULL), 0);
+    f->server = NULL;
+    turn(f);
+    assert_non_null(strstr(events, "line(x)"));
+    assert_null(strstr(events, "error"));
+    assert_non_null(strstr(events, "close(0) "));
+    assert_memory_equal(events + strlen(events) - 8, "close(0)", 8);
+    close(one);
+    close(two);
+}
 
 static void a_server_that_stops_waits_for_headers_until_its_grace_is_over(
     void **state)
@@ -916,9 +1004,13 @@ int main(void)
         TEST(a_reset_of_a_client_that_has_said_something_is_logged),
         TEST(a_wrong_header_is_one_warning_with_its_first_bytes),
         TEST(long_headers_are_taken),
+        TEST(memory_grows_as_bytes_come),
         TEST(the_header_can_be_asked_for),
         TEST(no_header_is_no_answer),
         TEST(what_is_behind_the_header_is_the_layer_s),
+        TEST(the_time_of_the_header_is_not_that_of_the_layer),
+        TEST(handle_connect_may_free_the_channel),
+        TEST(a_channel_that_leaves_waits_for_no_header),
         TEST(a_server_that_stops_waits_for_headers_until_its_grace_is_over),
         TEST(a_server_that_is_freed_leaves_its_channels),
         TEST(workers_read_headers_too),

@@ -20,7 +20,8 @@
 
 _Static_assert(sizeof(struct asynchat_proxy) ==
                    sizeof(size_t) + 4 * sizeof(int) + 6 * sizeof(void *) +
-                       6 * sizeof(size_t) + 2 * ASYNCHAT_ADDRESS_SIZE,
+                       6 * sizeof(size_t) +
+                       sizeof(char[2][ASYNCHAT_ADDRESS_SIZE]),
                "asynchat_proxy has padding");
 
 /* --- the wait is over --- */
