@@ -82,6 +82,7 @@ static int teardown(void **state)
 {
     if (listening >= 0)
         close(listening);
+    unlink(unix_path());
     return fixture_teardown(state);
 }
 
@@ -190,7 +191,16 @@ static void a_connection_that_has_sent_nothing_takes_it(void **state)
     assert_int_equal(asynchat_push_proxy(ch, 1, NULL, NULL), 0);
     assert_int_equal(push(ch, "second\n"), 0);
     EXPECT(ch, UNKNOWN, "block\nsecond\n");
+    ch = begin(f);
+    turn(f);
+    assert_int_equal(asynchat_push_shared(ch, block), 0);
+    assert_int_equal(asynchat_push_proxy(ch, 1, NULL, NULL), 0);
+    EXPECT(ch, UNKNOWN, "block\n");
     asynchat_block_free(block);
+    ch = begin(f);
+    turn(f);
+    assert_int_equal(asynchat_push_proxy(ch, 2, NULL, NULL), 0);
+    EXPECT(ch, LOCAL, "");
     ch = begin(f);
     turn(f);
     assert_int_equal(push(ch, "first\n"), 0);
@@ -320,7 +330,12 @@ static void expect_sealed(struct fixture *f, struct asynchat_channel *ch)
 static void the_header_goes_before_a_layer(void **state)
 {
     struct fixture *f = *state;
-    for (int pushes = 0; pushes < 2; pushes++) {
+    for (int i = 0; i < 4; i++) {
+        bool pushes = i % 2;
+        if (i == 2) { /* here the connection is up at once */
+            close(listening);
+            listen_on(unix_address());
+        }
         struct asynchat_channel *ch = begin(f);
         if (pushes)
             push(ch, "secret");
