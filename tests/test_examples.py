@@ -541,6 +541,34 @@ def renewed_at_SIGHUP(files, port, process, name):
     expect(files.serial(port), second)
 
 
+def tls_behind(peer, context, header, cut):
+    """Shakes hands behind a header, which comes with the first words in two pieces, and has one message echoed."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+
+    def wait_for(step):
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                words = header.pop() + outgoing.read() if header else outgoing.read()
+                peer.sendall(words[:cut])
+                time.sleep(0.002)
+                peer.sendall(words[cut:])
+                incoming.write(peer.recv(65536))
+    wait_for(tls.do_handshake)
+    tls.write(b"ECHO 2\nok")
+    return wait_for(lambda: tls.read(2))
+
+
+def tls_comes_behind_a_header():
+    with tls_files() as files, listening("echo_server", "--tls", files.certificate, files.key, "--proxy-protocol",
+                                         "0") as (port, _):
+        for cut in (0, 1, len(LINE) - 1, len(LINE), len(LINE) + 1, len(LINE) + 5, len(LINE) + 100, 10000):
+            with socket.create_connection(("127.0.0.1", port), TIMEOUT) as peer:
+                expect(tls_behind(peer, files.context, [LINE], cut), b"ok")
+
+
 def an_echo_over_tls():
     with tls_files() as files, listening("echo_server", "--tls", files.certificate, files.key, "0") as (port, process):
         with files.connect(port) as old:
@@ -600,6 +628,7 @@ CHECKS = [
     messages_become_lines_without_an_event_library,
     a_proxy_passes_everything_on_and_ends,
     a_server_behind_a_balancer_wants_headers,
+    tls_comes_behind_a_header,
     a_proxy_tells_whom_a_connection_is_from,
     a_proxy_gives_up_half_of_a_connection_that_is_silent,
     an_asynchat_client_gets_its_echo,

@@ -155,7 +155,7 @@ struct asynchat_handler {
      *
      * After these errors nothing more is sent, and a push returns
      * ASYNCHAT_ECLOSED:
-     * - ASYNCHAT_EFULL, ASYNCHAT_ESTALLED,
+     * - ASYNCHAT_EFULL, ASYNCHAT_ESTALLED, ASYNCHAT_EPROXY,
      * - -ETIMEDOUT, when connecting or closing took too long,
      * - -ENOMEM in all other cases,
      * - errors of the connection, such as -ECONNRESET or -ECONNREFUSED.
@@ -896,10 +896,11 @@ ASYNCHAT_API struct event_base *asynchat_get_base(
  * written as "\xNN". A backslash is written as two, and a "@" that begins a
  * path as "\x40".
  *
- * Over TCP the address is remembered: it is available before the connection is
- * up (for asynchat_connect()) and after it has broken. For a Unix socket or a
- * bufferevent of your own the system is asked each time, and after the
- * connection has broken it no longer knows. On failure `text` is unchanged.
+ * If a PROXY header has named the peer (see proxy.h), this is the address in the
+ * header. Over TCP the address is remembered: it is available before the
+ * connection is up (for asynchat_connect()) and after it has broken. For a Unix
+ * socket or a bufferevent of your own the system is asked each time, and after
+ * the connection has broken it no longer knows. On failure `text` is unchanged.
  * Errors: -EINVAL (`ch` or `text` is NULL), -ENOSPC (`size` is too small),
  * -ENOTSOCK (the channel has no socket), and those of getpeername(2). (Python:
  * addr) Since 0.1. */
