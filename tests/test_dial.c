@@ -679,6 +679,48 @@ static void a_handshake_that_fails_leads_to_the_next(void **state)
     expect_failure(f, ASYNCHAT_ECUTOFF); /* the first address's */
 }
 
+static int push_header_and_begin_layer(struct asynchat_channel *ch, void *arg)
+{
+    assert_int_equal(asynchat_push_proxy(ch, 1, NULL, NULL), 0);
+    return begin_layer(ch, arg);
+}
+
+/* Two candidates get the PROXY header, and what is sealed behind it. */
+static void expect_header_each_time(struct fixture *f)
+{
+    assert_int_equal(asynchat_push(f->ch, "secret", 6), 0);
+    accepts(0, "127.0.0.1:0");
+    accepts(1, "127.0.0.2:0");
+    found_all(f, 2, 0);
+    for (int i = 0; i < 2; i++) {
+        answer(f, i);
+        settle(f);
+        assert_true(f->got_len > 15);
+        assert_memory_equal(f->got, "PROXY UNKNOWN\r\n", 15);
+        assert_null(memmem(f->got, f->got_len, "ss", 2));
+        if (i == 0)
+            feed_eof(f);
+        settle(f);
+    }
+    feed_reset(f);
+    expect_failure(f, ASYNCHAT_ECUTOFF);
+}
+
+static void each_candidate_pushes_a_header(void **state)
+{
+    race_handshakes(2);
+    options.candidate = push_header_and_begin_layer;
+    expect_header_each_time(dial(state));
+}
+
+static void a_header_pushed_before_is_for_each_candidate(void **state)
+{
+    race_handshakes(2);
+    struct fixture *f = dial(state);
+    assert_int_equal(asynchat_push_proxy(f->ch, 1, NULL, NULL), 0);
+    expect_header_each_time(f);
+}
+
 static void after_a_handshake_that_failed_another_wins(void **state)
 {
     race_handshakes(2);
@@ -902,6 +944,8 @@ int main(void)
         DIAL(the_channel_may_be_closed_by_the_hook),
         DIAL(an_address_can_have_hooks_too),
         DIAL(a_handshake_that_fails_leads_to_the_next),
+        DIAL(each_candidate_pushes_a_header),
+        DIAL(a_header_pushed_before_is_for_each_candidate),
         DIAL(after_a_handshake_that_failed_another_wins),
         DIAL(a_handshake_that_takes_too_long_leads_to_the_next),
         DIAL(during_a_handshake_the_others_are_parked),

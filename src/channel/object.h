@@ -492,6 +492,10 @@ const char *asynchat__proxied_text(const struct asynchat_channel *ch, int error,
  * front of the output. To be called only if there is a header. */
 void asynchat__proxied_up(struct asynchat_channel *ch);
 
+/* A connection was given up before it was up, and another one comes. A header
+ * that was pushed is to be sent again, or, unless `keeps`, is dropped. */
+void asynchat__proxied_again(struct asynchat_channel *ch, bool keeps);
+
 /* Frees the bytes of a header. */
 void asynchat__proxied_forget(struct channel_proxy *p);
 void asynchat__proxied_free(struct channel_proxy *p);

@@ -78,6 +78,8 @@ void asynchat__proxied_up(struct asynchat_channel *ch)
 {
     struct channel_proxy *p = ch->proxy;
     struct transport *t = &ch->transport;
+    if (p->state == PROXIED_WENT)
+        asynchat__proxied_forget(p);
     if (p->state != PROXIED_GOES)
         return;
     p->state = PROXIED_WENT;
@@ -88,6 +90,17 @@ void asynchat__proxied_up(struct asynchat_channel *ch)
     asynchat__channel_out_take_back(ch, before);
     proxied_send(ch, p->len);
     asynchat__proxied_forget(p);
+}
+
+void asynchat__proxied_again(struct asynchat_channel *ch, bool keeps)
+{
+    struct channel_proxy *p = ch->proxy;
+    if (p && keeps) {
+        p->state = PROXIED_GOES;
+    } else if (p) {
+        ch->proxy = NULL;
+        asynchat__proxied_free(p);
+    }
 }
 
 /* --- its memory --- */

@@ -64,6 +64,7 @@ struct dial {
     uint32_t now;   /* when it has fired last */
     bool timed;     /* it may be */
     bool shakes;    /* the handshake of that connection is under way */
+    bool proxied;   /* a PROXY header was pushed before the hook was called */
     int error;      /* of the look-up, or 0 */
     int own_error;  /* of an attempt that could not be made; or 0 */
     bool handshake; /* the race is over only when the handshake is */
@@ -268,6 +269,7 @@ static void dial_drop(struct dial *d, int error)
     struct transport *t = &d->ch->transport;
     if (d->shakes)
         asynchat__channel_layer_undo(d->ch);
+    asynchat__proxied_again(d->ch, d->proxied);
     t->ready = d->ready;
     d->own->adopt(t, -1);
     t->phase = TRANSPORT_CONNECTING;
@@ -320,6 +322,7 @@ static void dial_ask(struct dial *d)
     struct asynchat_channel *ch = d->ch;
     struct transport *t = &ch->transport;
     bool races = d->handshake && !t->stage;
+    d->proxied = ch->proxy != NULL;
     if (races)
         t->ready = dial_shakes;
     int error = answer_of(d->candidate(ch, ch->arg));

@@ -96,10 +96,8 @@ static void layer_begin(struct asynchat_channel *ch)
     channel_out_busy(ch);
     asynchat__stage_begin(&ch->transport, &layer->stage, goes ? p->bytes : NULL,
                           goes ? p->len : 0);
-    if (goes) {
+    if (goes)
         p->state = PROXIED_WENT;
-        asynchat__proxied_forget(p);
-    }
     ch->transport.ops->wake(&ch->transport);
 }
 
