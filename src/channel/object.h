@@ -174,6 +174,9 @@ struct channel_owner {
                  const struct asynchat_channel *ch);
     /* Whatever the owner needs in `gone`. */
     void *arg;
+    /* The errors of its channels are details in the log, since it tells of them
+     * itself. */
+    bool quiet;
 };
 
 /* Invariants: `next` and `link` mean something only while there is an owner.

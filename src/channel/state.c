@@ -50,6 +50,8 @@ static void channel_log_error(const struct asynchat_channel *ch, int error)
     char text[ERROR_TEXT], about[PROXIED_TEXT];
     enum asynchat_log_level level = asynchat__proxied_level(ch, error);
     const char *more;
+    if (ch->owner && ch->owner->quiet)
+        level = ASYNCHAT_LOG_DEBUG;
     if (!asynchat__log_wants(level))
         return;
     more = asynchat__proxied_text(ch, error, about);

@@ -343,7 +343,8 @@ void asynchat__server_accept_again(struct asynchat_server *server)
 int asynchat__server_accept(struct asynchat_server *server,
                             struct event_base *base)
 {
-    server->owner = (struct channel_owner){server_meet, server_gone, server};
+    server->owner = (struct channel_owner){
+        .meet = server_meet, .gone = server_gone, .arg = server};
     server->acceptable =
         event_new(base, server->listener.fd, EV_READ | EV_PERSIST,
                   server_acceptable, server);

@@ -102,7 +102,7 @@ int asynchat_set_options(struct asynchat_channel *ch,
     return error ? error : options_set(ch, &copy.all);
 }
 
-/* --- of a server --- */
+/* --- of a server, or of a client --- */
 
 int asynchat__options_new(const struct asynchat_options *from,
                           struct channel_options **out)
@@ -120,7 +120,20 @@ int asynchat__options_new(const struct asynchat_options *from,
     return 0;
 }
 
-static void options_release(struct channel_options *options)
+int asynchat__options_apply(struct asynchat_channel *ch,
+                            const struct channel_options *options)
+{
+    return options_set(ch, &options->all);
+}
+
+struct channel_options *asynchat__options_share(struct channel_options *options)
+{
+    if (options)
+        atomic_fetch_add(&options->shares, 1);
+    return options;
+}
+
+void asynchat__options_release(struct channel_options *options)
 {
     if (options && atomic_fetch_sub(&options->shares, 1) == 1)
         asynchat__free(options);
@@ -128,14 +141,13 @@ static void options_release(struct channel_options *options)
 
 void asynchat__dress_share(const struct channel_dress *dress)
 {
-    if (dress->options)
-        atomic_fetch_add(&dress->options->shares, 1);
+    (void)asynchat__options_share(dress->options);
     asynchat__policy_share(dress->proxy);
 }
 
 void asynchat__dress_release(const struct channel_dress *dress)
 {
-    options_release(dress->options);
+    asynchat__options_release(dress->options);
     asynchat__policy_release(dress->proxy);
 }
 

@@ -21,6 +21,15 @@ struct channel_dress {
 int asynchat__options_new(const struct asynchat_options *from,
                           struct channel_options **out);
 
+/* Sets all of the settings, or on failure none of them. 0 or -ENOMEM. */
+int asynchat__options_apply(struct asynchat_channel *ch,
+                            const struct channel_options *options);
+
+/* Takes one more share, or gives one back. Any thread. NULL is allowed. */
+struct channel_options *asynchat__options_share(
+    struct channel_options *options);
+void asynchat__options_release(struct channel_options *options);
+
 /* Takes one more share of everything, or gives them back. Any thread. */
 void asynchat__dress_share(const struct channel_dress *dress);
 void asynchat__dress_release(const struct channel_dress *dress);
