@@ -5,6 +5,7 @@
 
 #include <asynchat/block.h>
 #include <asynchat/channel.h>
+#include <asynchat/client.h>
 #include <asynchat/connect.h>
 #include <asynchat/detach.h>
 #include <asynchat/error.h>

@@ -34,9 +34,10 @@ enum asynchat_log_event {
     ASYNCHAT_LOG_CLOSED,    /* DEBUG: a channel closes; `code` is the status
                                that handle_close gets */
     ASYNCHAT_LOG_ERROR,     /* INFO: a channel has the error `code`. WARNING, if
-                               what came is no PROXY header. DEBUG, if the
-                               connection was reset before, or right after, its
-                               PROXY header, as a balancer does that checks */
+                               what came is no PROXY header. DEBUG, if it is an
+                               attempt of a client's, or if the connection was
+                               reset before, or right after, its PROXY header,
+                               as a balancer does that checks */
     ASYNCHAT_LOG_STARVED,   /* WARNING: a server has no descriptor or no memory
                                for a new connection, by the error `code`. There
                                is one record, however many connections wait */
@@ -45,12 +46,16 @@ enum asynchat_log_event {
                                  were as many as the server's limits allow */
     ASYNCHAT_LOG_STOPS,       /* INFO: a server stops */
     ASYNCHAT_LOG_STOPPED,     /* INFO: a server has stopped */
-    ASYNCHAT_LOG_LOOKUP, /* DEBUG: addresses of a name have come, or, with a
+    ASYNCHAT_LOG_LOOKUP,  /* DEBUG: addresses of a name have come, or, with a
                              `code`, none. `peer` is the name, and `text` is
                              gai_strerror's */
-    ASYNCHAT_LOG_ATTEMPT /* DEBUG: a channel dials an address, which is
+    ASYNCHAT_LOG_ATTEMPT, /* DEBUG: a channel dials an address, which is
                              `peer`; the connection is up; or, with a `code`,
                              the attempt has failed */
+    ASYNCHAT_LOG_UP,      /* INFO: the connection of a client is up */
+    ASYNCHAT_LOG_DOWN /* INFO: the connection of a client is over, for the reason
+                         `code`, or its first attempt has failed. DEBUG: a later
+                         attempt has failed. `peer` is the host */
 };
 
 /* One record. All of it is lent until the function that gets it returns. Fields

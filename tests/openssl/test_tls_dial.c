@@ -200,6 +200,165 @@ static void tls_connect_takes_a_name(void **state)
     talk_over(&talk);
 }
 
+/* --- a client that comes back --- */
+
+static int failures, ups, downs;
+static unsigned waits[8];
+
+static void came_up(struct asynchat_client *c, struct asynchat_channel *ch,
+                    void *arg)
+{
+    struct asynchat_tls_info info;
+    (void)c;
+    (void)arg;
+    ups++;
+    assert_int_equal(asynchat_tls_get_info(ch, &info, sizeof info), 0);
+    assert_int_equal(asynchat_push(ch, "secret\n", 7), 0);
+}
+
+static void went_down(struct asynchat_client *c, int reason, unsigned wait,
+                      void *arg)
+{
+    (void)c;
+    (void)reason;
+    (void)arg;
+    waits[failures + downs++] = wait;
+}
+
+static void did_not_come(struct asynchat_client *c, int reason, unsigned wait,
+                         void *arg)
+{
+    (void)c;
+    (void)arg;
+    assert_int_equal(reason, ASYNCHAT_ECERTIFICATE);
+    waits[downs + failures++] = wait;
+}
+
+static int begin_tls(struct asynchat_channel *ch, void *arg)
+{
+    (void)arg;
+    return asynchat_tls_start(ch, client, "a.example", 0, NULL);
+}
+
+static struct asynchat_client *keep_with(
+    struct talk *talk, unsigned flags,
+    int (*candidate)(struct asynchat_channel *ch, void *arg))
+{
+    struct asynchat_client *c;
+    const struct asynchat_connect_options connecting = {
+        .size = sizeof connecting, .flags = flags, .candidate = candidate};
+    const struct asynchat_client_options options = {.size = sizeof options,
+                                                    .connect = &connecting,
+                                                    .first_delay = 1,
+                                                    .most_delay = 64,
+                                                    .up = came_up,
+                                                    .down = went_down,
+                                                    .failed = did_not_come};
+    failures = ups = downs = 0;
+    memset(waits, 0, sizeof waits);
+    assert_int_equal(asynchat_client_new(talk->base, "a.example", "465",
+                                         &side_handler, &talk->client, &options,
+                                         &c),
+                     0);
+    return c;
+}
+
+static struct asynchat_client *keep(struct talk *talk, unsigned flags)
+{
+    return keep_with(talk, flags, begin_tls);
+}
+
+/* The client frees its channel too. */
+static void keep_over(struct talk *talk, struct asynchat_client *c)
+{
+    asynchat_client_free(c);
+    talk->client.ch = NULL;
+    talk_over(talk);
+}
+
+static void run_until(struct talk *talk, const int *count, int enough)
+{
+    while (*count < enough)
+        event_base_loop(talk->base, EVLOOP_ONCE);
+}
+
+/* Handshakes fail, and the server is another one then. The program's handler
+ * hears of neither. */
+static void up_is_after_the_handshake(void **state, unsigned flags)
+{
+    static struct talk talk;
+    struct asynchat_tls *other = for_another_name();
+    (void)state;
+    talk_new(&talk);
+    struct side *side = serve(&talk, other);
+    struct asynchat_client *c = keep(&talk, flags);
+    run_until(&talk, &failures, 4);
+    assert_int_equal(ups, 0);
+    for (int i = 0; i < 4; i++)
+        assert_true(waits[i] <= 1u << i);
+    expect(&talk.client, "");
+    assert_int_equal(asynchat_tls_serve(servers[0], world.server), 0);
+    talk_until(&talk, side, "line(secret)");
+    assert_int_equal(ups, 1);
+    expect(&talk.client, "connect");
+    keep_over(&talk, c);
+    asynchat_tls_free(other);
+}
+
+static void a_client_is_up_after_the_handshake(void **state)
+{
+    up_is_after_the_handshake(state, ASYNCHAT_CONNECT_HANDSHAKE);
+}
+
+static void a_client_is_up_after_the_handshake_of_the_first(void **state)
+{
+    up_is_after_the_handshake(state, 0);
+}
+
+static int begin_tls_and_push(struct asynchat_channel *ch, void *arg)
+{
+    int error = begin_tls(ch, arg);
+    return error ? error : asynchat_push(ch, "once\n", 5);
+}
+
+/* The first server's handshake fails, so what was pushed there is dropped. */
+static void what_a_candidate_pushes_is_for_its_connection(void **state)
+{
+    static struct talk talk;
+    struct asynchat_tls *other = for_another_name();
+    (void)state;
+    talk_new(&talk);
+    serve(&talk, other);
+    struct side *right = serve(&talk, world.server);
+    struct asynchat_client *c =
+        keep_with(&talk, ASYNCHAT_CONNECT_HANDSHAKE, begin_tls_and_push);
+    talk_until(&talk, right, "line(secret)");
+    expect(right, "connect line(once) line(secret)");
+    assert_int_equal(ups, 1);
+    keep_over(&talk, c);
+    asynchat_tls_free(other);
+}
+
+static void drop(struct side *side)
+{
+    asynchat_close(side->ch);
+}
+
+/* A server that shakes hands and closes does not make the window small. */
+static void a_client_comes_back_with_tls(void **state)
+{
+    static struct talk talk;
+    (void)state;
+    talk_new(&talk);
+    serve(&talk, world.server)->on_connect = drop;
+    struct asynchat_client *c = keep(&talk, ASYNCHAT_CONNECT_HANDSHAKE);
+    run_until(&talk, &downs, 4);
+    assert_int_equal(ups, 4);
+    for (int i = 0; i < 4; i++)
+        assert_true(waits[i] <= 1u << i);
+    keep_over(&talk, c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +366,10 @@ int main(void)
         cmocka_unit_test(without_the_flag_the_first_connection_decides),
         cmocka_unit_test(when_no_handshake_is_good_the_first_error_is_told),
         cmocka_unit_test(tls_connect_takes_a_name),
+        cmocka_unit_test(a_client_is_up_after_the_handshake),
+        cmocka_unit_test(a_client_is_up_after_the_handshake_of_the_first),
+        cmocka_unit_test(a_client_comes_back_with_tls),
+        cmocka_unit_test(what_a_candidate_pushes_is_for_its_connection),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,0 +1,282 @@
+/* Clients when something is missing: each allocation of the library and of
+ * libevent fails once, and so does each setting of the socket.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "fixture.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "clock.h"
+
+/* --- what fails --- */
+
+static long lacking; /* which allocation fails; 0: none */
+static long allocations;
+
+static bool is_lacking(void)
+{
+    return ++allocations == lacking;
+}
+
+static void *take(size_t size)
+{
+    return is_lacking() ? NULL : malloc(size);
+}
+
+static void *take_again(void *old, size_t size)
+{
+    return is_lacking() ? NULL : realloc(old, size);
+}
+
+static int refused_setting; /* which call of setsockopt fails; 0: none */
+static int settings;
+
+int __real_setsockopt(int fd, int level, int name, const void *value,
+                      socklen_t len);
+int __wrap_setsockopt(int fd, int level, int name, const void *value,
+                      socklen_t len);
+int __wrap_setsockopt(int fd, int level, int name, const void *value,
+                      socklen_t len)
+{
+    if (++settings == refused_setting) {
+        errno = ENOPROTOOPT;
+        return -1;
+    }
+    return __real_setsockopt(fd, level, name, value, len);
+}
+
+/* --- a client and its server --- */
+
+static struct event_base *base;
+static int listener;
+static struct sockaddr_in at;
+static struct asynchat_client *client;
+static int ups, downs, failures, stops, reason;
+
+static void up(struct asynchat_client *c, struct asynchat_channel *ch,
+               void *arg)
+{
+    (void)c;
+    (void)arg;
+    assert_int_equal(ups, downs); /* in turn */
+    ups++;
+    (void)asynchat_push(ch, "hello", 5); /* a failure is a later "down" */
+}
+
+static void go_on(unsigned wait)
+{
+    if (wait == UINT_MAX && !stops)
+        (void)asynchat_client_reconnect(client);
+}
+
+static void down(struct asynchat_client *c, int why, unsigned wait, void *arg)
+{
+    (void)c;
+    (void)arg;
+    downs++;
+    reason = why;
+    assert_int_equal(ups, downs);
+    go_on(wait);
+}
+
+static void failed(struct asynchat_client *c, int why, unsigned wait, void *arg)
+{
+    (void)c;
+    (void)arg;
+    failures++;
+    reason = why;
+    go_on(wait);
+}
+
+static void stopped(void *arg)
+{
+    (void)arg;
+    stops++;
+    client = NULL;
+}
+
+static void ready(struct asynchat_channel *ch, void *arg)
+{
+    (void)arg;
+    asynchat_set_terminator_none(ch);
+}
+
+static const struct asynchat_handler handler = {.size = sizeof handler,
+                                                .handle_connect = ready};
+
+static void turn_loop(long ms)
+{
+    clock_advance(ms);
+    for (int i = 0; i < 6; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+static int begin(void)
+{
+    static const struct asynchat_timeouts times = {.size = sizeof times,
+                                                   .idle = 1000000000};
+    static const struct asynchat_options settled = {.size = sizeof settled,
+                                                    .timeouts = &times};
+    const struct asynchat_client_options options = {.size = sizeof options,
+                                                    .channels = &settled,
+                                                    .up = up,
+                                                    .down = down,
+                                                    .failed = failed};
+    ups = downs = failures = stops = reason = 0;
+    return asynchat_client_new(base, "one.test", "7", &handler, NULL, &options,
+                               &client);
+}
+
+/* Gives the one question of the client its answer. */
+static int begin_lookup(struct asynchat_lookup *lookup, const char *host,
+                        const char *service, void *arg)
+{
+    (void)host;
+    (void)service;
+    (void)arg;
+    int error = asynchat_lookup_add(lookup, (struct sockaddr *)&at, sizeof at);
+    if (!error)
+        asynchat_lookup_done(lookup, 0);
+    return error;
+}
+
+static void cancel_lookup(struct asynchat_lookup *lookup, void *arg)
+{
+    (void)lookup;
+    (void)arg;
+}
+
+/* Waits until the client is up for the n-th time. */
+static void come_up(int n)
+{
+    for (int i = 0; i < 10 && ups < n; i++)
+        turn_loop(60000);
+    assert_int_equal(ups, n);
+}
+
+static int accept_one(void)
+{
+    int fd = accept(listener, NULL, NULL);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void accept_and_drop_all(void)
+{
+    int fd;
+    while ((fd = accept(listener, NULL, NULL)) >= 0)
+        close(fd);
+}
+
+/* The client is up, is dropped, comes back, and stops. */
+static void live(void)
+{
+    int error = begin();
+    if (error) {
+        assert_int_equal(error, -ENOMEM);
+        assert_int_equal(begin(), 0); /* and the program tries again */
+    }
+    come_up(1);
+    accept_and_drop_all();
+    turn_loop(1);
+    come_up(ups + (ups == downs));
+    assert_int_equal(asynchat_client_stop(client, 1000, stopped, NULL), 0);
+    turn_loop(2000);
+    turn_loop(2000);
+    assert_int_equal(stops, 1);
+    assert_int_equal(ups, downs);
+    accept_and_drop_all();
+}
+
+static int set_up(void **state)
+{
+    static const struct asynchat_resolver resolver = {.size = sizeof resolver,
+                                                      .begin = begin_lookup,
+                                                      .cancel = cancel_lookup};
+    socklen_t len = sizeof at;
+    (void)state;
+    base = event_base_new();
+    at = (struct sockaddr_in){.sin_family = AF_INET,
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (!base || bind(listener, (struct sockaddr *)&at, len) < 0 ||
+        getsockname(listener, (struct sockaddr *)&at, &len) < 0 ||
+        listen(listener, 100) < 0)
+        return -1;
+    return asynchat_set_resolver(base, &resolver, NULL);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    close(listener);
+    int error = asynchat_set_resolver(base, NULL, NULL);
+    event_base_free(base);
+    return error;
+}
+
+/* A new event base each time, since a base keeps memory. */
+static void each_allocation_may_fail(void **state)
+{
+    for (lacking = 1; allocations >= lacking || lacking == 1; lacking++) {
+        long which = lacking;
+        lacking = 0;
+        assert_int_equal(tear_down(state), 0);
+        assert_int_equal(set_up(state), 0);
+        int before = count_descriptors();
+        allocations = 0;
+        lacking = which;
+        live();
+        assert_int_equal(count_descriptors(), before);
+    }
+    print_message("%ld allocations\n", lacking - 1);
+    assert_true(lacking > 20);
+    lacking = 0;
+}
+
+/* An attempt without the settings would never notice a peer that vanished. */
+static void each_setting_may_be_refused(void **state)
+{
+    (void)state;
+    int before = count_descriptors();
+    assert_int_equal(begin(), 0);
+    settings = 0;
+    come_up(1);
+    int all = settings;
+    asynchat_client_free(client);
+    close(accept_one());
+    assert_true(all >= 5);
+    for (refused_setting = 1; refused_setting <= all; refused_setting++) {
+        assert_int_equal(begin(), 0);
+        settings = 0;
+        turn_loop(1);
+        if (failures)
+            assert_int_equal(reason, -ENOPROTOOPT);
+        come_up(1);
+        asynchat_client_free(client);
+        close(accept_one());
+    }
+    refused_setting = 0;
+    assert_int_equal(count_descriptors(), before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(each_allocation_may_fail, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(each_setting_may_be_refused, set_up,
+                                        tear_down),
+    };
+    if (asynchat_set_mem_functions(take, take_again, free) < 0)
+        return 1;
+    event_set_mem_functions(take, take_again, free);
+    return RUN(tests);
+}
