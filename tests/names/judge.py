@@ -4,7 +4,7 @@
     judge.py [--others] DIAL [CASE...|compare TIMES]
 
 It makes network and mount namespaces of its own, with a DNS server that answers as each case says, and addresses that
-refuse, say nothing, or come up late. curl, Python's asyncio and Node, where they are installed, connect to the same
+refuse, say nothing, come up late, or vanish. The program keep, beside DIAL, keeps a connection. curl, Python's asyncio and Node, where they are installed, connect to the same
 names, so that it shows what others do; only DIAL has to do what the case expects. Root only.
 
 SPDX-License-Identifier: BSD-3-Clause"""
@@ -162,6 +162,12 @@ def expect(case, results, word, least, most, rest=""):
     failed += not ok
 
 
+def check(what, ok):
+    global failed
+    print(what + ("" if ok else "  FAILED"), flush=True)
+    failed += not ok
+
+
 def case_both_families():
     dns.zone["two.test"] = {A: ["127.0.0.1"], AAAA: ["::1"]}
     with accepting("127.0.0.1", "::1"):
@@ -276,6 +282,64 @@ def case_never_to_oneself():
     failed += not ok
     with open("/proc/sys/net/ipv4/ip_local_port_range", "w", encoding="ascii") as f:
         f.write("32768 60999")
+
+
+# --- a client that comes back ---
+
+def keep(*options):
+    return subprocess.Popen([os.path.join(os.path.dirname(DIAL), "keep"), *options], stdout=subprocess.PIPE, text=True)
+
+
+def case_a_name_that_comes_later():
+    dns.zone.pop("later.test", None)
+    with accepting("127.0.0.1"):
+        run = keep("-w", "300", "-u", "later.test", "7000")
+        time.sleep(1)
+        dns.zone["later.test"] = {A: ["127.0.0.1"]}
+        words = [line.split()[0] for line in run.communicate(timeout=60)[0].splitlines()]
+    check("a name that comes later: %s" % " ".join(words), len(words) > 1 and words[-1] == "up" and
+          set(words[:-1]) == {"failed"})
+
+
+FAR = "import socket,sys\n" \
+    "s = socket.create_server(('', 7000))\n" \
+    "print(flush=True)\n" \
+    "all = [s.accept() for i in range(4)]\n" \
+    "sys.stdin.read()\n"
+
+
+@contextlib.contextmanager
+def far_machine():
+    """A machine at 10.77.0.1, which accepts four connections. Yields what makes it vanish, without a word."""
+    far = subprocess.Popen(["unshare", "-n", sys.executable, "-c", FAR], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    inside = ["nsenter", "-t", str(far.pid), "-n", "ip"]
+    far.stdout.readline()
+    for command in (["ip", "link", "add", "far0", "type", "veth", "peer", "name", "far1", "netns", str(far.pid)],
+                    ["ip", "addr", "add", "10.77.0.2/24", "dev", "far0"], ["ip", "link", "set", "far0", "up"],
+                    [*inside, "addr", "add", "10.77.0.1/24", "dev", "far1"],
+                    [*inside, "link", "set", "far1", "address", "02:00:00:00:00:02", "up"],
+                    ["ip", "neigh", "add", "10.77.0.1", "lladdr", "02:00:00:00:00:02", "dev", "far0"]):
+        subprocess.run(command, check=True)
+    try:
+        yield lambda: subprocess.run([*inside, "addr", "del", "10.77.0.1/24", "dev", "far1"], check=True)
+    finally:
+        far.stdin.close()
+        far.wait()
+
+
+def case_the_peer_vanishes():
+    """With nothing to send, and with a byte that is never acknowledged."""
+    with far_machine() as vanish:
+        runs = [(limit, push, keep("-v", str(limit), *(["-p", str(push)] if push else []), "10.77.0.1", "7000"))
+                for limit in (2000, 5000) for push in (0, 1000)]
+        up = [float(run.stdout.readline().split()[1]) for _, _, run in runs]
+        vanish()
+        for (limit, push, run), begin in zip(runs, up):
+            line = run.communicate(timeout=60)[0].strip()
+            after = float(line.split()[1]) - begin - push if line else 0.0
+            check("the peer vanishes, %s: noticed after %.0f ms of %d, %s" %
+                  ("a byte is sent" if push else "nothing is sent", after, limit, line),
+                  line.endswith("timed out") and limit - 300 <= after <= limit + 1500)
 
 
 def case_no_server_of_names():
