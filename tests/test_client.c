@@ -101,7 +101,7 @@ static void expect_told(const char *text)
     told[0] = '\0';
 }
 
-static void turn_loop(void)
+static void run_loop(void)
 {
     for (int i = 0; i < 8; i++)
         event_base_loop(base, EVLOOP_NONBLOCK);
@@ -110,7 +110,7 @@ static void turn_loop(void)
 static void pass(long ms)
 {
     clock_advance(ms);
-    turn_loop();
+    run_loop();
 }
 
 static void server_starts(void)
@@ -346,7 +346,7 @@ static int tear_down(void **state)
         close(listener);
     if (peer >= 0)
         close(peer);
-    turn_loop();
+    run_loop();
     if (asynchat_set_resolver(base, NULL, NULL) < 0)
         return -1;
     event_base_free(base);
@@ -359,7 +359,7 @@ static void client_begins(void)
                                          &options, &client),
                      0);
     expect_told(""); /* no call runs a callback */
-    turn_loop();
+    run_loop();
 }
 
 /* A server that is there, and its client. */
@@ -380,10 +380,10 @@ static void it_is_up_after_handle_connect(void **state)
     assert_non_null(asynchat_client_channel(client));
     assert_int_equal(asynchat_push(asynchat_client_channel(client), "hello", 5),
                      0);
-    turn_loop();
+    run_loop();
     assert_string_equal(server_got(), "hello");
     assert_int_equal(send(peer, "welcome\n", 8, 0), 8);
-    turn_loop();
+    run_loop();
     expect_told("line(welcome) ");
 }
 
@@ -392,7 +392,7 @@ static void it_comes_back_after_the_window(void **state)
     (void)state;
     begin_well();
     server_drops();
-    turn_loop();
+    run_loop();
     expect_told("close(EOF) down(EOF, 5000) ");
     assert_null(asynchat_client_channel(client));
     assert_int_equal(asynchat_push(asynchat_client_channel(client), "hello", 5),
@@ -414,7 +414,7 @@ static void the_wait_is_random(void **state)
     begin_well();
     chance = 1u << 30; /* a quarter */
     server_resets();
-    turn_loop();
+    run_loop();
     expect_told("close(ECONNRESET) "
                 "down(ECONNRESET, 1250) ");
     pass(1250);
@@ -443,7 +443,7 @@ static void windows_grow_while_attempts_fail(void **state)
     begin_well();
     server_drops();
     server_stops();
-    turn_loop();
+    run_loop();
     expect_told("close(EOF) down(EOF, 5000) ");
     pass(5000);
     expect_told("failed(ECONNREFUSED, 10000) ");
@@ -467,24 +467,24 @@ static void the_window_begins_anew_only_after_a_time_up(void **state)
     begin_well();
     pass(9999);
     server_drops();
-    turn_loop();
+    run_loop();
     expect_told("close(EOF) down(EOF, 5000) ");
     pass(5000);
     server_accepts();
     server_drops();
-    turn_loop();
+    run_loop();
     expect_told("connect up close(EOF) down(EOF, 10000) ");
     pass(10000);
     server_accepts();
     pass(9999);
     server_drops();
-    turn_loop();
+    run_loop();
     expect_told("connect up close(EOF) down(EOF, 20000) ");
     pass(20000);
     server_accepts();
     pass(10000);
     server_drops();
-    turn_loop();
+    run_loop();
     expect_told("connect up close(EOF) down(EOF, 5000) ");
 }
 
@@ -496,7 +496,7 @@ static void the_time_up_can_be_set(void **state)
     for (int i = 0; i < 3; i++) {
         pass(50);
         server_drops();
-        turn_loop();
+        run_loop();
         expect_told("close(EOF) down(EOF, 5000) ");
         pass(5000);
         server_accepts();
@@ -540,7 +540,7 @@ static void the_name_is_looked_up_each_time(void **state)
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
     at.sin_port = 0;
     server_starts();
-    turn_loop();
+    run_loop();
     pass(5000);
     server_accepts();
     expect_told("close(EOF) down(EOF, 5000) connect up ");
@@ -580,7 +580,7 @@ static void reconnecting_often_is_one_close_and_one_attempt(void **state)
     begin_well();
     on[IN_MESSAGE] = on[IN_CLOSE] = on[IN_DOWN] = reconnect_often;
     assert_int_equal(send(peer, "a\nb\n", 4, 0), 4);
-    turn_loop();
+    run_loop();
     expect_told("line(a) close(0) down(0, 5000) ");
     reconnect_often(NULL);
     pass(4999);
@@ -596,13 +596,13 @@ static void a_channel_that_the_program_ends_comes_back(void **state)
     begin_well();
     asynchat_channel_free(asynchat_client_channel(client));
     expect_told(""); /* no call runs a callback */
-    turn_loop();
+    run_loop();
     expect_told("down(0, 5000) ");
     pass(5000);
     expect_told("connect up ");
     asynchat_close(asynchat_client_channel(client));
     assert_null(asynchat_client_channel(client));
-    turn_loop();
+    run_loop();
     expect_told("close(0) down(0, 10000) ");
 }
 
@@ -639,9 +639,9 @@ static void nothing_of_one_connection_leaves_on_another(void **state)
         snprintf(expected, sizeof expected, "up %d\n", i);
         assert_int_equal(strncmp(server_got(), expected, 5), 0);
         assert_int_equal(asynchat_push(ch, much, 1 << 22), 0);
-        turn_loop();
+        run_loop();
         server_resets();
-        turn_loop();
+        run_loop();
         pass(60000);
         server_accepts();
     }
@@ -727,7 +727,7 @@ static void a_candidate_may_get_another_handler(void **state)
     client_begins();
     server_accepts();
     assert_int_equal(send(peer, "abc\n", 4, 0), 4);
-    turn_loop();
+    run_loop();
     expect_told("up other(3, 5) ");
 }
 
@@ -739,9 +739,9 @@ static void channels_have_the_settings(void **state)
     options.channels = &settings;
     begin_well();
     assert_int_equal(send(peer, "abc\nabcd\n", 9, 0), 9);
-    turn_loop();
+    run_loop();
     server_drops();
-    turn_loop();
+    run_loop();
     expect_told("line(abc) close(ETOOLONG) "
                 "down(ETOOLONG, 5000) ");
 }
@@ -759,12 +759,12 @@ static void it_stops_between_two_messages(void **state)
     (void)state;
     begin_well();
     assert_int_equal(send(peer, "ab", 2, 0), 2);
-    turn_loop();
+    run_loop();
     stop(1000);
-    turn_loop();
+    run_loop();
     expect_told("");
     assert_int_equal(send(peer, "c\n", 2, 0), 2);
-    turn_loop();
+    run_loop();
     expect_told("line(abc) close(0) down(0, -1) stopped");
     assert_null(client);
 }
@@ -774,7 +774,7 @@ static void the_grace_ends(void **state)
     (void)state;
     begin_well();
     assert_int_equal(send(peer, "ab", 2, 0), 2);
-    turn_loop();
+    run_loop();
     stop(1000);
     pass(999);
     stop(1000);
@@ -790,15 +790,15 @@ static void it_stops_while_it_waits(void **state)
     begin_well();
     server_drops();
     stop(1000);
-    turn_loop();
+    run_loop();
     expect_told("close(EOF) down(EOF, -1) stopped");
     client_begins();
     server_accepts();
     server_drops();
-    turn_loop();
+    run_loop();
     told[0] = '\0';
     stop(1000);
-    turn_loop();
+    run_loop();
     expect_told("stopped");
 }
 
@@ -810,7 +810,7 @@ static void it_stops_while_it_dials(void **state)
                                          &options, &client),
                      0);
     stop(1000);
-    turn_loop();
+    run_loop();
     expect_told("stopped");
     assert_int_equal(accept(listener, NULL, NULL), -1);
 }
@@ -890,11 +890,11 @@ static void live(void)
                             &client))
         return;
     for (int i = 0; i < 3; i++) {
-        turn_loop();
+        run_loop();
         peer = accept(listener, NULL, NULL);
         if (peer >= 0) {
             (void)!send(peer, "a\n", 2, MSG_NOSIGNAL);
-            turn_loop();
+            run_loop();
             server_drops();
         }
         pass(60000);
@@ -937,7 +937,7 @@ static void the_resolver_may_end_the_client(void **state)
     for (size_t i = 0; i < COUNT(calls); i++) {
         begin_well();
         server_drops();
-        turn_loop();
+        run_loop();
         on[IN_LOOKUP] = calls[i];
         on_lookup = happen_lookup;
         pass(5000);
@@ -1052,7 +1052,7 @@ static void the_log_tells_changes_and_not_attempts(void **state)
     server_accepts();
     server_drops();
     server_stops();
-    turn_loop();
+    run_loop();
     assert_int_equal(lines[ASYNCHAT_LOG_INFO], 3); /* is down */
     assert_string_equal(last, "one.test: is down: the peer ended the "
                               "connection, and again in 40000 ms");
@@ -1092,7 +1092,7 @@ static void make_clients(struct asynchat_client **clients, int count)
         assert_int_equal(asynchat_client_new(base, "one.test", "7", &plain,
                                              NULL, &usual, &clients[i]),
                          0);
-    turn_loop();
+    run_loop();
 }
 
 static void free_clients(struct asynchat_client **clients, int count)
@@ -1106,7 +1106,7 @@ static void outage_begins(int *peers, int count)
     for (int i = 0; i < count; i++)
         close(peers[i]);
     server_stops();
-    turn_loop();
+    run_loop();
 }
 
 static void an_outage_is_few_lines(void **state)
@@ -1234,7 +1234,7 @@ static void a_connection_that_leaves_its_channel_is_down(void **state)
     int fd = asynchat_detach(asynchat_client_channel(client), rest);
     assert_true(fd >= 0);
     expect_told("");
-    turn_loop();
+    run_loop();
     expect_told("down(0, 5000) ");
     close(fd);
     evbuffer_free(rest);
@@ -1253,10 +1253,10 @@ static void a_child_may_free_what_it_has_inherited(void **state)
     begin_well();
     assert_int_equal(child_runs(child_frees, NULL), 1);
     assert_int_equal(send(peer, "still\n", 6, 0), 6);
-    turn_loop();
+    run_loop();
     expect_told("line(still) ");
     server_drops();
-    turn_loop();
+    run_loop();
     assert_int_equal(child_runs(child_frees, NULL), 1);
     pass(5000);
     expect_told("close(EOF) down(EOF, 5000) connect up ");

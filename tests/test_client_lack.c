@@ -111,7 +111,7 @@ static void ready(struct asynchat_channel *ch, void *arg)
 static const struct asynchat_handler handler = {.size = sizeof handler,
                                                 .handle_connect = ready};
 
-static void turn_loop(long ms)
+static void run_loop(long ms)
 {
     clock_advance(ms);
     for (int i = 0; i < 6; i++)
@@ -157,7 +157,7 @@ static void cancel_lookup(struct asynchat_lookup *lookup, void *arg)
 static void come_up(int n)
 {
     for (int i = 0; i < 10 && ups < n; i++)
-        turn_loop(60000);
+        run_loop(60000);
     assert_int_equal(ups, n);
 }
 
@@ -185,11 +185,11 @@ static void live(void)
     }
     come_up(1);
     accept_and_drop_all();
-    turn_loop(1);
+    run_loop(1);
     come_up(ups + (ups == downs));
     assert_int_equal(asynchat_client_stop(client, 1000, stopped, NULL), 0);
-    turn_loop(2000);
-    turn_loop(2000);
+    run_loop(2000);
+    run_loop(2000);
     assert_int_equal(stops, 1);
     assert_int_equal(ups, downs);
     accept_and_drop_all();
@@ -256,7 +256,7 @@ static void each_setting_may_be_refused(void **state)
     for (refused_setting = 1; refused_setting <= all; refused_setting++) {
         assert_int_equal(begin(), 0);
         settings = 0;
-        turn_loop(1);
+        run_loop(1);
         if (failures)
             assert_int_equal(reason, -ENOPROTOOPT);
         come_up(1);
