@@ -74,10 +74,11 @@ struct asynchat_connect_options {
 
     /* Called when a connection is up, and before handle_connect.
      * asynchat_peer_address() says which one it is. What belongs in front of
-     * all that the program has pushed so far goes here, such as
-     * asynchat_tls_start(). If the answer is an error code, and not 0, the
-     * connection is closed and another address is tried. So this function may
-     * be called for several connections, one after the other. May be NULL. */
+     * all that the program has pushed so far goes here: asynchat_push_proxy(),
+     * and then asynchat_tls_start(). If the answer is an error code, and not 0,
+     * the connection is closed and another address is tried. So this function
+     * may be called for several connections, one after the other. May be
+     * NULL. */
     int (*candidate)(struct asynchat_channel *ch, void *arg);
 };
 

@@ -1,9 +1,9 @@
 /* How names are looked up.
  *
- * The library looks names up as the system does: by getaddrinfo(3), on threads
- * of its own. What nsswitch.conf(5) says holds, and so do the
- * hosts file, mDNS, resolved and others. An event base can have a resolver of
- * the program's instead:
+ * asynchat_connect_name() and asynchat_client_new() look names up as the system
+ * does: by getaddrinfo(3), on threads of the library's. What nsswitch.conf(5)
+ * says holds: the hosts file, mDNS, resolved and others. An event base can have
+ * a resolver of the program's instead:
  *
  *     static int begin(struct asynchat_lookup *lookup, const char *host,
  *                      const char *service, void *arg)
