@@ -113,23 +113,32 @@ static void pass(long ms)
     run_loop();
 }
 
-static void server_starts(void)
+/* A socket of the address, on which nobody listens. */
+static int bind_socket(void)
 {
     socklen_t len = sizeof at;
-    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    assert_true(listener >= 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
     assert_int_equal(
-        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)),
-        0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    return fd;
+}
+
+static void server_starts(void)
+{
+    if (listener < 0)
+        listener = bind_socket();
     assert_int_equal(listen(listener, 100), 0);
 }
 
+/* Nobody else gets the port meanwhile. */
 static void server_stops(void)
 {
+    int bound = bind_socket();
     close(listener);
-    listener = -1;
+    listener = bound;
 }
 
 static void server_accepts(void)
@@ -536,7 +545,8 @@ static void the_name_is_looked_up_each_time(void **state)
     (void)state;
     begin_well();
     server_drops();
-    server_stops();
+    close(listener);
+    listener = -1;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
     at.sin_port = 0;
     server_starts();
@@ -687,11 +697,11 @@ static void what_a_candidate_got_is_not_for_another_address(void **state)
     on[IN_CANDIDATE] = refuse_first;
     server_starts();
     int first = listener;
-    also_at = at;
-    also_at.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
     struct sockaddr_in before = at;
-    at = also_at;
+    at.sin_port = 0;
+    listener = -1;
     server_starts();
+    also_at = at;
     at = before;
     client_begins();
     expect_told("connect up ");
