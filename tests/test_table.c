@@ -103,6 +103,23 @@ static void a_copy_of_a_longer_table_is_as_long_as_is_known(void **state)
     assert_int_equal(copy.tail[0], 1);
 }
 
+static void a_table_that_is_left_out_is_all_zero(void **state)
+{
+    struct known copy, table = {least, nothing, nothing},
+                       wrong = {1, NULL, NULL};
+    (void)state;
+    memset(&copy, 0xff, sizeof copy);
+    assert_int_equal(asynchat__table_take(&copy, NULL, least, sizeof copy), 0);
+    assert_int_equal(copy.size, sizeof copy);
+    assert_true(copy.first == NULL && copy.second == NULL);
+    assert_int_equal(asynchat__table_take(&copy, &table, least, sizeof copy),
+                     0);
+    assert_int_equal(copy.size, sizeof copy);
+    assert_true(copy.first == nothing && copy.second == NULL);
+    assert_int_equal(asynchat__table_take(&copy, &wrong, least, sizeof copy),
+                     -EINVAL);
+}
+
 static void a_caller_is_answered_what_both_know_and_zeros(void **state)
 {
     const struct known table = {sizeof table, nothing, nothing};
@@ -128,6 +145,7 @@ int main(void)
         cmocka_unit_test(what_lies_behind_the_table_does_not_matter),
         cmocka_unit_test(a_copy_of_a_shorter_table_ends_with_zeros),
         cmocka_unit_test(a_copy_of_a_longer_table_is_as_long_as_is_known),
+        cmocka_unit_test(a_table_that_is_left_out_is_all_zero),
         cmocka_unit_test(a_caller_is_answered_what_both_know_and_zeros),
     };
     return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);

@@ -25,6 +25,20 @@ void asynchat__table_copy(void *copy, const void *table, size_t known)
     memcpy(copy, table, size < known ? size : known);
 }
 
+int asynchat__table_take(void *copy, const void *table, size_t least,
+                         size_t known)
+{
+    int error = table ? asynchat__table_check(table, least, known) : 0;
+    if (error)
+        return error;
+    if (table)
+        asynchat__table_copy(copy, table, known);
+    else
+        memset(copy, 0, known);
+    *(size_t *)copy = known;
+    return 0;
+}
+
 void asynchat__table_answer(void *to, size_t size, const void *table,
                             size_t known)
 {

@@ -23,6 +23,12 @@ int asynchat__table_check(const void *table, size_t least, size_t known);
  * read. */
 void asynchat__table_copy(void *copy, const void *table, size_t known);
 
+/* Checks and copies a table that may be left out: NULL gives one that is all
+ * zero. Its size is `known` in both cases. After an error the copy is of no
+ * use. */
+int asynchat__table_take(void *copy, const void *table, size_t least,
+                         size_t known);
+
 /* Copies a table of `known` bytes to a caller whose own table has `size` bytes.
  * Fields that only the caller knows become zero. */
 void asynchat__table_answer(void *to, size_t size, const void *table,

@@ -36,13 +36,9 @@ int asynchat__client_check(struct asynchat_client_options *copy,
 {
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): a pointer is last */
     const size_t least = TABLE_SIZE(struct asynchat_client_options, failed);
-    *copy = (struct asynchat_client_options){.size = sizeof *copy};
-    int error =
-        options ? asynchat__table_check(options, least, sizeof *options) : 0;
+    int error = asynchat__table_take(copy, options, least, sizeof *copy);
     if (error)
         return error;
-    if (options)
-        asynchat__table_copy(copy, options, sizeof *copy);
     set_default(&copy->first_delay, FIRST_DELAY);
     set_default(&copy->most_delay, copy->first_delay > MOST_DELAY
                                        ? copy->first_delay
@@ -58,14 +54,7 @@ static int client_copy_connect(struct asynchat_connect_options *copy,
 {
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): a pointer is last */
     const size_t least = TABLE_SIZE(struct asynchat_connect_options, candidate);
-    *copy = (struct asynchat_connect_options){.size = sizeof *copy};
-    if (!connect)
-        return 0;
-    int error = asynchat__table_check(connect, least, sizeof *connect);
-    if (!error)
-        asynchat__table_copy(copy, connect, sizeof *copy);
-    copy->size = sizeof *copy;
-    return error;
+    return asynchat__table_take(copy, connect, least, sizeof *copy);
 }
 
 int asynchat__client_configure(struct asynchat_client *client,

@@ -21,13 +21,9 @@ static int connect_check(struct asynchat_connect_options *copy,
 {
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): a pointer is last */
     const size_t least = TABLE_SIZE(struct asynchat_connect_options, candidate);
-    *copy = (struct asynchat_connect_options){.size = sizeof *copy};
-    int error =
-        options ? asynchat__table_check(options, least, sizeof *options) : 0;
+    int error = asynchat__table_take(copy, options, least, sizeof *copy);
     if (error)
         return error;
-    if (options)
-        asynchat__table_copy(copy, options, sizeof *copy);
     if ((copy->flags & ~ASYNCHAT_CONNECT_HANDSHAKE) ||
         copy->timeout > INT_MAX || copy->delay > INT_MAX)
         return -EINVAL;

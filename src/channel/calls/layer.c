@@ -210,13 +210,9 @@ static int layer_options_check(struct asynchat_layer_options *copy,
 {
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): a pointer is last */
     const size_t least = TABLE_SIZE(struct asynchat_layer_options, up);
-    *copy = (struct asynchat_layer_options){.size = sizeof *copy};
-    int error =
-        options ? asynchat__table_check(options, least, sizeof *options) : 0;
+    int error = asynchat__table_take(copy, options, least, sizeof *copy);
     if (error)
         return error;
-    if (options)
-        asynchat__table_copy(copy, options, sizeof *copy);
     bool long_time = copy->time > INT_MAX && copy->time != UINT_MAX;
     if ((copy->flags & ~LAYER_FLAGS) || long_time)
         return -EINVAL;
