@@ -31,9 +31,10 @@ static void client_log_down(struct asynchat_client *client, bool was_up,
     if (!asynchat__log_wants(level))
         return;
     if (wait < UINT_MAX)
-        snprintf(again, sizeof again, ", and again in %u ms", wait);
-    snprintf(text, sizeof text, "%s: %s%s", was_up ? "is down" : "not reached",
-             asynchat_strerror(client->reason), again);
+        (void)snprintf(again, sizeof again, ", and again in %u ms", wait);
+    (void)snprintf(text, sizeof text, "%s: %s%s",
+                   was_up ? "is down" : "not reached",
+                   asynchat_strerror(client->reason), again);
     asynchat__log((struct asynchat_log_record){.level = level,
                                                .event = ASYNCHAT_LOG_DOWN,
                                                .peer = client->host,

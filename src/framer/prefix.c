@@ -132,8 +132,9 @@ static const struct framing_ops prefix_ops[] = {
  * when the fields are looked at. */
 static int prefix_check(const struct asynchat_prefix *prefix)
 {
-    int error = asynchat__table_check(
-        prefix, TABLE_SIZE(struct asynchat_prefix, adjustment), sizeof *prefix);
+    const size_t least = TABLE_SIZE(struct asynchat_prefix, adjustment);
+    int error =
+        prefix ? asynchat__table_check(prefix, least, sizeof *prefix) : -EINVAL;
     if (error)
         return error;
     unsigned n = prefix->bytes;

@@ -107,7 +107,7 @@ static void dial_log_answer(const struct dial *d,
     char text[64];
     if (!asynchat__log_wants(ASYNCHAT_LOG_DEBUG))
         return;
-    snprintf(text, sizeof text, "has %u addresses", answer->count);
+    (void)snprintf(text, sizeof text, "has %u addresses", answer->count);
     asynchat__log((struct asynchat_log_record){
         .level = ASYNCHAT_LOG_DEBUG,
         .event = ASYNCHAT_LOG_LOOKUP,
