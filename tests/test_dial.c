@@ -645,6 +645,29 @@ static struct asynchat_channel *answer_with_toy(struct fixture *f, int n)
     return far;
 }
 
+/* at[1] has a toy on its far end. */
+static void converse_sealed(struct fixture *f)
+{
+    expect(f, "");
+    struct asynchat_channel *far = answer_with_toy(f, 1);
+    assert_int_equal(asynchat_set_terminator(far, "\r\n", 2), 0);
+    settle(f);
+    assert_non_null(strstr(f->log, "data(secret) found"));
+    asynchat_channel_free(far);
+    asynchat_channel_free(f->ch);
+    f->ch = NULL;
+    f->log_len = 0;
+    settle(f);
+    f->log_len = 0;
+}
+
+static void set_layer_at_once(struct fixture *f)
+{
+    struct toy *toy = toy_new(true);
+    steps = toy->steps = 2;
+    assert_int_equal(asynchat_set_layer(f->ch, &toy_ops, toy, NULL), 0);
+}
+
 static void race_handshakes(int n)
 {
     steps = n;
@@ -732,18 +755,8 @@ static void after_a_handshake_that_failed_another_wins(void **state)
     answer(f, 0);
     feed_reset(f);
     settle(f);
-    expect(f, "");
-    struct asynchat_channel *far = answer_with_toy(f, 1);
-    assert_int_equal(asynchat_set_terminator(far, "\r\n", 2), 0);
-    settle(f);
-    assert_non_null(strstr(f->log, "data(secret) found"));
+    converse_sealed(f);
     assert_int_equal(candidates, 2);
-    asynchat_channel_free(far);
-    asynchat_channel_free(f->ch);
-    f->ch = NULL;
-    f->log_len = 0;
-    settle(f);
-    f->log_len = 0;
 }
 
 static void a_handshake_that_takes_too_long_leads_to_the_next(void **state)
@@ -788,24 +801,12 @@ static void during_a_handshake_the_others_are_parked(void **state)
 static void a_layer_set_at_once_begins_on_the_winner(void **state)
 {
     struct fixture *f = dial(state);
-    struct toy *toy = toy_new(true);
-    steps = toy->steps = 2;
-    assert_int_equal(asynchat_set_layer(f->ch, &toy_ops, toy, NULL), 0);
+    set_layer_at_once(f);
     assert_int_equal(asynchat_push(f->ch, "secret\r\n", 8), 0);
     refuses(0, "127.0.0.1:0");
     accepts(1, "127.0.0.2:0");
     found_all(f, 2, 0);
-    expect(f, "");
-    struct asynchat_channel *far = answer_with_toy(f, 1);
-    assert_int_equal(asynchat_set_terminator(far, "\r\n", 2), 0);
-    settle(f);
-    assert_non_null(strstr(f->log, "data(secret) found"));
-    asynchat_channel_free(far);
-    asynchat_channel_free(f->ch);
-    f->ch = NULL;
-    f->log_len = 0;
-    settle(f);
-    f->log_len = 0;
+    converse_sealed(f);
 }
 
 static void with_a_layer_set_at_once_all_may_fail(void **state)
@@ -828,6 +829,72 @@ static void without_a_layer_the_race_ends_when_a_connection_is_up(void **state)
     found_all(f, 1, 0);
     converse(f, 0);
     close_connection(f);
+}
+
+/* The first connection is refused when its layer has begun. */
+static int begin_layer_and_refuse(struct asynchat_channel *ch, void *arg)
+{
+    assert_int_equal(begin_layer(ch, arg), 0);
+    return candidates == 1 ? -EPROTO : 0;
+}
+
+static void expect_layer_of_the_second(struct fixture *f)
+{
+    assert_int_equal(asynchat_push(f->ch, "secret\r\n", 8), 0);
+    accepts(0, "127.0.0.1:0");
+    accepts(1, "127.0.0.2:0");
+    found_all(f, 2, 0);
+    assert_int_equal(candidates, 2);
+    answer(f, 0);
+    settle(f);
+    assert_true(f->got_eof);
+    assert_true(f->got_len < 16); /* a word of the handshake at most */
+    converse_sealed(f);
+}
+
+static void a_candidate_may_be_refused_after_its_layer_has_begun(void **state)
+{
+    race_handshakes(2);
+    options.candidate = begin_layer_and_refuse;
+    expect_layer_of_the_second(dial(state));
+}
+
+static void so_it_may_without_a_race_of_handshakes(void **state)
+{
+    race_handshakes(2);
+    options.candidate = begin_layer_and_refuse;
+    options.flags = 0;
+    expect_layer_of_the_second(dial(state));
+}
+
+static void a_layer_set_at_once_outlives_a_refusal(void **state)
+{
+    options.candidate = count_candidate;
+    struct fixture *f = dial(state);
+    f->count = 1;
+    set_layer_at_once(f);
+    expect_layer_of_the_second(f);
+}
+
+static void a_header_before_a_layer_outlives_a_refusal(void **state)
+{
+    options.candidate = count_candidate;
+    struct fixture *f = dial(state);
+    f->count = 1;
+    assert_int_equal(asynchat_push_proxy(f->ch, 1, NULL, NULL), 0);
+    set_layer_at_once(f);
+    accepts(0, "127.0.0.1:0");
+    accepts(1, "127.0.0.2:0");
+    found_all(f, 2, 0);
+    answer(f, 1);
+    settle(f);
+    assert_true(f->got_len > 15);
+    assert_memory_equal(f->got, "PROXY UNKNOWN\r\n", 15);
+    assert_null(memmem(f->got + 15, f->got_len - 15, "PROXY", 5));
+    assert_null(memmem(f->got + 15, f->got_len - 15, "PPRR", 4));
+    expect(f, "");
+    asynchat_channel_free(f->ch);
+    f->ch = NULL;
 }
 
 /* --- Unix sockets --- */
@@ -952,6 +1019,10 @@ int main(void)
         DIAL(a_layer_set_at_once_begins_on_the_winner),
         DIAL(with_a_layer_set_at_once_all_may_fail),
         DIAL(without_a_layer_the_race_ends_when_a_connection_is_up),
+        DIAL(a_candidate_may_be_refused_after_its_layer_has_begun),
+        DIAL(so_it_may_without_a_race_of_handshakes),
+        DIAL(a_layer_set_at_once_outlives_a_refusal),
+        DIAL(a_header_before_a_layer_outlives_a_refusal),
         DIAL(a_full_queue_is_tried_again),
         DIAL(a_queue_that_stays_full_is_too_late),
         DIAL(mistakes_are_told),

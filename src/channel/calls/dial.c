@@ -65,6 +65,7 @@ struct dial {
     bool timed;     /* it may be */
     bool shakes;    /* the handshake of that connection is under way */
     bool proxied;   /* a PROXY header was pushed before the hook was called */
+    bool layered;   /* and a layer was set */
     int error;      /* of the look-up, or 0 */
     int own_error;  /* of an attempt that could not be made; or 0 */
     bool handshake; /* the race is over only when the handshake is */
@@ -261,27 +262,31 @@ static void attempt_begin(struct attempt *attempt)
 
 /* --- the connection that is taken --- */
 
-/* The connection that was taken is none: the channel has no socket again, and
- * nothing of what the candidate's hook did. */
+/* Undoes what the candidate's hook did. A layer that was there before waits for
+ * the next connection, with the header in front of it. */
+static void dial_undo(struct dial *d)
+{
+    struct transport *t = &d->ch->transport;
+    if (d->layered)
+        return;
+    if (t->stage)
+        asynchat__channel_layer_undo(d->ch);
+    asynchat__proxied_again(d->ch, d->proxied);
+    t->ready = d->ready;
+}
+
+/* The connection that was taken is none: the channel has no socket again. */
 static void dial_drop(struct dial *d, int error)
 {
     struct attempt *attempt = d->attempts[d->taken];
     struct transport *t = &d->ch->transport;
-    if (d->shakes)
-        asynchat__channel_layer_undo(d->ch);
-    asynchat__proxied_again(d->ch, d->proxied);
-    t->ready = d->ready;
+    dial_undo(d);
     d->own->adopt(t, -1);
     t->phase = TRANSPORT_CONNECTING;
     t->ended = t->broken = 0;
     d->taken = NOBODY;
     d->timed = d->shakes = false;
     attempt_over(attempt, error);
-}
-
-static bool dial_is_up(const struct transport *t)
-{
-    return !t->stage || !t->stage->shaking;
 }
 
 /* What is called during a handshake in place of the channel's `ready`. */
@@ -299,7 +304,7 @@ static void dial_shakes(struct transport *t)
         dial_run(d);
         return;
     }
-    if (dial_is_up(t)) {
+    if (!t->stage->shaking) {
         t->stage->ready = ready;
         dial_over(d);
     }
@@ -323,6 +328,7 @@ static void dial_ask(struct dial *d)
     struct transport *t = &ch->transport;
     bool races = d->handshake && !t->stage;
     d->proxied = ch->proxy != NULL;
+    d->layered = t->stage != NULL;
     if (races)
         t->ready = dial_shakes;
     int error = answer_of(d->candidate(ch, ch->arg));
