@@ -897,6 +897,49 @@ static void a_header_before_a_layer_outlives_a_refusal(void **state)
     f->ch = NULL;
 }
 
+/* A push that was refused is no fault of a connection. */
+static void output_without_room_ends_the_race(void **state)
+{
+    race_handshakes(2);
+    struct fixture *f = dial(state);
+    accepts(0, "127.0.0.1:0");
+    accepts(1, "127.0.0.2:0");
+    found_all(f, 2, 0);
+    assert_int_equal(candidates, 1);
+    assert_int_equal(asynchat_set_output_limit(f->ch, 4), 0);
+    assert_int_equal(asynchat_push(f->ch, "secret", 6), 0);
+    assert_int_equal(asynchat_push(f->ch, "lost", 4), ASYNCHAT_EFULL);
+    settle(f);
+    assert_int_equal(candidates, 1);
+    assert_null(f->ch);
+    assert_int_equal(f->status, ASYNCHAT_EFULL);
+    f->log_len = 0;
+}
+
+static int push_too_much(struct asynchat_channel *ch, void *arg)
+{
+    (void)arg;
+    assert_int_equal(asynchat_set_output_limit(ch, 4), 0);
+    assert_int_equal(asynchat_push(ch, "secret", 6), 0);
+    assert_int_equal(asynchat_push(ch, "lost", 4), ASYNCHAT_EFULL);
+    assert_int_equal(asynchat_set_output_limit(ch, 400), 0);
+    return candidates++ == 0 ? -EPROTO : 0;
+}
+
+static void output_that_a_hook_has_no_room_for_ends_the_race(void **state)
+{
+    options.candidate = push_too_much;
+    struct fixture *f = dial(state);
+    accepts(0, "127.0.0.1:0");
+    accepts(1, "127.0.0.2:0");
+    found_all(f, 2, 0);
+    settle(f);
+    assert_int_equal(candidates, 1);
+    assert_null(f->ch);
+    assert_int_equal(f->status, ASYNCHAT_EFULL);
+    f->log_len = 0;
+}
+
 /* --- Unix sockets --- */
 
 static const char *unix_address(void)
@@ -1023,6 +1066,8 @@ int main(void)
         DIAL(so_it_may_without_a_race_of_handshakes),
         DIAL(a_layer_set_at_once_outlives_a_refusal),
         DIAL(a_header_before_a_layer_outlives_a_refusal),
+        DIAL(output_without_room_ends_the_race),
+        DIAL(output_that_a_hook_has_no_room_for_ends_the_race),
         DIAL(a_full_queue_is_tried_again),
         DIAL(a_queue_that_stays_full_is_too_late),
         DIAL(mistakes_are_told),

@@ -275,7 +275,8 @@ static void dial_undo(struct dial *d)
     t->ready = d->ready;
 }
 
-/* The connection that was taken is none: the channel has no socket again. */
+/* The connection that was taken is none: the channel has no socket again. Output
+ * that was refused stays missing. */
 static void dial_drop(struct dial *d, int error)
 {
     struct attempt *attempt = d->attempts[d->taken];
@@ -283,7 +284,9 @@ static void dial_drop(struct dial *d, int error)
     dial_undo(d);
     d->own->adopt(t, -1);
     t->phase = TRANSPORT_CONNECTING;
-    t->ended = t->broken = 0;
+    t->ended = 0;
+    if (!channel_out_gap(d->ch))
+        t->broken = 0;
     d->taken = NOBODY;
     d->timed = d->shakes = false;
     attempt_over(attempt, error);
@@ -400,14 +403,21 @@ static int dial_error(const struct dial *d)
     return error ? error : ASYNCHAT_ENOADDRESS;
 }
 
-/* Does what the race wants, as far as it can be done now. */
+/* Whether the race goes on. */
+static bool dial_races(const struct dial *d)
+{
+    return d->ch->state == CHANNEL_CONNECTING &&
+           (d->taken == NOBODY || d->shakes);
+}
+
+/* Does what the race wants, as far as it can be done now. If output was refused,
+ * no connection can mend that. */
 static void dial_go(struct dial *d)
 {
     enum race_step step = RACE_CONNECT;
     uint32_t wait;
     unsigned which;
-    while (d->ch->state == CHANNEL_CONNECTING &&
-           (d->taken == NOBODY || d->shakes)) {
+    while (dial_races(d) && !channel_out_gap(d->ch)) {
         step = asynchat__race_next(&d->race, dial_now(d), &which, &wait);
         if (step == RACE_CONNECT)
             attempt_begin(d->attempts[which]);
@@ -416,7 +426,9 @@ static void dial_go(struct dial *d)
         else
             break;
     }
-    if (step == RACE_FAILED)
+    if (dial_races(d) && channel_out_gap(d->ch))
+        dial_fail(d, d->ch->transport.broken);
+    else if (step == RACE_FAILED)
         dial_fail(d, dial_error(d));
     else if (step == RACE_WAIT)
         dial_arm(d, wait);
