@@ -940,6 +940,46 @@ static void output_that_a_hook_has_no_room_for_ends_the_race(void **state)
     f->log_len = 0;
 }
 
+static struct fixture *of_cancel;
+
+static void cancel_and_free(struct asynchat_lookup *lookup, void *arg)
+{
+    cancel_lookup(lookup, arg);
+    asynchat_channel_free(of_cancel->ch);
+    of_cancel->ch = NULL;
+}
+
+static const struct asynchat_resolver freeing = {
+    .size = sizeof freeing, .begin = begin_lookup, .cancel = cancel_and_free};
+
+/* The look-up is not over when a connection is up. */
+static struct fixture *dial_and_free(void **state)
+{
+    struct fixture *f = of_cancel = *state;
+    assert_int_equal(asynchat_set_resolver(f->base, &freeing, NULL), 0);
+    f = dial(state);
+    accepts(0, "127.0.0.1:0");
+    found(0);
+    settle(f);
+    return f;
+}
+
+static void a_look_up_that_is_cancelled_may_free_the_channel(void **state)
+{
+    struct fixture *f = dial_and_free(state);
+    assert_null(f->ch);
+    assert_int_equal(cancelled, 1);
+}
+
+static void so_it_may_when_a_handshake_is_done(void **state)
+{
+    race_handshakes(0); /* the layer is up at once */
+    struct fixture *f = dial_and_free(state);
+    assert_null(f->ch);
+    assert_int_equal(candidates, 1);
+    assert_int_equal(cancelled, 1);
+}
+
 /* --- Unix sockets --- */
 
 static const char *unix_address(void)
@@ -1068,6 +1108,8 @@ int main(void)
         DIAL(a_header_before_a_layer_outlives_a_refusal),
         DIAL(output_without_room_ends_the_race),
         DIAL(output_that_a_hook_has_no_room_for_ends_the_race),
+        DIAL(a_look_up_that_is_cancelled_may_free_the_channel),
+        DIAL(so_it_may_when_a_handshake_is_done),
         DIAL(a_full_queue_is_tried_again),
         DIAL(a_queue_that_stays_full_is_too_late),
         DIAL(mistakes_are_told),

@@ -151,7 +151,8 @@ static void dial_close(struct transport *t)
     dial_free(d);
 }
 
-/* The channel has its connection, or an error in place of it. */
+/* The channel has its connection, or an error in place of it. A look-up that is
+ * cancelled may end the channel. */
 static void dial_over(struct dial *d)
 {
     struct transport *t = &d->ch->transport;
@@ -308,8 +309,11 @@ static void dial_shakes(struct transport *t)
         return;
     }
     if (!t->stage->shaking) {
+        const bool *gone = t->stage->gone;
         t->stage->ready = ready;
         dial_over(d);
+        if (*gone)
+            return;
     }
     ready(t);
 }
