@@ -17,6 +17,7 @@
 #include <event2/event.h>
 
 #include <asynchat/detach.h>
+#include <asynchat/slot.h>
 
 #include "child.h"
 #include "clock.h"
@@ -51,6 +52,7 @@ ssize_t __wrap_getrandom(void *to, size_t len, unsigned flags)
 static struct event_base *base;
 static int descriptors;
 static int listener, peer;
+static int first_listener; /* if the name has two addresses */
 static struct sockaddr_in at;
 static struct sockaddr_in
     also_at; /* another address of the name, if its port is set */
@@ -131,6 +133,19 @@ static void server_starts(void)
     if (listener < 0)
         listener = bind_socket();
     assert_int_equal(listen(listener, 100), 0);
+}
+
+/* The first one is the first listener's. */
+static void have_two_addresses(void)
+{
+    server_starts();
+    first_listener = listener;
+    struct sockaddr_in before = at;
+    at.sin_port = 0;
+    listener = -1;
+    server_starts();
+    also_at = at;
+    at = before;
 }
 
 /* Nobody else gets the port meanwhile. */
@@ -324,7 +339,7 @@ static int set_up(void **state)
     (void)state;
     descriptors = count_descriptors();
     base = event_base_new();
-    listener = peer = -1;
+    listener = first_listener = peer = -1;
     at = (struct sockaddr_in){.sin_family = AF_INET,
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     also_at = (struct sockaddr_in){.sin_family = AF_INET};
@@ -353,6 +368,8 @@ static int tear_down(void **state)
     asynchat_set_log(ASYNCHAT_LOG_DEBUG, NULL, NULL);
     if (listener >= 0)
         close(listener);
+    if (first_listener >= 0)
+        close(first_listener);
     if (peer >= 0)
         close(peer);
     run_loop();
@@ -695,19 +712,36 @@ static void what_a_candidate_got_is_not_for_another_address(void **state)
     (void)state;
     connecting.candidate = candidate;
     on[IN_CANDIDATE] = refuse_first;
-    server_starts();
-    int first = listener;
-    struct sockaddr_in before = at;
-    at.sin_port = 0;
-    listener = -1;
-    server_starts();
-    also_at = at;
-    at = before;
+    have_two_addresses();
     client_begins();
     expect_told("connect up ");
     server_accepts();
     assert_string_equal(server_got(), "secret");
-    close(first);
+}
+
+static struct asynchat_slot *slot;
+
+static void refuse_first_and_reserve(struct asynchat_channel *ch)
+{
+    static int candidates;
+    candidate_error = ++candidates == 1 ? -EPROTO : 0;
+    if (candidates == 1)
+        assert_int_equal(asynchat_reserve(ch, &slot), 0);
+    else
+        push_secret(ch);
+}
+
+static void nor_is_a_slot_that_a_candidate_has_reserved(void **state)
+{
+    (void)state;
+    connecting.candidate = candidate;
+    on[IN_CANDIDATE] = refuse_first_and_reserve;
+    have_two_addresses();
+    client_begins();
+    expect_told("connect up ");
+    server_accepts();
+    assert_string_equal(server_got(), "secret");
+    assert_int_equal(asynchat_slot_finish(slot), ASYNCHAT_ECLOSED);
 }
 
 static void other_message(struct asynchat_channel *ch, const void *data,
@@ -1361,6 +1395,7 @@ int main(void)
         CLIENT(nothing_of_one_connection_leaves_on_another),
         CLIENT(what_a_candidate_got_is_not_for_the_next),
         CLIENT(what_a_candidate_got_is_not_for_another_address),
+        CLIENT(nor_is_a_slot_that_a_candidate_has_reserved),
         CLIENT(a_candidate_may_get_another_handler),
         CLIENT(channels_have_the_settings),
         CLIENT(it_stops_between_two_messages),

@@ -85,7 +85,7 @@ static int attempt_asks(struct asynchat_channel *ch, void *arg)
 {
     struct asynchat_client *client = arg;
     asynchat__client_hold(client);
-    if (asynchat_get_queued(ch) > 0)
+    if (!asynchat__channel_out_empty(ch))
         attempt_forget_pushes(ch);
     attempt_dress(ch, client->handler, client->arg);
     int error = client->candidate(ch, client->arg);
