@@ -744,6 +744,40 @@ static void nor_is_a_slot_that_a_candidate_has_reserved(void **state)
     assert_int_equal(asynchat_slot_finish(slot), ASYNCHAT_ECLOSED);
 }
 
+static int refusals;
+
+static void free_by_release(const void *data, size_t len, void *arg)
+{
+    (void)data;
+    (void)len;
+    (void)arg;
+    asynchat_client_free(client);
+    client = NULL;
+}
+
+static void refuse_what_frees(struct asynchat_channel *ch)
+{
+    static const char word[6] = "secret";
+    candidate_error = -EPROTO;
+    refusals++;
+    assert_int_equal(
+        asynchat_push_reference(ch, word, sizeof word, free_by_release, NULL),
+        0);
+}
+
+static void after_a_release_callback_has_freed_it_no_hook_runs(void **state)
+{
+    (void)state;
+    refusals = 0;
+    connecting.candidate = candidate;
+    on[IN_CANDIDATE] = refuse_what_frees;
+    have_two_addresses();
+    client_begins();
+    assert_null(client);
+    assert_int_equal(refusals, 1);
+    expect_told("");
+}
+
 static void other_message(struct asynchat_channel *ch, const void *data,
                           size_t len, void *arg)
 {
@@ -1396,6 +1430,7 @@ int main(void)
         CLIENT(what_a_candidate_got_is_not_for_the_next),
         CLIENT(what_a_candidate_got_is_not_for_another_address),
         CLIENT(nor_is_a_slot_that_a_candidate_has_reserved),
+        CLIENT(after_a_release_callback_has_freed_it_no_hook_runs),
         CLIENT(a_candidate_may_get_another_handler),
         CLIENT(channels_have_the_settings),
         CLIENT(it_stops_between_two_messages),

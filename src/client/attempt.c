@@ -81,17 +81,27 @@ static void attempt_forget_pushes(struct asynchat_channel *ch)
 }
 
 /* The hook finds the channel as it will be when it is connected. */
-static int attempt_asks(struct asynchat_channel *ch, void *arg)
+static int attempt_ask(struct asynchat_client *client,
+                       struct asynchat_channel *ch)
 {
-    struct asynchat_client *client = arg;
-    asynchat__client_hold(client);
-    if (!asynchat__channel_out_empty(ch))
-        attempt_forget_pushes(ch);
     attempt_dress(ch, client->handler, client->arg);
     int error = client->candidate(ch, client->arg);
     client->next_handler = asynchat_get_handler(ch);
     client->next_arg = asynchat_get_arg(ch);
     attempt_dress(ch, &attempt_handler, client);
+    return error;
+}
+
+/* Release callbacks of what is forgotten may end the channel, or the client. */
+static int attempt_asks(struct asynchat_channel *ch, void *arg)
+{
+    struct asynchat_client *client = arg;
+    int error = ASYNCHAT_ECLOSED;
+    asynchat__client_hold(client);
+    if (!asynchat__channel_out_empty(ch))
+        attempt_forget_pushes(ch);
+    if (ch->state == CHANNEL_CONNECTING)
+        error = attempt_ask(client, ch);
     asynchat__client_release(client);
     return error;
 }
@@ -110,7 +120,7 @@ void asynchat__client_hook(struct asynchat_client *client)
 /* --- dialing --- */
 
 static int attempt_make(struct asynchat_client *client,
-                         struct asynchat_channel **out)
+                        struct asynchat_channel **out)
 {
     struct asynchat_channel *ch;
     int error =
