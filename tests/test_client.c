@@ -17,6 +17,7 @@
 #include <event2/event.h>
 
 #include <asynchat/detach.h>
+#include <asynchat/layer.h>
 #include <asynchat/slot.h>
 
 #include "child.h"
@@ -778,6 +779,77 @@ static void after_a_release_callback_has_freed_it_no_hook_runs(void **state)
     expect_told("");
 }
 
+/* --- a layer whose handshake looks at the channel --- */
+
+static struct asynchat_channel *shaking; /* or NULL, when it has looked */
+
+/* The first byte is the handshake, in which the program may do what it may in
+ * callbacks. */
+static int looks_open(void *layer, const void *data, size_t len, size_t *taken,
+                      void *to, size_t room, size_t *given)
+{
+    (void)layer;
+    if (shaking && len > 0) {
+        assert_ptr_equal(asynchat_get_arg(shaking), &base);
+        asynchat_set_arg(shaking, &base);
+        shaking = NULL;
+        *taken = 1;
+        return ASYNCHAT_LAYER_UP;
+    }
+    assert_true(len <= room);
+    memcpy(to, data, len);
+    *taken = *given = len;
+    return 0;
+}
+
+static int looks_seal(void *layer, const void *data, size_t len, void *to,
+                      size_t room, size_t *given)
+{
+    (void)layer;
+    assert_true(len <= room);
+    if (len > 0)
+        memcpy(to, data, len);
+    *given = len;
+    return 0;
+}
+
+static int looks_ended(void *layer)
+{
+    (void)layer;
+    return ASYNCHAT_EOF;
+}
+
+static void looks_release(void *layer)
+{
+    (void)layer;
+}
+
+static const struct asynchat_layer_ops looks = {.size = sizeof looks,
+                                                .open = looks_open,
+                                                .seal = looks_seal,
+                                                .ended = looks_ended,
+                                                .release = looks_release};
+
+static void begin_layer(struct asynchat_channel *ch)
+{
+    shaking = ch;
+    assert_int_equal(asynchat_set_layer(ch, &looks, &at, NULL), 0);
+}
+
+static void a_handshake_finds_the_program_s_arg(void **state)
+{
+    (void)state;
+    connecting.candidate = candidate;
+    connecting.flags = ASYNCHAT_CONNECT_HANDSHAKE;
+    on[IN_CANDIDATE] = begin_layer;
+    server_starts();
+    client_begins();
+    server_accepts();
+    assert_int_equal(send(peer, "!abc\n", 5, 0), 5);
+    run_loop();
+    expect_told("connect up line(abc) ");
+}
+
 static void other_message(struct asynchat_channel *ch, const void *data,
                           size_t len, void *arg)
 {
@@ -1431,6 +1503,7 @@ int main(void)
         CLIENT(what_a_candidate_got_is_not_for_another_address),
         CLIENT(nor_is_a_slot_that_a_candidate_has_reserved),
         CLIENT(after_a_release_callback_has_freed_it_no_hook_runs),
+        CLIENT(a_handshake_finds_the_program_s_arg),
         CLIENT(a_candidate_may_get_another_handler),
         CLIENT(channels_have_the_settings),
         CLIENT(it_stops_between_two_messages),

@@ -113,9 +113,10 @@ struct asynchat_client_options {
  *
  * The channel of each connection begins with `handler` and `arg`, when it is
  * connected: the handler does not hear of attempts that fail. If `candidate`
- * sets another handler or `arg`, these are the connection's. `handler` is
- * borrowed until the client and its channels are gone. `options` may be NULL,
- * and is copied, as are the names. Gives the client in *out.
+ * sets another handler or `arg`, these are the connection's. A function that a
+ * handshake calls may set `arg`, but no handler. `handler` is borrowed until the
+ * client and its channels are gone. `options` may be NULL, and is copied, as
+ * are the names. Gives the client in *out.
  *
  * There is one case in which a client does not come back by itself: if there is
  * no memory for its timer. Then `wait` is UINT_MAX, although the client does not

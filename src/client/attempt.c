@@ -13,17 +13,11 @@
 
 static void client_connected(struct asynchat_channel *ch, void *arg);
 
-/* The handler of a channel that is not connected; its `arg` is the client. So
- * the program's handler does not hear of attempts that fail. */
+/* The handler of a channel that is not connected: so the program's handler does
+ * not hear of attempts that fail. `arg` is the program's from the beginning,
+ * since functions that a handshake calls may ask for it. */
 static const struct asynchat_handler attempt_handler = {
     .size = sizeof attempt_handler, .handle_connect = client_connected};
-
-static void attempt_dress(struct asynchat_channel *ch,
-                          const struct asynchat_handler *handler, void *arg)
-{
-    (void)asynchat_set_handler(ch, handler);
-    asynchat_set_arg(ch, arg);
-}
 
 /* --- the connection is up --- */
 
@@ -40,15 +34,15 @@ static void client_tell_up(struct asynchat_client *client,
 /* Setting the timer needs no memory: it was set when the attempt began. */
 static void client_connected(struct asynchat_channel *ch, void *arg)
 {
-    struct asynchat_client *client = arg;
+    struct asynchat_client *client = ch->owner->arg;
     const struct asynchat_handler *handler = client->next_handler;
     asynchat__client_hold(client);
     client->state = CLIENT_UP;
     client->owner.quiet = false;
     (void)asynchat__client_set(client, client->options.steady);
-    attempt_dress(ch, handler, client->next_arg);
+    (void)asynchat_set_handler(ch, handler);
     if (handler->handle_connect)
-        handler->handle_connect(ch, client->next_arg);
+        handler->handle_connect(ch, arg);
     if (!client->freed && client->state == CLIENT_UP &&
         ch->state < CHANNEL_ENDED)
         client_tell_up(client, ch);
@@ -84,11 +78,11 @@ static void attempt_forget_pushes(struct asynchat_channel *ch)
 static int attempt_ask(struct asynchat_client *client,
                        struct asynchat_channel *ch)
 {
-    attempt_dress(ch, client->handler, client->arg);
+    (void)asynchat_set_handler(ch, client->handler);
+    asynchat_set_arg(ch, client->arg);
     int error = client->candidate(ch, client->arg);
     client->next_handler = asynchat_get_handler(ch);
-    client->next_arg = asynchat_get_arg(ch);
-    attempt_dress(ch, &attempt_handler, client);
+    (void)asynchat_set_handler(ch, &attempt_handler);
     return error;
 }
 
@@ -123,9 +117,9 @@ static int attempt_make(struct asynchat_client *client,
                         struct asynchat_channel **out)
 {
     struct asynchat_channel *ch;
-    int error =
-        asynchat_connect_name(client->base, client->host, client->service,
-                              &client->connect, &attempt_handler, client, &ch);
+    int error = asynchat_connect_name(client->base, client->host,
+                                      client->service, &client->connect,
+                                      &attempt_handler, client->arg, &ch);
     if (error)
         return error;
     if (client->channels)
@@ -144,7 +138,6 @@ int asynchat__client_dial(struct asynchat_client *client)
     struct asynchat_channel *ch = NULL;
     client->state = CLIENT_DIALS;
     client->next_handler = client->handler;
-    client->next_arg = client->arg;
     int error = attempt_make(client, &ch);
     if (client->freed || client->state != CLIENT_DIALS) {
         asynchat_channel_free(ch);

@@ -52,9 +52,8 @@ struct asynchat_client {
     int reason;    /* why the last channel has ended */
     const struct asynchat_handler *handler;
     void *arg;
-    /* What the channel that is being connected will have. */
+    /* The one that the channel which is being connected will have. */
     const struct asynchat_handler *next_handler;
-    void *next_arg;
     struct asynchat_client_options options; /* without its pointers to tables */
     struct asynchat_connect_options connect;
     int (*prepare)(int fd, const struct sockaddr *to, socklen_t len, void *arg);

@@ -211,6 +211,14 @@ int asynchat__dial_connect(int fd, const struct address *address)
     return errno == EINTR ? -EINPROGRESS : -errno;
 }
 
+/* What the hooks get. Those of an owner find the owner by it, whatever the
+ * program sets for the channel meanwhile. */
+static void *dial_arg(const struct dial *d)
+{
+    const struct asynchat_channel *ch = d->ch;
+    return ch->owner ? ch->owner->arg : ch->arg;
+}
+
 /* A hook's answer as an error code, or 0. */
 static int answer_of(int answer)
 {
@@ -231,7 +239,7 @@ static int attempt_prepare(struct attempt *attempt)
     int error = asynchat__base_check(d->base, fd);
     if (!error && d->prepare)
         error = answer_of(d->prepare(fd, (const struct sockaddr *)&to->storage,
-                                     to->len, d->ch->arg));
+                                     to->len, dial_arg(d)));
     return error;
 }
 
@@ -338,7 +346,7 @@ static void dial_ask(struct dial *d)
     d->layered = t->stage != NULL;
     if (races)
         t->ready = dial_shakes;
-    int error = answer_of(d->candidate(ch, ch->arg));
+    int error = answer_of(d->candidate(ch, dial_arg(d)));
     if (ch->state != CHANNEL_CONNECTING)
         return;
     if (error)
