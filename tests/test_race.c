@@ -160,6 +160,20 @@ static void others_are_parked_while_one_is_taken(void **state)
     asynchat__race_end(&r);
 }
 
+static void one_is_the_last_when_all_others_are_lost(void **state)
+{
+    struct race r = race_of("64");
+    (void)state;
+    connects(&r, 0, 0);
+    connects(&r, 250, 1);
+    assert_false(asynchat__race_is_last(&r, 0));
+    asynchat__race_told(&r, 1, -ECONNREFUSED);
+    assert_true(asynchat__race_is_last(&r, 0));
+    r.more = true;
+    assert_false(asynchat__race_is_last(&r, 0));
+    asynchat__race_end(&r);
+}
+
 static void addresses_may_come_later(void **state)
 {
     struct race r = race_of("4");
@@ -245,6 +259,7 @@ int main(void)
         cmocka_unit_test(the_first_that_is_up_is_taken),
         cmocka_unit_test(a_slow_attempt_can_still_win),
         cmocka_unit_test(others_are_parked_while_one_is_taken),
+        cmocka_unit_test(one_is_the_last_when_all_others_are_lost),
         cmocka_unit_test(addresses_may_come_later),
         cmocka_unit_test(what_is_put_off_is_tried_again),
         cmocka_unit_test(what_was_put_off_keeps_no_other_waiting),

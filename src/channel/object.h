@@ -511,6 +511,9 @@ void asynchat__channel_log(const struct asynchat_channel *ch,
                            enum asynchat_log_event event, int code,
                            const char *text);
 
+/* What the layer has to say about an error, or NULL. */
+const char *asynchat__channel_layer_text(const struct asynchat_channel *ch);
+
 /* The setters. A setter that is asked for what the rules forbid changes
  * nothing, and ends the process in a debug build. */
 void asynchat__channel_enter(struct asynchat_channel *ch,

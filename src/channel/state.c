@@ -37,8 +37,7 @@ void asynchat__channel_log(const struct asynchat_channel *ch,
                                                .text = text});
 }
 
-/* What the layer has to say about an error, or NULL. */
-static const char *channel_layer_text(const struct asynchat_channel *ch)
+const char *asynchat__channel_layer_text(const struct asynchat_channel *ch)
 {
     const struct stage *stage = ch->transport.stage;
     return stage && stage->codec->text ? stage->codec->text(stage->layer)
@@ -56,7 +55,7 @@ static void channel_log_error(const struct asynchat_channel *ch, int error)
         return;
     more = asynchat__proxied_text(ch, error, about);
     if (!more)
-        more = channel_layer_text(ch);
+        more = asynchat__channel_layer_text(ch);
     (void)snprintf(text, sizeof text, "%s%s%s", asynchat_strerror(error),
                    more ? ": " : "", more ? more : ""); /* cut, if need be */
     asynchat__channel_log(ch, level, ASYNCHAT_LOG_ERROR, error, text);

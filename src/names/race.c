@@ -123,6 +123,14 @@ void asynchat__race_told(struct race *race, unsigned which, int error)
         race->hurries = true;
 }
 
+bool asynchat__race_is_last(const struct race *race, unsigned which)
+{
+    for (unsigned i = 0; i < race->count; i++)
+        if (i != which && race->runners[i].state != RACE_LOST)
+            return false;
+    return !race->more;
+}
+
 void asynchat__race_put_off(struct race *race, unsigned which, uint32_t now)
 {
     struct race_runner *runner = &race->runners[which];

@@ -65,6 +65,9 @@ enum race_step asynchat__race_next(struct race *race, uint32_t now,
  * was taken has failed with this error. */
 void asynchat__race_told(struct race *race, unsigned which, int error);
 
+/* Whether no other address can win any more. */
+bool asynchat__race_is_last(const struct race *race, unsigned which);
+
 /* Tells that an attempt could not begin, and may be made again a little later:
  * 10 ms at first, then twice as long each time, up to 250 ms. */
 void asynchat__race_put_off(struct race *race, unsigned which, uint32_t now);

@@ -224,6 +224,13 @@ static void stage_say_why(struct transport *t)
         most--;
 }
 
+/* What is gathered would leave with the next transport's words. */
+static void stage_drop_gathered(struct loop_layers *layers)
+{
+    layers->gathered = 0;
+    layers->gather_of = NULL;
+}
+
 /* Tries once to send the last words, which are lost if they are not taken at
  * once. A child after fork(2) says nothing. */
 static void stage_part(struct transport *t)
@@ -238,7 +245,7 @@ static void stage_part(struct transport *t)
     if (ours)
         stage_say_why(t);
     if (layers->gather_of == t)
-        layers->gather_of = NULL;
+        stage_drop_gathered(layers);
 }
 
 /* Closes the transport before it frees the layer, since the transport's
@@ -432,10 +439,9 @@ void asynchat__stage_retract(struct transport *t)
 {
     struct stage *s = t->stage;
     struct evbuffer *unopened = stage_unopened(t);
+    stage_part(t);
     if (s->gone)
         *s->gone = true;
-    if (t->loop->layers->gather_of == t)
-        t->loop->layers->gather_of = NULL;
     evbuffer_drain(unopened, evbuffer_get_length(unopened));
     stage_join_output(t, s);
     t->ops = s->below;

@@ -106,8 +106,8 @@ void asynchat__stage_begin(struct transport *t, struct stage *s,
                            const void *first, size_t len);
 
 /* Takes the stage, which has begun and is not up, off the transport again.
- * Output is as it was before the stage began; what lies there as sealed bytes
- * is dropped. The stage is freed. If it is at work for the loop, `gone` is set,
+ * Words about an error are sent if they can be sent now. Output is as it was
+ * before the stage began; what lies there as sealed bytes is dropped. The stage is freed. If it is at work for the loop, `gone` is set,
  * as if the transport were freed. */
 void asynchat__stage_retract(struct transport *t);
 

@@ -131,6 +131,40 @@ static struct asynchat_tls *for_another_name(void)
     return tls;
 }
 
+/* What is said to a server that is refused is for that server alone. */
+static void a_server_that_is_refused_hears_why(void **state)
+{
+    static struct talk talk;
+    struct asynchat_tls *other = for_another_name();
+    (void)state;
+    talk_new(&talk);
+    struct side *wrong = serve(&talk, other),
+                *right = serve(&talk, world.server);
+    dial(&talk, ASYNCHAT_CONNECT_HANDSHAKE);
+    talk_until(&talk, right, "line(secret)");
+    assert_int_equal(candidates, 2);
+    expect(&talk.client, "connect");
+    assert_non_null(strstr(wrong->log, "close("));
+    assert_non_null(strstr(wrong->text, "alert"));
+    talk_over(&talk);
+    asynchat_tls_free(other);
+}
+
+static void of_the_only_address_the_reason_is_told(void **state)
+{
+    static struct talk talk;
+    struct asynchat_tls *other = for_another_name();
+    (void)state;
+    talk_new(&talk);
+    serve(&talk, other);
+    dial(&talk, ASYNCHAT_CONNECT_HANDSHAKE);
+    talk_until(&talk, &talk.client, "close(ECERTIFICATE)");
+    expect(&talk.client, "error(ECERTIFICATE) close(ECERTIFICATE)");
+    assert_non_null(strstr(talk.client.text, "ostname mismatch"));
+    talk_over(&talk);
+    asynchat_tls_free(other);
+}
+
 /* The first server is another, the second speaks no TLS. */
 static void the_first_whose_handshake_is_good_wins(void **state)
 {
@@ -363,6 +397,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_whose_handshake_is_good_wins),
+        cmocka_unit_test(a_server_that_is_refused_hears_why),
+        cmocka_unit_test(of_the_only_address_the_reason_is_told),
         cmocka_unit_test(without_the_flag_the_first_connection_decides),
         cmocka_unit_test(when_no_handshake_is_good_the_first_error_is_told),
         cmocka_unit_test(tls_connect_takes_a_name),

@@ -35,6 +35,9 @@
 /* No attempt's connection is taken. */
 #define NOBODY UINT_MAX
 
+/* Room for what a layer says of an error. */
+#define DIAL_TEXT 256
+
 /* One attempt. The event is pending while the attempt is under way. */
 struct attempt {
     struct event event;
@@ -301,6 +304,30 @@ static void dial_drop(struct dial *d, int error)
     attempt_over(attempt, error);
 }
 
+static void dial_log_handshake(const struct dial *d, int error)
+{
+    char text[DIAL_TEXT];
+    const char *more = asynchat__channel_layer_text(d->ch);
+    if (!more || !*more || !asynchat__log_wants(ASYNCHAT_LOG_DEBUG))
+        return;
+    (void)snprintf(text, sizeof text, "%s", more); /* cut, if need be */
+    dial_log(d->attempts[d->taken], error, text);
+}
+
+/* If the error is the one that the channel ends with, the layer stays, so that
+ * it can be asked why. */
+static void dial_fail_handshake(struct dial *d, int error)
+{
+    dial_log_handshake(d, error);
+    if (d->taken > 0 || d->own_error || !asynchat__race_is_last(&d->race, 0)) {
+        dial_drop(d, error);
+        return;
+    }
+    asynchat__channel_layer_hand_over(d->ch, d->ready);
+    d->ch->transport.ended = error;
+    d->timed = d->shakes = false;
+}
+
 /* What is called during a handshake in place of the channel's `ready`. */
 static void dial_shakes(struct transport *t)
 {
@@ -312,7 +339,8 @@ static void dial_shakes(struct transport *t)
         return;
     }
     if (error) {
-        dial_drop(d, error == ASYNCHAT_EOF ? ASYNCHAT_EHANDSHAKE : error);
+        dial_fail_handshake(d, error == ASYNCHAT_EOF ? ASYNCHAT_EHANDSHAKE
+                                                     : error);
         dial_run(d);
         return;
     }
@@ -387,7 +415,7 @@ static void dial_fail(struct dial *d, int error)
 static void dial_expire(struct dial *d)
 {
     if (d->timed && (int32_t)(dial_now(d) - d->late) >= 0)
-        dial_drop(d, ASYNCHAT_ELATE);
+        dial_fail_handshake(d, ASYNCHAT_ELATE);
 }
 
 /* Sets the timer to when there is something to do, `wait` milliseconds from now

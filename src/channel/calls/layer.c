@@ -108,6 +108,12 @@ unsigned asynchat__channel_layer_take_time(struct asynchat_channel *ch)
     return layer->time;
 }
 
+void asynchat__channel_layer_hand_over(struct asynchat_channel *ch,
+                                       void (*ready)(struct transport *t))
+{
+    layer_of(&ch->transport)->ready = ready;
+}
+
 void asynchat__channel_layer_undo(struct asynchat_channel *ch)
 {
     struct channel_layer *layer = layer_of(&ch->transport);
