@@ -205,6 +205,13 @@ static struct outq_entry *state_give_up(struct asynchat_channel *ch)
     return behind;
 }
 
+/* During a handshake nothing that follows it can be sent. */
+static bool state_shakes(const struct asynchat_channel *ch)
+{
+    const struct stage *stage = ch->transport.stage;
+    return stage && stage->shaking;
+}
+
 /* handle_eof and handle_error may push, so asynchat__channel_out_run() makes
  * the queue end after them. If the program has asked to close when done before,
  * the status is 0 and not ASYNCHAT_EOF: the program was first. Release callbacks
@@ -212,7 +219,7 @@ static struct outq_entry *state_give_up(struct asynchat_channel *ch)
 void asynchat__channel_stop(struct asynchat_channel *ch, int status,
                             int cut_off)
 {
-    if (!channel_sends(ch)) {
+    if (!channel_sends(ch) || (channel_is_error(status) && state_shakes(ch))) {
         asynchat__channel_end(ch, status);
         return;
     }

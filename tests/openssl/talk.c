@@ -21,6 +21,8 @@ const char *code_name(int code)
         return "EOF";
     case ASYNCHAT_EHANDSHAKE:
         return "EHANDSHAKE";
+    case ASYNCHAT_EDEADLINE:
+        return "EDEADLINE";
     case ASYNCHAT_ELATE:
         return "ELATE";
     case ASYNCHAT_ECERTIFICATE:

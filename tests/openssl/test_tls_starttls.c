@@ -101,6 +101,42 @@ static void calls_are_checked(void **state)
     talk_end(&talk);
 }
 
+static void start_with_a_deadline(struct side *side, const char *line,
+                                  size_t len)
+{
+    (void)line;
+    (void)len;
+    say(side, "220 go\n");
+    assert_int_equal(asynchat_tls_start(side->ch, world.server, NULL, 0, NULL),
+                     0);
+    assert_int_equal(asynchat_set_deadline(side->ch, 20), 0);
+}
+
+static void apologize(struct side *side)
+{
+    side->on_end = NULL;
+    assert_int_equal(asynchat_push(side->ch, "421 sorry\n", 10),
+                     ASYNCHAT_ECLOSED);
+}
+
+/* A goodbye would have to wait for the handshake. */
+static void an_error_in_the_handshake_ends_the_channel_at_once(void **state)
+{
+    static struct talk talk;
+    (void)state;
+    talk_pair(&talk, NULL, NULL, NULL);
+    talk.server.on_line = start_with_a_deadline;
+    talk.server.on_end = apologize;
+    say(&talk.client, "STARTTLS\n");
+    talk_until(&talk, &talk.client, "line(220 go)");
+    while (!strstr(talk.server.log, "error"))
+        event_base_loop(talk.base, EVLOOP_ONCE);
+    talk_run(&talk);
+    expect(&talk.server,
+           "connect line(STARTTLS) error(EDEADLINE) close(EDEADLINE)");
+    talk_end(&talk);
+}
+
 /* --- early bytes --- */
 
 /* What a client sends behind its command. */
@@ -370,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_sides_start),
         cmocka_unit_test(calls_are_checked),
+        cmocka_unit_test(an_error_in_the_handshake_ends_the_channel_at_once),
         cmocka_unit_test(early_plain_text_is_never_delivered),
         cmocka_unit_test(with_the_flag_it_ends_the_channel_at_once),
         cmocka_unit_test(early_words_of_a_server_are_never_delivered),
