@@ -249,7 +249,7 @@ class Cookbook(Template):
         comment, program = re.fullmatch(r"/\*(.*?)\*/\n(.*)", self.recipes.pop(name).read_text(), re.S).groups()
         (_, title), *blocks = blocks_of(comment)
         self.page.refers |= self.text.owner.keys() & set(re.findall(r"\w+", program))
-        yield from [f".Ss {title}", *self.text.blocks(blocks, self.page), *code(program, option="", width=73)]
+        yield from [f".Ss {title}", *self.text.blocks(blocks, self.page), *code(program, option="", width=75)]
 
     def see_also(self):
         """Also checks that no recipe is left out."""

@@ -41,8 +41,8 @@ static void leave(struct asynchat_channel *ch, int status, void *arg)
     free(m);
 }
 
-static void say(struct asynchat_channel *ch, const void *data,
-                size_t len, void *arg)
+static void say(struct asynchat_channel *ch, const void *data, size_t len,
+                void *arg)
 {
     struct member *m;
     char text[LONGEST + 1];

@@ -33,8 +33,8 @@ static void piece(struct asynchat_channel *ch, const void *data,
     asynchat_push(ch, data, len); /* it is sent back */
 }
 
-static void head(struct asynchat_channel *ch, const void *data,
-                 size_t len, void *arg)
+static void head(struct asynchat_channel *ch, const void *data, size_t len,
+                 void *arg)
 {
     static const struct asynchat_handler body = {
         .size = sizeof body,

@@ -25,8 +25,7 @@ static char announces(const char *line, size_t len, uint64_t *n)
 {
     const char *open = memrchr(line, '{', len);
     char *end;
-    if (!open || line[len - 1] != '}' ||
-        !isdigit((unsigned char)open[1]))
+    if (!open || line[len - 1] != '}' || !isdigit((unsigned char)open[1]))
         return 0;
     *n = strtoull(open + 1, &end, 10);
     return end + (*end == '+') == line + len - 1 ? *end : 0;

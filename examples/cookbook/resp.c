@@ -14,8 +14,8 @@
 #include <string.h>
 
 /* "*2\r\n" is a message, and so is "$5\r\nhello\r\n". */
-static int look(const void *bytes, size_t len,
-                struct asynchat_head *head, void *arg)
+static int look(const void *bytes, size_t len, struct asynchat_head *head,
+                void *arg)
 {
     const char *text = bytes, *end = memchr(text, '\n', len);
     char *rest;
@@ -33,8 +33,8 @@ static int look(const void *bytes, size_t len,
 }
 
 /* A request is "*N" and N values; the answer is how long the last is. */
-static void part(struct asynchat_channel *ch, const void *data,
-                 size_t len, void *arg)
+static void part(struct asynchat_channel *ch, const void *data, size_t len,
+                 void *arg)
 {
     const char *text = data;
     uintptr_t left = (uintptr_t)arg; /* how many values are to come */

@@ -31,8 +31,7 @@ static void refused(struct asynchat_channel *ch, const void *first,
                     size_t len, uint64_t total, void *file)
 {
     int why = asynchat_get_dropped_error(ch);
-    answer(ch,
-           why == ASYNCHAT_ETOOLONG ? "552 too long" : "554 CR or LF");
+    answer(ch, why == ASYNCHAT_ETOOLONG ? "552 too long" : "554 CR or LF");
 }
 
 static void failed(struct asynchat_channel *ch, int error, void *file)

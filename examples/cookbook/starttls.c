@@ -36,9 +36,8 @@ static void command(struct asynchat_channel *ch, const void *line,
     if (len >= 4 && strncasecmp(line, "EHLO", 4) == 0) {
         free(hello);
         asynchat_set_arg(ch, strndup(line, len));
-        asynchat_push_printf(ch, secure
-                                     ? "250 ready\r\n"
-                                     : "250-ready\r\n250 STARTTLS\r\n");
+        asynchat_push_printf(ch, secure ? "250 ready\r\n"
+                                        : "250-ready\r\n250 STARTTLS\r\n");
     } else if (len == 8 && !secure &&
                strncasecmp(line, "STARTTLS", 8) == 0) {
         asynchat_push(ch, "220 go ahead\r\n", 14);
