@@ -5,14 +5,14 @@
  * differently: what one of them takes for text is to the other the end of the
  * mail, and the beginning of a second one. So here a CR alone or an LF alone
  * ends nothing, and the mail is refused at its true end. One deadline is for
- * all of the data, and no byte begins it anew.
+ * all of the data, and no byte begins it anew. Before a mail server says
+ * "250", it also calls fsync(2).
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat.h>
 #include <stdio.h>
 
-/* Yours: pushes the text, and expects commands again: a handler,
- * strict lines, a limit, and a deadline. */
+/* Yours: pushes the text, and sets what commands need, as below. */
 void answer(struct asynchat_channel *ch, const char *text);
 
 static void piece(struct asynchat_channel *ch, const void *bytes,
@@ -23,15 +23,14 @@ static void piece(struct asynchat_channel *ch, const void *bytes,
 
 static void whole(struct asynchat_channel *ch, void *file)
 {
-    fflush(file); /* a mail server calls fsync(2), too */
-    answer(ch, ferror(file) ? "451 not stored" : "250 stored");
+    answer(ch, fflush(file) || ferror(file) ? "451 failed" : "250 stored");
 }
 
 static void refused(struct asynchat_channel *ch, const void *first,
                     size_t len, uint64_t total, void *file)
 {
-    int why = asynchat_get_dropped_error(ch);
-    answer(ch, why == ASYNCHAT_ETOOLONG ? "552 too long" : "554 CR or LF");
+    int bare = asynchat_get_dropped_error(ch) == ASYNCHAT_EBARE;
+    answer(ch, bare ? "554 CR or LF" : "552 too long");
 }
 
 static void failed(struct asynchat_channel *ch, int error, void *file)
@@ -40,8 +39,7 @@ static void failed(struct asynchat_channel *ch, int error, void *file)
         asynchat_push(ch, "421 too slow\r\n", 14);
 }
 
-/* To be called for the command DATA. */
-void expect_data(struct asynchat_channel *ch)
+void expect_data(struct asynchat_channel *ch) /* for the command DATA */
 {
     static const struct asynchat_handler data = {
         .size = sizeof data,

@@ -92,7 +92,7 @@ static void send_one(struct asynchat_test *t, void *file)
 {
     asynchat_test_open(t, &smtp, file);
     asynchat_test_say(t, "DATA\r\na\r\n.\r\n");
-    asynchat_test_hear(t, "354 go on\r\n451 not stored");
+    asynchat_test_hear(t, "354 go on\r\n451 failed");
 }
 
 int main(void)
