@@ -1,4 +1,4 @@
-/* A proxy, as in: proxy 127.0.0.1:8080 127.0.0.1:80
+/* A proxy, as in: proxy 127.0.0.1:8080 www.example:80
  *
  * Each side gets what the other side sends, no faster than it can take it. When
  * one side ends, the proxy passes the end on, and the other direction stays
@@ -16,10 +16,10 @@
 
 #include <asynchat.h>
 
-extern const struct asynchat_handler proxy;
+extern const struct asynchat_handler proxy_side;
 
-static struct asynchat_handler front, side; /* of clients, and to the server */
-static unsigned version; /* of the PROXY header; 0: there is none */
+static struct asynchat_handler side; /* what the recipe has, and silence */
+static unsigned version;             /* of the PROXY header; 0: there is none */
 static unsigned silence = 60;
 
 /* Half of a connection may stay for ever, since it is silent also if the other
@@ -33,7 +33,7 @@ static int give_up_if_silent(struct asynchat_channel *ch)
 
 static void pass_end_on(struct asynchat_channel *ch, int cut_off, void *other)
 {
-    proxy.handle_eof(ch, cut_off, other);
+    proxy_side.handle_eof(ch, cut_off, other);
     if (give_up_if_silent(ch) || give_up_if_silent(other))
         asynchat_close(ch);
 }
@@ -41,8 +41,12 @@ static void pass_end_on(struct asynchat_channel *ch, int cut_off, void *other)
 /* From here on the arg of each channel is the channel on the other side. */
 static void accepted(struct asynchat_channel *ch, void *to)
 {
+    static const struct asynchat_connect_options options = {
+        .size = sizeof options, .timeout = 5000};
     struct asynchat_channel *other = NULL;
-    if (asynchat_connect(asynchat_get_base(ch), to, 5000, &side, ch, &other) ||
+    if (asynchat_set_handler(ch, &side) ||
+        asynchat_connect_name(asynchat_get_base(ch), to, NULL, &options, &side,
+                              ch, &other) ||
         asynchat_join(ch, other) ||
         (version > 0 && asynchat_push_proxy(other, version, ch, NULL)))
         asynchat_close(ch);
@@ -63,21 +67,15 @@ static int read_options(int argc, char **argv)
     return at - 1;
 }
 
-static void make_handlers(void)
-{
-    front = proxy;
-    front.handle_connect = accepted;
-    front.handle_eof = pass_end_on;
-    side = front;
-    side.handle_connect = NULL;
-}
-
 int main(int argc, char **argv)
 {
+    static const struct asynchat_handler front = {.size = sizeof front,
+                                                  .handle_connect = accepted};
     struct event_base *base = event_base_new();
     struct asynchat_server *server;
     int error = -1, options = read_options(argc, argv);
-    make_handlers();
+    side = proxy_side;
+    side.handle_eof = pass_end_on;
     if (base && argc == 3 + options && version <= 2)
         error = asynchat_server_new(base, argv[argc - 2], &front,
                                     argv[argc - 1], NULL, &server);

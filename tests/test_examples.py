@@ -416,12 +416,12 @@ def a_server_behind_a_balancer_wants_headers():
 
 
 @contextlib.contextmanager
-def proxied(*arguments):
+def proxied(*arguments, host="127.0.0.1"):
     """A proxy in front of a listening socket: gives the socket, and the port of the proxy."""
     port = free_port()
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(TIMEOUT)
-        with started([program("proxy"), *arguments, f"127.0.0.1:{port}", f"127.0.0.1:{server.getsockname()[1]}"]) as process:
+        with started([program("proxy"), *arguments, f"127.0.0.1:{port}", f"{host}:{server.getsockname()[1]}"]) as process:
             connected(port).close()
             server.accept()[0].close()
             yield server, port
@@ -452,6 +452,22 @@ def a_proxy_tells_whom_a_connection_is_from():
                         while len(got) < len(header) + 5:
                             got += peer.recv(4096)
                         expect(got, header + b"hello")
+
+
+def a_proxy_takes_names():
+    """A header comes in front of everything then, too."""
+    for arguments, header in ((), b""), (("--proxy-protocol", "1"), b"PROXY TCP4 127.0.0.1 127.0.0.1 "):
+        with proxied(*arguments, host="localhost") as (server, port):
+            with connected(port) as client, server.accept()[0] as peer:
+                client.sendall(b"hello")
+                client.shutdown(socket.SHUT_WR)
+                peer.settimeout(TIMEOUT)
+                got = b"".join(iter(lambda: peer.recv(4096), b""))
+                expect((got[:len(header)], got[-5:]), (header, b"hello"))
+                peer.sendall(b"bye")
+                peer.close()
+                client.settimeout(TIMEOUT)
+                expect(b"".join(iter(lambda: client.recv(4096), b"")), b"bye")
 
 
 def a_proxy_gives_up_half_of_a_connection_that_is_silent():
@@ -630,6 +646,7 @@ CHECKS = [
     a_server_behind_a_balancer_wants_headers,
     tls_comes_behind_a_header,
     a_proxy_tells_whom_a_connection_is_from,
+    a_proxy_takes_names,
     a_proxy_gives_up_half_of_a_connection_that_is_silent,
     an_asynchat_client_gets_its_echo,
     an_asynchat_server_serves_the_client,

@@ -5,7 +5,8 @@
  * be kept without end; an end of file that closes both directions at once; and
  * a side that was cut off, which must not look to the other side like an
  * orderly end. The `arg` of each channel is the channel on the other side,
- * until that is gone; the server's own `arg` is the address to connect to.
+ * until that is gone; the server's own `arg` is the address to connect to,
+ * which may have a name: "www.example:80".
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat.h>
@@ -17,8 +18,7 @@ static void forward(struct asynchat_channel *ch, const void *data,
         asynchat_close(ch);
 }
 
-static void pass_end_on(struct asynchat_channel *ch, int cut_off,
-                        void *other)
+static void end(struct asynchat_channel *ch, int cut_off, void *other)
 {
     asynchat_keep_open(ch);
     if (asynchat_shutdown_write(other))
@@ -34,26 +34,23 @@ static void gone(struct asynchat_channel *ch, int status, void *other)
         asynchat_abort(other);
 }
 
+const struct asynchat_handler proxy_side = {
+    .size = sizeof proxy_side,
+    .collect_incoming_data = forward,
+    .handle_eof = end,
+    .handle_close = gone,
+};
+
 static void accepted(struct asynchat_channel *ch, void *to)
 {
-    static const struct asynchat_handler side = {
-        .size = sizeof side,
-        .collect_incoming_data = forward,
-        .handle_eof = pass_end_on,
-        .handle_close = gone,
-    };
     struct asynchat_channel *other = NULL;
-    if (asynchat_connect(asynchat_get_base(ch), to, 5000, &side, ch,
-                         &other) ||
+    if (asynchat_set_handler(ch, &proxy_side) ||
+        asynchat_connect_name(asynchat_get_base(ch), to, NULL, NULL,
+                              &proxy_side, ch, &other) ||
         asynchat_join(ch, other))
         asynchat_close(ch);
     asynchat_set_arg(ch, other);
 }
 
-const struct asynchat_handler proxy = {
-    .size = sizeof proxy,
-    .handle_connect = accepted,
-    .collect_incoming_data = forward,
-    .handle_eof = pass_end_on,
-    .handle_close = gone,
-};
+const struct asynchat_handler proxy = {sizeof proxy,
+                                       .handle_connect = accepted};

@@ -97,7 +97,8 @@ static void serve(const char *at, const struct asynchat_handler *handler,
 
 #define TCP "127.0.0.1:0"
 
-/* With a name, over sockets of Unix, which keep little. */
+/* With a name, over sockets of Unix, which keep little; or else over TCP, where
+ * the proxy looks localhost up. */
 static void begin(struct stand *s, const struct asynchat_handler *server,
                   const char *name)
 {
@@ -109,6 +110,9 @@ static void begin(struct stand *s, const struct asynchat_handler *server,
         snprintf(at[i], sizeof at[i], "unix:@%s-%d-%d", name ? name : "",
                  (int)getpid(), i);
     serve(name ? at[0] : TCP, server, NULL, &s->server, s->to);
+    if (!name)
+        snprintf(s->to, sizeof s->to, "localhost:%d",
+                 asynchat_server_port(s->server));
     serve(name ? at[1] : TCP, &proxy, s->to, &s->proxy, s->front);
     CHECK(asynchat_connect(base, s->front, 0, &client, NULL, &s->client) == 0);
     asynchat_push(s->client, "hello", 5);
