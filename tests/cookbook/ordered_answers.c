@@ -13,22 +13,29 @@
 #include "check.h"
 
 extern const struct asynchat_handler ordered_answers;
-void answer(void *data, size_t len);
+void answer(struct asynchat_slot *slot, const void *data, size_t len);
 
 static const struct asynchat_prefix prefix = {.size = sizeof prefix,
                                               .bytes = 4};
 static sem_t second_is_done;
 static char heard[64];
 
-void answer(void *data, size_t len)
+/* In two parts. */
+void answer(struct asynchat_slot *slot, const void *data, size_t len)
 {
-    char *text = data;
-    if (len > 0 && text[0] == '1')
+    char text[12] = "", first = '\0';
+    CHECK(len < 8 && asynchat_prefix_write(&prefix, len, text) == 0);
+    memcpy(text + 4, data, len);
+    if (len > 0)
+        first = text[4];
+    if (first == '1')
         sem_wait(&second_is_done);
-    if (len > 0 && text[0] == '2')
+    if (first == '2')
         sem_post(&second_is_done);
-    if (len > 0 && text[0] < 'z')
-        text[0] += 'a' - '1';
+    if (first && first < 'z')
+        text[4] = (char)(first + 'a' - '1');
+    asynchat_slot_push(slot, text, 4);
+    asynchat_slot_push(slot, text + 4, len);
 }
 
 struct requests {
