@@ -4,14 +4,14 @@
  * client asks for it. The traps are what somebody on the way may have put in:
  * commands behind STARTTLS in the same packet, which asynchat_tls_start()
  * never delivers, and what was said before, which the server has to forget
- * when the session is secure (RFC 3207, section 4.2). A secure session is not
+ * when the session is secure (RFC 3207, section 4.2). Here that is whether the
+ * client has said EHLO: until then `arg` is NULL. A secure session is not
  * offered another one.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE 1
 #include <asynchat.h>
 #include <asynchat/tls.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct asynchat_tls *starttls_context; /* of asynchat_tls_new() */
@@ -25,7 +25,6 @@ static void start(struct asynchat_channel *ch, void *arg)
 
 static void forget(struct asynchat_channel *ch, void *hello)
 {
-    free(hello);
     asynchat_set_arg(ch, NULL);
 }
 
@@ -33,17 +32,15 @@ static void command(struct asynchat_channel *ch, const void *line,
                     size_t len, void *hello)
 {
     int secure = asynchat_tls_get_ssl(ch) != NULL;
-    if (len >= 4 && strncasecmp(line, "EHLO", 4) == 0) {
-        free(hello);
-        asynchat_set_arg(ch, strndup(line, len));
-        asynchat_push_printf(ch, secure ? "250 ready\r\n"
-                                        : "250-ready\r\n250 STARTTLS\r\n");
-    } else if (len == 8 && !secure &&
-               strncasecmp(line, "STARTTLS", 8) == 0) {
+    if (len >= 4 && !strncasecmp(line, "EHLO", 4)) {
+        asynchat_set_arg(ch, ch);
+        asynchat_push_printf(ch, secure ? "250 hi\r\n"
+                                        : "250-hi\r\n250 STARTTLS\r\n");
+    } else if (len == 8 && !secure && !strncasecmp(line, "STARTTLS", 8)) {
         asynchat_push(ch, "220 go ahead\r\n", 14);
         if (asynchat_tls_start(ch, starttls_context, NULL, 0, forget))
             asynchat_close(ch);
-    } else if (len >= 4 && strncasecmp(line, "MAIL", 4) == 0 && !hello) {
+    } else if (len >= 4 && !strncasecmp(line, "MAIL", 4) && !hello) {
         asynchat_push(ch, "503 EHLO first\r\n", 16);
     } else {
         asynchat_push_printf(ch, "250 %s: %.*s\r\n",
@@ -52,14 +49,8 @@ static void command(struct asynchat_channel *ch, const void *line,
     }
 }
 
-static void gone(struct asynchat_channel *ch, int status, void *hello)
-{
-    free(hello);
-}
-
 const struct asynchat_handler starttls = {
     .size = sizeof starttls,
     .handle_connect = start,
     .message = command,
-    .handle_close = gone,
 };
