@@ -37,7 +37,7 @@ static void break_the_framing(struct asynchat_test *t, void *text)
 int main(void)
 {
     static char *wrong[] = {"*1\r\n*1\r\n", "*1\r\n$1\r\nabc", "$0\r\n\r\n"};
-    static char *broken[] = {"PING",
+    static char *broken[] = {"PING\r\n",
                              "+5\r\n",
                              "$5\r5\r\n",
                              "$5x\n",
