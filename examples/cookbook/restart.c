@@ -5,8 +5,11 @@
  * listens, and a client whose next message is under way when its channel is
  * closed. Here the next version gets the listening socket itself, and tells
  * the version before when it is ready; that version accepts no more, and its
- * channels go on to their ends, for half a minute at most. SIGHUP starts the
- * next version, and SIGTERM ends the server.
+ * channels go on to their ends, for half a minute at most, since go_on() is
+ * the `handle_stopping` of their handler. SIGHUP starts the next version, and
+ * SIGTERM ends a version, a second one at once. To call serve() is the last
+ * thing that main() does. A Unix socket with a path also needs
+ * asynchat_server_set_remove_path(), in both versions.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE 1
@@ -18,65 +21,43 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static struct event_base *base;
 static struct asynchat_server *server;
 
-static void set_number(const char *name, int n)
+void go_on(struct asynchat_channel *ch, void *arg)
 {
-    char text[16];
-    snprintf(text, sizeof text, "%d", n);
-    setenv(name, text, 1);
 }
 
 static void start_next(evutil_socket_t number, short what, void *argv)
 {
-    int old = getpid();
+    char old[16];
+    snprintf(old, sizeof old, "%d", (int)getpid());
     if (fork() != 0)
         return;
-    set_number("REPLACES", old);
-    set_number("LISTEN_PID", getpid());
-    set_number("LISTEN_FDS", 1);
+    setenv("REPLACES", old, 1);
     if (dup2(asynchat_server_get_socket(server), 3) == 3 &&
         fcntl(3, F_SETFD, 0) == 0)
         execvp(*(char **)argv, argv);
     _exit(1);
 }
 
-/* The handler needs this as its handle_stopping. */
-void go_on(struct asynchat_channel *ch, void *arg)
-{
-}
-
-static void leave(void *arg)
+static void leave(void *base)
 {
     event_base_loopbreak(base);
 }
 
-static void stop(evutil_socket_t number, short what, void *arg)
+int serve(struct event_base *base, const char *address,
+          const struct asynchat_handler *handler, char **argv)
 {
-    asynchat_server_set_remove_path(server, number == SIGTERM);
-    asynchat_server_stop(server, 30000, leave, NULL);
-}
-
-/* The last call of main(), which has not changed argv. */
-int serve(const char *address, const struct asynchat_handler *handler,
-          char **argv)
-{
-    int fd, error = asynchat_inherited_sockets(&fd);
     const char *old = getenv("REPLACES");
-    base = event_base_new();
-    if (error == 1)
-        error = asynchat_server_new_socket(base, fd, handler, NULL, NULL,
-                                           &server);
-    else if (error == 0)
-        error = asynchat_server_new(base, address, handler, NULL, NULL,
-                                    &server);
+    int error = old ? asynchat_server_new_socket(base, 3, handler, NULL,
+                                                 NULL, &server)
+                    : asynchat_server_new(base, address, handler, NULL,
+                                          NULL, &server);
     if (error)
         return error;
+    asynchat_server_stop_on_signal(server, SIGTERM, 30000, leave, base);
     event_add(evsignal_new(base, SIGHUP, start_next, argv), NULL);
-    event_add(evsignal_new(base, SIGUSR1, stop, NULL), NULL);
-    event_add(evsignal_new(base, SIGTERM, stop, NULL), NULL);
     if (old)
-        kill(atoi(old), SIGUSR1);
+        kill(atoi(old), SIGTERM);
     return event_base_dispatch(base);
 }

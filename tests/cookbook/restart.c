@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <event2/event.h>
+
 extern const struct asynchat_handler line_server;
 void go_on(struct asynchat_channel *ch, void *arg);
-int serve(const char *address, const struct asynchat_handler *handler,
-          char **argv);
+int serve(struct event_base *base, const char *address,
+          const struct asynchat_handler *handler, char **argv);
 
 int main(int argc, char **argv)
 {
@@ -18,7 +20,8 @@ int main(int argc, char **argv)
     alarm(60); /* nothing is left behind */
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("begins %d\n", (int)getpid());
-    int error = argc == 2 ? serve(argv[1], &handler, argv) : 1;
+    struct event_base *base = event_base_new();
+    int error = argc == 2 ? serve(base, argv[1], &handler, argv) : 1;
     printf("ends %d %d\n", (int)getpid(), error);
     return error ? 1 : 0;
 }

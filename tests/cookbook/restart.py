@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -17,11 +16,19 @@ LIMIT = 30  # seconds for one step
 ANSWERS = b"220 hello\r\n250 3 bytes\r\n221 bye\r\n"
 
 
-def connect(path):
+def connect(name):
     peer = socket.socket(socket.AF_UNIX)
     peer.settimeout(LIMIT)
-    peer.connect(path)
+    peer.connect("\0" + name)
     return peer
+
+
+def listens(name):
+    try:
+        connect(name).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def finish(peer, said):
@@ -32,14 +39,14 @@ def finish(peer, said):
 
 
 class Client(threading.Thread):
-    def __init__(self, path):
+    def __init__(self, name):
         super().__init__(daemon=True)
-        self.path, self.count, self.problem, self.stopped = path, 0, None, False
+        self.address, self.count, self.problem, self.stopped = name, 0, None, False
 
     def run(self):
         try:
             while not self.stopped:
-                with connect(self.path) as peer:
+                with connect(self.address) as peer:
                     finish(peer, b"")
                 self.count += 1
         except (AssertionError, OSError) as problem:
@@ -61,17 +68,17 @@ def expect(line, *words):
     return said[-1]
 
 
-def begin(path, program):
-    server = subprocess.Popen([program, "unix:" + path], stdout=subprocess.PIPE, text=True)
+def begin(name, program):
+    server = subprocess.Popen([program, "unix:@" + name], stdout=subprocess.PIPE, text=True)
     version = expect(server.stdout.readline(), "begins")
-    while not os.path.exists(path):
+    while not listens(name):
         time.sleep(0.001)
     return server, int(version)
 
 
-def restart(server, version, clients, path):
+def restart(server, version, clients, name):
     """One more client is in the middle of its conversation meanwhile."""
-    with connect(path) as peer:
+    with connect(name) as peer:
         said = peer.recv(11, socket.MSG_WAITALL)
         os.kill(version, signal.SIGHUP)
         after = expect(server.stdout.readline(), "begins")
@@ -82,14 +89,14 @@ def restart(server, version, clients, path):
     return int(after)
 
 
-def main(program, path):
-    server, version = begin(path, program)
-    clients = [Client(path) for _ in range(3)]
+def main(program, name):
+    server, version = begin(name, program)
+    clients = [Client(name) for _ in range(3)]
     try:
         for client in clients:
             client.start()
         for _ in range(TIMES):
-            version = restart(server, version, clients, path)
+            version = restart(server, version, clients, name)
         for client in clients:
             client.more()
             client.stopped = True
@@ -97,11 +104,10 @@ def main(program, path):
     finally:
         os.kill(version, signal.SIGTERM)
     expect(server.stdout.readline(), "ends", str(version), "0")
-    if server.stdout.read() or server.wait(LIMIT) != 0 or os.path.exists(path):
+    if server.stdout.read() or server.wait(LIMIT) != 0 or listens(name):
         raise AssertionError("something is left")
     print(f"{TIMES} restarts, {sum(client.count for client in clients)} conversations")
 
 
-with tempfile.TemporaryDirectory() as folder:
-    signal.alarm(100)
-    main(sys.argv[1], os.path.join(folder, "socket"))
+signal.alarm(100)
+main(sys.argv[1], f"asynchat-restart-{os.getpid()}")
