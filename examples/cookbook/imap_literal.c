@@ -4,8 +4,12 @@
  * follow, whatever they are, and then the line goes on. The client waits until
  * it is asked for these bytes; with "{5+}" it does not wait. The trap is a
  * literal that is refused when it is already under way: it must be skipped, or
- * its bytes are read as commands. One limit is for the whole of a command,
- * since a command may have any number of short literals.
+ * its bytes are read as commands.
+ *
+ * The function add() is yours. It keeps a part of a command, and says whether
+ * n more bytes may come: one limit has to be for the whole of a command, since
+ * a command may have any number of short literals. If n is -1, the command has
+ * ended, and add() gives the answer, which is "BAD" after a refusal.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE 1
@@ -14,28 +18,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 8000 }; /* bytes of a command, with its literals */
-struct command {      /* each channel has one, of zeros at first */
-    size_t len;       /* more than MOST: the command is refused */
-    char text[MOST];
-};
+int add(struct asynchat_channel *ch, const char *s, size_t len, int64_t n);
 
-/* Returns '}' if "{5}" ends the line, '+' if "{5+}" does, or else 0. */
-static char announces(const char *line, size_t len, uint64_t *n)
+static int64_t announced(const char *line, size_t len)
 {
     const char *open = memrchr(line, '{', len);
     char *end;
     if (!open || line[len - 1] != '}' || !isdigit((unsigned char)open[1]))
-        return 0;
-    *n = strtoull(open + 1, &end, 10);
-    return end + (*end == '+') == line + len - 1 ? *end : 0;
-}
-
-static void keep(struct command *c, const void *bytes, size_t len)
-{
-    if (c->len + len <= MOST)
-        memcpy(c->text + c->len, bytes, len);
-    c->len += len;
+        return -1;
+    int64_t n = strtoll(open + 1, &end, 10);
+    return end + (*end == '+') == line + len - 1 ? n : -1;
 }
 
 static void expect_line(struct asynchat_channel *ch, void *arg)
@@ -44,34 +36,24 @@ static void expect_line(struct asynchat_channel *ch, void *arg)
         asynchat_close(ch);
 }
 
-static void message(struct asynchat_channel *ch, const void *data,
-                    size_t len, void *arg)
+static void part(struct asynchat_channel *ch, const void *data, size_t len,
+                 void *arg)
 {
-    struct command *c = arg;
-    uint64_t n = 0;
-    keep(c, data, len);
+    const char *line = data;
+    int64_t n = announced(line, len);
     if (asynchat_get_terminator(ch, NULL, NULL) != ASYNCHAT_STRING) {
-        expect_line(ch, arg); /* this was a literal: the line goes on */
-        return;
-    }
-    char how = announces(data, len, &n);
-    if (c->len > MOST || (how && n > MOST - c->len))
-        c->len = MOST + 1;
-    if (how == '}' && c->len <= MOST)
-        asynchat_push(ch, "+ go on\r\n", 9);
-    if (how && c->len <= MOST) {
-        asynchat_set_block(ch, n);
-    } else if (how == '+') {
-        if (asynchat_skip(ch, n))
-            asynchat_close(ch);
-    } else {
-        asynchat_push_printf(ch, c->len > MOST ? "BAD\r\n" : "OK\r\n");
-        c->len = 0;
+        add(ch, line, len, 0); /* a literal */
+        expect_line(ch, arg);
+    } else if (add(ch, line, len, n) && n >= 0) {
+        if (line[len - 2] != '+')
+            asynchat_push(ch, "+ go on\r\n", 9);
+        asynchat_set_block(ch, (uint64_t)n);
+    } else if (n >= 0 && line[len - 2] == '+') {
+        asynchat_skip(ch, (uint64_t)n);
+    } else if (n >= 0) {
+        add(ch, "", 0, -1); /* it was not asked for: the command ends */
     }
 }
 
 const struct asynchat_handler imap_literal = {
-    .size = sizeof imap_literal,
-    .handle_connect = expect_line,
-    .message = message,
-};
+    sizeof imap_literal, .handle_connect = expect_line, .message = part};
