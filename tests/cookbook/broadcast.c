@@ -1,5 +1,6 @@
 /* The recipe for a line to everybody: two members at every cut and with
- * faults, one who leaves, and one who reads nothing.
+ * faults, one who leaves, one who reads nothing, and more than there is room
+ * for.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat.h>
 #include <asynchat/testing.h>
@@ -60,6 +61,19 @@ static void say_too_much(struct asynchat_test *t, void *arg)
     asynchat_test_expect_closed(t, ASYNCHAT_ETOOLONG);
 }
 
+static void be_too_many(struct asynchat_test *t, void *arg)
+{
+    struct asynchat_test *last = t;
+    asynchat_test_open(t, &broadcast, arg);
+    for (int i = 1; i < 1001; i++) {
+        last = asynchat_test_beside(t);
+        asynchat_test_open(last, &broadcast, arg);
+    }
+    asynchat_test_say(t, "hello\n");
+    asynchat_test_hear(t, "hello\n");
+    asynchat_test_expect_closed(last, 0);
+}
+
 int main(void)
 {
     asynchat_test_cuts(chat, NULL);
@@ -68,6 +82,7 @@ int main(void)
     places += asynchat_test_faults(talk_alone, NULL, ASYNCHAT_TEST_ALLOC);
     asynchat_test_run(do_not_read, NULL);
     asynchat_test_run(say_too_much, NULL);
+    asynchat_test_run(be_too_many, NULL);
     printf("%lu places of faults\n", places);
     return 0;
 }
