@@ -15,7 +15,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <event2/buffer.h>
 #include <event2/event.h>
+
+#include <asynchat/detach.h>
 
 #include "framer/crc32c.h"
 
@@ -30,7 +33,8 @@
 
 static char events[8192];
 static struct asynchat_channel *last; /* the one that came up last */
-static bool greets, frees;
+static bool greets, frees, discards;
+static struct evbuffer *rest; /* of a connection that is detached; or NULL */
 
 static void note(const char *what, const char *about)
 {
@@ -59,6 +63,10 @@ static void on_connect(struct asynchat_channel *ch, void *arg)
     last = ch;
     if (frees)
         asynchat_channel_free(ch);
+    if (discards)
+        asynchat_discard_buffers(ch);
+    if (rest)
+        close(asynchat_detach(ch, rest));
 }
 
 static void on_line(struct asynchat_channel *ch, const void *data, size_t len,
@@ -113,7 +121,8 @@ static void on_log(const struct asynchat_log_record *r, void *arg)
 static int log_setup(void **state)
 {
     logged[0] = events[0] = '\0';
-    greets = frees = false;
+    greets = frees = discards = false;
+    rest = NULL;
     asynchat_set_log(ASYNCHAT_LOG_INFO, on_log, NULL);
     return fixture_setup(state);
 }
@@ -856,6 +865,26 @@ static void handle_connect_may_free_the_channel(void **state)
     done(f);
 }
 
+static void handle_connect_may_detach_with_what_is_behind(void **state)
+{
+    char bytes[16] = "";
+    struct fixture *f = proxied(state, "127.0.0.1:0", &everybody, 0);
+    rest = evbuffer_new();
+    come(f, BYTES(V2 "hello\n"), "connect(192.0.2.7:4711)");
+    assert_int_equal(evbuffer_remove(rest, bytes, sizeof bytes), 6);
+    assert_string_equal(bytes, "hello\n");
+    evbuffer_free(rest);
+    done(f);
+}
+
+static void handle_connect_may_discard_what_is_behind(void **state)
+{
+    struct fixture *f = proxied(state, "127.0.0.1:0", &everybody, 0);
+    discards = true;
+    come(f, BYTES(V2 "hello\n"), "connect(192.0.2.7:4711) close(EOF)");
+    done(f);
+}
+
 /* The header is no input that is waited for, though it had arrived. */
 static void a_channel_that_leaves_waits_for_no_header(void **state)
 {
@@ -1010,6 +1039,8 @@ int main(void)
         TEST(what_is_behind_the_header_is_the_layer_s),
         TEST(the_time_of_the_header_is_not_that_of_the_layer),
         TEST(handle_connect_may_free_the_channel),
+        TEST(handle_connect_may_detach_with_what_is_behind),
+        TEST(handle_connect_may_discard_what_is_behind),
         TEST(a_channel_that_leaves_waits_for_no_header),
         TEST(a_server_that_stops_waits_for_headers_until_its_grace_is_over),
         TEST(a_server_that_is_freed_leaves_its_channels),

@@ -27,6 +27,9 @@ struct channel_proxy {
     bool owned; /* there was an owner, to whom `arg` belongs */
     bool timed; /* the time for the header has begun */
     bool *gone; /* set when this is freed; or NULL */
+    /* How many bytes in loop->received wait for a turn, since they are behind a
+     * header and handle_connect goes first. */
+    uint32_t behind;
     struct proxy in;
     struct peer_address balancer; /* who sends the header */
     const uint8_t *wrong; /* bytes that are no header, while this is told */

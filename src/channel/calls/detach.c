@@ -13,6 +13,7 @@
 #include <event2/bufferevent.h>
 
 #include "channel/object.h"
+#include "channel/proxied.h"
 #include "loop/loop.h"
 
 /* --- whether the connection can leave --- */
@@ -102,11 +103,17 @@ static bool detach_copy_input(struct evbuffer *input, size_t from,
     return true;
 }
 
+/* How many bytes lie in loop->received. */
+static size_t detach_received(const struct asynchat_channel *ch)
+{
+    return ch->transport.received + (ch->proxy ? ch->proxy->behind : 0);
+}
+
 /* Whether the bytes in loop->received are behind the input, and not in it. They
  * are while they are delivered from where they lie, and in handle_connect. */
 static bool detach_has_received(const struct asynchat_channel *ch)
 {
-    return ch->transport.received > 0 &&
+    return detach_received(ch) > 0 &&
            (!ch->in.cursor || ch->in.buffer == BUFFER_EMPTY);
 }
 
@@ -128,7 +135,7 @@ static bool detach_copy_received(const struct asynchat_channel *ch,
                                  struct evbuffer *to)
 {
     const uint8_t *bytes = ch->transport.loop->received;
-    const uint8_t *end = bytes + ch->transport.received;
+    const uint8_t *end = bytes + detach_received(ch);
     const uint8_t *at = ch->in.cursor ? ch->in.cursor->at : bytes;
     return !detach_has_received(ch) || detach_copy(to, at, (size_t)(end - at));
 }

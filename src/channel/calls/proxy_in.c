@@ -112,18 +112,19 @@ static void wait_take_turns(struct asynchat_channel *ch)
 {
     struct channel_proxy *p = ch->proxy;
     struct transport *t = &ch->transport;
-    uint32_t received = t->received;
     bool gone = false;
-    if (asynchat__channel_awaits(ch) < received)
-        t->until = (uint32_t)ch->in.received + received;
+    if (asynchat__channel_awaits(ch) < t->received)
+        t->until = (uint32_t)ch->in.received + t->received;
     p->gone = &gone;
+    p->behind = t->received;
     t->received = 0;
     t->ready(t);
     if (gone)
         return;
     p->gone = NULL;
-    t->received = received;
-    if (received > 0)
+    t->received = p->behind;
+    p->behind = 0;
+    if (t->received > 0)
         t->ready(t);
 }
 

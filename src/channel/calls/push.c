@@ -16,6 +16,7 @@
 
 #include "base/apart.h"
 #include "base/memory.h"
+#include "channel/proxied.h"
 #include "loop/loop.h"
 #include "output/block.h"
 #include "output/producer.h"
@@ -401,5 +402,7 @@ void asynchat_discard_buffers(struct asynchat_channel *ch)
     asynchat__channel_resume(ch, PAUSE_CLOSE);
     asynchat__channel_out_discard(ch);
     asynchat__channel_in_discard(ch);
+    if (ch->proxy)
+        ch->proxy->behind = 0;
     asynchat__channel_let_go(ch, running);
 }
