@@ -897,6 +897,76 @@ static void a_header_before_a_layer_outlives_a_refusal(void **state)
     f->ch = NULL;
 }
 
+/* All that is to be sent may be known before there is a connection. */
+static void the_output_may_end_before_a_candidate_s_header(void **state)
+{
+    race_handshakes(2);
+    options.candidate = push_header_and_begin_layer;
+    struct fixture *f = dial(state);
+    assert_int_equal(asynchat_push(f->ch, "secret\r\n", 8), 0);
+    assert_int_equal(asynchat_close_when_done(f->ch), 0);
+    accepts(0, "127.0.0.1:0");
+    found_all(f, 1, 0);
+    answer(f, 0);
+    settle(f);
+    assert_true(f->got_len > 15);
+    assert_memory_equal(f->got, "PROXY UNKNOWN\r\n", 15);
+    expect(f, "");
+    asynchat_channel_free(f->ch);
+    f->ch = NULL;
+}
+
+static char heard[16];
+
+static void hear(struct asynchat_channel *ch, const void *data, size_t len,
+                 void *arg)
+{
+    (void)ch;
+    (void)arg;
+    snprintf(heard, sizeof heard, "%.*s", (int)len, (const char *)data);
+}
+
+static const struct asynchat_handler hearing = {.size = sizeof hearing,
+                                                .message = hear};
+
+static void end_early(struct fixture *f, int (*end)(struct asynchat_channel *))
+{
+    heard[0] = '\0';
+    assert_int_equal(asynchat_push(f->ch, "secret\r\n", 8), 0);
+    assert_int_equal(end(f->ch), 0);
+    accepts(1, "127.0.0.1:0");
+    found(1);
+    asynchat_lookup_done(asked, 0);
+    asked = NULL;
+    settle(f);
+    struct asynchat_channel *far = answer_with_toy(f, 1);
+    assert_int_equal(asynchat_set_handler(far, &hearing), 0);
+    assert_int_equal(asynchat_set_terminator(far, "\r\n", 2), 0);
+    settle(f);
+    assert_string_equal(heard, "secret");
+}
+
+static void the_output_may_end_before_a_candidate_s_handshake(void **state)
+{
+    static const struct {
+        int (*end)(struct asynchat_channel *ch);
+        const char *events;
+    } ends[] = {
+        {asynchat_close_when_done, "connect closed(0)"},
+        {asynchat_close_in_stages, "connect closed(0)"},
+        {asynchat_close_after, "connect closed(0)"},
+        {asynchat_shutdown_write, "connect eof closed(EOF)"},
+    };
+    race_handshakes(2);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        struct fixture *f = dial(state);
+        end_early(f, ends[i].end);
+        expect(f, ends[i].events);
+        close(listening[1]);
+        listening[1] = -1;
+    }
+}
+
 /* A push that was refused is no fault of a connection. */
 static void output_without_room_ends_the_race(void **state)
 {
@@ -1106,6 +1176,8 @@ int main(void)
         DIAL(so_it_may_without_a_race_of_handshakes),
         DIAL(a_layer_set_at_once_outlives_a_refusal),
         DIAL(a_header_before_a_layer_outlives_a_refusal),
+        DIAL(the_output_may_end_before_a_candidate_s_header),
+        DIAL(the_output_may_end_before_a_candidate_s_handshake),
         DIAL(output_without_room_ends_the_race),
         DIAL(output_that_a_hook_has_no_room_for_ends_the_race),
         DIAL(a_look_up_that_is_cancelled_may_free_the_channel),

@@ -287,6 +287,7 @@ static void errors_change_nothing(void **state)
     assert_int_equal(asynchat_push_proxy(ch, 1, NULL, NULL), -EBUSY);
     EXPECT(ch, "x", "");
     ch = begin(f);
+    turn(f); /* it is connected */
     assert_int_equal(asynchat_close_when_done(ch), 0);
     assert_int_equal(asynchat_push_proxy(ch, 1, NULL, NULL), ASYNCHAT_ECLOSED);
     asynchat_channel_free(ch);

@@ -173,8 +173,9 @@ struct asynchat_layer_options {
  * `ops` is NULL, or `ops` or `options` is filled in wrongly), -ENOTSUP (the
  * channel is over a bufferevent of yours, or there are fields that this version
  * does not know), -EBUSY (the channel has a layer already, or is not up and
- * just releasing output), ASYNCHAT_ECLOSED (the channel has ended, or only one
- * side of it is still open, or it is told to close), -ENOMEM. Since 0.1. */
+ * just releasing output), ASYNCHAT_ECLOSED (the channel has ended; or it is
+ * connected, and only one side of it is still open, or it is told to close),
+ * -ENOMEM. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_set_layer(
     struct asynchat_channel *ch, const struct asynchat_layer_ops *ops,
     void *layer, const struct asynchat_layer_options *options);

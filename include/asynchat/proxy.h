@@ -174,8 +174,8 @@ struct asynchat_proxy_tlv {
  * Errors: -EINVAL (`ch` is NULL, there is no such version, or there are TLVs
  * for version 1), -EMSGSIZE (the TLVs have more than 65,000 bytes), -EBUSY
  * (something was sent, or a layer was set, or there is a header already, that
- * was pushed or came), ASYNCHAT_ECLOSED (the channel has ended, or will),
- * -ENOMEM. Since 0.1. */
+ * was pushed or came), ASYNCHAT_ECLOSED (the channel has ended; or it is
+ * connected, and told to close), -ENOMEM. Since 0.1. */
 ASYNCHAT_API int asynchat_push_proxy(struct asynchat_channel *ch,
                                      unsigned version,
                                      const struct asynchat_channel *from,

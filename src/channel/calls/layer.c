@@ -227,11 +227,13 @@ static int layer_options_check(struct asynchat_layer_options *copy,
     return 0;
 }
 
-/* Whether a layer can begin on that channel, now or at a border. */
+/* Whether a layer can begin on that channel, now or at a border. Before the
+ * connection is up, nothing of what is queued has been sent, whatever ends
+ * behind it. */
 static int layer_may_begin(const struct asynchat_channel *ch)
 {
     bool connecting = ch->state == CHANNEL_CONNECTING;
-    if ((!connecting && ch->state != CHANNEL_OPEN) || ch->out.queue.ends)
+    if (!connecting && (ch->state != CHANNEL_OPEN || ch->out.queue.ends))
         return ASYNCHAT_ECLOSED;
     if (ch->transport.stage ||
         (connecting && ch->transport.hold != OUTPUT_FREE))

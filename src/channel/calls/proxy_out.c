@@ -51,7 +51,8 @@ static int push_proxy_check(const struct asynchat_channel *ch, unsigned version,
     if (!ch || version < 1 || version > 2 || (version == 1 && has_tlvs))
         return -EINVAL;
     const struct transport *t = &ch->transport;
-    if (ch->state > CHANNEL_OPEN || ch->out.queue.ends)
+    if (ch->state > CHANNEL_OPEN ||
+        (ch->state == CHANNEL_OPEN && ch->out.queue.ends))
         return ASYNCHAT_ECLOSED;
     bool sent = t->sent > 0 || (t->ops->given && t->ops->given(t) > 0);
     return ch->proxy || t->stage || sent || channel_out_is_lent(ch) ? -EBUSY
