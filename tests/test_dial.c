@@ -967,6 +967,32 @@ static void the_output_may_end_before_a_candidate_s_handshake(void **state)
     }
 }
 
+static void say_all(struct asynchat_channel *ch, void *arg)
+{
+    (void)arg;
+    assert_int_equal(asynchat_push(ch, "welcome\r\n", 9), 0);
+    assert_int_equal(asynchat_close_when_done(ch), 0);
+}
+
+static const struct asynchat_handler saying = {
+    .size = sizeof saying, .message = hear, .handle_connect = say_all};
+
+/* Then the end comes together with the last word of the handshake. */
+static void a_peer_may_say_all_when_the_handshake_is_done(void **state)
+{
+    race_handshakes(2);
+    struct fixture *f = dial(state);
+    accepts(1, "127.0.0.1:0");
+    found(1);
+    asynchat_lookup_done(asked, 0);
+    asked = NULL;
+    settle(f);
+    struct asynchat_channel *far = answer_with_toy(f, 1);
+    assert_int_equal(asynchat_set_handler(far, &saying), 0);
+    settle(f);
+    expect(f, "connect data(welcome) found eof closed(EOF)");
+}
+
 /* A push that was refused is no fault of a connection. */
 static void output_without_room_ends_the_race(void **state)
 {
@@ -1178,6 +1204,7 @@ int main(void)
         DIAL(a_header_before_a_layer_outlives_a_refusal),
         DIAL(the_output_may_end_before_a_candidate_s_header),
         DIAL(the_output_may_end_before_a_candidate_s_handshake),
+        DIAL(a_peer_may_say_all_when_the_handshake_is_done),
         DIAL(output_without_room_ends_the_race),
         DIAL(output_that_a_hook_has_no_room_for_ends_the_race),
         DIAL(a_look_up_that_is_cancelled_may_free_the_channel),

@@ -328,7 +328,9 @@ static void dial_fail_handshake(struct dial *d, int error)
     d->timed = d->shakes = false;
 }
 
-/* What is called during a handshake in place of the channel's `ready`. */
+/* What is called during a handshake in place of the channel's `ready`. The peer
+ * may have sent all that it has to say right behind the handshake: then the end
+ * is the channel's. */
 static void dial_shakes(struct transport *t)
 {
     struct dial *d = dial_of(t);
@@ -338,7 +340,7 @@ static void dial_shakes(struct transport *t)
         ready(t);
         return;
     }
-    if (error) {
+    if (error && t->stage->shaking) {
         dial_fail_handshake(d, error == ASYNCHAT_EOF ? ASYNCHAT_EHANDSHAKE
                                                      : error);
         dial_run(d);
