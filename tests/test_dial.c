@@ -302,6 +302,49 @@ static void when_all_fail_the_first_error_is_told(void **state)
     assert_int_equal(f->status, -ENETUNREACH);
 }
 
+/* A system without IPv6, as after "ipv6.disable=1". */
+static bool without_six;
+
+int __real_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol)
+{
+    if (without_six && family == AF_INET6) {
+        errno = EAFNOSUPPORT;
+        return -1;
+    }
+    return __real_socket(family, type, protocol);
+}
+
+static void fail_without_six(void **state, int first, int error)
+{
+    struct fixture *f = dial(state);
+    snprintf(at[!first], sizeof at[0], "[::1]:9");
+    if (error == -ECONNREFUSED)
+        refuses(first, "127.0.0.1:0");
+    without_six = true;
+    found_all(f, error == -ECONNREFUSED ? 2 : 1, 0);
+    without_six = false;
+    assert_null(f->ch);
+    assert_int_equal(f->status, error);
+    f->log_len = 0;
+}
+
+static void a_family_that_is_missing_hides_no_error(void **state)
+{
+    fail_without_six(state, 0, -ECONNREFUSED);
+}
+
+static void nor_does_it_if_it_comes_first(void **state)
+{
+    fail_without_six(state, 1, -ECONNREFUSED);
+}
+
+static void a_family_that_is_missing_is_told_if_there_is_no_other(void **state)
+{
+    fail_without_six(state, 1, -EAFNOSUPPORT);
+}
+
 static void a_look_up_without_an_address_is_an_error(void **state)
 {
     struct fixture *f = dial(state);
@@ -1170,6 +1213,9 @@ int main(void)
         DIAL(the_delay_can_be_set),
         DIAL(families_take_turns),
         DIAL(when_all_fail_the_first_error_is_told),
+        DIAL(a_family_that_is_missing_hides_no_error),
+        DIAL(nor_does_it_if_it_comes_first),
+        DIAL(a_family_that_is_missing_is_told_if_there_is_no_other),
         DIAL(a_look_up_without_an_address_is_an_error),
         DIAL(an_error_of_the_look_up_is_told),
         DIAL(a_late_error_does_not_undo_an_address),

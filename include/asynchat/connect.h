@@ -108,9 +108,11 @@ struct asynchat_connect_options {
  * - ASYNCHAT_ETRYAGAIN: the name could not be looked up now.
  * - the error of the first address, if all attempts have failed: one of
  *   connect(2), of `candidate`, or of a handshake. But if an attempt could not be
- *   made, the error is that of socket(2), -ENOMEM, or that of `prepare`. If there
- *   is one address only, its layer can still be asked about a handshake, as by
- *   asynchat_tls_get_error(); the log has that of each attempt.
+ *   made, the error is that of socket(2), -ENOMEM, or that of `prepare`. An
+ *   address of a family that the system does not have (-EAFNOSUPPORT) counts
+ *   only if there is no other. If there is one address only, its layer can still
+ *   be asked about a handshake, as by asynchat_tls_get_error(); the log has that
+ *   of each attempt.
  * - -ETIMEDOUT: the time was over.
  * The log has a record for each look-up and each attempt (ASYNCHAT_LOG_LOOKUP,
  * ASYNCHAT_LOG_ATTEMPT).

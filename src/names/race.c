@@ -142,7 +142,10 @@ void asynchat__race_put_off(struct race *race, unsigned which, uint32_t now)
 
 int asynchat__race_error(const struct race *race)
 {
-    return race->count > 0 ? race->runners[0].error : 0;
+    for (unsigned i = 0; i < race->count; i++)
+        if (race->runners[i].error != -EAFNOSUPPORT)
+            return race->runners[i].error;
+    return race->count > 0 ? -EAFNOSUPPORT : 0;
 }
 
 void asynchat__race_end(struct race *race)

@@ -72,8 +72,8 @@ bool asynchat__race_is_last(const struct race *race, unsigned which);
  * 10 ms at first, then twice as long each time, up to 250 ms. */
 void asynchat__race_put_off(struct race *race, unsigned which, uint32_t now);
 
-/* The error of the whole race: that of the first address. 0 if there was no
- * address. */
+/* The error of the whole race: that of the first address of a family that the
+ * system has, if there is one. 0 if there was no address. */
 int asynchat__race_error(const struct race *race);
 
 void asynchat__race_end(struct race *race);

@@ -253,9 +253,9 @@ static void attempt_begin(struct attempt *attempt)
     int error = attempt_prepare(attempt);
     if (d->ch->state != CHANNEL_CONNECTING)
         return;
-    if (error)
+    if (error && error != -EAFNOSUPPORT)
         d->own_error = error;
-    else
+    if (!error)
         error = asynchat__dial_connect(attempt->fd, &attempt->to);
     if (error == -EAGAIN && attempt->to.storage.ss_family == AF_UNIX) {
         attempt_close(attempt);
@@ -433,8 +433,9 @@ static void dial_arm(struct dial *d, uint32_t wait)
 }
 
 /* An attempt that could not be made says nothing about the peer, but most about
- * what is to be mended. Otherwise the first address's error counts, as the one
- * that the name means most; and that of the look-up, if there was none. */
+ * what is to be mended. But a system without IPv6 is as it should be. Otherwise
+ * the first address's error counts, as the one that the name means most; and
+ * that of the look-up, if there was none. */
 static int dial_error(const struct dial *d)
 {
     int error = d->own_error;
