@@ -508,6 +508,47 @@ static int count_prepared(int fd, const struct sockaddr *to, socklen_t len,
     return prepared++ < f->count ? -EACCES : 0;
 }
 
+/* Sockets get the port that they dial for their own. */
+static bool meets_itself;
+
+int __real_connect(int fd, const struct sockaddr *to, socklen_t len);
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len);
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len)
+{
+    if (meets_itself)
+        assert_int_equal(bind(fd, to, len), 0);
+    return __real_connect(fd, to, len);
+}
+
+/* Frees the port of at[0], and dials it. */
+static void meet_itself(void **state, const char *address)
+{
+    struct fixture *f = *state;
+    refuses(0, address);
+    close(listening[0]);
+    listening[0] = -1;
+    meets_itself = true;
+    assert_int_equal(asynchat_connect_name(f->base, at[0], NULL, &options,
+                                           &recorder, f, &f->ch),
+                     0);
+    settle(f);
+    meets_itself = false;
+    assert_null(f->ch);
+    assert_int_equal(f->status, -ECONNREFUSED);
+    f->log_len = 0;
+}
+
+static void a_connection_to_oneself_is_none(void **state)
+{
+    meet_itself(state, "[::1]:0");
+}
+
+static void nor_is_it_with_hooks(void **state)
+{
+    options.prepare = count_prepared;
+    meet_itself(state, "127.0.0.1:0");
+}
+
 static void the_socket_can_be_prepared(void **state)
 {
     options.prepare = count_prepared;
@@ -1213,6 +1254,8 @@ int main(void)
         DIAL(the_delay_can_be_set),
         DIAL(families_take_turns),
         DIAL(when_all_fail_the_first_error_is_told),
+        DIAL(a_connection_to_oneself_is_none),
+        DIAL(nor_is_it_with_hooks),
         DIAL(a_family_that_is_missing_hides_no_error),
         DIAL(nor_does_it_if_it_comes_first),
         DIAL(a_family_that_is_missing_is_told_if_there_is_no_other),

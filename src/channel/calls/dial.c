@@ -170,22 +170,13 @@ static void dial_over(struct dial *d)
 
 static void dial_run(struct dial *d);
 
-/* A connection to oneself is no connection: a socket that dials a port which
- * nobody listens on may get this port for its own. */
 static int attempt_check(const struct attempt *attempt)
 {
-    struct address own;
     int error = 0;
     socklen_t len = sizeof error;
-    if (getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-        return -errno;
-    if (error || attempt->to.storage.ss_family == AF_UNIX ||
-        asynchat__address_of(attempt->fd, getsockname, &own) < 0)
-        return -error;
-    return own.len == attempt->to.len &&
-                   memcmp(&own.storage, &attempt->to.storage, own.len) == 0
-               ? -ECONNREFUSED
-               : 0;
+    return getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0
+               ? -errno
+               : -error;
 }
 
 /* Tells the race how an attempt has ended. */
@@ -206,12 +197,29 @@ static void attempt_writable(evutil_socket_t fd, short what, void *arg)
     dial_run(attempt->dial);
 }
 
+static bool dial_is_own(int fd, const struct address *address)
+{
+    struct address own;
+    return address->storage.ss_family != AF_UNIX &&
+           asynchat__address_of(fd, getsockname, &own) == 0 &&
+           own.len == address->len &&
+           memcmp(&own.storage, &address->storage, own.len) == 0;
+}
+
+/* A connection to oneself is no connection: a socket that dials a port which
+ * nobody listens on may get this port for its own. It has it as soon as
+ * connect(2) has returned. */
 int asynchat__dial_connect(int fd, const struct address *address)
 {
-    if (connect(fd, (const struct sockaddr *)&address->storage, address->len) ==
-        0)
-        return 0;
-    return errno == EINTR ? -EINPROGRESS : -errno;
+    int error = connect(fd, (const struct sockaddr *)&address->storage,
+                        address->len) < 0
+                    ? -errno
+                    : 0;
+    if (error == -EINTR)
+        error = -EINPROGRESS;
+    if ((!error || error == -EINPROGRESS) && dial_is_own(fd, address))
+        error = -ECONNREFUSED;
+    return error;
 }
 
 /* What the hooks get. Those of an owner find the owner by it, whatever the
