@@ -160,8 +160,10 @@ static bool v1_read(const uint8_t *bytes, size_t len, struct proxy_header *h)
 bool asynchat__proxy_next(const uint8_t *tlvs, size_t len, size_t *at,
                           struct asynchat_proxy_tlv *tlv)
 {
+    if (len - *at < 3) /* there may be no TLVs at all */
+        return false;
     const uint8_t *bytes = tlvs + *at;
-    if (len - *at < 3 || len - *at - 3 < proxy_number(bytes + 1))
+    if (len - *at - 3 < proxy_number(bytes + 1))
         return false;
     tlv->type = *bytes;
     tlv->len = (uint16_t)proxy_number(bytes + 1);
