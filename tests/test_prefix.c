@@ -292,6 +292,40 @@ static void numbers_are_written_in_their_order(void **state)
     assert_memory_equal(to, "\10\7\6\5\4\3\2\1", 8);
 }
 
+/* Four bytes, the first one counts most, have a way of their own. */
+static void each_field_may_be_another_than_usual(void **state)
+{
+    const struct asynchat_prefix usual = {.size = sizeof usual, .bytes = 4};
+    struct {
+        struct asynchat_prefix p;
+        char tail;
+    } later = {.p = usual};
+    struct asynchat_prefix p = usual;
+    uint8_t to[8];
+    (void)state;
+    assert_int_equal(asynchat_prefix_write(&p, 7, to), 0);
+    assert_memory_equal(to, "\0\0\0\7", 4);
+    assert_int_equal(asynchat_prefix_write(&p, UINT64_C(1) << 32, to),
+                     -EMSGSIZE);
+    p.offset = UINT16_MAX;
+    assert_int_equal(asynchat_prefix_write(&p, 7, to), -EINVAL);
+    p = usual;
+    p.adjustment = 1;
+    assert_int_equal(asynchat_prefix_write(&p, 7, to), 0);
+    assert_memory_equal(to, "\0\0\0\6", 4);
+    p = usual;
+    p.flags = ASYNCHAT_PREFIX_LITTLE;
+    assert_int_equal(asynchat_prefix_write(&p, 7, to), 0);
+    assert_memory_equal(to, "\7\0\0\0", 4);
+    p = usual;
+    p.bytes = 2;
+    assert_int_equal(asynchat_prefix_write(&p, 7, to), 0);
+    assert_memory_equal(to, "\0\7", 2);
+    later.p.size = sizeof later;
+    assert_int_equal(asynchat_prefix_write(&later.p, 7, to), 0);
+    assert_memory_equal(to, "\0\0\0\7", 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +341,7 @@ int main(void)
         cmocka_unit_test(lengths_that_do_not_fit_are_refused),
         cmocka_unit_test(numbers_below_0_are_refused),
         cmocka_unit_test(numbers_are_written_in_their_order),
+        cmocka_unit_test(each_field_may_be_another_than_usual),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

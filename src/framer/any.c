@@ -152,7 +152,9 @@ size_t asynchat__any_of_two(const uint8_t *piece, size_t len, uint8_t one,
                             uint8_t other)
 {
 #ifdef ANY_VECTOR
-    if (len >= ANY_WIDTH && __builtin_cpu_supports("avx2"))
+    if (len < ANY_WIDTH)
+        return two_by_bytes(piece, 0, len, one, other);
+    if (__builtin_cpu_supports("avx2"))
         return two_by_blocks(piece, len, one, other);
 #endif
     return two_by_bytes(piece, 0, len, one, other);
