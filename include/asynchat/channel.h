@@ -809,7 +809,8 @@ ASYNCHAT_API int asynchat_set_timeouts(struct asynchat_channel *ch,
  *
  * The time stands still while nothing is read, that is, while reading is paused
  * or the connection is not up yet: a request that waits for this side is not
- * late. When the channel is told to close, the linger time takes the place of
+ * late. It goes on during a handshake such as STARTTLS begins, which has a time
+ * of its own, too. When the channel is told to close, the linger time takes the place of
  * the deadline. asynchat_set_timeouts() does not change the deadline. Errors:
  * -EINVAL (`ch` is NULL, or the time is out of range), -ENOMEM (there is no
  * memory for a deadline; taking it away needs none). Since 0.1. */

@@ -19,6 +19,28 @@
  *                                    NULL, &options, client);
  *     }
  *
+ * With TLS, an attempt has failed if its handshake has (<asynchat/tls.h>):
+ *
+ *     static int secure(struct asynchat_channel *ch, void *arg)
+ *     {
+ *         (void)arg;
+ *         return asynchat_tls_start(ch, tls, "news.example", 0, NULL);
+ *     }
+ *
+ *     static int follow_secure(struct event_base *base,
+ *                              const struct asynchat_handler *handler,
+ *                              struct asynchat_client **client)
+ *     {
+ *         static const struct asynchat_connect_options how = {
+ *             .size = sizeof how,
+ *             .flags = ASYNCHAT_CONNECT_HANDSHAKE,
+ *             .candidate = secure};
+ *         static const struct asynchat_client_options options = {
+ *             .size = sizeof options, .connect = &how};
+ *         return asynchat_client_new(base, "news.example", "7001", handler,
+ *                                    NULL, &options, client);
+ *     }
+ *
  * - Each connection has a channel of its own, so what was pushed on one
  *   connection never leaves on another. While there is no connection there is
  *   no channel, and a push is refused with -EINVAL.
