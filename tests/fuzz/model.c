@@ -38,17 +38,19 @@ static size_t model_count(struct model *m)
     return m->ended ? n->count : n->count - n->held;
 }
 
-static size_t model_room(const struct model *m)
+/* A length that is announced may be larger than any size. */
+static uint64_t model_room(const struct model *m)
 {
     if (m->limit == SIZE_MAX)
-        return SIZE_MAX;
+        return UINT64_MAX;
     return m->limit > m->before ? m->limit - m->before : 0;
 }
 
 size_t model_allowed(struct model *m, int *error)
 {
     const struct naive_message *n = model_message(m);
-    size_t room = model_room(m), count = model_count(m);
+    uint64_t room = model_room(m);
+    size_t count = model_count(m);
     *error = m->spoiled;
     if (*error)
         return 0;
@@ -61,7 +63,7 @@ size_t model_allowed(struct model *m, int *error)
     if (n->whole > room)
         return 0;
     if (*error)
-        return *error == ASYNCHAT_ETOOLONG ? room : n->bad;
+        return *error == ASYNCHAT_ETOOLONG ? (size_t)room : n->bad;
     return count;
 }
 
