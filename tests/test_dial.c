@@ -641,6 +641,22 @@ static void a_candidate_may_be_refused(void **state)
     close_connection(f);
 }
 
+/* The second address does not answer. */
+static void a_candidate_that_was_refused_is_no_peer(void **state)
+{
+    char peer[ASYNCHAT_ADDRESS_SIZE];
+    options.candidate = count_candidate;
+    struct fixture *f = dial(state);
+    f->count = 1;
+    accepts(0, "127.0.0.1:0");
+    is_silent(1, "127.0.0.2:0");
+    found_all(f, 2, 0);
+    assert_int_equal(candidates, 1);
+    assert_int_equal(asynchat_peer_address(f->ch, peer, sizeof peer),
+                     -ENOTSOCK);
+    close_connection(f);
+}
+
 static void when_each_is_refused_the_hook_s_error_is_told(void **state)
 {
     options.candidate = count_candidate;
@@ -1274,6 +1290,7 @@ int main(void)
         DIAL(when_none_is_prepared_the_hook_s_error_is_told),
         DIAL(the_channel_may_be_freed_while_a_socket_is_prepared),
         DIAL(a_candidate_may_be_refused),
+        DIAL(a_candidate_that_was_refused_is_no_peer),
         DIAL(when_each_is_refused_the_hook_s_error_is_told),
         DIAL(the_channel_may_be_freed_by_the_hook),
         DIAL(the_channel_may_be_closed_by_the_hook),

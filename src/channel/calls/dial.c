@@ -295,14 +295,15 @@ static void dial_undo(struct dial *d)
     t->ready = d->ready;
 }
 
-/* The connection that was taken is none: the channel has no socket again. Output
- * that was refused stays missing. */
+/* The connection that was taken is none: the channel has no socket and no peer
+ * again. Output that was refused stays missing. */
 static void dial_drop(struct dial *d, int error)
 {
     struct attempt *attempt = d->attempts[d->taken];
     struct transport *t = &d->ch->transport;
     dial_undo(d);
     d->own->adopt(t, -1);
+    d->ch->peer = (struct peer_address){.family = 0};
     t->phase = TRANSPORT_CONNECTING;
     t->ended = 0;
     if (!channel_out_gap(d->ch))
