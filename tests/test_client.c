@@ -745,6 +745,45 @@ static void nor_is_a_slot_that_a_candidate_has_reserved(void **state)
     assert_int_equal(asynchat_slot_finish(slot), ASYNCHAT_ECLOSED);
 }
 
+static int (*refused_end)(struct asynchat_channel *ch);
+
+static void refuse_first_and_end(struct asynchat_channel *ch)
+{
+    candidate_error = refused_end ? -EPROTO : 0;
+    if (refused_end)
+        assert_int_equal(refused_end(ch), 0);
+    refused_end = NULL;
+}
+
+/* Nothing is queued with it. */
+static void nor_is_an_end_that_a_candidate_has_asked_for(void **state)
+{
+    static int (*const ends[])(struct asynchat_channel *) = {
+        asynchat_close_when_done, asynchat_close_after,
+        asynchat_close_in_stages, asynchat_shutdown_write,
+        asynchat_close_between_messages};
+    (void)state;
+    connecting.candidate = candidate;
+    on[IN_CANDIDATE] = refuse_first_and_end;
+    have_two_addresses();
+    for (size_t i = 0; i < COUNT(ends); i++) {
+        refused_end = ends[i];
+        client_begins();
+        expect_told("connect up ");
+        server_accepts();
+        assert_int_equal(send(peer, "a\n", 2, 0), 2);
+        run_loop();
+        expect_told("line(a) ");
+        assert_int_equal(asynchat_push(asynchat_client_channel(client), "b", 1),
+                         0);
+        run_loop();
+        assert_string_equal(server_got(), "b");
+        asynchat_client_free(client);
+        client = NULL;
+        server_drops();
+    }
+}
+
 static int refusals;
 
 static void free_by_release(const void *data, size_t len, void *arg)
@@ -1502,6 +1541,7 @@ int main(void)
         CLIENT(what_a_candidate_got_is_not_for_the_next),
         CLIENT(what_a_candidate_got_is_not_for_another_address),
         CLIENT(nor_is_a_slot_that_a_candidate_has_reserved),
+        CLIENT(nor_is_an_end_that_a_candidate_has_asked_for),
         CLIENT(after_a_release_callback_has_freed_it_no_hook_runs),
         CLIENT(a_handshake_finds_the_program_s_arg),
         CLIENT(a_candidate_may_get_another_handler),

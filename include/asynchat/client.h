@@ -85,7 +85,8 @@ struct asynchat_client_options {
 
     /* How each attempt connects, or NULL. Copied. With TLS, `candidate` calls
      * asynchat_tls_start(), and the flag ASYNCHAT_CONNECT_HANDSHAKE is set.
-     * What `candidate` pushes is dropped if another connection is taken. */
+     * What `candidate` pushes is dropped if another connection is taken, and an
+     * end such as asynchat_close_when_done() is cancelled. */
     const struct asynchat_connect_options *connect;
 
     /* The settings of each channel, or NULL. Copied. */

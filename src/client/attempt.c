@@ -65,15 +65,6 @@ static int attempt_prepares(int fd, const struct sockaddr *to, socklen_t len,
     return error;
 }
 
-/* What the hook has pushed for a connection that was given up is not for the
- * next one. */
-static void attempt_forget_pushes(struct asynchat_channel *ch)
-{
-    bool running = channel_keep(ch);
-    asynchat__channel_out_discard(ch);
-    asynchat__channel_let_go(ch, running);
-}
-
 /* The hook finds the channel as it will be when it is connected. */
 static int attempt_ask(struct asynchat_client *client,
                        struct asynchat_channel *ch)
@@ -86,14 +77,15 @@ static int attempt_ask(struct asynchat_client *client,
     return error;
 }
 
-/* Release callbacks of what is forgotten may end the channel, or the client. */
+/* What the hook has pushed for a connection that was given up, and the end that
+ * it has asked for, are not for the next one. Release callbacks of what is
+ * dropped may end the channel, or the client. */
 static int attempt_asks(struct asynchat_channel *ch, void *arg)
 {
     struct asynchat_client *client = arg;
     int error = ASYNCHAT_ECLOSED;
     asynchat__client_hold(client);
-    if (!asynchat__channel_out_empty(ch))
-        attempt_forget_pushes(ch);
+    asynchat_discard_buffers(ch);
     if (ch->state == CHANNEL_CONNECTING)
         error = attempt_ask(client, ch);
     asynchat__client_release(client);
