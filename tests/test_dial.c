@@ -668,6 +668,32 @@ static void when_each_is_refused_the_hook_s_error_is_told(void **state)
     expect_failure(f, -EPROTO);
 }
 
+static int push_and_end(struct asynchat_channel *ch, void *arg)
+{
+    (void)arg;
+    if (candidates++ > 0)
+        return 0;
+    assert_int_equal(asynchat_push(ch, "hi", 2), 0);
+    assert_int_equal(asynchat_close_when_done(ch), 0);
+    return -EPROTO;
+}
+
+/* The channel is the same, whichever connection it has. */
+static void what_a_refused_candidate_got_goes_to_the_next(void **state)
+{
+    options.candidate = push_and_end;
+    struct fixture *f = dial(state);
+    accepts(0, "127.0.0.1:0");
+    accepts(1, "127.0.0.2:0");
+    found_all(f, 2, 0);
+    assert_int_equal(candidates, 2);
+    answer(f, 1);
+    settle(f);
+    expect_got(f, "hi");
+    assert_true(f->got_eof);
+    expect(f, "connect closed(0)");
+}
+
 static int free_candidate(struct asynchat_channel *ch, void *arg)
 {
     struct fixture *f = arg;
@@ -1292,6 +1318,7 @@ int main(void)
         DIAL(a_candidate_may_be_refused),
         DIAL(a_candidate_that_was_refused_is_no_peer),
         DIAL(when_each_is_refused_the_hook_s_error_is_told),
+        DIAL(what_a_refused_candidate_got_goes_to_the_next),
         DIAL(the_channel_may_be_freed_by_the_hook),
         DIAL(the_channel_may_be_closed_by_the_hook),
         DIAL(an_address_can_have_hooks_too),

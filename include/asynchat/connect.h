@@ -31,8 +31,9 @@ ASYNCHAT_BEGIN_DECLS
  * close it. The result of the attempt is reported from the loop. Success is
  * reported by handle_connect. Failure is reported by handle_error and
  * handle_close, with the error of connect(2), or with -ETIMEDOUT after
- * `timeout` milliseconds. A `timeout` of 0 leaves the time to the system.
- * asynchat_set_connect_time() can change it later.
+ * `timeout` milliseconds, which may be any number. A `timeout` of 0 leaves the
+ * time to the system. asynchat_set_connect_time() can change it later. If the
+ * queue of a Unix socket is full, this is tried again until there is room.
  *
  * TCP connections have TCP_NODELAY. `handler` is borrowed until the channel is
  * gone. On failure *out is unchanged. Errors: -EINVAL (`base`, `address`,
@@ -51,8 +52,8 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_connect(
 #define ASYNCHAT_CONNECT_HANDSHAKE 0x1u
 
 /* How to connect to a name. `size` is sizeof the struct. A field that is 0 has
- * its default. New fields are only ever added at the end. `arg` of the functions
- * is the channel's. */
+ * its default. New fields are only ever added at the end. Times are at most
+ * 2^31 - 1 milliseconds. `arg` of the functions is the channel's. */
 struct asynchat_connect_options {
     size_t size;
     unsigned flags; /* ASYNCHAT_CONNECT_HANDSHAKE, or 0 */
@@ -77,8 +78,10 @@ struct asynchat_connect_options {
      * all that the program has pushed so far goes here: asynchat_push_proxy(),
      * and then asynchat_tls_start(). If the answer is an error code, and not 0,
      * the connection is closed and another address is tried. So this function
-     * may be called for several connections, one after the other. May be
-     * NULL. */
+     * may be called for several connections, one after the other. A PROXY header
+     * and a layer of this function's end with the connection. All else stays
+     * with the channel, for example what this function has pushed, and
+     * asynchat_close_when_done(). May be NULL. */
     int (*candidate)(struct asynchat_channel *ch, void *arg);
 };
 
