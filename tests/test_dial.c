@@ -354,9 +354,13 @@ static void a_look_up_without_an_address_is_an_error(void **state)
 
 static void an_error_of_the_look_up_is_told(void **state)
 {
+    char text[128];
     struct fixture *f = dial(state);
     found_all(f, 0, ASYNCHAT_ENONAME);
     expect_failure(f, ASYNCHAT_ENONAME);
+    snprintf(text, sizeof text, "two.test: %s\n",
+             asynchat_strerror(ASYNCHAT_ENONAME));
+    assert_string_equal(record, text);
 }
 
 static void a_late_error_does_not_undo_an_address(void **state)

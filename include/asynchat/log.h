@@ -47,8 +47,9 @@ enum asynchat_log_event {
     ASYNCHAT_LOG_STOPS,       /* INFO: a server stops */
     ASYNCHAT_LOG_STOPPED,     /* INFO: a server has stopped */
     ASYNCHAT_LOG_LOOKUP,  /* DEBUG: addresses of a name have come, or, with a
-                             `code`, none. `peer` is the name, and `text` is
-                             gai_strerror's */
+                             `code`, none. `peer` is the name, and `text` says
+                             how many, or why: if the system has been asked, in
+                             the words of gai_strerror(3) */
     ASYNCHAT_LOG_ATTEMPT, /* DEBUG: a channel dials an address, which is
                              `peer`; the connection is up; or, with a `code`,
                              the attempt has failed */

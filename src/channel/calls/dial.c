@@ -108,17 +108,19 @@ static void dial_log(const struct attempt *attempt, int code, const char *text)
 static void dial_log_answer(const struct dial *d,
                             const struct lookup_answer *answer)
 {
+    const char *why = answer->text;
     char text[64];
     if (!asynchat__log_wants(ASYNCHAT_LOG_DEBUG))
         return;
     (void)snprintf(text, sizeof text, "has %u addresses", answer->count);
-    asynchat__log((struct asynchat_log_record){
-        .level = ASYNCHAT_LOG_DEBUG,
-        .event = ASYNCHAT_LOG_LOOKUP,
-        .id = d->ch->id,
-        .peer = d->name,
-        .code = answer->error,
-        .text = answer->text ? answer->text : text});
+    if (!why && answer->error)
+        why = asynchat_strerror(answer->error);
+    asynchat__log((struct asynchat_log_record){.level = ASYNCHAT_LOG_DEBUG,
+                                               .event = ASYNCHAT_LOG_LOOKUP,
+                                               .id = d->ch->id,
+                                               .peer = d->name,
+                                               .code = answer->error,
+                                               .text = why ? why : text});
 }
 
 /* --- the end of dialing --- */
