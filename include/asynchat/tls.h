@@ -137,8 +137,8 @@ struct asynchat_tls_options {
     /* Whom to trust: a file of certificates, or a folder as c_rehash makes it.
      * Revocation lists in the file hold as well; then every certificate of a
      * chain needs a list of its issuer. Each context keeps all of this for
-     * itself: names that trust the same had better share a context. Unless set, a client trusts whom the
-     * system trusts, and a server nobody. */
+     * itself: names that trust the same had better share a context. Unless set,
+     * a client trusts whom the system trusts, and a server nobody. */
     const char *trust;
     const char *trust_text;
 

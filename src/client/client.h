@@ -48,12 +48,12 @@ struct asynchat_client {
     unsigned busy; /* calls of the program's functions that are under way */
     bool freed;    /* the memory waits for their end */
     bool told;     /* the program knows that the connection is up */
-    bool said;     /* the log has a record that the client is down */
+    bool said;     /* the log has a record of this client */
     int reason;    /* why the last channel has ended */
     const struct asynchat_handler *handler;
     void *arg;
-    /* The one that the channel which is being connected will have. */
-    const struct asynchat_handler *next_handler;
+    const struct asynchat_handler *next_handler; /* of the channel that dials,
+                                                    once it is connected */
     struct asynchat_client_options options; /* without its pointers to tables */
     struct asynchat_connect_options connect;
     int (*prepare)(int fd, const struct sockaddr *to, socklen_t len, void *arg);

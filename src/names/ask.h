@@ -11,7 +11,7 @@
 struct found {
     struct address *addresses; /* to be freed by asynchat__free(); or NULL */
     unsigned count;            /* none with an error, else at least one */
-    unsigned rest; /* how many are there once more, behind these: see below */
+    unsigned rest; /* how many asynchat__found_without() has put behind these */
     int error;
     const char *text; /* of gai_strerror(3); or NULL */
 };

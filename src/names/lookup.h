@@ -72,8 +72,8 @@ int asynchat__name_check(const char *host, const char *service);
 
 /* Divides "host:service", where a host with colons is in brackets: "[::1]:25".
  * The brackets are left out. Checks no more than that; see
- * asynchat__name_check(). Errors:
- * ASYNCHAT_EADDRESS, -ENAMETOOLONG (a part does not fit). */
+ * asynchat__name_check(). Errors: ASYNCHAT_EADDRESS, -ENAMETOOLONG (a part does
+ * not fit). */
 int asynchat__name_split(const char *text, char *host, size_t host_size,
                          char *service, size_t service_size);
 

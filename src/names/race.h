@@ -17,7 +17,7 @@
 enum race_state {
     RACE_WAITS,      /* no attempt was made */
     RACE_CONNECTING, /* an attempt is under way */
-    RACE_PUT_OFF,    /* an attempt is to be made again, at `at` */
+    RACE_PUT_OFF,    /* an attempt is to be made again */
     RACE_PARKED,     /* the connection is up, and waits to be taken */
     RACE_TAKEN,      /* the connection was given to the channel */
     RACE_LOST        /* the attempt has failed */
@@ -28,7 +28,7 @@ struct race_runner {
     uint8_t family; /* any number; addresses of one family have the same */
     uint16_t pause; /* the last pause before another attempt */
     int error;      /* why it has LOST */
-    uint32_t at;
+    uint32_t at;    /* when the next attempt is due, if PUT_OFF */
 };
 
 /* What is to be done next. */
@@ -36,7 +36,7 @@ enum race_step {
     RACE_WAIT,    /* nothing, for `wait` milliseconds at most */
     RACE_CONNECT, /* an attempt is to be made */
     RACE_TAKE,    /* the connection is to be given to the channel */
-    RACE_FAILED   /* nothing more can be done: see race_error() */
+    RACE_FAILED   /* nothing more can be done: see asynchat__race_error() */
 };
 
 /* Memory that is all zero is a race without addresses, to which none are added

@@ -85,8 +85,8 @@ static inline size_t stage_unsent(const struct transport *t)
 /* --- stage.c: making a stage, and beginning it --- */
 
 /* Makes a stage for the transport. The memory has to be all zero, begins with
- * the stage, and is freed by asynchat__free() when the transport is closed. 0, -ENOTSUP
- * or -ENOMEM. On success the stage takes `layer`, but only when
+ * the stage, and is freed by asynchat__free() when the transport is closed. 0,
+ * -ENOTSUP or -ENOMEM. On success the stage takes `layer`, but only when
  * asynchat__stage_wait() or asynchat__stage_begin() is called. */
 int asynchat__stage_init(struct stage *s, struct transport *t,
                          const struct asynchat_layer_ops *codec, void *layer);
@@ -107,8 +107,9 @@ void asynchat__stage_begin(struct transport *t, struct stage *s,
 
 /* Takes the stage, which has begun and is not up, off the transport again.
  * Words about an error are sent if they can be sent now. Output is as it was
- * before the stage began; what lies there as sealed bytes is dropped. The stage is freed. If it is at work for the loop, `gone` is set,
- * as if the transport were freed. */
+ * before the stage began; what lies there as sealed bytes is dropped. The stage
+ * is freed. If it is at work for the loop, `gone` is set, as if the transport
+ * were freed. */
 void asynchat__stage_retract(struct transport *t);
 
 /* To be called when output was dropped. This output would be missing before the

@@ -62,15 +62,15 @@ struct dial {
     struct attempt **attempts;
     unsigned room;  /* for attempts */
     unsigned taken; /* whose connection the channel has, or NOBODY */
-    uint32_t late;  /* when the handshake of that connection is too late */
+    uint32_t late;  /* when that connection's handshake is too late, if timed */
     uint32_t due;   /* when the timer fires */
-    uint32_t now;   /* when it has fired last */
-    bool timed;     /* it may be */
-    bool shakes;    /* the handshake of that connection is under way */
-    bool proxied;   /* a PROXY header was pushed before the hook was called */
-    bool layered;   /* and a layer was set */
+    uint32_t now;   /* when the timer has fired last */
+    bool timed;     /* that connection's handshake may be too late */
+    bool shakes;    /* that connection's handshake is under way */
+    bool proxied;   /* a PROXY header was there before the hook was called */
+    bool layered;   /* a layer was there before the hook was called */
     int error;      /* of the look-up, or 0 */
-    int own_error;  /* of an attempt that could not be made; or 0 */
+    int own_error;  /* of an attempt that could not be made, or 0 */
     bool handshake; /* the race is over only when the handshake is */
     int (*prepare)(int fd, const struct sockaddr *to, socklen_t len, void *arg);
     int (*candidate)(struct asynchat_channel *ch, void *arg);
@@ -444,9 +444,9 @@ static void dial_arm(struct dial *d, uint32_t wait)
 }
 
 /* An attempt that could not be made says nothing about the peer, but most about
- * what is to be mended. But a system without IPv6 is as it should be. Otherwise
- * the first address's error counts, as the one that the name means most; and
- * that of the look-up, if there was none. */
+ * what is to be mended, so its error counts first. A system without IPv6 has
+ * nothing to mend. Then comes the error of the first address, which the name
+ * means most; and that of the look-up, if there was no address. */
 static int dial_error(const struct dial *d)
 {
     int error = d->own_error;
