@@ -123,6 +123,22 @@ static void found_all(struct fixture *f, int count, int error)
     settle(f);
 }
 
+/* The one address that is found accepts. */
+static void found_one(struct fixture *f)
+{
+    accepts(0, "127.0.0.1:0");
+    found_all(f, 1, 0);
+}
+
+/* Of the two addresses that are found the second one accepts. */
+static void found_two(struct fixture *f,
+                      void (*first)(int n, const char *address))
+{
+    first(0, "127.0.0.1:0");
+    accepts(1, "127.0.0.2:0");
+    found_all(f, 2, 0);
+}
+
 /* --- each test --- */
 
 static struct asynchat_connect_options options;
@@ -227,9 +243,7 @@ static void the_first_address_is_taken(void **state)
     assert_string_equal(asked_for, "two.test 7");
     assert_int_equal(asynchat_peer_address(f->ch, peer, sizeof peer),
                      -ENOTSOCK);
-    accepts(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, accepts);
     converse(f, 0);
     assert_int_equal(asynchat_peer_address(f->ch, peer, sizeof peer), 0);
     assert_string_equal(peer, at[0]);
@@ -241,9 +255,7 @@ static void a_refusal_leads_to_the_next_at_once(void **state)
 {
     char text[2 * ASYNCHAT_ADDRESS_SIZE];
     struct fixture *f = dial(state);
-    refuses(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0); /* the clock stands still */
+    found_two(f, refuses); /* the clock stands still */
     converse(f, 1);
     snprintf(text, sizeof text, "%s: Connection refused\n", at[0]);
     assert_non_null(strstr(record, text));
@@ -255,9 +267,7 @@ static void a_refusal_leads_to_the_next_at_once(void **state)
 static void silence_leads_to_the_next_after_the_delay(void **state)
 {
     struct fixture *f = dial(state);
-    is_silent(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, is_silent);
     clock_advance(249);
     settle(f);
     expect(f, "");
@@ -270,9 +280,7 @@ static void the_delay_can_be_set(void **state)
 {
     options.delay = 40;
     struct fixture *f = dial(state);
-    is_silent(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, is_silent);
     clock_advance(40);
     converse(f, 1);
     close_connection(f);
@@ -448,9 +456,7 @@ static void what_is_pushed_before_goes_to_the_winner(void **state)
     char *data = big(1u << 20);
     assert_int_equal(asynchat_push(f->ch, "first ", 6), 0);
     assert_int_equal(asynchat_push(f->ch, data, 1u << 20), 0);
-    refuses(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, refuses);
     expect(f, "connect");
     answer(f, 1);
     asynchat_close_when_done(f->ch);
@@ -558,8 +564,7 @@ static void the_socket_can_be_prepared(void **state)
     options.prepare = count_prepared;
     struct fixture *f = dial(state);
     f->count = 0;
-    accepts(0, "127.0.0.1:0");
-    found_all(f, 1, 0);
+    found_one(f);
     assert_int_equal(prepared, 1);
     converse(f, 0);
     close_connection(f);
@@ -570,9 +575,7 @@ static void an_address_that_is_not_prepared_is_given_up(void **state)
     options.prepare = count_prepared;
     struct fixture *f = dial(state);
     f->count = 1;
-    accepts(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, accepts);
     assert_int_equal(prepared, 2);
     converse(f, 1);
     close_connection(f);
@@ -589,8 +592,7 @@ static void when_none_is_prepared_the_hook_s_error_is_told(void **state)
 {
     options.prepare = fail_prepared;
     struct fixture *f = dial(state);
-    accepts(0, "127.0.0.1:0");
-    found_all(f, 1, 0);
+    found_one(f);
     expect_failure(f, -EPERM);
 }
 
@@ -608,8 +610,7 @@ static void the_channel_may_be_freed_while_a_socket_is_prepared(void **state)
 {
     options.prepare = free_in_prepare;
     struct fixture *f = dial(state);
-    accepts(0, "127.0.0.1:0");
-    found_all(f, 1, 0);
+    found_one(f);
     assert_null(f->ch);
     expect(f, "");
 }
@@ -630,9 +631,7 @@ static void a_candidate_may_be_refused(void **state)
     struct fixture *f = dial(state);
     f->count = 1;
     assert_int_equal(asynchat_push(f->ch, "hi", 2), 0);
-    accepts(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, accepts);
     assert_int_equal(candidates, 2);
     expect(f, "connect");
     answer(f, 0);
@@ -666,9 +665,7 @@ static void when_each_is_refused_the_hook_s_error_is_told(void **state)
     options.candidate = count_candidate;
     struct fixture *f = dial(state);
     f->count = 2;
-    accepts(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, accepts);
     expect_failure(f, -EPROTO);
 }
 
@@ -687,9 +684,7 @@ static void what_a_refused_candidate_got_goes_to_the_next(void **state)
 {
     options.candidate = push_and_end;
     struct fixture *f = dial(state);
-    accepts(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, accepts);
     assert_int_equal(candidates, 2);
     answer(f, 1);
     settle(f);
@@ -710,8 +705,7 @@ static void the_channel_may_be_freed_by_the_hook(void **state)
 {
     options.candidate = free_candidate;
     struct fixture *f = dial(state);
-    accepts(0, "127.0.0.1:0");
-    found_all(f, 1, 0);
+    found_one(f);
     assert_null(f->ch);
     expect(f, "");
 }
@@ -727,8 +721,7 @@ static void the_channel_may_be_closed_by_the_hook(void **state)
 {
     options.candidate = close_candidate;
     struct fixture *f = dial(state);
-    accepts(0, "127.0.0.1:0");
-    found_all(f, 1, 0);
+    found_one(f);
     expect(f, "closed(0)");
 }
 
@@ -811,9 +804,7 @@ static void a_handshake_that_fails_leads_to_the_next(void **state)
     race_handshakes(2);
     struct fixture *f = dial(state);
     assert_int_equal(asynchat_push(f->ch, "secret", 6), 0);
-    accepts(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, accepts);
     expect(f, "");
     answer(f, 0);
     settle(f); /* the client's first word */
@@ -842,9 +833,7 @@ static int push_header_and_begin_layer(struct asynchat_channel *ch, void *arg)
 static void expect_header_each_time(struct fixture *f)
 {
     assert_int_equal(asynchat_push(f->ch, "secret", 6), 0);
-    accepts(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, accepts);
     for (int i = 0; i < 2; i++) {
         answer(f, i);
         settle(f);
@@ -879,9 +868,7 @@ static void after_a_handshake_that_failed_another_wins(void **state)
     race_handshakes(2);
     struct fixture *f = dial(state);
     assert_int_equal(asynchat_push(f->ch, "secret\r\n", 8), 0);
-    accepts(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, accepts);
     answer(f, 0);
     feed_reset(f);
     settle(f);
@@ -893,9 +880,7 @@ static void a_handshake_that_takes_too_long_leads_to_the_next(void **state)
 {
     race_handshakes(2);
     struct fixture *f = dial(state);
-    accepts(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, accepts);
     clock_advance(9999);
     settle(f);
     assert_int_equal(candidates, 1);
@@ -910,9 +895,7 @@ static void during_a_handshake_the_others_are_parked(void **state)
 {
     race_handshakes(2);
     struct fixture *f = dial(state);
-    accepts(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, accepts);
     clock_advance(250);
     settle(f);
     assert_int_equal(candidates, 1);
@@ -924,8 +907,7 @@ static void during_a_handshake_the_others_are_parked(void **state)
     feed_reset(f);
     settle(f);
     assert_int_equal(candidates, 2);
-    asynchat_channel_free(f->ch);
-    f->ch = NULL;
+    close_connection(f);
 }
 
 static void a_layer_set_at_once_begins_on_the_winner(void **state)
@@ -933,9 +915,7 @@ static void a_layer_set_at_once_begins_on_the_winner(void **state)
     struct fixture *f = dial(state);
     set_layer_at_once(f);
     assert_int_equal(asynchat_push(f->ch, "secret\r\n", 8), 0);
-    refuses(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, refuses);
     converse_sealed(f);
 }
 
@@ -955,8 +935,7 @@ static void without_a_layer_the_race_ends_when_a_connection_is_up(void **state)
     options.flags = ASYNCHAT_CONNECT_HANDSHAKE;
     struct fixture *f = dial(state);
     f->count = 0;
-    accepts(0, "127.0.0.1:0");
-    found_all(f, 1, 0);
+    found_one(f);
     converse(f, 0);
     close_connection(f);
 }
@@ -971,9 +950,7 @@ static int begin_layer_and_refuse(struct asynchat_channel *ch, void *arg)
 static void expect_layer_of_the_second(struct fixture *f)
 {
     assert_int_equal(asynchat_push(f->ch, "secret\r\n", 8), 0);
-    accepts(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, accepts);
     assert_int_equal(candidates, 2);
     answer(f, 0);
     settle(f);
@@ -1013,9 +990,7 @@ static void a_header_before_a_layer_outlives_a_refusal(void **state)
     f->count = 1;
     assert_int_equal(asynchat_push_proxy(f->ch, 1, NULL, NULL), 0);
     set_layer_at_once(f);
-    accepts(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, accepts);
     answer(f, 1);
     settle(f);
     assert_true(f->got_len > 15);
@@ -1023,8 +998,7 @@ static void a_header_before_a_layer_outlives_a_refusal(void **state)
     assert_null(memmem(f->got + 15, f->got_len - 15, "PROXY", 5));
     assert_null(memmem(f->got + 15, f->got_len - 15, "PPRR", 4));
     expect(f, "");
-    asynchat_channel_free(f->ch);
-    f->ch = NULL;
+    close_connection(f);
 }
 
 /* All that is to be sent may be known before there is a connection. */
@@ -1035,15 +1009,13 @@ static void the_output_may_end_before_a_candidate_s_header(void **state)
     struct fixture *f = dial(state);
     assert_int_equal(asynchat_push(f->ch, "secret\r\n", 8), 0);
     assert_int_equal(asynchat_close_when_done(f->ch), 0);
-    accepts(0, "127.0.0.1:0");
-    found_all(f, 1, 0);
+    found_one(f);
     answer(f, 0);
     settle(f);
     assert_true(f->got_len > 15);
     assert_memory_equal(f->got, "PROXY UNKNOWN\r\n", 15);
     expect(f, "");
-    asynchat_channel_free(f->ch);
-    f->ch = NULL;
+    close_connection(f);
 }
 
 static char heard[16];
@@ -1064,12 +1036,8 @@ static void end_early(struct fixture *f, int (*end)(struct asynchat_channel *))
     heard[0] = '\0';
     assert_int_equal(asynchat_push(f->ch, "secret\r\n", 8), 0);
     assert_int_equal(end(f->ch), 0);
-    accepts(1, "127.0.0.1:0");
-    found(1);
-    asynchat_lookup_done(asked, 0);
-    asked = NULL;
-    settle(f);
-    struct asynchat_channel *far = answer_with_toy(f, 1);
+    found_one(f);
+    struct asynchat_channel *far = answer_with_toy(f, 0);
     assert_int_equal(asynchat_set_handler(far, &hearing), 0);
     assert_int_equal(asynchat_set_terminator(far, "\r\n", 2), 0);
     settle(f);
@@ -1092,8 +1060,8 @@ static void the_output_may_end_before_a_candidate_s_handshake(void **state)
         struct fixture *f = dial(state);
         end_early(f, ends[i].end);
         expect(f, ends[i].events);
-        close(listening[1]);
-        listening[1] = -1;
+        close(listening[0]);
+        listening[0] = -1;
     }
 }
 
@@ -1112,12 +1080,8 @@ static void a_peer_may_say_all_when_the_handshake_is_done(void **state)
 {
     race_handshakes(2);
     struct fixture *f = dial(state);
-    accepts(1, "127.0.0.1:0");
-    found(1);
-    asynchat_lookup_done(asked, 0);
-    asked = NULL;
-    settle(f);
-    struct asynchat_channel *far = answer_with_toy(f, 1);
+    found_one(f);
+    struct asynchat_channel *far = answer_with_toy(f, 0);
     assert_int_equal(asynchat_set_handler(far, &saying), 0);
     settle(f);
     expect(f, "connect data(welcome) found eof closed(EOF)");
@@ -1128,9 +1092,7 @@ static void output_without_room_ends_the_race(void **state)
 {
     race_handshakes(2);
     struct fixture *f = dial(state);
-    accepts(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, accepts);
     assert_int_equal(candidates, 1);
     assert_int_equal(asynchat_set_output_limit(f->ch, 4), 0);
     assert_int_equal(asynchat_push(f->ch, "secret", 6), 0);
@@ -1156,9 +1118,7 @@ static void output_that_a_hook_has_no_room_for_ends_the_race(void **state)
 {
     options.candidate = push_too_much;
     struct fixture *f = dial(state);
-    accepts(0, "127.0.0.1:0");
-    accepts(1, "127.0.0.2:0");
-    found_all(f, 2, 0);
+    found_two(f, accepts);
     settle(f);
     assert_int_equal(candidates, 1);
     assert_null(f->ch);
