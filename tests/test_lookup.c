@@ -404,6 +404,27 @@ static void wait_for(const struct asker *a, unsigned answers)
     wait_for_in(0, a, answers);
 }
 
+/* The call hangs when this returns. No other call does. */
+static void ask_and_hang(struct asker *a, const char *host)
+{
+    ask(a, host);
+    wait_until_inside(1);
+}
+
+static void ask_and_wait(struct asker *a, const char *host)
+{
+    ask(a, host);
+    wait_for(a, 1);
+}
+
+/* The answer for IPv4 has come, and the call for both families hangs. */
+static void ask_for_half(struct asker *a)
+{
+    ask_and_hang(a, "late");
+    advance(1000);
+    wait_for(a, 1);
+}
+
 static void expect_answers(struct asker *a, const char *log)
 {
     assert_string_equal(a->log, log);
@@ -435,10 +456,8 @@ static void nothing_is_kept(void **state)
 {
     struct asker a = {.answers = 0}, b = {.answers = 0};
     (void)state;
-    ask(&a, "good");
-    wait_for(&a, 1);
-    ask(&b, "good");
-    wait_for(&b, 1);
+    ask_and_wait(&a, "good");
+    ask_and_wait(&b, "good");
     expect_answers(&b, ALL " .");
     expect_calls("good/0 good/0");
 }
@@ -459,8 +478,7 @@ static void an_answer_has_at_most_64_addresses(void **state)
     struct asker a = {.answers = 0};
     unsigned count = 0;
     (void)state;
-    ask(&a, "many");
-    wait_for(&a, 1);
+    ask_and_wait(&a, "many");
     for (const char *at = a.log; (at = strstr(at, ":25")); at++)
         count++;
     assert_in_range(count, LOOKUP_ADDRESSES - 5, LOOKUP_ADDRESSES);
@@ -470,8 +488,7 @@ static void addresses_of_other_families_do_not_count(void **state)
 {
     struct asker a = {.answers = 0};
     (void)state;
-    ask(&a, "odd");
-    wait_for(&a, 1);
+    ask_and_wait(&a, "odd");
     expect_answers(&a, "ENOADDRESS .");
 }
 
@@ -542,8 +559,7 @@ static void ipv4_is_asked_for_alone_after_a_second(void **state)
 {
     struct asker a = {.answers = 0};
     (void)state;
-    ask(&a, "late");
-    wait_until_inside(1);
+    ask_and_hang(&a, "late");
     advance(999);
     expect_calls("late/0");
     advance(1);
@@ -560,10 +576,7 @@ static void an_error_after_an_address_does_not_matter(void **state)
 {
     struct asker a = {.answers = 0};
     (void)state;
-    ask(&a, "late");
-    wait_until_inside(1);
-    advance(1000);
-    wait_for(&a, 1);
+    ask_for_half(&a);
     open_gate(0, EAI_NONAME);
     wait_for(&a, 2);
     expect_answers(&a, "192.0.2.1:25 + .");
@@ -573,10 +586,7 @@ static void who_joins_late_gets_what_is_there(void **state)
 {
     struct asker a = {.answers = 0}, b = {.answers = 0}, c = {.answers = 0};
     (void)state;
-    ask(&a, "late");
-    wait_until_inside(1);
-    advance(1000);
-    wait_for(&a, 1);
+    ask_for_half(&a);
     ask(&b, "late");
     assert_int_equal(b.answers, 0);
     wait_for(&b, 1);
@@ -613,8 +623,7 @@ static void the_answer_for_both_does_not_wait_for_ipv4(void **state)
 {
     struct asker a = {.answers = 0};
     (void)state;
-    ask(&a, "hang");
-    wait_until_inside(1);
+    ask_and_hang(&a, "hang");
     advance(1000);
     wait_until_inside(2);
     open_gate(0, 0);
@@ -626,8 +635,7 @@ static void after_an_error_for_both_ipv4_is_waited_for(void **state)
 {
     struct asker a = {.answers = 0};
     (void)state;
-    ask(&a, "hang");
-    wait_until_inside(1);
+    ask_and_hang(&a, "hang");
     advance(1000);
     wait_until_inside(2);
     open_gate(0, EAI_AGAIN);
@@ -705,8 +713,7 @@ static void who_cancels_leaves_the_call_to_others(void **state)
 {
     struct asker a = {.answers = 0}, b = {.answers = 0};
     (void)state;
-    ask(&a, "hang");
-    wait_until_inside(1);
+    ask_and_hang(&a, "hang");
     cancel(&a);
     ask(&b, "hang");
     pass();
@@ -720,8 +727,7 @@ static void nobody_joins_a_call_that_is_ten_seconds_old(void **state)
 {
     struct asker a = {.answers = 0}, b = {.answers = 0}, c = {.answers = 0};
     (void)state;
-    ask(&a, "hang");
-    wait_until_inside(1);
+    ask_and_hang(&a, "hang");
     clock_advance(9999);
     ask(&b, "hang");
     clock_advance(1);
@@ -737,12 +743,8 @@ static void a_look_up_may_be_cancelled_in_its_answers(void **state)
 {
     struct asker a = {.cancels = true}, b = {.cancels = true};
     (void)state;
-    ask(&a, "late");
-    wait_until_inside(1);
-    advance(1000);
-    wait_for(&a, 1);
-    ask(&b, "good");
-    wait_for(&b, 1);
+    ask_for_half(&a);
+    ask_and_wait(&b, "good");
     open_gate(0, 0);
     pass();
     expect_answers(&a, "192.0.2.1:25 +");
@@ -787,8 +789,7 @@ static void what_is_cancelled_in_the_queue_is_never_asked(void **state)
     struct asker a = {.answers = 0}, b = {.answers = 0}, c = {.answers = 0};
     (void)state;
     assert_int_equal(asynchat_set_lookup_threads(1), 0);
-    ask(&a, "hang");
-    wait_until_inside(1);
+    ask_and_hang(&a, "hang");
     ask(&b, "good");
     ask(&c, "better");
     cancel(&b);
@@ -843,8 +844,7 @@ static void who_comes_later_waits_for_the_rest_of_the_time(void **state)
 {
     struct asker a = {.answers = 0}, b = {.answers = 0}, c = {.answers = 0};
     (void)state;
-    ask(&a, "hang1");
-    wait_until_inside(1);
+    ask_and_hang(&a, "hang1");
     advance(100);
     ask(&b, "hang2");
     wait_until_inside(2);
@@ -874,8 +874,7 @@ static void threads_that_have_nothing_to_do_end(void **state)
         usleep(1000);
     }
     assert_true(threads_made > before);
-    ask(&a, "good");
-    wait_for(&a, 1);
+    ask_and_wait(&a, "good");
 }
 
 /* --- nobody waits for a thread --- */
@@ -884,8 +883,7 @@ static void a_loop_goes_while_a_call_hangs(void **state)
 {
     struct asker a = {.answers = 0};
     (void)state;
-    ask(&a, "hang");
-    wait_until_inside(1);
+    ask_and_hang(&a, "hang");
     cancel(&a);
     end_loop(0);
     assert_int_equal(count_of(&sys.inside), 1);
@@ -927,8 +925,7 @@ static bool base_goes_first(void *arg)
 {
     struct asker a = {.answers = 0}, b = {.answers = 0};
     (void)arg;
-    ask(&a, "hang");
-    wait_until_inside(1);
+    ask_and_hang(&a, "hang");
     event_base_free(bases[0]);
     begin_loop(0);
     ask(&b, "hang");
@@ -993,8 +990,7 @@ static void with_one_thread_look_ups_go_on(void **state)
 {
     struct asker a = {.answers = 0}, b = {.answers = 0};
     (void)state;
-    ask(&a, "good");
-    wait_for(&a, 1);
+    ask_and_wait(&a, "good");
     no_thread = true;
     ask(&a, "good");
     ask(&b, "better");
@@ -1045,8 +1041,7 @@ static void without_memory_an_answer_is_told(void **state)
 {
     struct asker a = {.answers = 0};
     (void)state;
-    ask(&a, "hang");
-    wait_until_inside(1);
+    ask_and_hang(&a, "hang");
     failing = 1;
     open_gate(0, 0);
     wait_for(&a, 1);
@@ -1073,8 +1068,7 @@ static bool child_is_answered(void *arg)
     system_inherit();
     advance(1000);
     wait_for(a, 1);
-    ask(&b, "good");
-    wait_for(&b, 1);
+    ask_and_wait(&b, "good");
     return strcmp(a->log, ALL " .") == 0 && strcmp(b.log, ALL " .") == 0;
 }
 
@@ -1082,8 +1076,7 @@ static void a_child_asks_anew(void **state)
 {
     struct asker a = {.answers = 0};
     (void)state;
-    ask(&a, "hang");
-    wait_until_inside(1);
+    ask_and_hang(&a, "hang");
     pass();
     run_in_child(child_is_answered, &a);
     open_gate(0, 0);
@@ -1116,8 +1109,7 @@ static void a_child_may_cancel(void **state)
 {
     struct asker a = {.answers = 0}, b = {.answers = 0};
     (void)state;
-    ask(&a, "hang");
-    wait_until_inside(1);
+    ask_and_hang(&a, "hang");
     assert_int_equal(child_runs(child_cancels, &a), 1);
     open_gate(0, 0);
     wait_for(&a, 1);
