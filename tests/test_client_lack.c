@@ -14,6 +14,7 @@
 #include <event2/event.h>
 
 #include "clock.h"
+#include "toy.h"
 
 /* --- what fails --- */
 
@@ -55,8 +56,12 @@ int __wrap_setsockopt(int fd, int level, int name, const void *value,
 /* --- a client and its server --- */
 
 static struct event_base *base;
-static int listener;
-static struct sockaddr_in at;
+#define MOST 3 /* addresses of the name, of which the first is the usual one */
+
+static int listeners[MOST];
+static struct sockaddr_in at[MOST];
+static int addresses;
+static const struct asynchat_connect_options *connecting; /* or NULL */
 static struct asynchat_client *client;
 static int ups, downs, failures, stops, reason;
 
@@ -125,6 +130,7 @@ static int begin(void)
     static const struct asynchat_options settled = {.size = sizeof settled,
                                                     .timeouts = &times};
     const struct asynchat_client_options options = {.size = sizeof options,
+                                                    .connect = connecting,
                                                     .channels = &settled,
                                                     .up = up,
                                                     .down = down,
@@ -141,7 +147,10 @@ static int begin_lookup(struct asynchat_lookup *lookup, const char *host,
     (void)host;
     (void)service;
     (void)arg;
-    int error = asynchat_lookup_add(lookup, (struct sockaddr *)&at, sizeof at);
+    int error = 0;
+    for (int i = 0; i < addresses && !error; i++)
+        error = asynchat_lookup_add(lookup, (struct sockaddr *)&at[i],
+                                    sizeof at[i]);
     if (!error)
         asynchat_lookup_done(lookup, 0);
     return error;
@@ -156,14 +165,14 @@ static void cancel_lookup(struct asynchat_lookup *lookup, void *arg)
 /* Waits until the client is up for the n-th time. */
 static void come_up(int n)
 {
-    for (int i = 0; i < 10 && ups < n; i++)
+    for (int i = 0; i < 20 && ups < n; i++)
         run_loop(60000);
     assert_int_equal(ups, n);
 }
 
 static int accept_one(void)
 {
-    int fd = accept(listener, NULL, NULL);
+    int fd = accept(listeners[0], NULL, NULL);
     assert_true(fd >= 0);
     return fd;
 }
@@ -171,8 +180,9 @@ static int accept_one(void)
 static void accept_and_drop_all(void)
 {
     int fd;
-    while ((fd = accept(listener, NULL, NULL)) >= 0)
-        close(fd);
+    for (int i = 0; i < MOST; i++)
+        while ((fd = accept(listeners[i], NULL, NULL)) >= 0)
+            close(fd);
 }
 
 /* The client is up, is dropped, comes back, and stops. */
@@ -195,50 +205,99 @@ static void live(void)
     accept_and_drop_all();
 }
 
+static void listen_at(int i)
+{
+    socklen_t len = sizeof at[i];
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    at[i] = (struct sockaddr_in){.sin_family = AF_INET,
+                                 .sin_addr.s_addr =
+                                     htonl(INADDR_LOOPBACK + (unsigned)i)};
+    assert_int_equal(bind(fd, (struct sockaddr *)&at[i], len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at[i], &len), 0);
+    assert_int_equal(listen(fd, 100), 0);
+    listeners[i] = fd;
+}
+
 static int set_up(void **state)
 {
     static const struct asynchat_resolver resolver = {.size = sizeof resolver,
                                                       .begin = begin_lookup,
                                                       .cancel = cancel_lookup};
-    socklen_t len = sizeof at;
     (void)state;
     base = event_base_new();
-    at = (struct sockaddr_in){.sin_family = AF_INET,
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (!base || bind(listener, (struct sockaddr *)&at, len) < 0 ||
-        getsockname(listener, (struct sockaddr *)&at, &len) < 0 ||
-        listen(listener, 100) < 0)
-        return -1;
-    return asynchat_set_resolver(base, &resolver, NULL);
+    addresses = 1;
+    for (int i = 0; i < MOST; i++)
+        listen_at(i);
+    return base ? asynchat_set_resolver(base, &resolver, NULL) : -1;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    close(listener);
+    for (int i = 0; i < MOST; i++)
+        close(listeners[i]);
     int error = asynchat_set_resolver(base, NULL, NULL);
     event_base_free(base);
     return error;
 }
 
 /* A new event base each time, since a base keeps memory. */
-static void each_allocation_may_fail(void **state)
+static void let_each_allocation_fail(void **state, int count)
 {
     for (lacking = 1; allocations >= lacking || lacking == 1; lacking++) {
         long which = lacking;
         lacking = 0;
         assert_int_equal(tear_down(state), 0);
         assert_int_equal(set_up(state), 0);
+        addresses = count;
         int before = count_descriptors();
         allocations = 0;
         lacking = which;
         live();
         assert_int_equal(count_descriptors(), before);
+        assert_int_equal(toys, 0);
     }
     print_message("%ld allocations\n", lacking - 1);
     assert_true(lacking > 20);
     lacking = 0;
+}
+
+static void each_allocation_may_fail(void **state)
+{
+    let_each_allocation_fail(state, 1);
+}
+
+static int candidates;
+
+/* Of three connections the first is refused, with all that it got. The peers
+ * say nothing, so the second has no handshake in time; the third needs none. */
+static int begin_layer(struct asynchat_channel *ch, void *arg)
+{
+    struct toy *toy = toy_new(true);
+    int which = candidates++ % MOST;
+    (void)arg;
+    toy->steps = which == 1 ? 2 : 0;
+    int error = asynchat_push_proxy(ch, 1, NULL, NULL);
+    int unset = error ? error : asynchat_set_layer(ch, &toy_ops, toy, NULL);
+    if (unset) {
+        toy_ops.release(toy);
+        return unset;
+    }
+    error = asynchat_push(ch, "word", 4);
+    return error ? error : which == 0 ? -EPROTO : 0;
+}
+
+static void each_allocation_of_a_race_may_fail(void **state)
+{
+    static const struct asynchat_connect_options racing = {
+        .size = sizeof racing,
+        .flags = ASYNCHAT_CONNECT_HANDSHAKE,
+        .timeout = 1000000,
+        .candidate = begin_layer};
+    connecting = &racing;
+    let_each_allocation_fail(state, MOST);
+    assert_true(candidates > 200);
+    connecting = NULL;
 }
 
 /* An attempt without the settings would never notice a peer that vanished. */
@@ -272,6 +331,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_allocation_may_fail, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(each_allocation_of_a_race_may_fail,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_setting_may_be_refused, set_up,
                                         tear_down),
     };
