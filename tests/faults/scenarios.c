@@ -395,7 +395,7 @@ static void addresses(struct world *w)
 static void lines_by_name(struct world *w)
 {
     if (serve(w, "127.0.0.1:0", &echoer, 1))
-        connect_to_server_by_name(w, &asker, "127.0.0.1:1", NULL);
+        connect_to_server_by_name(w, &asker, "127.0.0.1:1");
 }
 
 /* --- failing to connect --- */

@@ -710,19 +710,17 @@ static void cancel_lookup(struct asynchat_lookup *lookup, void *arg)
 static const struct asynchat_resolver resolver = {
     .size = sizeof resolver, .begin = begin_lookup, .cancel = cancel_lookup};
 
-static bool connect_to_name(struct world *w, const struct program *program,
-                            const struct asynchat_connect_options *options)
+static bool connect_to_name(struct world *w, const struct program *program)
 {
     struct side *s = side(w, program);
     s->ch = untouched;
-    return side_made(s, asynchat_connect_name(w->base, "name.test", "echo",
-                                              options, handler_of(program), s,
-                                              &s->ch));
+    return side_made(s,
+                     asynchat_connect_name(w->base, "name.test", "echo", NULL,
+                                           handler_of(program), s, &s->ch));
 }
 
 bool connect_to_server_by_name(struct world *w, const struct program *program,
-                               const char *first,
-                               const struct asynchat_connect_options *options)
+                               const char *first)
 {
     char address[ASYNCHAT_ADDRESS_SIZE];
     asynchat_server_address(w->server, address, sizeof address);
@@ -730,7 +728,7 @@ bool connect_to_server_by_name(struct world *w, const struct program *program,
     name_addresses[1] = address;
     int error = asynchat_set_resolver(w->base, &resolver, w);
     code_seen(w, error);
-    if (error || !connect_to_name(w, program, options))
+    if (error || !connect_to_name(w, program))
         return false;
     pair_up(w, &w->sides[w->count - 1]);
     return true;

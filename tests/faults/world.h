@@ -173,8 +173,7 @@ bool connect_to(struct world *w, const char *address, unsigned timeout,
 bool connect_to_server(struct world *w, const struct program *program);
 /* The same, by a name whose first address is `first`. */
 bool connect_to_server_by_name(struct world *w, const struct program *program,
-                               const char *first,
-                               const struct asynchat_connect_options *options);
+                               const char *first);
 bool connect_bufferevent(struct world *w, const struct program *program);
 /* Makes a channel that is said to be connecting but is not, for 20
  * milliseconds. */
