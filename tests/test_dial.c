@@ -15,6 +15,7 @@
 #include <asynchat/resolver.h>
 
 #include "base/address.h"
+#include "child.h"
 #include "clock.h"
 #include "toy.h"
 
@@ -438,6 +439,29 @@ static void a_channel_that_goes_takes_all_with_it(void **state)
     assert_int_equal(cancelled, 1);
     settle(f);
     expect(f, "");
+}
+
+static bool child_frees(void *arg)
+{
+    struct fixture *f = arg;
+    asynchat_channel_free(f->ch);
+    return true;
+}
+
+/* The event of the parent's attempt stays in the set that both share. */
+static void a_child_may_free_a_channel_that_dials(void **state)
+{
+    struct fixture *f = dial(state);
+    accepts(0, "127.0.0.1:0");
+    found(0);
+    asynchat_lookup_done(asked, 0);
+    asked = NULL;
+    event_base_loop(f->base, EVLOOP_ONCE);
+    assert_non_null(strstr(record, "is dialed"));
+    assert_int_equal(child_runs(child_frees, f), 1);
+    assert_null(strstr(record, "is up"));
+    converse(f, 0);
+    close_connection(f);
 }
 
 static void a_channel_that_closes_tells_it_once(void **state)
@@ -1272,6 +1296,7 @@ int main(void)
         DIAL(the_time_covers_the_look_up),
         DIAL(the_time_covers_all_attempts),
         DIAL(a_channel_that_goes_takes_all_with_it),
+        DIAL(a_child_may_free_a_channel_that_dials),
         DIAL(a_channel_that_closes_tells_it_once),
         DIAL(what_is_pushed_before_goes_to_the_winner),
         DIAL(one_wins_of_many),
