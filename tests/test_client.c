@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
@@ -55,8 +56,7 @@ static int descriptors;
 static int listener, peer;
 static int first_listener; /* if the name has two addresses */
 static struct sockaddr_in at;
-static struct sockaddr_in
-    also_at; /* another address of the name, if its port is set */
+static struct sockaddr_in also_at; /* another one, if its port is set */
 static int looked_up, look_up_error, begin_error;
 static struct asynchat_client *client;
 static char told[8192];
@@ -442,8 +442,7 @@ static void the_wait_is_random(void **state)
     chance = 1u << 30; /* a quarter */
     server_resets();
     run_loop();
-    expect_told("close(ECONNRESET) "
-                "down(ECONNRESET, 1250) ");
+    expect_told("close(ECONNRESET) down(ECONNRESET, 1250) ");
     pass(1250);
     expect_told("connect up ");
 }
@@ -931,8 +930,7 @@ static void channels_have_the_settings(void **state)
     run_loop();
     server_drops();
     run_loop();
-    expect_told("line(abc) close(ETOOLONG) "
-                "down(ETOOLONG, 5000) ");
+    expect_told("line(abc) close(ETOOLONG) down(ETOOLONG, 5000) ");
 }
 
 /* --- stopping --- */
@@ -1192,6 +1190,27 @@ static void a_silent_peer_is_noticed(void **state)
     client_begins();
     assert_int_equal(keepalive, 0);
     assert_int_equal(user_timeout, 0);
+}
+
+/* It has no such settings. */
+static void a_client_of_a_unix_socket_is_up(void **state)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    char *name = un.sun_path + 1; /* in the abstract namespace */
+    char address[ASYNCHAT_ADDRESS_SIZE];
+    (void)state;
+    snprintf(name, sizeof un.sun_path - 1, "asynchat-client-%d", (int)getpid());
+    snprintf(address, sizeof address, "unix:@%s", name);
+    size_t len = offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name);
+    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&un, (socklen_t)len), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    options.connect = NULL;
+    assert_int_equal(asynchat_client_new(base, address, NULL, &handler, &base,
+                                         &options, &client),
+                     0);
+    run_loop();
+    expect_told("connect up ");
 }
 
 static void nobody_has_to_prepare_anything(void **state)
@@ -1554,6 +1573,7 @@ int main(void)
         CLIENT(each_call_is_allowed_in_each_callback),
         CLIENT(the_resolver_may_end_the_client),
         CLIENT(a_silent_peer_is_noticed),
+        CLIENT(a_client_of_a_unix_socket_is_up),
         CLIENT(nobody_has_to_prepare_anything),
         CLIENT(the_log_tells_changes_and_not_attempts),
         CLIENT(an_outage_is_few_lines),
