@@ -4,8 +4,9 @@
     judge.py [--others] DIAL [CASE...|compare TIMES]
 
 It makes network and mount namespaces of its own, with a DNS server that answers as each case says, and addresses that
-refuse, say nothing, come up late, or vanish. The program keep, beside DIAL, keeps a connection. curl, Python's asyncio and Node, where they are installed, connect to the same
-names, so that it shows what others do; only DIAL has to do what the case expects. Root only.
+refuse, say nothing, come up late, or vanish. The program keep, beside DIAL, keeps a connection. curl, Python's asyncio
+and Node, where they are installed, connect to the same names, so that it shows what others do; only DIAL and keep have
+to do what the case expects. Root only.
 
 SPDX-License-Identifier: BSD-3-Clause"""
 import contextlib
@@ -218,7 +219,7 @@ def case_silence_and_a_time():
 def case_hosts_file():
     with accepting("127.0.0.1"):
         expect("the hosts file", dial("local.test"), "up", 0, 900, "127.0.0.1:7000")
-        expect("localhost is IPv6 first", dial("localhost"), "up", 0, 900, "127.0.0.1:7000")
+        expect("localhost, which refuses by IPv6", dial("localhost"), "up", 0, 900, "127.0.0.1:7000")
 
 
 def case_a_thread_that_hangs():
@@ -361,7 +362,8 @@ def write(folder, name, text):
 def prepare(folder):
     """Packets to 2001:db8:77:: go to a link where nobody is."""
     global dns
-    for command in ("link set lo up", "link add hole0 type veth peer name hole1", "link set hole0 up", "link set hole1 up", "addr add 2001:db8:77::ff/64 dev hole0 nodad"):
+    for command in ("link set lo up", "link add hole0 type veth peer name hole1", "link set hole0 up",
+                    "link set hole1 up", "addr add 2001:db8:77::ff/64 dev hole0 nodad"):
         subprocess.run(["ip", *command.split()], check=True)
     for i in range(1, 10):  # nobody answers, but the link needs no neighbour to be asked
         subprocess.run(["ip", "neigh", "add", "2001:db8:77::%d" % i, "lladdr", "02:00:00:00:00:01", "dev", "hole0"],
@@ -390,9 +392,10 @@ def compare(times):
     ours.sort()
     theirs.sort()
     middle = times // 2
-    print("\rfirst family silent: %.1f ms, curl %.1f ms, ratio of medians of %d %.3f (ours %.1f to %.1f, curl %.1f to %.1f)"
-          % (ours[middle], theirs[middle], times, ours[middle] / theirs[middle], ours[0], ours[-1], theirs[0],
-             theirs[-1]))
+    print("\rfirst family silent: %.1f ms, curl %.1f ms, ratio of medians of %d %.3f "
+          "(ours %.1f to %.1f, curl %.1f to %.1f)" % (
+              ours[middle], theirs[middle], times, ours[middle] / theirs[middle], ours[0], ours[-1], theirs[0],
+              theirs[-1]))
 
 
 CASES = [value for key, value in list(globals().items()) if key.startswith("case_")]
