@@ -134,11 +134,12 @@ static bool v1_addresses(char *words, int family, struct proxy_header *h)
 }
 
 /* "PROXY TCP4 192.0.2.1 192.0.2.2 4711 25". Behind UNKNOWN there may be
- * anything. */
+ * anything. The prefix and the end of the line are there: v1_length() has seen
+ * them. */
 static bool v1_read(const uint8_t *bytes, size_t len, struct proxy_header *h)
 {
     char line[PROXY_V1_MOST] = "", *words = line;
-    if (len < 2 || bytes[len - 2] != '\r')
+    if (bytes[len - 2] != '\r')
         return false;
     memcpy(line, bytes + V1_PREFIX, len - 2 - V1_PREFIX);
     len -= 2 + V1_PREFIX;
