@@ -255,6 +255,18 @@ static void sums_and_tlvs_of_tls_are_checked(void **state)
           "2: 40, 192.0.2.1 4711 > 192.0.2.2 25");
 }
 
+/* Each of the two sums is that of the header with zeroes in its own place. */
+static void a_second_sum_is_bad_even_if_it_is_right(void **state)
+{
+    static const uint8_t header[] =
+        BEGIN "\x21\x11\0\x1a" ADDRESSES "\3\0\4\x1f\x5c\xdd\xe1"
+              "\3\0\4\x66\xa7\x2c\x66";
+    (void)state;
+    assert_int_equal(proxy_model_crc(header, 42, 31), 0x1f5cdde1);
+    assert_int_equal(proxy_model_crc(header, 42, 38), 0x66a72c66);
+    check(header, 42, PROXY_MOST, "bad");
+}
+
 /* --- length --- */
 
 static void the_longest_header_is_taken_in_pieces(void **state)
@@ -458,6 +470,8 @@ static void tlvs_are_written_with_their_sum(void **state)
     assert_true(asynchat__proxy_room(2, tlvs) > 0);
     tlvs[0].len = 64982;
     assert_int_equal(asynchat__proxy_room(2, tlvs), 0);
+    tlvs[0].len = 65000; /* already the first one is too long */
+    assert_int_equal(asynchat__proxy_room(2, tlvs), 0);
 }
 
 int main(void)
@@ -472,6 +486,7 @@ int main(void)
         cmocka_unit_test(kinds_without_a_tcp_address_are_skipped),
         cmocka_unit_test(broken_bytes_are_bad),
         cmocka_unit_test(sums_and_tlvs_of_tls_are_checked),
+        cmocka_unit_test(a_second_sum_is_bad_even_if_it_is_right),
         cmocka_unit_test(the_longest_header_is_taken_in_pieces),
         cmocka_unit_test(the_limit_holds),
         cmocka_unit_test(a_long_header_has_memory_for_what_has_come),
