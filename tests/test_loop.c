@@ -2,6 +2,7 @@
  * same address. SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <event2/event.h>
 
 #include "channel/object.h"
+#include "output/block.h"
 
 /* --- libevent's memory: what was freed last of a size comes again --- */
 
@@ -263,6 +265,64 @@ static void each_of_many_has_its_own(void **state)
     event_base_free(base);
 }
 
+/* Slots, and what a thread that uses them is told: nothing of cmocka is called
+ * there. */
+struct answers {
+    struct asynchat_slot *text, *block;
+    struct asynchat_block *shared;
+    int texts[2], blocks[2], finished;
+};
+
+static void *answer(void *arg)
+{
+    struct answers *a = arg;
+    for (int i = 0; i < 2; i++) {
+        a->texts[i] = asynchat_slot_push(a->text, "x", 1);
+        a->blocks[i] = asynchat_slot_push_shared(a->block, a->shared);
+    }
+    a->finished = asynchat_slot_finish(a->text);
+    return NULL;
+}
+
+static void answer_elsewhere(struct answers *a)
+{
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, answer, a), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(a->finished, ASYNCHAT_ECLOSED);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(a->texts[i], ASYNCHAT_ECLOSED);
+        assert_int_equal(a->blocks[i], ASYNCHAT_ECLOSED);
+    }
+}
+
+/* Nobody has told the slots. */
+static void slots_are_gone_with_the_event_base(void **state)
+{
+    struct event_base *base = event_base_new();
+    struct asynchat_channel *ch = leave_channel(base);
+    struct answers a = {.shared = asynchat_block_new("block", 5)};
+    struct asynchat_slot *here, *last;
+    (void)state;
+    assert_int_equal(asynchat_reserve(ch, &here), 0);
+    assert_int_equal(asynchat_reserve(ch, &last), 0);
+    assert_int_equal(asynchat_reserve(ch, &a.text), 0);
+    assert_int_equal(asynchat_reserve(ch, &a.block), 0);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    event_base_free(base);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(asynchat_slot_push(here, "x", 1), ASYNCHAT_ECLOSED);
+    assert_int_equal(asynchat_slot_push(here, "", 0), ASYNCHAT_ECLOSED);
+    assert_int_equal(asynchat_slot_finish(here), ASYNCHAT_ECLOSED);
+    assert_int_equal(asynchat_slot_finish(last), ASYNCHAT_ECLOSED);
+    answer_elsewhere(&a);
+    assert_int_equal(asynchat_slot_push_shared(a.block, a.shared),
+                     ASYNCHAT_ECLOSED);
+    assert_int_equal(asynchat_slot_finish(a.block), ASYNCHAT_ECLOSED);
+    assert_int_equal(atomic_load(&a.shared->shares), 1);
+    asynchat_block_free(a.shared);
+}
+
 /* --- one that is there --- */
 
 static void expect_shared(struct event_base *base,
@@ -438,6 +498,7 @@ int main(void)
         cmocka_unit_test(a_channel_without_id_that_is_left_is_no_matter),
         cmocka_unit_test(nor_is_a_server_that_is_left),
         cmocka_unit_test(each_of_many_has_its_own),
+        cmocka_unit_test(slots_are_gone_with_the_event_base),
         cmocka_unit_test(a_loop_that_is_there_is_shared),
         cmocka_unit_test(also_while_a_server_stops),
         cmocka_unit_test(the_guests_of_a_loop_end_with_it),

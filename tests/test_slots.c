@@ -1492,43 +1492,6 @@ static void channels_end_while_threads_fill_slots(void **state)
     }
 }
 
-/* The event base is freed before its channel, and nobody has told the slots.
- * The channel keeps its memory and descriptors for ever. */
-static void slots_are_gone_with_the_loop(void **state)
-{
-    struct event_base *base = event_base_new();
-    struct asynchat_block *block = asynchat_block_new("block", 5);
-    static struct asynchat_channel *ch;
-    struct asynchat_slot *here, *last, *there, *shared;
-    int fds[2];
-    (void)state;
-    make_socketpair(fds);
-    assert_int_equal(
-        asynchat_channel_new_socket(base, fds[0], &far_end, NULL, &ch), 0);
-    assert_int_equal(asynchat_reserve(ch, &here), 0);
-    assert_int_equal(asynchat_reserve(ch, &last), 0);
-    assert_int_equal(asynchat_reserve(ch, &there), 0);
-    assert_int_equal(asynchat_reserve(ch, &shared), 0);
-    event_base_loop(base, EVLOOP_NONBLOCK);
-    event_base_free(base);
-    assert_int_equal(asynchat_slot_push(here, "x", 1), ASYNCHAT_ECLOSED);
-    expect_gone(here);
-    assert_int_equal(asynchat_slot_finish(last), ASYNCHAT_ECLOSED);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(elsewhere((struct errand){there, "x", NULL, 0}),
-                         ASYNCHAT_ECLOSED);
-        assert_int_equal(elsewhere((struct errand){shared, NULL, block, 0}),
-                         ASYNCHAT_ECLOSED);
-    }
-    assert_int_equal(finish_elsewhere(there), ASYNCHAT_ECLOSED);
-    assert_int_equal(asynchat_slot_push_shared(shared, block),
-                     ASYNCHAT_ECLOSED);
-    assert_int_equal(asynchat_slot_finish(shared), ASYNCHAT_ECLOSED);
-    assert_int_equal(atomic_load(&block->shares), 1);
-    asynchat_block_free(block);
-    close(fds[1]);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1588,7 +1551,6 @@ int main(void)
         OVER(SOCKETPAIR, threads_answer_as_if_one_had),
         OVER(PAIR, threads_answer_as_if_one_had),
         OVER(SOCKETPAIR, channels_end_while_threads_fill_slots),
-        cmocka_unit_test(slots_are_gone_with_the_loop),
     };
     if (asynchat_set_mem_functions(get_memory, resize_memory, free) != 0)
         return 1;
