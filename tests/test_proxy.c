@@ -553,6 +553,48 @@ static void headers_that_are_waited_for_have_a_limit(void **state)
     done(f);
 }
 
+/* How many allocations succeed before one fails; -1: none fails. */
+static _Atomic int memory = -1;
+
+static void *get_memory(size_t size)
+{
+    return memory < 0 || memory-- > 0 ? malloc(size) : NULL;
+}
+
+/* Wherever memory was missing, nobody is counted as waiting afterwards. */
+static void without_memory_nobody_is_counted_for_ever(void **state)
+{
+    const struct asynchat_timeouts times = {.size = sizeof times,
+                                            .idle = 60000};
+    const struct asynchat_options settings = {.size = sizeof settings,
+                                              .timeouts = &times};
+    const struct asynchat_proxy_options one = {.size = sizeof one, .most = 1};
+    const struct asynchat_server_options options = {
+        .size = sizeof options, .channels = &settings, .proxy = &one};
+    struct fixture *f = *state;
+    assert_int_equal(asynchat_server_new(f->base, "127.0.0.1:0", &handler, f,
+                                         &options, &f->server),
+                     0);
+    int left = -1, wants = 0;
+    for (; left < 0; wants++) {
+        int fd = dial_server(f);
+        put(fd, V2, 5);
+        memory = wants;
+        turn(f);
+        left = memory;
+        memory = -1;
+        clock_advance(2000); /* then the server accepts again */
+        turn(f);
+        hang_up(f, fd);
+        fd = dial_server(f);
+        put(fd, BYTES(V2));
+        expect_served(f, fd);
+        hang_up(f, fd);
+    }
+    assert_true(wants > 3);
+    done(f);
+}
+
 /* --- what is logged --- */
 
 /* A check sends some bytes, and ends in order, or by a reset. */
@@ -973,21 +1015,48 @@ static void worker_connect(struct asynchat_channel *ch, void *arg)
     asynchat_set_terminator(ch, "\n", 1);
 }
 
-static void workers_read_headers_too(void **state)
+/* Makes a server whose workers answer lines. */
+static struct asynchat_workers *give_to_workers(
+    struct fixture *f, const struct asynchat_proxy_options *proxy)
 {
     static const struct asynchat_handler answers = {.size = sizeof answers,
                                                     .handle_connect =
                                                         worker_connect,
                                                     .message = worker_line};
-    struct fixture *f = *state;
     struct asynchat_server_options options = {.size = sizeof options,
-                                              .proxy = &everybody};
-    char got[64];
-    int fds[4], silent;
+                                              .proxy = proxy};
     assert_int_equal(asynchat_workers_new(2, NULL, NULL, &options.workers), 0);
     assert_int_equal(asynchat_server_new(f->base, "127.0.0.1:0", &answers, NULL,
                                          &options, &f->server),
                      0);
+    return options.workers;
+}
+
+static void take_from_workers(struct fixture *f,
+                              struct asynchat_workers *workers)
+{
+    asynchat_server_free(f->server);
+    f->server = NULL;
+    asynchat_workers_free(workers);
+}
+
+/* Waits for the answer to "x", which names the peer of the header. */
+static void expect_worker(int fd)
+{
+    char got[64];
+    for (size_t len = 0; len < 17;) {
+        ssize_t n = recv(fd, got + len, sizeof got - len, 0);
+        assert_true(n > 0);
+        len += (size_t)n;
+    }
+    assert_memory_equal(got, "x 192.0.2.7:4711\n", 17);
+}
+
+static void workers_read_headers_too(void **state)
+{
+    struct fixture *f = *state;
+    struct asynchat_workers *workers = give_to_workers(f, &everybody);
+    int fds[4], silent;
     silent = dial_server(f);
     for (size_t i = 0; i < COUNT(fds); i++) {
         fds[i] = dial_server(f);
@@ -996,15 +1065,58 @@ static void workers_read_headers_too(void **state)
     turn(f);
     for (size_t i = 0; i < COUNT(fds); i++) {
         put(fds[i], V1 "x\n" + 10 * i, sizeof V1 + 1 - 10 * i);
-        for (size_t len = 0; len < 17;)
-            len += (size_t)recv(fds[i], got + len, sizeof got - len, 0);
-        assert_memory_equal(got, "x 192.0.2.7:4711\n", 17);
+        expect_worker(fds[i]);
         close(fds[i]);
     }
-    asynchat_server_free(f->server);
-    f->server = NULL;
-    asynchat_workers_free(options.workers);
+    take_from_workers(f, workers);
     close(silent);
+}
+
+/* The limit counts connections that a worker has not looked at yet. */
+static void workers_share_the_limit_of_headers(void **state)
+{
+    const struct asynchat_proxy_options two = {.size = sizeof two, .most = 2};
+    struct fixture *f = *state;
+    struct asynchat_workers *workers = give_to_workers(f, &two);
+    char got[8];
+    int fds[8];
+    for (size_t i = 0; i < COUNT(fds); i++)
+        fds[i] = dial_server(f);
+    turn(f);
+    for (size_t i = 2; i < COUNT(fds); i++)
+        assert_int_equal(recv(fds[i], got, 1, MSG_DONTWAIT), 0);
+    for (size_t i = 0; i < COUNT(fds); i++) {
+        if (i >= 2) { /* those before have made room */
+            close(fds[i]);
+            fds[i] = dial_server(f);
+            turn(f);
+        }
+        put(fds[i], BYTES(V1 "x\n"));
+        expect_worker(fds[i]);
+    }
+    for (size_t i = 0; i < COUNT(fds); i++)
+        close(fds[i]);
+    take_from_workers(f, workers);
+}
+
+static void a_worker_without_memory_leaves_nobody_counted(void **state)
+{
+    const struct asynchat_proxy_options one = {.size = sizeof one, .most = 1};
+    struct fixture *f = *state;
+    struct asynchat_workers *workers = give_to_workers(f, &one);
+    char got[8];
+    int fd = dial_server(f);
+    memory = 1; /* that is for the worker's post, and none for the channel */
+    turn(f);
+    assert_int_equal(recv(fd, got, 1, 0), 0);
+    assert_int_equal(memory, -1);
+    close(fd);
+    fd = dial_server(f);
+    put(fd, BYTES(V1 "x\n"));
+    turn(f);
+    expect_worker(fd);
+    close(fd);
+    take_from_workers(f, workers);
 }
 
 #define TEST(name)                                                             \
@@ -1029,6 +1141,7 @@ int main(void)
         TEST(the_address_of_the_header_is_counted),
         TEST(headers_without_an_address_are_not_counted),
         TEST(headers_that_are_waited_for_have_a_limit),
+        TEST(without_memory_nobody_is_counted_for_ever),
         TEST(checks_are_not_logged),
         TEST(a_reset_of_a_client_that_has_said_something_is_logged),
         TEST(a_wrong_header_is_one_warning_with_its_first_bytes),
@@ -1045,6 +1158,10 @@ int main(void)
         TEST(a_server_that_stops_waits_for_headers_until_its_grace_is_over),
         TEST(a_server_that_is_freed_leaves_its_channels),
         TEST(workers_read_headers_too),
+        TEST(workers_share_the_limit_of_headers),
+        TEST(a_worker_without_memory_leaves_nobody_counted),
     };
+    if (asynchat_set_mem_functions(get_memory, realloc, free) != 0)
+        return 1;
     return RUN(tests);
 }

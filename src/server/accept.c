@@ -116,15 +116,17 @@ static void server_gone(struct channel_owner *owner,
 
 /* --- turning away --- */
 
-/* Whether the connection that was accepted last has to send a PROXY header.
- * Then its address is not that of the peer. */
-static bool server_asks(const struct asynchat_server *server)
+/* The policy by which the connection that was accepted last has to send a PROXY
+ * header: then its address is not that of the peer. NULL: it sends none. */
+static struct proxy_policy *server_asks(const struct asynchat_server *server)
 {
     struct peer_address from;
     if (!server->dress.proxy)
-        return false;
+        return NULL;
     asynchat__address_keep(&from, &server->from);
-    return asynchat__policy_asks(server->dress.proxy, &from);
+    return asynchat__policy_asks(server->dress.proxy, &from)
+               ? server->dress.proxy
+               : NULL;
 }
 
 /* Whether there are as many connections from that address as there may be. */
@@ -137,12 +139,15 @@ static bool server_has_enough(const struct asynchat_server *server,
            asynchat__peers_count(&server->peers, key) >= most;
 }
 
-static bool server_refuses(const struct asynchat_server *server, bool asks)
+/* Whether there is room for one more. A connection that has to send a header is
+ * counted from then on, in a worker's thread, too. */
+static bool server_admits(const struct asynchat_server *server,
+                          struct proxy_policy *asks)
 {
     if (server_is_full(server))
-        return true;
-    return asks ? policy_is_full(server->dress.proxy)
-                : server_has_enough(server, &server->from);
+        return false;
+    return asks ? policy_enter(asks)
+                : !server_has_enough(server, &server->from);
 }
 
 /* Reads what the peer has sent so far: if that were left unread, the system
@@ -212,16 +217,18 @@ static int server_meet(struct channel_owner *owner, struct asynchat_channel *ch)
     return ASYNCHAT_ECLOSED;
 }
 
-/* Makes a channel of a connection, or has a worker make it. `asks`: it has to
- * send a PROXY header. 0, -ENOMEM, and the errors of
- * asynchat__workers_give(). */
-static int server_take_in(struct asynchat_server *server, int fd, bool asks)
+/* Makes a channel of a connection, or has a worker make it. `asks`: see
+ * server_asks(). 0, -ENOMEM, and the errors of asynchat__workers_give(). */
+static int server_take_in(struct asynchat_server *server, int fd,
+                          struct proxy_policy *asks)
 {
     struct asynchat_channel *ch;
+    struct channel_dress dress = server->dress;
+    dress.proxy = asks;
     if (server->options.workers)
         return asynchat__workers_give(server->options.workers, server->turn++,
                                       fd, &server->from, server->handler,
-                                      server->arg, &server->dress);
+                                      server->arg, &dress);
     struct channel_owner *owner =
         asks ? &server->owner : server_owner(server, &server->from);
     if (!owner)
@@ -237,7 +244,7 @@ static int server_take_in(struct asynchat_server *server, int fd, bool asks)
     server->connections++;
     probe_accept(ch, fd);
     asynchat__channel_own(ch, owner, &server->channels);
-    asynchat__channel_begin(ch, &server->dress);
+    asynchat__channel_begin(ch, &dress);
     return 0;
 }
 
@@ -258,14 +265,15 @@ static int server_accept(struct asynchat_server *server)
     if (fd < 0)
         return server_failed(server, fd);
     server->failures = 0;
-    bool asks = server_asks(server);
-    if (server_refuses(server, asks)) {
+    struct proxy_policy *asks = server_asks(server);
+    if (!server_admits(server, asks)) {
         server_turn_away(server, &server->from, fd, !asks);
         close(fd);
         return 0;
     }
     int error = server_take_in(server, fd, asks);
     if (error) {
+        policy_leave(asks);
         server->waiting = fd;
         return error;
     }

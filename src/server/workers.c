@@ -21,6 +21,7 @@
 #include "base/thread.h"
 #include "channel/object.h"
 #include "channel/calls/options.h"
+#include "channel/calls/proxy.h"
 #include "channel/post.h"
 #include "loop/base.h"
 #include "loop/loop.h"
@@ -361,6 +362,7 @@ static void gift_run(struct post *post, struct mailbox *mailbox)
     asynchat__free(post);
     if (asynchat__channel_socket(mailbox->base, it.fd, &it.from, it.handler,
                                  it.arg, &ch) < 0) {
+        policy_leave(it.dress.proxy);
         close(it.fd);
     } else {
         asynchat__channel_begin(ch, &it.dress);

@@ -151,26 +151,33 @@ void asynchat__dress_release(const struct channel_dress *dress)
     asynchat__policy_release(dress->proxy);
 }
 
+/* Gives the channel what it is to have. 0 or an error. */
+static int dress_put_on(struct asynchat_channel *ch,
+                        const struct channel_dress *dress)
+{
+    int error = dress->options ? options_set(ch, &dress->options->all) : 0;
+    if (error)
+        return error;
+    if (dress->proxy)
+        return asynchat__proxy_await(ch, dress->proxy, dress->make, dress->arg);
+    return dress->make ? dress->make(ch, dress->arg) : 0;
+}
+
 /* A channel that cannot have what the server gives it is as one that could not
  * connect. A channel that waits for a header looks for it at once. */
 void asynchat__channel_begin(struct asynchat_channel *ch,
                              const struct channel_dress *dress)
 {
-    int error = dress->options ? options_set(ch, &dress->options->all) : 0;
-    bool waits = !error && dress->proxy &&
-                 asynchat__policy_asks(dress->proxy, &ch->peer);
-    if (waits)
-        error =
-            asynchat__proxy_await(ch, dress->proxy, dress->make, dress->arg);
-    else if (!error && dress->make)
-        error = dress->make(ch, dress->arg);
-    if (waits && !error)
+    int error = dress_put_on(ch, dress);
+    if (error)
+        policy_leave(dress->proxy);
+    else if (dress->proxy)
         error = ch->transport.ops->read(&ch->transport, TRANSPORT_READ);
     if (error) {
         ch->transport.phase = TRANSPORT_FAILED;
         ch->transport.ended = error;
     }
-    if (!waits || error)
+    if (!dress->proxy || error)
         asynchat__channel_start(ch);
     else
         ch->transport.ops->look(&ch->transport);

@@ -11,8 +11,8 @@ struct channel_options;
 struct proxy_policy;
 
 struct channel_dress {
-    struct channel_options *options;                     /* or NULL */
-    struct proxy_policy *proxy;                          /* or NULL */
+    struct channel_options *options; /* or NULL */
+    struct proxy_policy *proxy;      /* NULL: no header is waited for */
     int (*make)(struct asynchat_channel *ch, void *arg); /* or NULL */
     void *arg;
 };
@@ -36,7 +36,8 @@ void asynchat__dress_release(const struct channel_dress *dress);
 
 /* Dresses a channel that was just made over a connected socket, and starts it.
  * If there is no memory for something, or `make` answers anything but 0, the
- * channel ends, from the loop. */
+ * channel ends, from the loop. A channel with `proxy` waits for a header, for
+ * which it was counted by policy_enter(). */
 void asynchat__channel_begin(struct asynchat_channel *ch,
                              const struct channel_dress *dress);
 

@@ -106,8 +106,8 @@ bool asynchat__policy_asks(const struct proxy_policy *policy,
                            const struct peer_address *from)
 {
     struct peer_address folded = *from;
-    if (!policy || policy->count == 0)
-        return policy != NULL;
+    if (policy->count == 0)
+        return true;
     asynchat__address_fold(&folded);
     for (size_t i = 0; i < policy->count; i++)
         if (asynchat__network_has(&policy->networks[i], &folded))

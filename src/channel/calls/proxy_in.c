@@ -28,7 +28,7 @@ _Static_assert(sizeof(struct asynchat_proxy) ==
 
 static void wait_end(struct channel_proxy *p)
 {
-    atomic_fetch_sub(&p->policy->waiting, 1);
+    policy_leave(p->policy);
     asynchat__policy_release(p->policy);
     p->policy = NULL;
 }
@@ -233,7 +233,6 @@ int asynchat__proxy_await(struct asynchat_channel *ch,
     p->owned = ch->owner != NULL;
     p->in.limit = policy->limit;
     p->balancer = ch->peer;
-    atomic_fetch_add(&policy->waiting, 1);
     ch->proxy = p;
     ch->transport.ready = wait_ready;
     ch->transport.phase = TRANSPORT_CONNECTING;
