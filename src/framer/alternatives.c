@@ -182,14 +182,13 @@ static struct framing_whole alternatives_find(struct asynchat_framing *f,
                                               const uint8_t *bytes, size_t len,
                                               const uint8_t **next)
 {
-    struct framing_step step =
-        alternatives_step(f, bytes, len < FRAMING_SHORT ? len : FRAMING_SHORT);
+    struct framing_step step = alternatives_step(f, bytes, framing_short(len));
     if (step.verdict == FRAMING_ENDS) {
         *next = bytes + step.data + step.tail;
         return (struct framing_whole){bytes, step.data};
     }
     alternatives_reset(f);
-    return (struct framing_whole){NULL, 0};
+    return framing_not_found();
 }
 
 static const uint8_t *alternatives_held(const struct asynchat_framing *f)

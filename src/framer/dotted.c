@@ -243,10 +243,10 @@ static struct framing_whole dotted_find(struct asynchat_framing *f,
                                         const uint8_t **next)
 {
     struct dotted *d = (struct dotted *)f, look = *d;
-    struct framing_step step = dotted_step(
-        &look.framing, bytes, len < FRAMING_SHORT ? len : FRAMING_SHORT);
+    struct framing_step step =
+        dotted_step(&look.framing, bytes, framing_short(len));
     if (step.verdict != FRAMING_ENDS)
-        return (struct framing_whole){NULL, 0};
+        return framing_not_found();
     dotted_over(d);
     bytes += step.skip;
     *next = bytes + step.data + step.tail;

@@ -46,9 +46,18 @@ struct framing_whole {
     size_t len;
 };
 
-/* How many bytes the short way looks at if it has to search: it may be in vain,
- * and a long message gains nothing by it. */
-#define FRAMING_SHORT ((size_t)1024)
+/* How many of `len` bytes the short way looks at if it has to search: the search
+ * may be in vain, and a long message gains nothing by it. */
+static inline size_t framing_short(size_t len)
+{
+    const size_t most = 1024;
+    return len < most ? len : most;
+}
+
+static inline struct framing_whole framing_not_found(void)
+{
+    return (struct framing_whole){NULL, 0};
+}
 
 struct framing_ops {
     /* The short way, at the beginning of a message, while nothing is held back:

@@ -157,7 +157,7 @@ struct framing_whole asynchat__length_find(struct asynchat_framing *f,
     int answer = l->look(l, bytes, most, &head);
     if (answer != ASYNCHAT_HEAD_KNOWN ||
         head_is_wrong(l, answer, &head, most) || head.length > len - head.skip)
-        return length_not_found();
+        return framing_not_found();
     return length_found(bytes + head.skip, (size_t)head.length, 0, next);
 }
 

@@ -47,12 +47,7 @@ const uint8_t *asynchat__length_held(const struct asynchat_framing *f);
 void asynchat__length_reset(struct asynchat_framing *f);
 void asynchat__length_release(struct asynchat_framing *f);
 
-/* No message was found, or a whole one, with `tail` bytes behind it. */
-static inline struct framing_whole length_not_found(void)
-{
-    return (struct framing_whole){NULL, 0};
-}
-
+/* A whole message was found, with `tail` bytes behind it. */
 static inline struct framing_whole length_found(const uint8_t *data, size_t len,
                                                 size_t tail,
                                                 const uint8_t **next)

@@ -48,21 +48,16 @@ static bool lines_cr_before(const struct asynchat_framing *f,
     return at > 0 ? bytes[at - 1] == '\r' : f->held > 0;
 }
 
-static inline size_t lines_short(size_t len)
-{
-    return len < FRAMING_SHORT ? len : FRAMING_SHORT;
-}
-
 /* --- CR LF or LF --- */
 
 static struct framing_whole lines_find(struct asynchat_framing *f,
                                        const uint8_t *bytes, size_t len,
                                        const uint8_t **next)
 {
-    const uint8_t *lf = memchr(bytes, '\n', lines_short(len));
+    const uint8_t *lf = memchr(bytes, '\n', framing_short(len));
     (void)f;
     if (!lf)
-        return (struct framing_whole){NULL, 0};
+        return framing_not_found();
     size_t at = (size_t)(lf - bytes);
     size_t cr = at > 0 && lf[-1] == '\r';
     *next = lf + 1;
@@ -91,10 +86,10 @@ static struct framing_whole strict_find(struct asynchat_framing *f,
                                         const uint8_t *bytes, size_t len,
                                         const uint8_t **next)
 {
-    size_t at = strict_look(bytes, lines_short(len));
+    size_t at = strict_look(bytes, framing_short(len));
     (void)f;
     if (len - at < 2 || bytes[at] != '\r' || bytes[at + 1] != '\n')
-        return (struct framing_whole){NULL, 0};
+        return framing_not_found();
     *next = bytes + at + 2;
     return (struct framing_whole){bytes, at};
 }

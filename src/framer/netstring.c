@@ -39,13 +39,13 @@ static struct framing_whole netstring_find(struct asynchat_framing *f,
     uint32_t digit, number = (uint32_t)*bytes - '0';
     (void)f;
     if (number - 1 > 8)
-        return length_not_found();
+        return framing_not_found();
     for (; at < end && (digit = (uint32_t)*at - '0') <= 9; at++)
         number = number * 10 + digit;
     if (at == end || *at++ != ':')
-        return length_not_found();
+        return framing_not_found();
     if (len - (size_t)(at - bytes) <= number || at[number] != ',')
-        return length_not_found();
+        return framing_not_found();
     return length_found(at, number, 1, next);
 }
 

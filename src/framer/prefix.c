@@ -94,7 +94,7 @@ static inline struct framing_whole prefix_find(struct asynchat_framing *f,
                              : load_big(at) >> p->unused;
     uint64_t length = number + (uint64_t)p->add;
     if (number > INT64_MAX || length > len - p->head)
-        return length_not_found();
+        return framing_not_found();
     return length_found(bytes + p->strip, p->head - p->strip + (size_t)length,
                         0, next);
 }

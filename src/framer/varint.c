@@ -54,7 +54,7 @@ static struct framing_whole varint_find(struct asynchat_framing *f,
         return asynchat__length_find(f, bytes, len, next);
     size_t length = bytes[v->offset];
     if (length > len - head)
-        return length_not_found();
+        return framing_not_found();
     return length_found(bytes + head - v->kept, length + v->kept, 0, next);
 }
 
