@@ -215,19 +215,20 @@ static inline bool framer_take_framed(struct framer *f, struct framer_cursor *c)
     return true;
 }
 
-/* The same as FRAMER_WHOLE: the end of the message is due. An empty message,
- * too, goes the long way. */
+/* The same for FRAMER_WHOLE: only the bytes of the message are taken, and its
+ * end is due. A message without bytes goes the long way, too. */
 static inline bool framer_quick_framing(struct framer *f,
                                         struct framer_cursor *c)
 {
     const uint8_t *at = c->at;
     if (!framer_take_framed(f, c))
         return false;
-    const uint8_t *next = c->at;
-    c->at = c->len > 0 ? c->data + c->len : at;
-    if (c->at == at)
+    if (c->len == 0) {
+        c->at = at;
         return false;
-    f->ends = (size_t)(next - c->at);
+    }
+    f->ends = (size_t)(c->at - c->data) - c->len;
+    c->at = c->data + c->len;
     f->busy = FRAMER_FOUND | FRAMER_QUICK;
     return true;
 }
