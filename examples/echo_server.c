@@ -5,9 +5,10 @@
  * of bytes, which the server sends back. Then the client sends the next command.
  * The server listens on 127.0.0.1, on any free port if PORT is 0. At SIGINT or
  * SIGTERM it finishes the messages in progress, within half a second, and ends.
- * With --tls, it speaks TLS: see secure.h. With --proxy-protocol, each connection
- * has to begin with a PROXY header, or each one from that network: a balancer
- * then has an address of its own, and a monitor on this machine needs no header.
+ * With --tls, it speaks TLS: see secure.h. With --proxy-protocol, each
+ * connection has to begin with a PROXY header; if there is a NETWORK, each
+ * connection from there: a balancer is in it, and a monitor elsewhere needs no
+ * header.
  *
  * Its handler takes whole messages: a line, then a number of bytes. The
  * terminator tells which of them comes next, so a connection needs no state of

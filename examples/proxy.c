@@ -22,8 +22,8 @@ static struct asynchat_handler side; /* what the recipe has, and silence */
 static unsigned version;             /* of the PROXY header; 0: there is none */
 static unsigned silence = 60;
 
-/* Half of a connection may stay for ever, since it is silent also if the other
- * side's machine is gone. */
+/* When one direction is over, silence in the other one may mean that its machine
+ * is gone. Without a time the connection might stay for ever. */
 static int give_up_if_silent(struct asynchat_channel *ch)
 {
     struct asynchat_timeouts times = {.size = sizeof times};

@@ -1,7 +1,8 @@
 /* A line server with STARTTLS: it sends each line back and says who can read it.
  * starttls PORT CERTIFICATE KEY
  *
- * The channels are in cookbook/starttls.c. SPDX-License-Identifier: BSD-3-Clause */
+ * The channels are in cookbook/starttls.c.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #include <err.h>
 #include <stdio.h>
 

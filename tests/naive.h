@@ -32,7 +32,7 @@ struct naive {
     bool strict; /* LINES, DOTTED */
     bool first;  /* DOTTED: a message is in progress before its first byte */
     bool inside; /* the head of the message is over, and `number` bytes of
-                        it are to come */
+                    it are to come */
     uint64_t number; /* NUMBER, BLOCK; or of a message that is `inside` */
     struct asynchat_bytes words[ASYNCHAT_ALTERNATIVES_MAX];
     size_t count;                  /* of `words` */
@@ -53,7 +53,7 @@ struct naive_message {
     bool inside;      /* the head is over */
     size_t end;       /* where the next message begins; with `inside` and
                          without `ended`: where the data would end */
-    size_t bad;       /* so many bytes of data come before the error */
+    size_t bad;       /* how many bytes of data come before the error */
     int error;        /* or 0 */
     uint64_t whole;   /* the length that is told in advance, or 0 */
     unsigned matched; /* which of the words has ended it */

@@ -389,7 +389,7 @@ static void bad_calls_are_refused(void **state)
 
 /* --- blocks --- */
 
-/* A line is a digit, and so many bytes follow. */
+/* A line is a digit, which says how many bytes follow. */
 static void line_and_block(struct fixture *f)
 {
     bool line = asynchat_get_terminator(f->ch, NULL, NULL) == ASYNCHAT_FRAMING;

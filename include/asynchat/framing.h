@@ -305,8 +305,9 @@ struct asynchat_head {
  *   about the same bytes more than once, and may be given bytes that belong to
  *   the next message already.
  * - The function must not call anything of a channel or a framer.
- * - If the function has asked for more bytes than its message has, the others
- *   are held back when the message ends, and asynchat_skip() returns -EBUSY.
+ * - The function may ask for more bytes than the message turns out to have. Then
+ *   the bytes behind the message are held back when it ends, and
+ *   asynchat_skip() returns -EBUSY.
  * - The stream fails with the function's error. It fails with ASYNCHAT_EFRAMING
  *   if the function answers ASYNCHAT_HEAD_MORE about `most` bytes, skips no
  *   bytes or more than it was given, tells of a message that uses up no byte at

@@ -72,8 +72,8 @@ struct match_step {
 };
 
 /* Sets the terminator: STRING of `len` bytes (0 to ASYNCHAT_TERMINATOR_MAX),
- * LENGTH of `len`, NONE, with `len` 0, or FRAMING, with `len` 1. Nothing may be held back. 0; or
- * -ENOMEM, and the old terminator stays. */
+ * LENGTH of `len`, NONE, with `len` 0, or FRAMING, with `len` 1. Nothing may be
+ * held back. 0; or -ENOMEM, and the old terminator stays. */
 int asynchat__match_set(struct match *m, struct needles *recent,
                         enum asynchat_terminator kind, const void *bytes,
                         uint64_t len);

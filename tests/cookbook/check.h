@@ -1,4 +1,5 @@
-/* An assert that is there in every build. SPDX-License-Identifier: BSD-3-Clause */
+/* An assert that is there in every build.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef CHECK_H
 #define CHECK_H
 

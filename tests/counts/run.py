@@ -1,10 +1,10 @@
 """Counts instructions and system calls, and compares them with recorded figures: run.py COUNT ECHO_SERVER [--record]
 
-valgrind counts the instructions inside the functions COUNTED of the program COUNT. They are the same in each run of the
-same binary. Another compiler, libc or libevent gives other numbers. So the recorded figures name
-theirs, and elsewhere only proportions are checked. strace counts the system calls, for 1000 exchanges with ECHO_SERVER.
-The exit status is 77 if one of the tools does not work: an older valgrind does not work with libevent 2.2, which waits
-in a system call that valgrind does not know.
+valgrind counts the instructions inside the functions COUNTED of the program COUNT. Their numbers are the same in each
+run of the same binary. Another compiler, libc or libevent gives other numbers. So the recorded figures name theirs, and
+elsewhere only proportions are checked. strace counts the system calls, for 1000 exchanges with ECHO_SERVER. The exit
+status is 77 if one of the tools does not work: an older valgrind does not work with libevent 2.2, which waits in a
+system call that valgrind does not know.
 """
 import json
 import os

@@ -29,8 +29,8 @@ struct model {
     uint8_t got[STREAM_MOST]; /* these bytes; those that were dropped are not
                                  all there */
 
-    /* The message from `from` on, as far as it was known when so much had been
-     * sent. */
+    /* The message that begins at `read_from`, as far as it was known when
+     * `read_len` bytes had been sent. */
     struct naive_message message;
     size_t read_from, read_len;
 };

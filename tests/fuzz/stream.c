@@ -30,20 +30,20 @@ struct world {
     struct model model;
     struct event_base *base;
     struct asynchat_channel *ch;  /* NULL when it has closed, or was freed */
-    struct asynchat_channel *far; /* the far end over a pair, or else: */
-    int peer;
-    bool whole;
+    struct asynchat_channel *far; /* the far end over a pair; or NULL */
+    int peer;                     /* the far end over a socket; or -1 */
+    bool whole;                   /* messages come whole */
     bool drops;      /* drops messages over the limit, and goes on */
     bool started;    /* handle_connect was called */
     bool eof;        /* handle_eof was called */
     int error;       /* the error given to handle_error */
     bool told;       /* asynchat_close was called */
-    bool delivering; /* bytes that were received */
+    bool delivering; /* in a callback about bytes that were received */
     bool outside;    /* what is done is done outside of callbacks */
     size_t size;     /* the smallest size of pieces */
     size_t largest;  /* the largest size since all was quiet */
-    size_t recent;   /* bytes sent since all was quiet, */
-    unsigned sends;  /* in so many parts */
+    size_t recent;   /* how many bytes were sent since all was quiet */
+    unsigned sends;  /* in how many parts they were sent */
 };
 
 static struct world world;
