@@ -3,10 +3,11 @@
  * Use this for requests that take long, each with its length in four bytes in
  * front: a pool of four threads, of asynchat_workers_new(), works on them, and
  * the peer sends more of them before it has an answer. The traps are answers
- * that overtake each other, and an answer whose channel is gone. A slot has
- * its place in the output from the moment of its request, may be filled in any
- * thread, and outlives its channel. While too many slots are open, nothing
- * more is read.
+ * that overtake each other, and an answer whose channel is gone, which is not
+ * worth the work. A slot has its place in the output from the moment of its
+ * request, may be filled in any thread, and outlives its channel: a push of 0
+ * bytes asks whether that is still there. While too many slots are open,
+ * nothing more is read.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat.h>
@@ -25,7 +26,8 @@ struct job {
 static void work(struct event_base *base, unsigned thread, void *arg)
 {
     struct job *job = arg;
-    answer(job->slot, job->data, job->len);
+    if (asynchat_slot_push(job->slot, "", 0) == 0) /* somebody waits */
+        answer(job->slot, job->data, job->len);
     asynchat_slot_finish(job->slot);
     free(job);
 }
