@@ -33,10 +33,10 @@
 
 enum {
     TRACE_DATA = 0,        /* a byte of a message */
-    TRACE_END = 1 << 16,   /* and the number of the terminator */
+    TRACE_END = 1 << 16,   /* of a message: the number of its terminator */
     TRACE_ERROR = 2 << 16, /* the error code, without its sign */
-    TRACE_DROPPED =
-        3 << 16,        /* the end of a message with an error: its length */
+    /* The end of a message with an error: its length. */
+    TRACE_DROPPED = 3 << 16,
     TRACE_CUT = 4 << 16 /* the stream has ended in a message */
 };
 
@@ -389,10 +389,22 @@ static void drive_cut(struct drive *v, size_t cut, size_t length)
     drive_framer(v, cut, length);
 }
 
+/* How many streams were driven at all their cuts. */
+static unsigned driven;
+
+/* For the end of a group of tests. */
+static inline int print_driven(void **state)
+{
+    (void)state;
+    printf("%u streams\n", driven);
+    return 0;
+}
+
 /* Whole, byte by byte, and at every cut; a longer stream also in short pieces,
  * and at random. */
 static void drive(struct drive *v)
 {
+    driven++;
     size_t most = v->len < 300 ? v->len : 300;
     drive_cut(v, 1, 1);
     for (size_t length = most > 10 ? 0 : 6; length < 6; length++)

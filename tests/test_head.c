@@ -180,5 +180,5 @@ int main(void)
         cmocka_unit_test(largest_length_is_told),
         cmocka_unit_test(bad_arguments_are_told),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, print_driven);
 }

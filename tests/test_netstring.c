@@ -139,5 +139,5 @@ int main(void)
         cmocka_unit_test(wrong_comma_fails_behind_a_message_that_is_too_long),
         cmocka_unit_test(lack_of_memory_is_null),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, print_driven);
 }

@@ -175,5 +175,5 @@ int main(void)
         cmocka_unit_test(packets_of_mqtt),
         cmocka_unit_test(bad_arguments_are_told),
     };
-    return cmocka_run_group_tests(tests, begin, NULL);
+    return cmocka_run_group_tests(tests, begin, print_driven);
 }
