@@ -131,8 +131,7 @@ long long entry_expires(const struct entry *e)
     return at;
 }
 
-/* Fills a block. The value may be in the block already, at its place. Takes a
- * share. */
+/* Fills a block. The value may be in the block already, at its place. */
 static void entry_fill(struct entry *e, const struct word *key,
                        const struct word *value, long long expires)
 {
@@ -149,8 +148,9 @@ static void entry_fill(struct entry *e, const struct word *key,
     memcpy(to, key->bytes, key->len);
 }
 
-static void entry_free(struct entry *e)
+static void entry_free(void *entry)
 {
+    struct entry *e = entry;
     keys_used -= entry_size(e) + SLOT;
     if (e->large)
         share_release(NULL, 0, entry_share(e));
@@ -189,11 +189,13 @@ static unsigned want(const char *bytes, size_t len)
     return wanted.hash % PARTS;
 }
 
-/* GLib takes the hash modulo a prime, so it may share bits with the part. */
+/* GLib takes the hash modulo a prime, so it may share bits with the part. It
+ * frees an entry that it removes, and one in whose place another comes. */
 static void insert(struct entry *e, unsigned part)
 {
     if (!table->parts[part])
-        table->parts[part] = g_hash_table_new(wanted_hash, equal_names);
+        table->parts[part] =
+            g_hash_table_new_full(wanted_hash, equal_names, entry_free, NULL);
     g_hash_table_add(table->parts[part], e);
 }
 
@@ -208,10 +210,9 @@ void entry_delete(struct entry *e)
 {
     unsigned part = want(entry_key(e), e->key_len);
     touch(entry_key(e), e->key_len);
-    g_hash_table_remove(table->parts[part], e);
     table->count--;
     table->timed -= e->timed;
-    entry_free(e);
+    g_hash_table_remove(table->parts[part], e);
 }
 
 /* Returns NULL if there is no such key, or if its time is over. */
@@ -227,31 +228,21 @@ struct entry *find(const struct word *key)
 
 /* --- storing --- */
 
-static struct entry head_of(const struct word *key, const struct word *value,
-                            long long expires)
-{
-    return (struct entry){.key_len = (uint32_t)key->len,
-                          .value_len = value->len & 0x3fffffff,
-                          .timed = expires != 0,
-                          .large = value->large};
-}
-
 /* Makes a block in place of the old one, if there is one, for a key that was
- * just looked up. Takes a share. */
-static void replace(struct entry *old, const struct word *key,
-                    const struct word *value, long long expires)
+ * just looked up. */
+static void replace(struct entry *old, const struct entry *like,
+                    const struct word *key, const struct word *value,
+                    long long expires)
 {
-    unsigned part = wanted.hash % PARTS;
-    struct entry head = head_of(key, value, expires),
-                 *e = allocate(NULL, entry_size(&head));
-    *e = head;
+    struct entry *e = allocate(NULL, entry_size(like));
+    *e = *like;
     entry_fill(e, key, value, expires);
+    if (e->large)
+        g_rc_box_acquire(value->bytes);
     keys_used += entry_size(e) + SLOT;
-    insert(e, part);
     table->count += !old;
     table->timed += e->timed - (old ? old->timed : 0u);
-    if (old)
-        entry_free(old);
+    insert(e, wanted.hash % PARTS);
 }
 
 static void set_next(long long expires)
@@ -264,34 +255,23 @@ static void set_next(long long expires)
 }
 
 /* In most cases the new value fits into the block. */
-static void put(struct entry *old, const struct word *key,
-                const struct word *value, long long expires)
+void store_at(struct entry *old, const struct word *key,
+              const struct word *value, long long expires)
 {
-    struct entry like = head_of(key, value, expires);
+    struct entry like = {.key_len = (uint32_t)key->len,
+                         .value_len = value->len & 0x3fffffff,
+                         .timed = expires != 0,
+                         .large = value->large};
     touch(key->bytes, key->len);
     if (old && !old->large && !like.large && old->timed == like.timed &&
         entry_size(old) == entry_size(&like)) {
         *old = like;
         entry_fill(old, key, value, expires);
     } else {
-        replace(old, key, value, expires);
+        replace(old, &like, key, value, expires);
     }
     if (expires)
         set_next(expires);
-}
-
-static struct word shared(const struct word *w)
-{
-    if (w->large)
-        g_rc_box_acquire(w->bytes);
-    return *w;
-}
-
-void store_at(struct entry *e, const struct word *key, const struct word *value,
-              long long expires)
-{
-    struct word own = shared(value);
-    put(e, key, &own, expires);
 }
 
 void store(const struct word *key, const struct word *value, long long expires)
@@ -314,12 +294,12 @@ void entry_append(struct entry *e, const struct word *key,
     struct word value = entry_value(e);
     size_t len = value.len + more->len;
     bool fits = value.large && len < g_rc_box_get_size(value.bytes);
-    char *bytes = fits ? shared(&value).bytes
-                       : share_new(value.bytes, value.len, len + value.len);
+    char *bytes =
+        fits ? value.bytes : share_new(value.bytes, value.len, len + value.len);
     memcpy(bytes + value.len, more->bytes, more->len + 1);
     struct word new = {bytes, len, len >= LARGE};
-    put(e, key, &new, entry_expires(e));
-    if (!new.large)
+    store_at(e, key, &new, entry_expires(e));
+    if (!fits)
         share_release(NULL, 0, bytes);
 }
 
@@ -373,26 +353,17 @@ static size_t sweep_part(unsigned part, long long time)
             continue;
         }
         touch(entry_key(e), e->key_len);
-        g_hash_table_iter_remove(&iter);
         table->count--;
         table->timed--;
-        entry_free(e);
+        g_hash_table_iter_remove(&iter);
     }
     return seen;
 }
 
 static size_t free_part(GHashTable **part)
 {
-    GHashTableIter iter;
-    void *at;
-    if (!*part)
-        return 0;
-    size_t size = g_hash_table_size(*part);
-    g_hash_table_iter_init(&iter, *part);
-    while (g_hash_table_iter_next(&iter, &at, NULL))
-        entry_free(at);
-    g_hash_table_destroy(*part);
-    *part = NULL;
+    size_t size = *part ? g_hash_table_size(*part) : 0;
+    g_clear_pointer(part, g_hash_table_destroy);
     return size;
 }
 
