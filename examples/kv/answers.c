@@ -49,6 +49,28 @@ const char *say_word(struct client *c, const struct word *w)
     return say(c, "\r\n");
 }
 
+/* Adds a word, as it is in an answer. */
+void append_word(GByteArray *to, const struct word *w)
+{
+    char text[NUMBER_MOST], *at = print_number(text, '$', (long long)w->len);
+    g_byte_array_append(to, (uint8_t *)at, (guint)(text + sizeof text - at));
+    g_byte_array_append(to, (uint8_t *)w->bytes, (guint)w->len);
+    g_byte_array_append(to, (const uint8_t *)"\r\n", 2);
+}
+
+static void free_bytes(const void *data, size_t len, void *bytes)
+{
+    (void)data, (void)len;
+    g_byte_array_free(bytes, TRUE);
+}
+
+/* Sends what was appended, and frees it. */
+const char *say_all(struct client *c, GByteArray *all)
+{
+    asynchat_push_reference(c->ch, all->data, all->len, free_bytes, all);
+    return NULL;
+}
+
 const char *say_text(struct client *c, const char *text)
 {
     return say_word(c, &(struct word){(char *)text, strlen(text), false});

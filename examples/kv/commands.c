@@ -216,7 +216,7 @@ static void run_queued(struct client *c, const struct queued *q)
     c->command = q->command;
     c->args = c->words + q->first;
     c->argc = q->count;
-    c->at = c->total = 0;
+    c->at = c->total = c->spent = 0;
     const char *error = c->command->run(c);
     if (error && *error)
         say_error(c, error, c->command->name);
@@ -285,7 +285,7 @@ static const struct command commands[] = {
     {"incr", run_incr, 2, FILLS, 1, 1, 1},
     {"incrby", run_incr, 3, FILLS, 1, 1, 1},
     {"info", run_info, -1, 0, 0, 0, 0},
-    {"keys", run_scan, 2, 0, 0, 0, true},
+    {"keys", run_keys, 2, 0, 0, 0, 0},
     {"mget", run_get, -2, 0, -1, 1, true},
     {"mset", run_mset, -3, FILLS, -1, 2, false},
     {"multi", run_multi, 1, NOW, 0, 0, 0},
@@ -299,7 +299,7 @@ static const struct command commands[] = {
     {"punsubscribe", run_unsubscribe, -1, LISTENS, 0, 0, PATTERNS},
     {"quit", run_quit, -1, LISTENS | NOW, 0, 0, 0},
     {"reset", run_reset, 1, LISTENS | NOW, 0, 0, 0},
-    {"scan", run_scan, -2, 0, 0, 0, false},
+    {"scan", run_scan, -2, 0, 0, 0, 0},
     {"select", run_select, 2, 0, 0, 0, 0},
     {"set", run_set, -3, FILLS, 1, 1, 0},
     {"setex", run_setex, 4, FILLS, 1, 1, 1000},

@@ -259,72 +259,38 @@ const char *run_ttl(struct client *c)
 
 /* --- KEYS and SCAN --- */
 
-struct search {
-    struct client *c;
-    const struct word *pattern; /* NULL: all */
-};
-
-/* Adds a name to what was found, as a part of the answer. */
-static void add_name(const struct word *name, void *arg)
-{
-    struct search *s = arg;
-    char text[NUMBER_MOST], *at = print_number(text, '$', (long long)name->len);
-    if (s->pattern && !matches(s->pattern, name->bytes, name->len))
-        return;
-    s->c->total++;
-    if (evbuffer_add(s->c->to, at, (size_t)(text + sizeof text - at)) ||
-        evbuffer_add(s->c->to, name->bytes, name->len) ||
-        evbuffer_add(s->c->to, "\r\n", 2))
-        require(-ENOMEM, "memory");
-}
-
-static void add_none(const struct word *name, void *arg)
-{
-    (void)name, (void)arg;
-}
-
-static void begin_search(struct client *c)
-{
-    c->to = c->to ? c->to : evbuffer_new();
-    require(c->to ? 0 : -ENOMEM, "memory");
-}
-
 static const char *say_names(struct client *c)
 {
     say_number(c, '*', (long long)c->total);
-    asynchat_push_evbuffer(c->ch, c->to);
-    evbuffer_free(c->to);
-    c->to = NULL;
-    return NULL;
+    return say_all(c, g_steal_pointer(&c->to));
 }
 
-static const char *run_keys(struct client *c)
+/* KEYS, SCAN: a cursor is a part of the table. SCAN gives a part as a whole: it
+ * may be more than COUNT asks for. */
+const char *run_keys(struct client *c)
 {
-    struct search s = {c, is(&c->args[1], "*") ? NULL : &c->args[1]};
-    begin_search(c);
+    const struct word *pattern = is(&c->args[1], "*") ? NULL : &c->args[1];
+    c->to = c->to ? c->to : g_byte_array_new();
     do {
-        c->at = table_part((unsigned)c->at, add_name, &s, &c->spent);
+        c->at = table_part((unsigned)c->at, pattern, c);
         if (c->at != 0 && step_over(c))
             return again;
     } while (c->at != 0);
     return say_names(c);
 }
 
-/* SCAN; KEYS, whose n is 1. A cursor is a part of the table. SCAN gives a part
- * as a whole: it may be more than COUNT asks for. */
 const char *run_scan(struct client *c)
 {
-    struct search s = {c, NULL};
+    static const struct word nothing = {"[]", 2, false};
+    const struct word *pattern = NULL;
     bool other = false; /* keys of another type, of which there are none */
     long long first = 0, most = 10;
-    if (c->command->n)
-        return run_keys(c);
     if (!is_number(&c->args[1], &first))
         return "ERR invalid cursor";
     for (size_t i = 2; i < c->argc; i += 2) {
         const struct word *option = &c->args[i];
         if (i + 1 < c->argc && is(option, "match"))
-            s.pattern = option + 1;
+            pattern = option + 1;
         else if (i + 1 < c->argc && is(option, "type"))
             other = !is(option + 1, "string");
         else if (i + 1 == c->argc || !is(option, "count"))
@@ -335,11 +301,11 @@ const char *run_scan(struct client *c)
             return SYNTAX;
     }
     unsigned cursor = (unsigned)first;
-    size_t seen = 0;
-    begin_search(c);
+    c->to = g_byte_array_new();
     do
-        cursor = table_part(cursor, other ? add_none : add_name, &s, &seen);
-    while (cursor != 0 && seen < (unsigned long long)most && seen < STEP);
+        cursor = table_part(cursor, other ? &nothing : pattern, c);
+    while (cursor != 0 && c->spent < (unsigned long long)most &&
+           c->spent < STEP);
     say(c, "*2\r\n");
     char text[NUMBER_MOST];
     snprintf(text, sizeof text, "%u", cursor);

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <event2/buffer.h>
 #include <event2/event.h>
 #include <glib.h>
 #include <sodium.h>
@@ -86,11 +85,11 @@ struct client {
     const struct command *command;
     struct word *args;
     size_t argc;
-    bool waits;          /* it is in the list of those with more steps */
-    bool whole;          /* no steps: it is part of a transaction */
-    size_t at, spent;    /* how far it is; what this step has done */
-    size_t total;        /* what it has counted so far */
-    struct evbuffer *to; /* what it has found so far */
+    bool waits;       /* it is in the list of those with more steps */
+    bool whole;       /* no steps: it is part of a transaction */
+    size_t at, spent; /* how far it is; what this step has done */
+    size_t total;     /* what it has counted so far */
+    GByteArray *to;   /* what it has found so far */
 
     GArray *queue; /* the requests of a transaction, or NULL */
     size_t queued; /* the bytes of their words */
@@ -145,10 +144,8 @@ size_t table_count(void);
 size_t table_expiring(void);
 bool table_sweep(size_t most);
 void table_flush(void);
-/* Calls `see` for each key of a part; returns the next part, which is 0 behind
- * the last one. */
-unsigned table_part(unsigned part, void (*see)(const struct word *key, void *),
-                    void *arg, size_t *seen);
+unsigned table_part(unsigned part, const struct word *pattern,
+                    struct client *c);
 struct entry *find(const struct word *key);
 struct word entry_value(const struct entry *e);
 long long entry_expires(const struct entry *e);
@@ -168,6 +165,8 @@ const char *say_bytes(struct client *c, const void *bytes, size_t len);
 const char *say_number(struct client *c, char kind, long long n);
 const char *say_null(struct client *c);
 const char *say_word(struct client *c, const struct word *w);
+const char *say_all(struct client *c, GByteArray *all);
+void append_word(GByteArray *to, const struct word *w);
 const char *say_text(struct client *c, const char *text);
 const char *say_map(struct client *c, long long n);
 ASYNCHAT_FORMAT(2, 3)
@@ -188,6 +187,7 @@ const char *run_incr(struct client *c);
 const char *run_exists(struct client *c);
 const char *run_expire(struct client *c);
 const char *run_ttl(struct client *c);
+const char *run_keys(struct client *c);
 const char *run_scan(struct client *c);
 const char *run_dbsize(struct client *c);
 const char *run_flushall(struct client *c);

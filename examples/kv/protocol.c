@@ -165,7 +165,7 @@ size_t memory_used(void)
 static size_t on_the_way(const struct client *c)
 {
     return asynchat_get_queued(c->ch) + asynchat_get_collected(c->ch, NULL) +
-           (c->to ? evbuffer_get_length(c->to) : 0);
+           (c->to ? c->to->len : 0);
 }
 
 /* Beyond the limit, commands that need memory are refused. If clients have more
@@ -497,7 +497,7 @@ static void closed(struct asynchat_channel *ch, int status, void *arg)
     leave_all(c, ~0u);
     drop_words(c);
     if (c->to)
-        evbuffer_free(c->to);
+        g_byte_array_free(c->to, TRUE);
     clients_used -= sizeof *c + c->room * sizeof *c->words +
                     (c->name ? strlen(c->name) : 0);
     free(c->words);

@@ -315,8 +315,10 @@ size_t table_expiring(void)
     return table->timed;
 }
 
-unsigned table_part(unsigned part, void (*see)(const struct word *key, void *),
-                    void *arg, size_t *seen)
+/* Appends the names of a part that match the pattern, or all if it is NULL, to
+ * what the client has found. Returns the next part, which is 0 behind the last
+ * one. */
+unsigned table_part(unsigned part, const struct word *pattern, struct client *c)
 {
     GHashTableIter iter;
     void *at;
@@ -325,10 +327,14 @@ unsigned table_part(unsigned part, void (*see)(const struct word *key, void *),
     if (!table->parts[part % PARTS])
         return next;
     g_hash_table_iter_init(&iter, table->parts[part % PARTS]);
-    for (; g_hash_table_iter_next(&iter, &at, NULL); ++*seen) {
+    for (; g_hash_table_iter_next(&iter, &at, NULL); c->spent++) {
         const struct entry *e = at;
-        if (!e->timed || entry_expires(e) > time)
-            see(&(struct word){entry_key(e), e->key_len, false}, arg);
+        struct word name = {entry_key(e), e->key_len, false};
+        if ((e->timed && entry_expires(e) <= time) ||
+            (pattern && !matches(pattern, name.bytes, name.len)))
+            continue;
+        append_word(c->to, &name);
+        c->total++;
     }
     return next;
 }

@@ -248,14 +248,6 @@ const char *run_unsubscribe(struct client *c)
 
 /* --- publishing --- */
 
-static void append_word(GByteArray *to, const struct word *w)
-{
-    char text[NUMBER_MOST], *at = print_number(text, '$', (long long)w->len);
-    g_byte_array_append(to, (uint8_t *)at, (guint)(text + sizeof text - at));
-    g_byte_array_append(to, (uint8_t *)w->bytes, (guint)w->len);
-    g_byte_array_append(to, (const uint8_t *)"\r\n", 2);
-}
-
 /* The message for all clients of a topic, behind its first byte: made once, and
  * shared by them. */
 static struct asynchat_block *block_of(const struct topic *t,
