@@ -6,6 +6,7 @@ struct topic {
     struct word name; /* bytes of its own */
     enum kind kind;
     GQueue clients;
+    unsigned deliveries; /* that go on */
 };
 
 /* A message on its way to the clients of a topic: in steps, if there are very
@@ -58,6 +59,13 @@ void topics_close(void)
         g_hash_table_destroy(topics[kind]);
 }
 
+/* Forgets a topic that nobody listens to, and that no delivery is for. */
+static void topic_release(struct topic *t)
+{
+    if (t->clients.length == 0 && t->deliveries == 0)
+        g_hash_table_remove(topics[t->kind], &t->name);
+}
+
 static struct topic *topic_of(enum kind kind, const struct word *name)
 {
     struct topic *t = g_hash_table_lookup(topics[kind], name);
@@ -90,20 +98,15 @@ static void join(struct client *c, enum kind kind, const struct word *name)
 
 static void leave(struct client *c, struct topic *t, GList *place)
 {
-    for (GList *l = deliveries.head; l; l = l->next) {
+    for (GList *l = t->deliveries ? deliveries.head : NULL; l; l = l->next) {
         struct delivery *d = l->data;
         if (d->next == place)
             d->next = place->next;
     }
     g_queue_delete_link(&t->clients, place);
-    c->listening[t->kind]--;
     c->held -= SUBSCRIPTION;
     clients_used -= SUBSCRIPTION;
-    bool told = false; /* a delivery goes on */
-    for (GList *l = deliveries.head; l && t->clients.length == 0; l = l->next)
-        told |= ((struct delivery *)l->data)->topic == t;
-    if (t->clients.length == 0 && !told)
-        g_hash_table_remove(topics[t->kind], &t->name);
+    topic_release(t);
 }
 
 /* Leaves all topics of these kinds, which are bits. */
@@ -116,6 +119,7 @@ void leave_all(struct client *c, unsigned kinds)
     g_hash_table_iter_init(&iter, c->listens);
     while (g_hash_table_iter_next(&iter, &t, &place)) {
         if (kinds >> ((struct topic *)t)->kind & 1) {
+            c->listening[((struct topic *)t)->kind]--;
             g_hash_table_iter_remove(&iter);
             leave(c, t, place);
         }
@@ -206,31 +210,26 @@ static void unsubscribe(struct client *c, const struct word *name)
 {
     struct topic *t = g_hash_table_lookup(topics[c->command->n], name);
     GList *place = t && c->listens ? g_hash_table_lookup(c->listens, t) : NULL;
-    struct word own = *name;
+    if (place)
+        c->listening[t->kind]--;
+    say_topic(c, name); /* it may be the topic's own name */
     if (place) {
-        own.bytes = g_memdup2(name->bytes, name->len + 1);
         g_hash_table_remove(c->listens, t);
         leave(c, t, place);
     }
-    say_topic(c, &own);
-    if (place)
-        g_free(own.bytes);
 }
 
 static const char *unsubscribe_all(struct client *c)
 {
-    GHashTableIter iter;
-    void *t;
     if (c->listening[c->command->n] == 0)
         return say_topic(c, NULL);
-    GPtrArray *names = g_ptr_array_new();
-    g_hash_table_iter_init(&iter, c->listens);
-    while (g_hash_table_iter_next(&iter, &t, NULL))
-        if ((int)((struct topic *)t)->kind == c->command->n)
-            g_ptr_array_add(names, t);
-    for (unsigned i = 0; i < names->len; i++)
-        unsubscribe(c, &((struct topic *)names->pdata[i])->name);
-    g_ptr_array_free(names, TRUE);
+    GList *all = g_hash_table_get_keys(c->listens);
+    for (GList *l = all; l; l = l->next) {
+        const struct topic *t = l->data;
+        if ((int)t->kind == c->command->n)
+            unsubscribe(c, &t->name);
+    }
+    g_list_free(all);
     return NULL;
 }
 
@@ -272,23 +271,20 @@ static void delivery_add(struct client *c, struct topic *t)
     *d = (struct delivery){.topic = t, .next = t->clients.head, .from = c};
     d->block = block_of(t, c->args);
     g_queue_push_tail(&deliveries, d);
+    t->deliveries++;
     c->deliveries++;
     c->total += t->clients.length;
 }
 
 static void delivery_end(struct delivery *d)
 {
-    struct topic *t = d->topic;
     g_queue_pop_head(&deliveries);
     if (d->from)
         d->from->deliveries--;
     asynchat_block_free(d->block);
+    d->topic->deliveries--;
+    topic_release(d->topic);
     free(d);
-    for (GList *l = deliveries.head; l; l = l->next)
-        if (((struct delivery *)l->data)->topic == t)
-            return;
-    if (t->clients.length == 0)
-        g_hash_table_remove(topics[t->kind], &t->name);
 }
 
 /* Tells one client. A push runs no callback, so nobody joins or leaves. If there
