@@ -15,42 +15,17 @@ static const char *run_config_get(struct client *c)
     bool found[COUNT(all)] = {false};
     long long count = 0;
     snprintf(limit, sizeof limit, "%lld", memory_limit);
-    for (size_t k = 0; k < COUNT(all); k++) {
+    for (size_t k = 0; k < COUNT(all); count += found[k++])
         for (size_t i = 2; i < c->argc && !found[k]; i++)
             found[k] = matches(&c->args[i], all[k][0], strlen(all[k][0]));
-        count += found[k];
-    }
     say_map(c, count);
-    for (size_t k = 0; k < COUNT(all); k++)
-        for (int j = 0; found[k] && j < 2; j++)
-            say_text(c, all[k][j]);
+    for (size_t k = 0; k < COUNT(all) * 2; k++)
+        if (found[k / 2])
+            say_text(c, all[k / 2][k % 2]);
     return NULL;
 }
 
-static void info_keyspace(GString *to)
-{
-    if (table_count() > 0)
-        g_string_append_printf(to, "db0:keys=%zu,expires=%zu,avg_ttl=0\r\n",
-                               table_count(), table_expiring());
-}
-
-static void info_section(GString *to, size_t section)
-{
-    if (section == 0)
-        g_string_append(to, "redis_version:" VERSION "\r\n"
-                            "redis_mode:standalone\r\n");
-    else if (section == 1)
-        g_string_append_printf(to, "connected_clients:%u\r\n",
-                               all_clients.length);
-    else if (section == 2)
-        g_string_append_printf(to, "used_memory:%zu\r\nmaxmemory:%lld\r\n",
-                               memory_used(), memory_limit);
-    else if (section == 3)
-        g_string_append(to, "role:master\r\nconnected_slaves:0\r\n");
-    else
-        info_keyspace(to);
-}
-
+/* Whether a section is asked for, by its name or by one for all of them. */
 static bool wants_section(const struct client *c, const char *name)
 {
     for (size_t i = 1; i < c->argc; i++)
@@ -64,21 +39,30 @@ static const char *run_info(struct client *c)
 {
     static const char *names[] = {"Server", "Clients", "Memory", "Replication",
                                   "Keyspace"};
+    char keys[96] = "";
     GString *to = g_string_new(NULL);
-    for (size_t i = 0; i < COUNT(names); i++) {
-        if (!wants_section(c, names[i]))
-            continue;
-        g_string_append_printf(to, "%s# %s\r\n", to->len > 0 ? "\r\n" : "",
-                               names[i]);
-        info_section(to, i);
-    }
-    if (c->resp == 3)
-        asynchat_push_printf(c->ch, "=%zu\r\ntxt:", to->len + 4);
-    else
-        asynchat_push_printf(c->ch, "$%zu\r\n", to->len);
-    asynchat_push(c->ch, to->str, to->len);
+    if (table_count() > 0)
+        snprintf(keys, sizeof keys, "db0:keys=%zu,expires=%zu,avg_ttl=0\r\n",
+                 table_count(), table_expiring());
+    char *all = g_strdup_printf("redis_version:%s\r\nredis_mode:standalone\r\n|"
+                                "connected_clients:%u\r\n|"
+                                "used_memory:%zu\r\nmaxmemory:%lld\r\n|"
+                                "role:master\r\nconnected_slaves:0\r\n|%s",
+                                VERSION, all_clients.length, memory_used(),
+                                memory_limit, keys);
+    char **texts = g_strsplit(all, "|", COUNT(names));
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (wants_section(c, names[i]))
+            g_string_append_printf(to, "%s# %s\r\n%s",
+                                   to->len > 0 ? "\r\n" : "", names[i],
+                                   texts[i]);
+    asynchat_push_printf(c->ch,
+                         c->resp == 3 ? "=%zu\r\ntxt:%s\r\n" : "$%zu\r\n%s\r\n",
+                         to->len + (c->resp == 3 ? 4 : 0), to->str);
+    g_strfreev(texts);
+    g_free(all);
     g_string_free(to, TRUE);
-    return say(c, "\r\n");
+    return NULL;
 }
 
 static const char *set_name(struct client *c, const struct word *name)
