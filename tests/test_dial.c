@@ -964,6 +964,46 @@ static void without_a_layer_the_race_ends_when_a_connection_is_up(void **state)
     close_connection(f);
 }
 
+static void (*end_by)(struct asynchat_channel *ch);
+
+static int begin_layer_and_end(struct asynchat_channel *ch, void *arg)
+{
+    int error = begin_layer(ch, arg);
+    end_by(ch);
+    return error;
+}
+
+static void end_in_a_race(struct fixture *f, bool in_hook)
+{
+    found_one(f);
+    assert_int_equal(candidates, 1);
+    if (!in_hook)
+        end_by(f->ch);
+    if (end_by == asynchat_channel_free)
+        f->ch = NULL;
+    settle(f);
+    expect(f, end_by == asynchat_channel_free ? "" : "closed(0)");
+    assert_null(f->ch);
+    assert_int_equal(toys, 0);
+    close(listening[0]);
+    listening[0] = -1;
+}
+
+static void the_channel_may_end_when_its_layer_has_begun(void **state)
+{
+    static void (*const ends[])(struct asynchat_channel *) = {
+        asynchat_channel_free, asynchat_close, asynchat_abort};
+    for (unsigned i = 0; i < 12; i++) {
+        bool in_hook = i & 1;
+        race_handshakes(2);
+        options.flags = i & 2 ? ASYNCHAT_CONNECT_HANDSHAKE : 0;
+        options.candidate = in_hook ? begin_layer_and_end : begin_layer;
+        end_by = ends[i / 4];
+        candidates = 0;
+        end_in_a_race(dial(state), in_hook);
+    }
+}
+
 /* The first connection is refused when its layer has begun. */
 static int begin_layer_and_refuse(struct asynchat_channel *ch, void *arg)
 {
@@ -1320,6 +1360,7 @@ int main(void)
         DIAL(a_layer_set_at_once_begins_on_the_winner),
         DIAL(with_a_layer_set_at_once_all_may_fail),
         DIAL(without_a_layer_the_race_ends_when_a_connection_is_up),
+        DIAL(the_channel_may_end_when_its_layer_has_begun),
         DIAL(a_candidate_may_be_refused_after_its_layer_has_begun),
         DIAL(so_it_may_without_a_race_of_handshakes),
         DIAL(a_layer_set_at_once_outlives_a_refusal),
