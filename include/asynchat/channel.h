@@ -526,7 +526,8 @@ ASYNCHAT_API int asynchat_set_terminator_none(struct asynchat_channel *ch);
  * the length of the byte string, or the number of bytes still to come, which is
  * 0 once all of them have come. Unless `bytes` is NULL, *bytes becomes the byte
  * string, lent until the next terminator is set, or NULL if the terminator is
- * not a byte string. For a framing, *len becomes 0. (Python: get_terminator) Since 0.1. */
+ * not a byte string. For a framing, *len becomes 0. (Python: get_terminator)
+ * Since 0.1. */
 ASYNCHAT_API enum asynchat_terminator asynchat_get_terminator(
     const struct asynchat_channel *ch, const void **bytes, uint64_t *len);
 
@@ -810,27 +811,27 @@ ASYNCHAT_API int asynchat_set_timeouts(struct asynchat_channel *ch,
  * The time stands still while nothing is read, that is, while reading is paused
  * or the connection is not up yet: a request that waits for this side is not
  * late. It goes on during a handshake such as STARTTLS begins, which has a time
- * of its own, too. When the channel is told to close, the linger time takes the place of
- * the deadline. asynchat_set_timeouts() does not change the deadline. Errors:
- * -EINVAL (`ch` is NULL, or the time is out of range), -ENOMEM (there is no
- * memory for a deadline; taking it away needs none). Since 0.1. */
+ * of its own, too. When the channel is told to close, the linger time takes the
+ * place of the deadline. asynchat_set_timeouts() does not change the deadline.
+ * Errors: -EINVAL (`ch` is NULL, or the time is out of range), -ENOMEM (there is
+ * no memory for a deadline; taking it away needs none). Since 0.1. */
 ASYNCHAT_API int asynchat_set_deadline(struct asynchat_channel *ch,
                                        unsigned milliseconds);
 /* Like asynchat_set_deadline(), but the time also goes on while nothing is read
  * and while the connection is not up yet. So the time that this side takes
  * counts too, also when the channel closes, as long as it waits for an open
- * slot, or for a producer that has nothing yet. A channel has one deadline: each of the two calls replaces the
- * deadline of the other. Errors: -EINVAL (`ch` is NULL, or the time is out of
- * range), -ENOMEM (there is no memory for a deadline; taking it away needs
- * none). Since 0.1. */
+ * slot, or for a producer that has nothing yet. A channel has one deadline: each
+ * of the two calls replaces the deadline of the other. Errors: -EINVAL (`ch` is
+ * NULL, or the time is out of range), -ENOMEM (there is no memory for a
+ * deadline; taking it away needs none). Since 0.1. */
 ASYNCHAT_API int asynchat_set_steady_deadline(struct asynchat_channel *ch,
                                               unsigned milliseconds);
 /* Returns how many milliseconds are left until the deadline, at least 1; or 0
  * if there is no deadline. Since 0.1. */
 ASYNCHAT_API unsigned asynchat_get_deadline(const struct asynchat_channel *ch);
 
-/* The most bytes that a channel drops which has sent everything and waits for
- * the peer's end. A peer that sends more is not waited for. */
+/* The most bytes from the peer that a channel drops when it has sent everything
+ * and waits for the peer's end. A peer that sends more is not waited for. */
 #define ASYNCHAT_LINGER_MOST 16777216
 
 /* Sets the linger time: how long a channel that is closing waits for a peer
@@ -838,8 +839,8 @@ ASYNCHAT_API unsigned asynchat_get_deadline(const struct asynchat_channel *ch);
  * time begins anew with each byte that the peer takes, as far as the system
  * reports that; but once the peer has taken everything, the time runs to its
  * end. Until then what the peer sends is dropped: at most ASYNCHAT_LINGER_MOST
- * bytes, and then the channel ends. Errors: -EINVAL (`ch` is NULL, or the value is out of range).
- * Since 0.1. */
+ * bytes, and then the channel ends. Errors: -EINVAL (`ch` is NULL, or the value
+ * is out of range). Since 0.1. */
 ASYNCHAT_API int asynchat_set_linger(struct asynchat_channel *ch,
                                      unsigned milliseconds);
 /* Returns the time in force, in milliseconds. Since 0.1. */

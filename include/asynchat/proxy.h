@@ -15,8 +15,9 @@
  * With these options, a header is required on each connection from the listed
  * networks, and its address is the peer's from then on: for
  * asynchat_peer_address(), for the log, and for `max_per_address`. On
- * connections from elsewhere no header is read. No connection is asked to
- * choose, since anybody could then choose an address.
+ * connections from elsewhere no header is read. Whether a header is read never
+ * depends on what a connection sends, since anybody could then choose an
+ * address.
  *
  * The header comes before TLS. Until the header is complete, no callback runs
  * for the connection, but those of its end: handle_error and handle_close. So a
@@ -173,9 +174,9 @@ struct asynchat_proxy_tlv {
  *
  * Errors: -EINVAL (`ch` is NULL, there is no such version, or there are TLVs
  * for version 1), -EMSGSIZE (the TLVs have more than 65,000 bytes), -EBUSY
- * (something was sent, or a layer was set, or there is a header already, that
- * was pushed or came), ASYNCHAT_ECLOSED (the channel has ended; or it is
- * connected, and told to close), -ENOMEM. Since 0.1. */
+ * (something was sent, or a layer was set, or a header was pushed or has come,
+ * or the channel is just releasing output), ASYNCHAT_ECLOSED (the channel has
+ * ended; or it is connected, and told to close), -ENOMEM. Since 0.1. */
 ASYNCHAT_API int asynchat_push_proxy(struct asynchat_channel *ch,
                                      unsigned version,
                                      const struct asynchat_channel *from,

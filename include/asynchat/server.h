@@ -126,10 +126,9 @@ struct asynchat_server_options {
 
     /* The text for connections beyond a limit. Such a connection is accepted,
      * sent this text, and closed; if the text is "", or a PROXY header has not
-     * been read, it is only closed. For
-     * `max_per_address`, NULL is the same as "". Copied. No callback is called
-     * for such a connection. The peer may miss the text, since only as much of
-     * it is sent as can be sent at once. */
+     * been read, it is only closed. For `max_per_address`, NULL is the same as
+     * "". Copied. No callback is called for such a connection. The peer may miss
+     * the text, since only as much of it is sent as can be sent at once. */
     const char *turn_away;
 
     /* The workers whose threads get the connections, in turn. If this is NULL,
@@ -178,12 +177,12 @@ struct asynchat_server_options {
  * gone. Gives the server in *out. On failure *out is unchanged. Errors: -EINVAL
  * (`base`, `address`, `handler` or `out` is NULL, a flag is unknown, there are
  * both workers and limits, the mode is impossible, or `handler` or `options` is
- * filled in wrongly), ASYNCHAT_EADDRESS (`address` has none of these forms),
- * -ENAMETOOLONG (the path or name is too long), -ENODEV (there is no interface
- * of that name), -ENOTSUP (`handler` or `options` has fields that this version
- * does not know), -ENOMEM, and those of socket(2), bind(2), chmod(2),
- * listen(2), and for a path open(2), such as -EADDRINUSE, and that of
- * `prepare`. Since 0.1. */
+ * filled in wrongly), ASYNCHAT_EADDRESS (`address` has none of these forms, or
+ * `options` names a network that is none), -ENAMETOOLONG (the path or name is
+ * too long), -ENODEV (there is no interface of that name), -ENOTSUP (`handler`
+ * or `options` has fields that this version does not know), -ENOMEM, and those
+ * of `prepare`, socket(2), bind(2), chmod(2), listen(2), and for a path open(2),
+ * such as -EADDRINUSE. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
     struct event_base *base, const char *address,
     const struct asynchat_handler *handler, void *arg,
@@ -199,7 +198,8 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
  * asynchat_server_new().
  *
  * Errors: -EINVAL (`base`, `handler` or `out` is NULL, `fd` is not a listening
- * stream socket, or `handler` or `options` is filled in wrongly), -EAFNOSUPPORT
+ * stream socket, or `handler` or `options` is filled in wrongly),
+ * ASYNCHAT_EADDRESS (`options` names a network that is none), -EAFNOSUPPORT
  * (`fd` is neither an IP nor a Unix socket), -ENOTSUP (`handler` or `options`
  * has fields that this version does not know), -ENOMEM, -EMFILE (`fd` is too
  * large for select), and those of getsockopt(2), such as -ENOTSOCK. Since
