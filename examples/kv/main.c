@@ -33,8 +33,8 @@ static void stopped(void *arg)
         work_close();
 }
 
-static const struct asynchat_server_options options = {
-    .size = sizeof options,
+static const struct asynchat_server_options server_options = {
+    .size = sizeof server_options,
     .flags = ASYNCHAT_KEEPALIVE,
 };
 
@@ -43,9 +43,9 @@ static void listen_on(const char *kind, const char *where)
     char address[ASYNCHAT_ADDRESS_SIZE];
     struct asynchat_server *server;
     snprintf(address, sizeof address, "%s:%s", kind, where);
-    require(
-        asynchat_server_new(base, address, &handler, NULL, &options, &server),
-        address);
+    require(asynchat_server_new(base, address, &handler, NULL, &server_options,
+                                &server),
+            address);
     for (int i = 0; i < 2; i++)
         require(asynchat_server_stop_on_signal(server, i ? SIGTERM : SIGINT,
                                                500, stopped, NULL),
