@@ -56,6 +56,14 @@ int fault_code(void)
 
 static const char *name_addresses[4]; /* of a name that is looked up */
 
+/* -EAGAIN of a Unix socket is tried again, and by then the server may have
+ * taken its path away. */
+static bool is_tried_too_late(int error)
+{
+    return error == -ENOENT && inject.last == CALL_CONNECT &&
+           inject.fault.error == EAGAIN;
+}
+
 /* The errors of a connection whose other side has a fault, also if its server
  * no longer waits; of a path on which somebody seems to listen; and of the first
  * address of a name, where nobody listens. */
@@ -66,6 +74,7 @@ static bool is_consequence(int error)
            error == ASYNCHAT_ECUTOFF || error == ASYNCHAT_EHANDSHAKE ||
            (error == -ECONNREFUSED && name_addresses[0]) ||
            error == ASYNCHAT_ELATE || error == ASYNCHAT_EPROXY ||
+           is_tried_too_late(error) ||
            (error == ASYNCHAT_ESTOPPED && world.stops > 0);
 }
 
@@ -1405,7 +1414,9 @@ static void check_difference(struct world *w, const struct outcome *expected)
         complain(w, "not what happens otherwise: %s| %s", w->sides[0].log,
                  w->sides[1].log);
     bool late = w->scenario->flags & (inject.memory ? FAILS : FAILS | LINGERS);
-    if (!harmless && !late && !w->seen[code_place(fault_code())])
+    bool heard = w->seen[code_place(fault_code())] ||
+                 (w->seen[code_place(-ENOENT)] && is_tried_too_late(-ENOENT));
+    if (!harmless && !late && !heard)
         complain(w, "nobody heard of it: %s| %s", w->sides[0].log,
                  w->sides[1].log);
 }
