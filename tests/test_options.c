@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,7 +20,8 @@ static const struct asynchat_options all = {.size = sizeof all,
                                             .in_buffer_size = 3,
                                             .out_buffer_size = 70000,
                                             .message_budget = 5,
-                                            .linger = 77};
+                                            .linger = 77,
+                                            .quick_ack = 1};
 
 static void expect_all(const struct asynchat_channel *ch)
 {
@@ -29,6 +31,7 @@ static void expect_all(const struct asynchat_channel *ch)
     assert_int_equal(asynchat_get_out_buffer_size(ch), 70000);
     assert_int_equal(asynchat_get_message_budget(ch), 5);
     assert_int_equal(asynchat_get_linger(ch), 77);
+    assert_int_equal(asynchat_get_quick_ack(ch), 1);
 }
 
 static void expect_usual(const struct asynchat_channel *ch)
@@ -39,6 +42,7 @@ static void expect_usual(const struct asynchat_channel *ch)
     assert_int_equal(asynchat_get_out_buffer_size(ch), 65536);
     assert_int_equal(asynchat_get_message_budget(ch), UINT_MAX);
     assert_int_equal(asynchat_get_linger(ch), 30000);
+    assert_int_equal(asynchat_get_quick_ack(ch), 0);
 }
 
 static void all_are_set(void **state)
@@ -123,7 +127,7 @@ static void wrong_ones_are_refused_together(void **state)
     wrong.idle = UINT_MAX;
     assert_int_equal(asynchat_set_options(NULL, &all), -EINVAL);
     assert_int_equal(asynchat_set_options(f->ch, NULL), -EINVAL);
-    o.size = sizeof o - 1;
+    o.size = offsetof(struct asynchat_options, quick_ack) - 1;
     refused(f, o, -EINVAL);
     o = all, o.low_mark = 20;
     refused(f, o, -EINVAL);
@@ -134,6 +138,8 @@ static void wrong_ones_are_refused_together(void **state)
     o = all, o.in_buffer_size = (size_t)ASYNCHAT_BUFFER_SIZE_MAX + 1;
     refused(f, o, -EINVAL);
     o = all, o.out_buffer_size = (size_t)ASYNCHAT_BUFFER_SIZE_MAX + 1;
+    refused(f, o, -EINVAL);
+    o = all, o.quick_ack = 2;
     refused(f, o, -EINVAL);
     o = all, o.timeouts = &wrong;
     refused(f, o, -EINVAL);

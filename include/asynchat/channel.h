@@ -735,6 +735,19 @@ ASYNCHAT_API int asynchat_set_out_buffer_size(struct asynchat_channel *ch,
 ASYNCHAT_API size_t
 asynchat_get_out_buffer_size(const struct asynchat_channel *ch);
 
+/* Says whether this side acknowledges what comes over TCP at once (1), or when
+ * the system thinks fit (0, unless set). The system waits up to some 40 ms for
+ * an answer that can carry the acknowledgement. A peer that sends a request in
+ * two writes, and whose second write waits for the acknowledgement of the first
+ * (Nagle's algorithm), pauses for that time; msmtp sends mail that way. The
+ * price is a system call for each read, and a segment more for most of them.
+ * Linux forgets TCP_QUICKACK by itself, so the library sets it after each read.
+ * Has no effect over a transport other than a TCP socket of the library's.
+ * Errors: -EINVAL (`ch` is NULL, or the value is neither 0 nor 1). Since 0.1. */
+ASYNCHAT_API int asynchat_set_quick_ack(struct asynchat_channel *ch, int on);
+/* Returns what is set, 0 or 1. Since 0.1. */
+ASYNCHAT_API int asynchat_get_quick_ack(const struct asynchat_channel *ch);
+
 /* Sets the message limit: the longest message, in bytes, not counting the
  * terminator. It is 1 or more; SIZE_MAX stands for no limit. Unless set it is 1
  * MiB while the handler has `message`, and SIZE_MAX while it has not. When a

@@ -32,6 +32,8 @@ struct asynchat_options {
 
     /* asynchat_set_timeouts(), or NULL. Copied. */
     const struct asynchat_timeouts *timeouts;
+
+    size_t quick_ack; /* asynchat_set_quick_ack(), if this is 1 */
 };
 
 /* Sets all of the settings, or on failure none of them. Copies. Errors: -EINVAL

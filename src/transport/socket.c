@@ -12,6 +12,8 @@
 #include "transport/transport.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -67,6 +69,14 @@ static void socket_receive(struct transport *t)
         t->received = (uint32_t)n;
     else
         socket_received(t, n, errno);
+}
+
+/* Acknowledges what was received. The system may soon forget the option, so it
+ * is set after each recv. It does nothing while there is more to receive. */
+static APART void socket_acknowledge(const struct transport *t)
+{
+    int on = 1;
+    (void)setsockopt(socket_fd(t), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
 
 static int socket_error(const struct transport *t)
@@ -131,6 +141,21 @@ static void socket_readable(evutil_socket_t fd, short what, void *arg)
     t->ready(t);
 }
 
+/* The callback of the read event while `quick` is set. */
+static void socket_readable_quick(evutil_socket_t fd, short what, void *arg)
+{
+    struct transport *t = socket_transport(arg);
+    if (t->reading == TRANSPORT_WATCH || !(what & EV_READ) || t->ended) {
+        socket_readable(fd, what, arg);
+        return;
+    }
+    t->woken = false;
+    socket_receive(t);
+    if (t->received > 0)
+        socket_acknowledge(t);
+    t->ready(t);
+}
+
 /* The callback of the read event while there is a stage. The stage receives. */
 static void socket_readable_for_stage(evutil_socket_t fd, short what, void *arg)
 {
@@ -143,6 +168,16 @@ static void socket_readable_for_stage(evutil_socket_t fd, short what, void *arg)
     t->woken = false;
     t->stage->readable = (what & EV_READ) != 0;
     t->ready(t);
+}
+
+/* Replaces nothing but the callback of the read event, since this event may be
+ * pending. The plain callback does without a test of `stage` and `quick`. */
+static void socket_choose(struct transport *t)
+{
+    t->bev->ev_read.ev_evcallback.evcb_cb_union.evcb_callback =
+        t->stage   ? socket_readable_for_stage
+        : t->quick ? socket_readable_quick
+                   : socket_readable;
 }
 
 static void socket_wake(struct transport *t)
@@ -301,17 +336,11 @@ static size_t socket_send_now(struct transport *t, const void *data, size_t len)
 
 /* --- for a stage --- */
 
-/* Replaces nothing but the callback of the read event, since this event may be
- * pending. */
-static void socket_stage(struct transport *t)
-{
-    t->bev->ev_read.ev_evcallback.evcb_cb_union.evcb_callback =
-        socket_readable_for_stage;
-}
-
 static size_t socket_pull(struct transport *t, void *to, size_t most)
 {
     ssize_t n = recv(socket_fd(t), to, most, 0);
+    if (n > 0 && t->quick)
+        socket_acknowledge(t);
     if (n > 0)
         return (size_t)n;
     socket_received(t, n, errno);
@@ -506,8 +535,7 @@ static void socket_adopt(struct transport *t, int fd)
     socket_set_fd(t->bev, fd);
     event_priority_set(&t->bev->ev_read, priority);
     event_priority_set(&t->bev->ev_write, priority);
-    if (t->stage)
-        socket_stage(t);
+    socket_choose(t);
     if (t->woken)
         event_active(&t->bev->ev_read, 0, 0);
 }
@@ -527,7 +555,8 @@ static const struct transport_ops socket_ops = {
     .send_now = socket_send_now,
     .give_socket = socket_give,
     .adopt = socket_adopt,
-    .stage = socket_stage,
+    .quick = socket_choose,
+    .stage = socket_choose,
     .pull = socket_pull,
     .put = socket_put,
 };

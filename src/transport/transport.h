@@ -133,6 +133,9 @@ struct transport_ops {
      * transport keeps the socket that it was made with. */
     void (*adopt)(struct transport *t, int fd);
 
+    /* To be called when `quick` has changed. NULL: `quick` has no effect. */
+    void (*quick)(struct transport *t);
+
     /* --- operations for a stage, which works with bytes as they are on the
      * wire ---
      * `stage` and `put` are NULL if the transport can have no stage. */
@@ -225,6 +228,7 @@ struct transport {
     bool writing; /* the write event is pending */
     /* The read event was made active, though the socket may not be readable. */
     bool woken;
+    bool quick; /* what is received is acknowledged at once */
 };
 
 /* Makes a transport over a non-blocking socket, connected or not, or without a

@@ -13,7 +13,7 @@
 #include "channel/object.h"
 
 _Static_assert(sizeof(struct asynchat_options) ==
-                   7 * sizeof(size_t) + 2 * sizeof(unsigned) + sizeof(void *),
+                   8 * sizeof(size_t) + 2 * sizeof(unsigned) + sizeof(void *),
                "asynchat_options has padding");
 
 /* Invariants: `all.timeouts` is NULL or points to `times`. */
@@ -30,7 +30,7 @@ static bool options_fit(const struct asynchat_options *o)
     return o->in_buffer_size <= ASYNCHAT_BUFFER_SIZE_MAX &&
            o->out_buffer_size <= ASYNCHAT_BUFFER_SIZE_MAX &&
            (o->low_mark < o->high_mark || o->low_mark == 0) &&
-           o->linger <= INT_MAX;
+           o->linger <= INT_MAX && o->quick_ack <= 1;
 }
 
 /* Copies options that are filled in well. 0 or an error. */
@@ -89,6 +89,8 @@ static int options_set(struct asynchat_channel *ch,
         asynchat_set_message_budget(ch, o->message_budget);
     if (o->linger > 0)
         asynchat_set_linger(ch, o->linger);
+    if (o->quick_ack)
+        asynchat_set_quick_ack(ch, 1);
     return 0;
 }
 

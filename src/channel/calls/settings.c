@@ -150,6 +150,21 @@ size_t asynchat_get_in_buffer_size(const struct asynchat_channel *ch)
     return ch ? ch->in.framer.piece : 0;
 }
 
+int asynchat_set_quick_ack(struct asynchat_channel *ch, int on)
+{
+    if (!ch || (on != 0 && on != 1))
+        return -EINVAL;
+    ch->transport.quick = on;
+    if (ch->transport.ops->quick)
+        ch->transport.ops->quick(&ch->transport);
+    return 0;
+}
+
+int asynchat_get_quick_ack(const struct asynchat_channel *ch)
+{
+    return ch ? ch->transport.quick : 0;
+}
+
 int asynchat_set_message_budget(struct asynchat_channel *ch, unsigned messages)
 {
     if (!ch || messages == 0)
