@@ -305,6 +305,7 @@ static void reserve(struct end *e, struct kept *k)
         return;
     *k = (struct kept){.e = e, .segment = segment};
     pushed(e, segment, asynchat_reserve(e->ch, &k->slot));
+    e->slots += k->slot != NULL;
 }
 
 static void finish_slot(struct kept *k)
@@ -314,6 +315,7 @@ static void finish_slot(struct kept *k)
         return;
     k->slot = NULL;
     wire_end(&k->e->sent, k->segment);
+    k->e->slots--;
     int error = asynchat_slot_finish(slot);
     CHECK(error == 0 || error == ASYNCHAT_ECLOSED);
 }

@@ -194,6 +194,8 @@ static void on_error(struct asynchat_channel *ch, int error, void *arg)
     CHECK(error < 0 && error != ASYNCHAT_EOF && !e->error && !e->close);
     CHECK(is_expected(e, error));
     e->error = error;
+    if (e->slots > 0) /* what lies behind the first of them is dropped */
+        wire_cut(&e->sent);
     leave();
 }
 

@@ -31,6 +31,7 @@ struct end {
     bool limited, timed;       /* an output limit, or times, were set */
     bool pressed;              /* handle_pressure was called */
     bool stopping;             /* handle_stopping was called */
+    unsigned slots;            /* reserved, and not finished */
     size_t high;               /* the high mark */
     size_t size;               /* the smallest size of a write or read */
     uint64_t id;               /* 0 until it was asked for */
