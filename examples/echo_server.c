@@ -2,11 +2,11 @@
  * echo_server [--tls CERT KEY] [--proxy-protocol[=NETWORK]] PORT
  *
  * A client sends a command, "ECHO 5", ended by a newline, and then that number
- * of bytes, which the server sends back. Then the client sends the next command.
- * The server listens on 127.0.0.1, on any free port if PORT is 0. At SIGINT or
- * SIGTERM it finishes the messages in progress, within half a second, and ends.
- * With --tls, it speaks TLS: see secure.h. With --proxy-protocol, each
- * connection has to begin with a PROXY header; if there is a NETWORK, each
+ * of bytes, which the server sends back. Then the client sends the next
+ * command. The server listens on 127.0.0.1, on any free port if PORT is 0. At
+ * SIGINT or SIGTERM it finishes the messages in progress, within half a second,
+ * and ends. With --tls, it speaks TLS: see secure.h. With --proxy-protocol,
+ * each connection has to begin with a PROXY header; if there is a NETWORK, each
  * connection from there: a balancer is in it, and a monitor elsewhere needs no
  * header.
  *
@@ -74,8 +74,8 @@ static void refuse(struct asynchat_channel *ch, const char *answer)
     check_channel(ch, asynchat_close_when_done(ch));
 }
 
-/* Whether the line is "ECHO n"; gives n. The message limit ensures that `len` is
- * at most LINE_LIMIT. */
+/* Whether the line is "ECHO n"; gives n. The message limit ensures that `len`
+ * is at most LINE_LIMIT. */
 static int parse(const void *data, size_t len, unsigned long *n)
 {
     char line[LINE_LIMIT + 1], *end;

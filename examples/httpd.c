@@ -6,8 +6,8 @@
  * It serves the files below DIR by HTTP/1.1 (RFC 9110 and RFC 9112), with
  * ranges, conditions and listings. /hello says hello, and /echo sends back what
  * is posted to it, or, with "Upgrade: echo", all that follows the request. The
- * server listens on 127.0.0.1, on any free port unless one is given, and ends at
- * SIGINT and SIGTERM. With --tls (see secure.h) it upgrades nothing.
+ * server listens on 127.0.0.1, on any free port unless one is given, and ends
+ * at SIGINT and SIGTERM. With --tls (see secure.h) it upgrades nothing.
  *
  * The head of a request ends with a string, its body after a number of bytes or
  * of chunks. So each step of the conversation sets the terminator for the next.
@@ -223,7 +223,8 @@ struct request {
     bool upgrades;         /* it may go on as an echo */
 };
 
-/* Skips a host, and a port if there is one; or returns NULL: RFC 9110, 4.2.1. */
+/* Skips a host, and a port if there is one; or returns NULL: RFC 9110,
+ * 4.2.1. */
 static char *skip_host(char *s)
 {
     int in = *s == '['; /* the brackets of an address */
@@ -290,8 +291,8 @@ static const char *parse_request_line(struct request *r, char *line)
     return "501 Not Implemented";
 }
 
-/* RFC 9112, 5. A line that begins with a space, or has one before its colon, has
- * no name. For a field of a trailer section, `r` is NULL. */
+/* RFC 9112, 5. A line that begins with a space, or has one before its colon,
+ * has no name. For a field of a trailer section, `r` is NULL. */
 static const char *parse_field(struct request *r, char *line)
 {
     static char values[UNKNOWN][HEAD_MOST]; /* the values of the last request */
@@ -327,7 +328,8 @@ static const char *parse_fields(struct request *r)
     r->chunked =
         coding && strcasecmp(coding = trim(coding, BLANKS ","), "chunked") == 0;
     /* If another coding is sent in chunks, the body has an end, and is only not
-     * implemented. Without chunks the body has no end, and the request is bad. */
+     * implemented. Without chunks the body has no end, and the request is
+     * bad. */
     if (coding && fnmatch("*[, \t]chunked", coding, FNM_CASEFOLD) == 0)
         return "501 Not Implemented";
     if (!is_good || (coding && (!r->chunked || length || r->minor == 0)) ||
@@ -418,8 +420,9 @@ static void log_answer(const struct client *c, const char *status, uint64_t len)
            r->target ? r->target : "-", r->minor, status, len);
 }
 
-/* Sends an answer with lines of fields, and `len` bytes of data. Returns whether
- * data belongs to it: if `data` is NULL, the caller then sends a file. */
+/* Sends an answer with lines of fields, and `len` bytes of data. Returns
+ * whether data belongs to it: if `data` is NULL, the caller then sends a
+ * file. */
 static bool send_answer(struct client *c, const char *status,
                         const char *fields, const void *data, uint64_t len)
 {
@@ -477,8 +480,8 @@ static const char *status_of(int error)
 }
 
 /* Opens a file or folder below DIR: no step of the path goes up or follows a
- * link. Special files, such as a pipe, do not hold the server up. Cuts `name` to
- * pieces. Returns -1 with errno. */
+ * link. Special files, such as a pipe, do not hold the server up. Cuts `name`
+ * to pieces. Returns -1 with errno. */
 static int open_below(char *name)
 {
     int fd = root;
@@ -526,7 +529,8 @@ struct file {
 };
 
 /* Whether a list of tags has the tag of the file, or is "*". A tag that begins
- * with W/ counts only if `weak`. A tag has quotes around it, and none inside. */
+ * with W/ counts only if `weak`. A tag has quotes around it, and none
+ * inside. */
 static bool matches(const char *list, const char *tag, bool weak)
 {
     const char *at = tag ? list : NULL;
@@ -535,8 +539,8 @@ static bool matches(const char *list, const char *tag, bool weak)
     return at || strcmp(list, "*") == 0;
 }
 
-/* Returns PARTIAL, NO_RANGE, or OK for the whole file, also if there are several
- * ranges or none. A date does not say which version it was: 13.1.5. */
+/* Returns PARTIAL, NO_RANGE, or OK for the whole file, also if there are
+ * several ranges or none. A date does not say which version it was: 13.1.5. */
 static const char *choose_range(const struct request *r, struct file *f)
 {
     char *range = r->fields[RANGE], *same = r->fields[IF_RANGE];
@@ -708,7 +712,8 @@ static void answer_file(struct client *c)
         close(f.fd);
 }
 
-/* --- another protocol, on another channel: the server knows nothing of it --- */
+/* --- another protocol, on another channel: the server knows nothing of it
+ * --- */
 
 static void echo_back(struct asynchat_channel *ch, const void *data, size_t len,
                       void *arg)
@@ -1040,7 +1045,8 @@ int main(int argc, char **argv)
     if (!base || regcomp(&chunk_line, CHUNK_LINE, REG_EXTENDED | REG_NOSUB))
         errx(1, "no memory");
     listen_here();
-    /* The loop ends by itself when the server and the last connection are gone. */
+    /* The loop ends by itself when the server and the last connection are
+     * gone. */
     int ran = event_base_dispatch(base);
     secure_free();
     event_base_free(base);

@@ -4,8 +4,8 @@
  * one side ends, the proxy passes the end on, and the other direction stays
  * open; if nothing moves there for a minute, or for the seconds of --silence,
  * the proxy gives both sides up. With --proxy-protocol 1 or 2, it tells the
- * server whom the connection is from, by a PROXY header of that version. SIGTERM
- * ends the proxy. The rest of the channels is in cookbook/proxy.c.
+ * server whom the connection is from, by a PROXY header of that version.
+ * SIGTERM ends the proxy. The rest of the channels is in cookbook/proxy.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <signal.h>
 #include <stdio.h>
@@ -22,8 +22,8 @@ static struct asynchat_handler side; /* what the recipe has, and silence */
 static unsigned version;             /* of the PROXY header; 0: there is none */
 static unsigned silence = 60;
 
-/* When one direction is over, silence in the other one may mean that its machine
- * is gone. Without a time the connection might stay for ever. */
+/* When one direction is over, silence in the other one may mean that its
+ * machine is gone. Without a time the connection might stay for ever. */
 static int give_up_if_silent(struct asynchat_channel *ch)
 {
     struct asynchat_timeouts times = {.size = sizeof times};

@@ -1,5 +1,5 @@
-/* A line server with STARTTLS: it sends each line back and says who can read it.
- * starttls PORT CERTIFICATE KEY
+/* A line server with STARTTLS: it sends each line back and says who can read
+ * it. starttls PORT CERTIFICATE KEY
  *
  * The channels are in cookbook/starttls.c.
  * SPDX-License-Identifier: BSD-3-Clause */

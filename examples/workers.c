@@ -1,7 +1,7 @@
 /* A chat on several cores: workers ADDRESS, until SIGTERM.
  *
- * A channel is used in its own worker only. So each line from a client is posted
- * to every worker, as a block, which the worker's clients share.
+ * A channel is used in its own worker only. So each line from a client is
+ * posted to every worker, as a block, which the worker's clients share.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #define _POSIX_C_SOURCE 200809L

@@ -108,9 +108,9 @@ struct asynchat_handler {
 
     /* A whole message, contiguous. Replaces collect_incoming_data and
      * found_terminator. A message that arrived in one piece is not copied.
-     * Lends `data` until the callback returns; `data` is never NULL. There is no
-     * NUL behind it: what lies there is not the message's. Without a terminator
-     * (ASYNCHAT_NONE) the end of file ends the message. */
+     * Lends `data` until the callback returns; `data` is never NULL. There is
+     * no NUL behind it: what lies there is not the message's. Without a
+     * terminator (ASYNCHAT_NONE) the end of file ends the message. */
     void (*message)(struct asynchat_channel *ch, const void *data, size_t len,
                     void *arg);
 
@@ -743,7 +743,8 @@ asynchat_get_out_buffer_size(const struct asynchat_channel *ch);
  * price is a system call for each read, and a segment more for most of them.
  * Linux forgets TCP_QUICKACK by itself, so the library sets it after each read.
  * Has no effect over a transport other than a TCP socket of the library's.
- * Errors: -EINVAL (`ch` is NULL, or the value is neither 0 nor 1). Since 0.1. */
+ * Errors: -EINVAL (`ch` is NULL, or the value is neither 0 nor 1). Since
+ * 0.1. */
 ASYNCHAT_API int asynchat_set_quick_ack(struct asynchat_channel *ch, int on);
 /* Returns what is set, 0 or 1. Since 0.1. */
 ASYNCHAT_API int asynchat_get_quick_ack(const struct asynchat_channel *ch);
@@ -826,17 +827,17 @@ ASYNCHAT_API int asynchat_set_timeouts(struct asynchat_channel *ch,
  * late. It goes on during a handshake such as STARTTLS begins, which has a time
  * of its own, too. When the channel is told to close, the linger time takes the
  * place of the deadline. asynchat_set_timeouts() does not change the deadline.
- * Errors: -EINVAL (`ch` is NULL, or the time is out of range), -ENOMEM (there is
- * no memory for a deadline; taking it away needs none). Since 0.1. */
+ * Errors: -EINVAL (`ch` is NULL, or the time is out of range), -ENOMEM (there
+ * is no memory for a deadline; taking it away needs none). Since 0.1. */
 ASYNCHAT_API int asynchat_set_deadline(struct asynchat_channel *ch,
                                        unsigned milliseconds);
 /* Like asynchat_set_deadline(), but the time also goes on while nothing is read
  * and while the connection is not up yet. So the time that this side takes
  * counts too, also when the channel closes, as long as it waits for an open
- * slot, or for a producer that has nothing yet. A channel has one deadline: each
- * of the two calls replaces the deadline of the other. Errors: -EINVAL (`ch` is
- * NULL, or the time is out of range), -ENOMEM (there is no memory for a
- * deadline; taking it away needs none). Since 0.1. */
+ * slot, or for a producer that has nothing yet. A channel has one deadline:
+ * each of the two calls replaces the deadline of the other. Errors: -EINVAL
+ * (`ch` is NULL, or the time is out of range), -ENOMEM (there is no memory for
+ * a deadline; taking it away needs none). Since 0.1. */
 ASYNCHAT_API int asynchat_set_steady_deadline(struct asynchat_channel *ch,
                                               unsigned milliseconds);
 /* Returns how many milliseconds are left until the deadline, at least 1; or 0
@@ -911,8 +912,8 @@ ASYNCHAT_API struct event_base *asynchat_get_base(
  * written as "\xNN". A backslash is written as two, and a "@" that begins a
  * path as "\x40".
  *
- * If a PROXY header has named the peer (see proxy.h), this is the address in the
- * header. Over TCP the address is remembered: it is available before the
+ * If a PROXY header has named the peer (see proxy.h), this is the address in
+ * the header. Over TCP the address is remembered: it is available before the
  * connection is up (for asynchat_connect()) and after it has broken. For a Unix
  * socket or a bufferevent of your own the system is asked each time, and after
  * the connection has broken it no longer knows. On failure `text` is unchanged.

@@ -78,8 +78,9 @@ ASYNCHAT_BEGIN_DECLS
 struct asynchat_client;
 
 /* How a client behaves. `size` is sizeof the struct. A field that is 0 has its
- * default. New fields are only ever added at the end. Times are in milliseconds,
- * at most 2^31 - 1. `arg` of the functions is that of the client. */
+ * default. New fields are only ever added at the end. Times are in
+ * milliseconds, at most 2^31 - 1. `arg` of the functions is that of the
+ * client. */
 struct asynchat_client_options {
     size_t size;
 
@@ -108,10 +109,10 @@ struct asynchat_client_options {
     unsigned vanished;
 
     /* The connection is up: called right after handle_connect of the handler,
-     * and with TLS, so, after the handshake. `ch` is its channel, which is there
-     * until `down`, or until it ends. Not called if handle_connect has ended
-     * the channel. `up` and `down` are called in turn, and `up` is the first.
-     * May be NULL. */
+     * and with TLS, so, after the handshake. `ch` is its channel, which is
+     * there until `down`, or until it ends. Not called if handle_connect has
+     * ended the channel. `up` and `down` are called in turn, and `up` is the
+     * first. May be NULL. */
     void (*up)(struct asynchat_client *client, struct asynchat_channel *ch,
                void *arg);
 
@@ -123,9 +124,9 @@ struct asynchat_client_options {
     void (*down)(struct asynchat_client *client, int reason, unsigned wait,
                  void *arg);
 
-    /* An attempt has failed, for `reason`: see asynchat_connect_name(). The next
-     * one begins in `wait` milliseconds, whatever the reason is: a program that
-     * wants to give up calls asynchat_client_free() here. May be NULL. */
+    /* An attempt has failed, for `reason`: see asynchat_connect_name(). The
+     * next one begins in `wait` milliseconds, whatever the reason is: a program
+     * that wants to give up calls asynchat_client_free() here. May be NULL. */
     void (*failed)(struct asynchat_client *client, int reason, unsigned wait,
                    void *arg);
 };
@@ -137,13 +138,13 @@ struct asynchat_client_options {
  * The channel of each connection begins with `handler` and `arg`, when it is
  * connected: the handler does not hear of attempts that fail. If `candidate`
  * sets another handler or `arg`, these are the connection's. A function that a
- * handshake calls may set `arg`, but no handler. `handler` is borrowed until the
- * client and its channels are gone. `options` may be NULL, and is copied, as
- * are the names. Gives the client in *out.
+ * handshake calls may set `arg`, but no handler. `handler` is borrowed until
+ * the client and its channels are gone. `options` may be NULL, and is copied,
+ * as are the names. Gives the client in *out.
  *
  * There is one case in which a client does not come back by itself: if there is
- * no memory for its timer. Then `wait` is UINT_MAX, although the client does not
- * stop, and asynchat_client_reconnect() has it go on.
+ * no memory for its timer. Then `wait` is UINT_MAX, although the client does
+ * not stop, and asynchat_client_reconnect() has it go on.
  *
  * The log has a record when a connection is up, and when it is down
  * (ASYNCHAT_LOG_UP, ASYNCHAT_LOG_DOWN). Attempts that fail are logged at debug
@@ -168,17 +169,17 @@ ASYNCHAT_API struct asynchat_channel *asynchat_client_channel(
     const struct asynchat_client *client);
 
 /* Drops the connection, for example because the server says that another one
- * has its work now. The channel is closed as by asynchat_close(), and the client
- * comes back as after every loss. Further calls do nothing until the next
- * connection is up, and neither does this call while there is no connection.
- * Errors: -EINVAL (`client` is NULL), ASYNCHAT_ESTOPPED (the client stops),
- * -ENOMEM (see asynchat_client_new()). Since 0.1. */
+ * has its work now. The channel is closed as by asynchat_close(), and the
+ * client comes back as after every loss. Further calls do nothing until the
+ * next connection is up, and neither does this call while there is no
+ * connection. Errors: -EINVAL (`client` is NULL), ASYNCHAT_ESTOPPED (the client
+ * stops), -ENOMEM (see asynchat_client_new()). Since 0.1. */
 ASYNCHAT_API int asynchat_client_reconnect(struct asynchat_client *client);
 
 /* Ends the client in order. An attempt under way is given up, and there will be
  * no other. A connection that is up ends as those of a server do in
- * asynchat_server_stop(): the channel gets handle_stopping, or is closed between
- * two messages; after `grace` milliseconds, 0 to 2^31 - 1, it ends with
+ * asynchat_server_stop(): the channel gets handle_stopping, or is closed
+ * between two messages; after `grace` milliseconds, 0 to 2^31 - 1, it ends with
  * ASYNCHAT_ESTOPPED. Then `down` is called, and then stopped(arg), from the
  * loop, exactly once. When `stopped` returns, the client is freed; inside it,
  * asynchat_client_free() does nothing. `stopped` may be NULL.

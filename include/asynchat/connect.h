@@ -78,9 +78,9 @@ struct asynchat_connect_options {
      * all that the program has pushed so far goes here: asynchat_push_proxy(),
      * and then asynchat_tls_start(). If the answer is an error code, and not 0,
      * the connection is closed and another address is tried. So this function
-     * may be called for several connections, one after the other. A PROXY header
-     * and a layer of this function's end with the connection. All else stays
-     * with the channel, for example what this function has pushed, and
+     * may be called for several connections, one after the other. A PROXY
+     * header and a layer of this function's end with the connection. All else
+     * stays with the channel, for example what this function has pushed, and
      * asynchat_close_when_done(). May be NULL. */
     int (*candidate)(struct asynchat_channel *ch, void *arg);
 };
@@ -91,9 +91,9 @@ struct asynchat_connect_options {
  * "mail.example:25", "[2001:db8::1]:smtp", or any address that
  * asynchat_connect() takes.
  *
- * Gives the channel in *out at once, as asynchat_connect() does: the program can
- * already set a terminator, and push. The hook of asynchat_set_resolver() or
- * getaddrinfo(3) looks the name up; the latter is called on a thread of the
+ * Gives the channel in *out at once, as asynchat_connect() does: the program
+ * can already set a terminator, and push. The hook of asynchat_set_resolver()
+ * or getaddrinfo(3) looks the name up; the latter is called on a thread of the
  * library's, see asynchat_set_lookup_threads(). No other thread is needed, and
  * none at all for IP addresses with a number for a port, and for Unix sockets.
  *
@@ -110,12 +110,12 @@ struct asynchat_connect_options {
  * - ASYNCHAT_ENOADDRESS: the host has no address.
  * - ASYNCHAT_ETRYAGAIN: the name could not be looked up now.
  * - the error of the first address, if all attempts have failed: one of
- *   connect(2), of `candidate`, or of a handshake. But if an attempt could not be
- *   made, the error is that of socket(2), -ENOMEM, or that of `prepare`. An
+ *   connect(2), of `candidate`, or of a handshake. But if an attempt could not
+ *   be made, the error is that of socket(2), -ENOMEM, or that of `prepare`. An
  *   address of a family that the system does not have (-EAFNOSUPPORT) counts
- *   only if there is no other. If there is one address only, its layer can still
- *   be asked about a handshake, as by asynchat_tls_get_error(); the log has that
- *   of each attempt.
+ *   only if there is no other. If there is one address only, its layer can
+ *   still be asked about a handshake, as by asynchat_tls_get_error(); the log
+ *   has that of each attempt.
  * - -ETIMEDOUT: the time was over.
  * The log has a record for each look-up and each attempt (ASYNCHAT_LOG_LOOKUP,
  * ASYNCHAT_LOG_ATTEMPT).
@@ -127,11 +127,11 @@ struct asynchat_connect_options {
  * until the channel is gone. On failure *out is unchanged. Errors: -EINVAL
  * (`base`, `host` or `out` is NULL, a flag is unknown, a time is too long, or
  * `handler` or `options` is filled in wrongly), ASYNCHAT_EADDRESS
- * (`service` is NULL, and `host` has none of these forms), -ENAMETOOLONG (a name
- * is longer than any host name or service can be), -ENODEV (there is no
- * interface of that name), -ENOTSUP (`handler` or `options` has fields that this
- * version does not know), -EAGAIN (no thread can be made), -ENOMEM, and those of
- * socket(2). (Python: asyncio.open_connection) Since 0.1. */
+ * (`service` is NULL, and `host` has none of these forms), -ENAMETOOLONG (a
+ * name is longer than any host name or service can be), -ENODEV (there is no
+ * interface of that name), -ENOTSUP (`handler` or `options` has fields that
+ * this version does not know), -EAGAIN (no thread can be made), -ENOMEM, and
+ * those of socket(2). (Python: asyncio.open_connection) Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_connect_name(
     struct event_base *base, const char *host, const char *service,
     const struct asynchat_connect_options *options,

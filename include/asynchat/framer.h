@@ -113,8 +113,8 @@ ASYNCHAT_API int asynchat_framer_skip(struct asynchat_framer *framer,
  * beyond the limit are dropped until the message ends, and so is what a framing
  * finds bad. If `drops` is 0, ASYNCHAT_FRAMER_TOO_LONG or ASYNCHAT_FRAMER_BAD
  * comes first, for a program that wants to end the stream then. The limit
- * applies to the message in progress as well. Errors: -EINVAL (`framer` is NULL,
- * or the limit is 0). Since 0.1. */
+ * applies to the message in progress as well. Errors: -EINVAL (`framer` is
+ * NULL, or the limit is 0). Since 0.1. */
 ASYNCHAT_API int asynchat_framer_set_limit(struct asynchat_framer *framer,
                                            size_t limit, int drops);
 

@@ -42,8 +42,8 @@ ASYNCHAT_BEGIN_DECLS
  * asynchat_get_terminator() returns ASYNCHAT_FRAMING then. Bytes that were held
  * back under the terminator before are looked at again, from the loop.
  * Allocates nothing. Errors: -EINVAL (`ch` is NULL, or the framing was made of
- * bad arguments), -ENOMEM (`framing` is NULL), -ENOTSUP (the framing was made of
- * a table with fields that this version does not know). Since 0.1. */
+ * bad arguments), -ENOMEM (`framing` is NULL), -ENOTSUP (the framing was made
+ * of a table with fields that this version does not know). Since 0.1. */
 ASYNCHAT_API int asynchat_set_framing(struct asynchat_channel *ch,
                                       struct asynchat_framing *framing);
 
@@ -305,8 +305,8 @@ struct asynchat_head {
  *   about the same bytes more than once, and may be given bytes that belong to
  *   the next message already.
  * - The function must not call anything of a channel or a framer.
- * - The function may ask for more bytes than the message turns out to have. Then
- *   the bytes behind the message are held back when it ends, and
+ * - The function may ask for more bytes than the message turns out to have.
+ *   Then the bytes behind the message are held back when it ends, and
  *   asynchat_skip() returns -EBUSY.
  * - The stream fails with the function's error. It fails with ASYNCHAT_EFRAMING
  *   if the function answers ASYNCHAT_HEAD_MORE about `most` bytes, skips no

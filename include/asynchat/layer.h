@@ -193,10 +193,10 @@ ASYNCHAT_API void *asynchat_get_layer(const struct asynchat_channel *ch,
  * layer is up. The limits of the server's options count from accept; the text
  * of `turn_away` is not sent, since the peer expects the layer. With workers
  * `make` is called in their threads. If the server requires a PROXY header (see
- * proxy.h), `make` is called when it has come; if the server was freed meanwhile,
- * the channel ends with ASYNCHAT_ESTOPPED. `make` NULL: channels have no layer.
- * Borrows `arg` until the server, and its workers, are gone. Errors: -EINVAL
- * (`server` is NULL). Since 0.1. */
+ * proxy.h), `make` is called when it has come; if the server was freed
+ * meanwhile, the channel ends with ASYNCHAT_ESTOPPED. `make` NULL: channels
+ * have no layer. Borrows `arg` until the server, and its workers, are gone.
+ * Errors: -EINVAL (`server` is NULL). Since 0.1. */
 ASYNCHAT_API int asynchat_server_set_layer(
     struct asynchat_server *server,
     int (*make)(struct asynchat_channel *ch, void *arg), void *arg);

@@ -158,19 +158,19 @@ asynchat_producer_prefixed(const struct asynchat_prefix *prefix,
                            struct asynchat_producer *inner, uint64_t len);
 
 /* Makes a producer of a netstring, of whose `len` bytes all are given by
- * `inner`. Takes `inner`, and gives the producer, or NULL if there is no memory.
- * The producer fails as that of asynchat_producer_prefixed() does if `inner`
- * gives less or more. Since 0.1. */
+ * `inner`. Takes `inner`, and gives the producer, or NULL if there is no
+ * memory. The producer fails as that of asynchat_producer_prefixed() does if
+ * `inner` gives less or more. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_producer *
 asynchat_producer_netstring(struct asynchat_producer *inner, uint64_t len);
 
 /* Makes a producer of a body in the chunked coding of HTTP/1.1 (RFC 9112,
- * section 7.1). Each piece that `inner` gives is a chunk, and the end mark, with
- * no trailers, follows when `inner` is done. Pieces without bytes give no chunk.
- * After an error of `inner` there is no end mark. Takes `inner`, and gives the
- * producer, or NULL if there is no memory. If the room for output is less than
- * a chunk's marks, `inner` may be asked once more after it has returned
- * ASYNCHAT_LATER. Since 0.1. */
+ * section 7.1). Each piece that `inner` gives is a chunk, and the end mark,
+ * with no trailers, follows when `inner` is done. Pieces without bytes give no
+ * chunk. After an error of `inner` there is no end mark. Takes `inner`, and
+ * gives the producer, or NULL if there is no memory. If the room for output is
+ * less than a chunk's marks, `inner` may be asked once more after it has
+ * returned ASYNCHAT_LATER. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD struct asynchat_producer *
 asynchat_producer_chunked(struct asynchat_producer *inner);
 

@@ -1,6 +1,6 @@
 /* The PROXY protocol, by which a balancer in front of a server says whose
- * connection it passes on. It is a header before everything else, a line of text
- * in version 1, and bytes in version 2.
+ * connection it passes on. It is a header before everything else, a line of
+ * text in version 1, and bytes in version 2.
  *
  *     static const char *const balancers[] = {"192.0.2.0/24", NULL};
  *     static const struct asynchat_proxy_options proxy = {

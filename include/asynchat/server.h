@@ -127,8 +127,9 @@ struct asynchat_server_options {
     /* The text for connections beyond a limit. Such a connection is accepted,
      * sent this text, and closed; if the text is "", or a PROXY header has not
      * been read, it is only closed. For `max_per_address`, NULL is the same as
-     * "". Copied. No callback is called for such a connection. The peer may miss
-     * the text, since only as much of it is sent as can be sent at once. */
+     * "". Copied. No callback is called for such a connection. The peer may
+     * miss the text, since only as much of it is sent as can be sent at
+     * once. */
     const char *turn_away;
 
     /* The workers whose threads get the connections, in turn. If this is NULL,
@@ -139,8 +140,8 @@ struct asynchat_server_options {
 
     /* The settings of each channel that the server makes. They are in force
      * before handle_connect. If there is no memory for them, the channel ends
-     * with -ENOMEM, by handle_error and handle_close. Copied; NULL: the settings
-     * are the usual ones. */
+     * with -ENOMEM, by handle_error and handle_close. Copied; NULL: the
+     * settings are the usual ones. */
     const struct asynchat_options *channels;
 
     /* Called for the socket before bind(2) and listen(2), with the `arg` of the
@@ -150,8 +151,8 @@ struct asynchat_server_options {
      * socket that is listening already. */
     int (*prepare)(int fd, const struct sockaddr *at, socklen_t len, void *arg);
 
-    /* From whom a PROXY header is required, and how long it may be and take: see
-     * proxy.h. Copied; NULL: no header is read. */
+    /* From whom a PROXY header is required, and how long it may be and take:
+     * see proxy.h. Copied; NULL: no header is read. */
     const struct asynchat_proxy_options *proxy;
 };
 
@@ -181,8 +182,8 @@ struct asynchat_server_options {
  * `options` names a network that is none), -ENAMETOOLONG (the path or name is
  * too long), -ENODEV (there is no interface of that name), -ENOTSUP (`handler`
  * or `options` has fields that this version does not know), -ENOMEM, and those
- * of `prepare`, socket(2), bind(2), chmod(2), listen(2), and for a path open(2),
- * such as -EADDRINUSE. Since 0.1. */
+ * of `prepare`, socket(2), bind(2), chmod(2), listen(2), and for a path
+ * open(2), such as -EADDRINUSE. Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new(
     struct event_base *base, const char *address,
     const struct asynchat_handler *handler, void *arg,

@@ -35,13 +35,13 @@
  *   time and write_idle do not run while the channel only waits for a slot.
  *   `idle` and `read_idle` do, unless reading is paused or the peer has ended
  *   its output: they should be longer than an answer takes. The time of
- *   asynchat_set_steady_deadline(), and the grace of asynchat_server_stop(), end
- *   the waiting in every case.
+ *   asynchat_set_steady_deadline(), and the grace of asynchat_server_stop(),
+ *   end the waiting in every case.
  * - An error does not wait for slots. If queued output is still sent after the
  *   error, as told at handle_error in channel.h, this is the output up to the
- *   first open slot, and what that slot has by then. What is behind that slot is
- *   dropped, since a peer would take it for what is missing. All slots are gone
- *   when handle_error is called, and what handle_error pushes is sent.
+ *   first open slot, and what that slot has by then. What is behind that slot
+ *   is dropped, since a peer would take it for what is missing. All slots are
+ *   gone when handle_error is called, and what handle_error pushes is sent.
  * - asynchat_reserve() is called in the channel's own thread. The other calls
  *   about a slot may be made in any thread, and inside any callback, but for
  *   one slot in one thread at a time. The thread that has reserved the slot

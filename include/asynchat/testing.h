@@ -24,9 +24,9 @@
  *   again: at every cut of what the peer sends, and with every fault. So it has
  *   to do the same each time.
  * - Each step of the peer runs the loop until nothing moves any more. What is
- *   expected has then happened, or will not happen. If something moves for ever,
- *   such as two channels that answer each other, the step fails after 100000
- *   passes of the loop.
+ *   expected has then happened, or will not happen. If something moves for
+ *   ever, such as two channels that answer each other, the step fails after
+ *   100000 passes of the loop.
  * - Time passes by asynchat_test_advance() alone. It goes from timer to timer:
  *   a day of timeouts takes no time, and what one timer sends has arrived
  *   before the next one fires. Timers that the program gives to libevent itself

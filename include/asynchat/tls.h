@@ -48,8 +48,8 @@
  *   is not sent if output was dropped, be it by asynchat_close(), by a time
  *   that was over or by a limit; nor by asynchat_abort().
  * - A client that ends in order waits for the server's end, or the linger time,
- *   as after asynchat_close_in_stages(). A server may send its tickets late, and
- *   if the client were gone, the system would reset the connection.
+ *   as after asynchat_close_in_stages(). A server may send its tickets late,
+ *   and if the client were gone, the system would reset the connection.
  * - In TLS 1.3 a server checks the client's certificate after the client's
  *   handshake is done. So a client may hear ASYNCHAT_ECERTIFICATE after
  *   handle_connect.

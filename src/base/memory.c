@@ -23,8 +23,8 @@ static struct {
 /* Whether there was an allocation. */
 static atomic_bool memory_used;
 
-/* Reads first: a store for each allocation would move the cache line between the
- * processors. */
+/* Reads first: a store for each allocation would move the cache line between
+ * the processors. */
 static void memory_is_used(void)
 {
     if (!atomic_load_explicit(&memory_used, memory_order_relaxed))

@@ -134,9 +134,10 @@ static void channel_both_over(struct asynchat_channel *ch, int cut_off)
 
 /* Whether the end has to wait until input is delivered. The end of file always
  * waits for that. An error does not wait if the program, a joined channel, or
- * the limit of slots has paused the input: it is reported at once, and the input
- * is lost. But if the input is only paused for its turn, or by a rate, an error
- * waits for it too. If the program wants no more input, its end is no news. */
+ * the limit of slots has paused the input: it is reported at once, and the
+ * input is lost. But if the input is only paused for its turn, or by a rate, an
+ * error waits for it too. If the program wants no more input, its end is no
+ * news. */
 static bool channel_end_waits(const struct asynchat_channel *ch, int status)
 {
     const unsigned others = PAUSE_PROGRAM | PAUSE_PRESSURE | PAUSE_SLOTS;

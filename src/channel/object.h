@@ -210,8 +210,8 @@ struct asynchat_channel {
 
 /* --- questions about the state --- */
 
-/* Whether a status is an error. The peer's end of file is a reason to close, and
- * not an error. */
+/* Whether a status is an error. The peer's end of file is a reason to close,
+ * and not an error. */
 static inline bool channel_is_error(int status)
 {
     return status < 0 && status != ASYNCHAT_EOF;

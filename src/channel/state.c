@@ -214,8 +214,8 @@ static bool state_shakes(const struct asynchat_channel *ch)
 
 /* handle_eof and handle_error may push, so asynchat__channel_out_run() makes
  * the queue end after them. If the program has asked to close when done before,
- * the status is 0 and not ASYNCHAT_EOF: the program was first. Release callbacks
- * run last, when it is settled how the channel ends. */
+ * the status is 0 and not ASYNCHAT_EOF: the program was first. Release
+ * callbacks run last, when it is settled how the channel ends. */
 void asynchat__channel_stop(struct asynchat_channel *ch, int status,
                             int cut_off)
 {

@@ -1,8 +1,8 @@
 /* Random numbers of the system.
  *
  * If the system gives none, as a filter of system calls may have it, the time
- * and the process are mixed: processes that were started in the same second have
- * different numbers still. SPDX-License-Identifier: BSD-3-Clause */
+ * and the process are mixed: processes that were started in the same second
+ * have different numbers still. SPDX-License-Identifier: BSD-3-Clause */
 #include "client/random.h"
 
 #include <stdatomic.h>

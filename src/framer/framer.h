@@ -263,10 +263,10 @@ static inline bool framer_quick_end(struct framer *f, struct framer_cursor *c)
     return true;
 }
 
-/* To be called after FRAMER_LAST or FRAMER_WHOLE. True: the message is complete,
- * as FRAMER_END would say. False: a string has not been found after all, since
- * another terminator was set meanwhile; or everything was dropped. A number that
- * was reached stays reached. */
+/* To be called after FRAMER_LAST or FRAMER_WHOLE. True: the message is
+ * complete, as FRAMER_END would say. False: a string has not been found after
+ * all, since another terminator was set meanwhile; or everything was dropped. A
+ * number that was reached stays reached. */
 static inline bool framer_end(struct framer *f, struct framer_cursor *c)
 {
     return framer_quick_end(f, c) || asynchat__framer_end(f, c);

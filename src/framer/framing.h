@@ -25,10 +25,10 @@ enum {
 /* What a look at the stream has found: first `skip` bytes that are dropped in
  * silence, then `data` bytes of the message, then `tail` bytes. If the message
  * ends, the tail is its terminator; if it goes on, the tail is held back from
- * then on. A step may leave bytes of the stream over. If some of these were held
- * back, they still are, and no new byte was dealt with. The next step begins
- * with what is left over. A step that neither ends a message nor fails deals
- * with at least one new byte. */
+ * then on. A step may leave bytes of the stream over. If some of these were
+ * held back, they still are, and no new byte was dealt with. The next step
+ * begins with what is left over. A step that neither ends a message nor fails
+ * deals with at least one new byte. */
 struct framing_step {
     size_t skip, data, tail;
     /* The length of the message that begins with this step, if it is known; or
@@ -46,8 +46,8 @@ struct framing_whole {
     size_t len;
 };
 
-/* How many of `len` bytes the short way looks at if it has to search: the search
- * may be in vain, and a long message gains nothing by it. */
+/* How many of `len` bytes the short way looks at if it has to search: the
+ * search may be in vain, and a long message gains nothing by it. */
 static inline size_t framing_short(size_t len)
 {
     const size_t most = 1024;
@@ -99,9 +99,10 @@ struct asynchat_framing {
     uint32_t matched; /* which of the alternatives has ended the last message */
     /* Below 0: the framing has failed for good, and no end of a message will be
      * found any more. It was made of bad arguments, which is to be told when it
-     * is set; or a step has just given this error as its verdict. All bytes that
-     * come then are data of a bad message, so there is nothing to resume: the
-     * error is told even if the handler takes messages that are too long. */
+     * is set; or a step has just given this error as its verdict. All bytes
+     * that come then are data of a bad message, so there is nothing to resume:
+     * the error is told even if the handler takes messages that are too
+     * long. */
     int error;
 
     /* What follows is the framer's, in plan.c. */
@@ -112,7 +113,8 @@ struct asynchat_framing {
     const uint8_t *old;
     /* The part of the last step that is not handed out yet. */
     struct framing_step plan;
-    /* A message was begun by a step, and did not end; or bytes are held back. */
+    /* A message was begun by a step, and did not end; or bytes are held
+     * back. */
     bool amid;
     bool tailing; /* all but the tail is handed out, and the tail is held back
                      as far as it has come */

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* For copies of more than some 2 KiB memcpy uses an instruction (rep movsb) that
- * is slow on some processors, by 27 times on an AMD EPYC of 2023, if the
+/* For copies of more than some 2 KiB memcpy uses an instruction (rep movsb)
+ * that is slow on some processors, by 27 times on an AMD EPYC of 2023, if the
  * destination lies up to 15 bytes further behind a page's beginning than the
  * source. So long messages begin at a page, and received bytes begin a little
  * behind one, see LOOP_ASIDE. */

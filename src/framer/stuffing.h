@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 /* Goes on from `at`, which is 1 or more, and answers a place up to which no dot
- * stands behind an LF, and if `strict` LFs stand behind CRs and nowhere else. It
- * stops early, at any place: then the caller has to look. */
+ * stands behind an LF, and if `strict` LFs stand behind CRs and nowhere else.
+ * It stops early, at any place: then the caller has to look. */
 size_t asynchat__stuffing_pass(const uint8_t *piece, size_t at, size_t len,
                                bool strict);
 

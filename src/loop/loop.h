@@ -29,8 +29,8 @@
  * buffers begin. OpenSSL copies between them and memory of its own, where the
  * content of a record begins 8 bytes behind a multiple of 16. So the two never
  * lie 1 to 15 bytes apart, which is slow. Memory of malloc begins at a multiple
- * of 16, mapped memory 16 bytes behind a page's beginning: a program that copies
- * received bytes there copies them downwards. */
+ * of 16, mapped memory 16 bytes behind a page's beginning: a program that
+ * copies received bytes there copies them downwards. */
 #define LOOP_ASIDE 24
 
 struct event;

@@ -335,8 +335,8 @@ void asynchat__mailboxes_unlock(void)
 }
 
 /* Puts a new descriptor under the number that the event base has. If no number
- * is free, the old descriptor is closed first, to make its number free. If there
- * is no new one even so, that number may become somebody else's. */
+ * is free, the old descriptor is closed first, to make its number free. If
+ * there is no new one even so, that number may become somebody else's. */
 static int box_renew(struct box *box)
 {
     const int flags = EFD_CLOEXEC | EFD_NONBLOCK;

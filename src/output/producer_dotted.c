@@ -1,9 +1,9 @@
 /* The producer of dotted data: a dot goes before each line that begins with a
  * dot, each line ends with CR LF, and a line that is a single dot comes last.
  *
- * The inner producer is asked for half of the room, since no byte of its becomes
- * more than two. So all that it gives is passed on at once, unless there is
- * room for one byte only.
+ * The inner producer is asked for half of the room, since no byte of its
+ * becomes more than two. So all that it gives is passed on at once, unless
+ * there is room for one byte only.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "output/producer.h"

@@ -118,8 +118,8 @@ struct transport_ops {
      * NULL: the input of the bufferevent keeps them. */
     struct evbuffer *(*input)(const struct transport *t);
 
-    /* Gives the descriptor away, and answers it. The descriptor leaves the event
-     * base now. NULL: there is none that can be given. */
+    /* Gives the descriptor away, and answers it. The descriptor leaves the
+     * event base now. NULL: there is none that can be given. */
     int (*give_socket)(struct transport *t);
 
     /* Gives the bufferevent away, and answers it: it has no callbacks, and does

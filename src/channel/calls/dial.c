@@ -367,8 +367,8 @@ static void dial_shakes(struct transport *t)
     ready(t);
 }
 
-/* Has the handshake's time end here, and not by the channel's clock, which would
- * end the channel. */
+/* Has the handshake's time end here, and not by the channel's clock, which
+ * would end the channel. */
 static void dial_await_handshake(struct dial *d)
 {
     unsigned time = asynchat__channel_layer_take_time(d->ch);
@@ -464,8 +464,8 @@ static bool dial_races(const struct dial *d)
            (d->taken == NOBODY || d->shakes);
 }
 
-/* Does what the race wants, as far as it can be done now. If output was refused,
- * no connection can mend that. */
+/* Does what the race wants, as far as it can be done now. If output was
+ * refused, no connection can mend that. */
 static void dial_go(struct dial *d)
 {
     enum race_step step = RACE_CONNECT;

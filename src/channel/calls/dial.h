@@ -45,8 +45,8 @@ int asynchat__dial_address(struct event_base *base, const char *name,
                            const struct asynchat_handler *handler, void *arg,
                            struct asynchat_channel **out);
 
-/* Begins connect(2). 0, -EINPROGRESS, or an error, which is -ECONNREFUSED if the
- * socket has met itself. An interrupted connect(2) goes on by itself, as a
+/* Begins connect(2). 0, -EINPROGRESS, or an error, which is -ECONNREFUSED if
+ * the socket has met itself. An interrupted connect(2) goes on by itself, as a
  * connect(2) in progress does. */
 int asynchat__dial_connect(int fd, const struct address *address);
 

@@ -1,6 +1,7 @@
 /* The terminators of framing.h: framings, blocks, and bytes that are skipped.
  *
- * Tested by tests/test_channel_framing.c. SPDX-License-Identifier: BSD-3-Clause */
+ * Tested by tests/test_channel_framing.c. SPDX-License-Identifier:
+ * BSD-3-Clause */
 #include <asynchat/framing.h>
 
 #include <errno.h>

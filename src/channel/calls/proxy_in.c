@@ -1,8 +1,8 @@
 /* A channel waits for a PROXY header, and has it.
  *
  * Until the header is complete, the transport calls a function of this file in
- * place of the channel, which is CONNECTING all the while: so nobody else has to
- * look whether there is a header.
+ * place of the channel, which is CONNECTING all the while: so nobody else has
+ * to look whether there is a header.
  *
  * Tested by tests/test_proxy.c. SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* A PROXY header that is sent before everything else.
  *
  * Until the connection is up the header lies with the channel, and not in the
- * output: a layer may come, which the header goes before, and nothing that drops
- * output drops the header.
+ * output: a layer may come, which the header goes before, and nothing that
+ * drops output drops the header.
  *
  * Tested by tests/test_push_proxy.c. SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
