@@ -18,6 +18,7 @@ from cases import array
 from compare import TIMEOUT, Wrong, connect, expect, kv_server, parse, read_all, read_on, send, wait_until_read
 
 KV = os.path.abspath(sys.argv[1])
+HERE = os.path.dirname(os.path.abspath(__file__))
 MIB = 1 << 20
 
 
@@ -349,6 +350,54 @@ def what_is_published_comes_in_one_order_to_very_many():
         expect(len(orders), 1)
 
 
+# --- clients that broke the protocol ---
+
+def linger_most():
+    """What the library drops at most before it gives such a client up."""
+    with open(os.path.join(HERE, "../../include/asynchat/channel.h")) as header:
+        return int(re.search(r"#define ASYNCHAT_LINGER_MOST (\d+)", header.read())[1])
+
+
+def taken(s, piece, each_is_read):
+    """Sends until kv has closed. Returns how many bytes were taken."""
+    count, end = 0, time.monotonic() + TIMEOUT
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        while time.monotonic() < end:
+            count += s.send(piece)
+            if each_is_read:
+                wait_until_read(s)
+        raise Wrong(f"it still takes bytes, after {count}")
+    return count
+
+
+BROKEN = b"*x\r\n", b"*1\r\n$x\r\n", b"*1\r\nPING\r\n", b"ECHO \"\r\n", b"x" * 100000, array(b"ECHO", b"x" * 4 * MIB) + b"*x\r\n"
+
+
+def who_broke_the_protocol_and_writes_on_is_given_up():
+    """The client never reads. kv drops no more than it should, however much comes; and where little comes at a time, the
+    connection's time ends first, which is a hundredth of what the library would wait."""
+    for broken in BROKEN:
+        with server() as (path, _):
+            with connect(path) as s:
+                send(s, broken, [])
+                count = taken(s, b"x" * 65536, False)
+                if count > linger_most() + MIB:  # what the system holds is below a MiB
+                    raise Wrong(f"{broken[:20]!r}: it has taken {count} bytes")
+            with connect(path) as s:
+                send(s, broken, [])
+                count = taken(s, b"payload", True)
+                if count > linger_most() / 8:
+                    raise Wrong(f"{broken[:20]!r}: it has taken {count} bytes, 7 at a time")
+
+
+def who_broke_the_protocol_and_is_silent_is_given_up():
+    """Unless kv sets a time, the library waits for longer than these tests."""
+    for broken in BROKEN:
+        with server() as (path, _), connect(path) as s:
+            send(s, broken, [])
+            expect(bool(re.search(rb"-ERR Protocol error: [^\r\n]*\r\n$", read_all(s))), True)
+
+
 # --- tables ---
 
 def a_scan_sees_all_that_stays_while_others_come():
@@ -517,6 +566,8 @@ CHECKS = [
     a_client_may_leave_in_the_middle_of_steps,
     keys_that_expire_together_keep_nobody_waiting,
     what_is_published_comes_in_one_order_to_very_many,
+    who_broke_the_protocol_and_writes_on_is_given_up,
+    who_broke_the_protocol_and_is_silent_is_given_up,
     a_scan_sees_all_that_stays_while_others_come,
     memory_is_counted_exactly,
     over_the_memory_limit_only_what_fills_is_refused,
