@@ -4,7 +4,7 @@
 usage: compare.py KV             compares with the recorded answers of redis-server, in answers.json
        compare.py KV REDIS       compares with its answers now, and these with answers.json
        compare.py --record REDIS writes answers.json
-       compare.py --cli KV REDIS compares the answers to the same words by redis-cli
+       compare.py --cli KV REDIS [OPTION...] compares the answers to the same words by redis-cli with options
 
 KV and REDIS are the programs; REDIS is redis-server 7.0, or the file that it links to. cases.py has the questions. Each
 conversation is sent as arrays and as lines; at once, byte by byte, and cut at random. Every cut is a read of its own.
@@ -421,24 +421,25 @@ def compare_with(answers, program, say):
 
 # --- by redis-cli ---
 
-def cli(path, words):
-    done = subprocess.run(["redis-cli", "-s", path, *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
+def cli(path, options, words):
+    done = subprocess.run(["redis-cli", *options, "-s", path, *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
     return done.stdout, done.returncode
 
 
-def cli_subscriber(path, name):
+def cli_subscriber(path, options, name):
     """The output of a client that gets two messages; it does not end by itself."""
-    with subprocess.Popen(["redis-cli", "-s", path, name, "a", "b"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(["redis-cli", *options, "-s", path, name, "a", "b"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         lines = [process.stdout.readline() for _ in range(6)]
-        expect(cli(path, [b"PUBLISH", b"b", b"hello"]), (b"1\n", 0))
-        expect(cli(path, [b"PUBLISH", b"a", b"world"]), (b"1\n", 0))
+        expect(cli(path, options, [b"PUBLISH", b"b", b"hello"]), (b"1\n", 0))
+        expect(cli(path, options, [b"PUBLISH", b"a", b"world"]), (b"1\n", 0))
         lines += [process.stdout.readline() for _ in range(6 if name == "SUBSCRIBE" else 8)]
         process.kill()
     return lines
 
 
-def compare_cli(kv, redis):
+def compare_cli(kv, redis, *options):
     """All requests without a rule; of the subscriptions, one of each kind."""
+    endless = (b"UNSUBSCRIBE", b"PUNSUBSCRIBE") if "-3" in options else ()  # it waits for more than the push
     asked = 0
     with both(kv_server, kv) as (_, ours), both(redis_server, redis) as (_, theirs):
         for name, requests in cases.TALKS.items():
@@ -447,18 +448,18 @@ def compare_cli(kv, redis):
                 words = words_of(request)
                 if isinstance(request, cases.Ruled) or any(b"\0" in word or len(word) > 100000 for word in words) or words == [b""]:
                     continue
-                if words[0].upper() in (b"SUBSCRIBE", b"PSUBSCRIBE"):
+                if words[0].upper() in (b"SUBSCRIBE", b"PSUBSCRIBE", *endless):
                     continue
-                got, wanted = cli(ours, words), cli(theirs, words)
+                got, wanted = cli(ours, options, words), cli(theirs, options, words)
                 if words[0].upper() == b"KEYS":
                     got, wanted = sorted(got[0].split(b"\n")), sorted(wanted[0].split(b"\n"))
                 asked += 1
                 if got != wanted:
                     raise Wrong(f"redis-cli, {name}: {words!r:.200}: {got!r:.300} and not {wanted!r:.300}")
         for name in ("SUBSCRIBE", "PSUBSCRIBE"):
-            expect(cli_subscriber(ours, name), cli_subscriber(theirs, name))
+            expect(cli_subscriber(ours, options, name), cli_subscriber(theirs, options, name))
             asked += 1
-    print(f"redis-cli: {asked} commands, the same as with redis-server")
+    print(f"{' '.join(['redis-cli', *options])}: {asked} commands, the same as with redis-server")
 
 
 # --- all of it ---
