@@ -376,8 +376,8 @@ BROKEN = b"*x\r\n", b"*1\r\n$x\r\n", b"*1\r\nPING\r\n", b"ECHO \"\r\n", b"x" * 1
 def who_broke_the_protocol_and_writes_on_is_given_up():
     """The client never reads. kv drops no more than it should, however much comes; and where little comes at a time, the
     connection's time ends first, which is a hundredth of what the library would wait."""
-    for broken in BROKEN:
-        with server() as (path, _):
+    with server() as (path, _):
+        for broken in BROKEN:
             with connect(path) as s:
                 send(s, broken, [])
                 count = taken(s, b"x" * 65536, False)
@@ -392,10 +392,11 @@ def who_broke_the_protocol_and_writes_on_is_given_up():
 
 def who_broke_the_protocol_and_is_silent_is_given_up():
     """Unless kv sets a time, the library waits for longer than these tests."""
-    for broken in BROKEN:
-        with server() as (path, _), connect(path) as s:
-            send(s, broken, [])
-            expect(bool(re.search(rb"-ERR Protocol error: [^\r\n]*\r\n$", read_all(s))), True)
+    with server() as (path, _):
+        for broken in BROKEN:
+            with connect(path) as s:
+                send(s, broken, [])
+                expect(bool(re.search(rb"-ERR Protocol error: [^\r\n]*\r\n$", read_all(s))), True)
 
 
 # --- tables ---
