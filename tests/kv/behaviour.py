@@ -315,12 +315,15 @@ def a_client_may_leave_in_the_middle_of_steps():
 
 
 def keys_that_expire_together_keep_nobody_waiting():
-    """Another client is answered while some of them are gone and some are not."""
+    """Another client is answered while some of them are gone and some are not. They have to be there before their time
+    comes, which is later each time that this is tried."""
     with server() as (path, _), Client(path) as client:
-        before, count = used(client), 50000
+        before, count, milliseconds = used(client), 50000, 500
 
         def some_are_left():
-            fill(client, count, b"PXAT", b"%d" % (time.time() * 1000 + 1000))
+            nonlocal milliseconds
+            milliseconds *= 2
+            fill(client, count, b"PXAT", b"%d" % (time.time() * 1000 + milliseconds))
             seen = [client.ask("DBSIZE")]
             while seen[-1] > 0:
                 seen.append(client.ask("DBSIZE"))
