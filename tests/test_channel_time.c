@@ -637,6 +637,25 @@ static void a_shorter_linger_time_holds_at_once(void **state)
     free(data);
 }
 
+/* Here no output is left that would make the channel look at its times. */
+static void a_shorter_linger_time_holds_while_the_peer_does_not_end(
+    void **state)
+{
+    struct fixture *f = start(state);
+    char byte;
+    assert_int_equal(asynchat_push(f->ch, "x", 1), 0);
+    assert_int_equal(asynchat_close_in_stages(f->ch), 0);
+    turn_loop(f);
+    assert_int_equal(recv(f->peer, &byte, 1, 0), 1);
+    pass(f, 100);
+    assert_int_equal(asynchat_set_linger(f->ch, 500), 0);
+    turn_loop(f);
+    pass(f, 399);
+    expect(f, "");
+    pass(f, 1);
+    expect(f, "closed(0)");
+}
+
 /* The peer takes the last byte late, and does not end. */
 static void what_was_taken_needs_no_second_linger_time(void **state)
 {
@@ -860,6 +879,8 @@ int main(void)
         OVER_ALL(a_message_has_no_more_time_for_pauses),
         OVER(BUFFEREVENT, a_channel_that_connects_has_its_time_when_it_is_up),
         OVER(SOCKETPAIR, a_shorter_linger_time_holds_at_once),
+        OVER(SOCKETPAIR,
+             a_shorter_linger_time_holds_while_the_peer_does_not_end),
         OVER(SOCKETPAIR, what_was_taken_needs_no_second_linger_time),
         OVER_SOCKETS(what_is_discarded_lingers_no_more),
         OVER_ALL(it_stands_still_between_messages_too),
