@@ -61,13 +61,6 @@ static size_t plan_take(struct framer *f, struct framer_cursor *c, size_t len)
     return len;
 }
 
-/* Nothing of the plan is left. */
-static void plan_done(struct framer *f)
-{
-    f->busy &= (uint16_t)~FRAMER_PLAN;
-    asynchat__plan_over(f);
-}
-
 static enum framer_event plan_skip(struct framer *f, struct framer_cursor *c)
 {
     struct framing_step *plan = &f->framing->plan;
@@ -187,12 +180,13 @@ static bool plan_is_plain(const struct framer *f)
            !f->replay && plan->data <= message_room(f);
 }
 
+/* Nothing of the plan is left, and nothing is held back, as before. */
 static enum framer_event plan_plain(struct framer *f, struct framer_cursor *c)
 {
     const struct framing_step *plan = &f->framing->plan;
     const uint8_t *data = c->at + plan->skip;
     c->at = data + plan->data;
-    plan_done(f);
+    f->busy &= (uint16_t)~FRAMER_PLAN;
     return message_say(f, c, data, plan->data, FRAMER_DATA);
 }
 
