@@ -29,13 +29,19 @@ static void try(const void *stream, size_t len)
 
 /* --- many streams --- */
 
+static void try_one(const void *stream, size_t len)
+{
+    if (!is_left_out())
+        try(stream, len);
+}
+
 static void every_short_stream_is_as_the_model_says(void **state)
 {
     (void)state;
     for (size_t len = 0; len <= 8; len++) {
         uint8_t stream[] = "........";
         do
-            try(stream, len);
+            try_one(stream, len);
         while (string_next(stream, len, LETTERS));
     }
 }
@@ -51,7 +57,7 @@ static void random_streams(void **state)
         char stream[80] = "";
         for (unsigned n = random_below(13); n > 0; n--)
             strcat(stream, parts[random_below(i % 3 == 0 ? 8 : 5)]);
-        try(stream, strlen(stream));
+        try_one(stream, strlen(stream));
     }
 }
 
@@ -73,7 +79,8 @@ static void long_streams(void **state)
             memcpy(stream + 2000, "x\ry", 3);
         struct drive *v = drive_prepare(make, both[i], stream, len);
         for (size_t length = 1; length < 200; length++)
-            drive_cut(v, length, length);
+            if (!is_left_out())
+                drive_cut(v, length, length);
         drive_cut(v, len, 1);
     }
 }
@@ -89,6 +96,8 @@ static void anything_anywhere_in_many_lines(void **state)
     for (size_t at = 0; at + 80 < sizeof lines;)
         at += (size_t)sprintf(lines + at, "%0*d\r\n", (int)(at * 7 % 71), 0);
     for (size_t i = 0; i < 6 * 600; i++) {
+        if (is_left_out())
+            continue;
         memcpy(stream, lines, sizeof lines);
         memcpy(stream + i / 6, things[i % 6], strlen(things[i % 6]));
         for (size_t k = 0; k < COUNT(both); k++) {

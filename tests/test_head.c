@@ -42,7 +42,7 @@ static void random_bytes(const struct naive *ends)
             stream[k] = (uint8_t)some[(size_t)rand() % (sizeof some - 1)];
         if (rand() % 4 == 0)
             stream[(size_t)rand() % len] = 'E';
-        drive_stream(make, ends, stream, len);
+        drive_one(make, ends, stream, len);
     }
 }
 

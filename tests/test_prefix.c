@@ -57,7 +57,7 @@ static void try_form(const struct asynchat_prefix *p)
         for (unsigned i = 0; i < 4; i++)
             len += put(p, stream + len, rand() % 3 ? (unsigned)rand() % 12 : 0);
         len -= (size_t)rand() % 4 % len;
-        drive_stream(make, &ends, stream, len);
+        drive_one(make, &ends, stream, len);
     }
 }
 

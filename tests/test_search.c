@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "every.h"
 #include "framer/search.h"
 
 #define LONGEST 4096
@@ -54,6 +55,8 @@ static size_t plain(const uint8_t *piece, size_t at, size_t len,
 static void check(const uint8_t *stream, size_t len, const uint8_t *bytes,
                   size_t n)
 {
+    if (is_left_out())
+        return;
     struct search s;
     const uint8_t *piece = memcpy(guard - len, stream, len);
     asynchat__search_set(&s, bytes, n);
