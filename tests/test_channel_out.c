@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,8 @@ static void bad_pushes_are_refused(void **state)
     assert_int_equal(asynchat_set_linger(NULL, 1), -EINVAL);
     assert_int_equal(asynchat_set_linger(f->ch, 0), -EINVAL);
     assert_int_equal(asynchat_set_linger(f->ch, 1u << 31), -EINVAL);
+    assert_int_equal(asynchat_set_linger(f->ch, INT_MAX), 0);
+    assert_int_equal(asynchat_get_linger(f->ch), INT_MAX);
     asynchat_resume_producer(NULL);
     asynchat_resume_producer(f->ch);
     settle(f);
