@@ -1,6 +1,6 @@
-/* Tests that try many streams by brute force may try only some of them: with
- * EVERY=13 in the environment one in 13, on a machine that is slow. A prime
- * number has streams of all kinds tried, since the kinds come by turns.
+/* Tests that try many streams or cuts by brute force may try only some of them,
+ * on a machine that is slow: with EVERY=13 in the environment one in 13. With a
+ * prime number streams of all kinds are tried, since the kinds come by turns.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef EVERY_H
 #define EVERY_H

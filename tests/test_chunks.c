@@ -1,6 +1,7 @@
 /* It never matters how a stream is cut. Whole, cut at every place, byte by byte
  * and at random, it gives the same events, for every framing, size and limit.
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "every.h"
 #include "fixture.h"
 #include "framings.h"
 
@@ -101,6 +102,8 @@ static void play_expecting(void **state, const struct way *way,
                            const struct cuts *cuts, const char *events)
 {
     struct fixture *f = *state;
+    if (is_left_out())
+        return;
     play(state, way, cuts);
     played++;
     if (strcmp(f->log, events) == 0)

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "every.h"
 #include "match_step.h"
 
 static struct needles recent; /* shared by all tests */
@@ -235,7 +236,9 @@ static void random_streams_match_the_plain_definition(void **state)
         size_t len = (size_t)rand() % STREAM;
         random_letters(terminator, n, letters);
         random_letters(stream, len, letters);
-        check_stream(terminator, n, stream, len, rand() % 2 ? 20 : 700);
+        size_t longest = rand() % 2 ? 20 : 700;
+        if (!is_left_out())
+            check_stream(terminator, n, stream, len, longest);
     }
 }
 
@@ -253,7 +256,9 @@ static void runs_match_the_plain_definition(void **state)
         memset(stream, 'a', len);
         for (int b = rand() % 4; b > 0 && len > 0; b--)
             stream[(size_t)rand() % len] = 'b';
-        check_stream(terminator, n, stream, len, rand() % 2 ? 80 : 700);
+        size_t longest = rand() % 2 ? 80 : 700;
+        if (!is_left_out())
+            check_stream(terminator, n, stream, len, longest);
     }
 }
 
