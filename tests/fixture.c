@@ -425,6 +425,12 @@ void set_crlf(struct fixture *f)
     assert_int_equal(asynchat_set_terminator(f->ch, "\r\n", 2), 0);
 }
 
+uint64_t from_environment(const char *name, uint64_t otherwise)
+{
+    const char *value = getenv(name);
+    return value ? strtoull(value, NULL, 10) : otherwise;
+}
+
 char *big(size_t len)
 {
     char *data = malloc(len + 1);

@@ -136,6 +136,9 @@ void set_crlf(struct fixture *f);
 /* Returns `len` bytes of a pattern, NUL-terminated, to be freed. */
 char *big(size_t len);
 
+/* A number that the environment gives, or else another. */
+uint64_t from_environment(const char *name, uint64_t otherwise);
+
 /* Two connected sockets, the first as the library wants it. */
 void make_socketpair(int fds[2]);
 

@@ -374,12 +374,6 @@ static void run(uint64_t seed)
     finish_slots();
 }
 
-static uint64_t from_environment(const char *name, uint64_t otherwise)
-{
-    const char *value = getenv(name);
-    return value ? strtoull(value, NULL, 10) : otherwise;
-}
-
 static void all_ends_and_is_released(void **state)
 {
     uint64_t fresh = (uint64_t)time(NULL) * 100000 + (uint64_t)getpid();

@@ -1058,12 +1058,6 @@ static bool nothing_is_lost_with(const struct kind *kind, uint64_t seed)
     return !talk.wrong[0];
 }
 
-static uint64_t from_environment(const char *name, uint64_t otherwise)
-{
-    const char *value = getenv(name);
-    return value ? strtoull(value, NULL, 10) : otherwise;
-}
-
 static uint64_t fresh_seed(void)
 {
     return (uint64_t)time(NULL) * 100000 + (uint64_t)getpid();
