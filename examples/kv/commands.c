@@ -2,8 +2,6 @@
  * a request is. SPDX-License-Identifier: BSD-3-Clause */
 #include "kv.h"
 
-#define COUNT(table) (sizeof(table) / sizeof *(table))
-
 /* --- commands about the server and the connection --- */
 
 /* The settings that clients ask for; no setting can be changed. */
@@ -12,14 +10,14 @@ static const char *run_config_get(struct client *c)
     char limit[NUMBER_MOST];
     const char *all[][2] = {
         {"appendonly", "no"}, {"save", ""}, {"maxmemory", limit}};
-    bool found[COUNT(all)] = {false};
+    bool found[G_N_ELEMENTS(all)] = {false};
     long long count = 0;
     snprintf(limit, sizeof limit, "%lld", memory_limit);
-    for (size_t k = 0; k < COUNT(all); count += found[k++])
+    for (size_t k = 0; k < G_N_ELEMENTS(all); count += found[k++])
         for (size_t i = 2; i < c->argc && !found[k]; i++)
             found[k] = matches(&c->args[i], all[k][0], strlen(all[k][0]));
     say_map(c, count);
-    for (size_t k = 0; k < COUNT(all) * 2; k++)
+    for (size_t k = 0; k < G_N_ELEMENTS(all) * 2; k++)
         if (found[k / 2])
             say_text(c, all[k / 2][k % 2]);
     return NULL;
@@ -50,8 +48,8 @@ static const char *run_info(struct client *c)
                                 "role:master\r\nconnected_slaves:0\r\n|%s",
                                 VERSION, all_clients.length, memory_used(),
                                 memory_limit, keys);
-    char **texts = g_strsplit(all, "|", COUNT(names));
-    for (size_t i = 0; i < COUNT(names); i++)
+    char **texts = g_strsplit(all, "|", G_N_ELEMENTS(names));
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
         if (wants_section(c, names[i]))
             g_string_append_printf(to, "%s# %s\r\n%s",
                                    to->len > 0 ? "\r\n" : "", names[i],
@@ -308,9 +306,9 @@ static const struct command below[] = {
 
 static const char *run_command(struct client *c)
 {
-    say_number(c, '*', COUNT(commands));
-    for (const struct command *k = commands; k < commands + COUNT(commands);
-         k++)
+    say_number(c, '*', G_N_ELEMENTS(commands));
+    for (const struct command *k = commands;
+         k < commands + G_N_ELEMENTS(commands); k++)
         asynchat_push_printf(
             c->ch, "*6\r\n$%zu\r\n%s\r\n:%d\r\n%c0\r\n:%d\r\n:%d\r\n:%d\r\n",
             strlen(k->name), k->name, k->arity, c->resp == 3 ? '~' : '*',
@@ -349,7 +347,8 @@ static const char *choose_below(struct client *c, const char *group)
     const struct word *sub = &c->args[1];
     char full[32];
     snprintf(full, sizeof full, "%s|%s", group, sub->bytes);
-    c->command = bsearch(full, below, COUNT(below), sizeof *below, by_name);
+    c->command =
+        bsearch(full, below, G_N_ELEMENTS(below), sizeof *below, by_name);
     if (c->command && strlen(c->command->name) == strlen(group) + 1 + sub->len)
         return NULL;
     char *name = g_ascii_strup(c->args->bytes, -1);
@@ -364,7 +363,7 @@ static const char *choose(struct client *c)
 {
     static const struct command *last = commands; /* mostly the same again */
     if (!last || by_name(c->args->bytes, last) != 0)
-        last = bsearch(c->args->bytes, commands, COUNT(commands),
+        last = bsearch(c->args->bytes, commands, G_N_ELEMENTS(commands),
                        sizeof *commands, by_name);
     c->command = last;
     if (!c->command || strlen(c->command->name) != c->args->len)

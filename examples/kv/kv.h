@@ -132,7 +132,6 @@ bool is(const struct word *w, const char *text);
 /* table.c */
 
 void require(int error, const char *what);
-void *allocate(void *old, size_t size);
 long long now(void);
 unsigned hash(const void *bytes, size_t len);
 char *share_new(const char *bytes, size_t len, size_t room);

@@ -38,7 +38,7 @@ static char *room_for(struct client *c, size_t len)
     struct chunk *k = c->chunk;
     if (!k || k->room - k->len < len) {
         size_t room = len > CHUNK ? len : CHUNK;
-        k = room == CHUNK && spare ? spare : allocate(NULL, sizeof *k + room);
+        k = room == CHUNK && spare ? spare : g_malloc(sizeof *k + room);
         spare = k == spare ? NULL : spare;
         *k = (struct chunk){.older = c->chunk, .room = room};
         c->chunk = k;
@@ -51,7 +51,7 @@ static char *room_for(struct client *c, size_t len)
 static void more_words(struct client *c)
 {
     size_t room = c->room * 2 + 8;
-    c->words = allocate(c->words, room * sizeof *c->words);
+    c->words = g_renew(struct word, c->words, room);
     count_size(c, (room - c->room) * sizeof *c->words, 0);
     c->room = room;
 }
@@ -77,7 +77,7 @@ static void free_chunk(struct chunk *k)
     if (!spare && k->room == CHUNK)
         spare = k;
     else
-        free(k);
+        g_free(k);
 }
 
 static void drop_words(struct client *c)
@@ -97,8 +97,7 @@ static void drop_words(struct client *c)
     }
     if (c->room > WORDS_KEPT) {
         count_size(c, 0, c->room * sizeof *c->words);
-        free(c->words);
-        c->words = NULL;
+        g_clear_pointer(&c->words, g_free);
         c->room = 0;
     }
     c->first = 0;
@@ -233,11 +232,8 @@ void work_soon(long milliseconds)
 /* Afterwards no work keeps the loop running. */
 void work_close(void)
 {
-    if (timer)
-        event_free(timer);
-    timer = NULL;
-    free(spare);
-    spare = NULL;
+    g_clear_pointer(&timer, event_free);
+    g_clear_pointer(&spare, g_free);
 }
 
 /* --- requests: NULL, or what is wrong with the protocol --- */
@@ -400,7 +396,7 @@ void set_limits(struct client *c, bool listens)
 
 static void connected(struct asynchat_channel *ch, void *arg)
 {
-    struct client *c = allocate(NULL, sizeof *c);
+    struct client *c = g_new(struct client, 1);
     (void)arg;
     *c = (struct client){.ch = ch, .id = ++last_client_id, .resp = 2};
     c->in_all.data = c;
@@ -500,9 +496,9 @@ static void closed(struct asynchat_channel *ch, int status, void *arg)
         g_byte_array_free(c->to, TRUE);
     clients_used -= sizeof *c + c->room * sizeof *c->words +
                     (c->name ? strlen(c->name) : 0);
-    free(c->words);
+    g_free(c->words);
     g_free(c->name);
-    free(c);
+    g_free(c);
 }
 
 const struct asynchat_handler handler = {

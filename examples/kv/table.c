@@ -48,14 +48,6 @@ void require(int error, const char *what)
     }
 }
 
-/* As in Redis and GLib, the server ends when memory runs out. */
-void *allocate(void *old, size_t size)
-{
-    void *new = realloc(old, size);
-    require(new ? 0 : -ENOMEM, "memory");
-    return new;
-}
-
 long long now(void)
 {
     struct timeval t;
@@ -154,7 +146,7 @@ static void entry_free(void *entry)
     keys_used -= entry_size(e) + SLOT;
     if (e->large)
         share_release(NULL, 0, entry_share(e));
-    free(e);
+    g_free(e);
 }
 
 /* --- finding --- */
@@ -234,7 +226,7 @@ static void replace(struct entry *old, const struct entry *like,
                     const struct word *key, const struct word *value,
                     long long expires)
 {
-    struct entry *e = allocate(NULL, entry_size(like));
+    struct entry *e = g_malloc(entry_size(like));
     *e = *like;
     entry_fill(e, key, value, expires);
     if (e->large)
@@ -381,7 +373,7 @@ static size_t free_some(size_t most)
         done += free_part(&flushed->parts[i]);
     if (done < most) {
         struct table *older = flushed->older;
-        free(flushed);
+        g_free(flushed);
         flushed = older;
     }
     return done;
@@ -406,8 +398,7 @@ bool table_sweep(size_t most)
 void table_flush(void)
 {
     struct table *old = table;
-    table = allocate(NULL, sizeof *table);
-    memset(table, 0, sizeof *table);
+    table = g_new0(struct table, 1);
     if (old) {
         old->older = flushed;
         flushed = old;
@@ -426,6 +417,6 @@ void table_close(void)
     table_flush();
     while (table_sweep(STEP))
         continue;
-    free(table);
+    g_free(table);
     table = NULL;
 }

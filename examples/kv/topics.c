@@ -42,8 +42,8 @@ static void topic_free(void *topic)
 {
     struct topic *t = topic;
     clients_used -= topic_size(t);
-    free(t->name.bytes);
-    free(t);
+    g_free(t->name.bytes);
+    g_free(t);
 }
 
 void topics_open(void)
@@ -71,10 +71,10 @@ static struct topic *topic_of(enum kind kind, const struct word *name)
     struct topic *t = g_hash_table_lookup(topics[kind], name);
     if (t)
         return t;
-    t = allocate(NULL, sizeof *t);
+    t = g_new(struct topic, 1);
     *t = (struct topic){.kind = kind, .clients = G_QUEUE_INIT};
-    t->name = (struct word){allocate(NULL, name->len + 1), name->len, false};
-    memcpy(t->name.bytes, name->bytes, name->len + 1);
+    t->name.bytes = g_memdup2(name->bytes, name->len + 1);
+    t->name.len = name->len;
     g_hash_table_insert(topics[kind], &t->name, t);
     clients_used += topic_size(t);
     return t;
@@ -267,7 +267,7 @@ static struct asynchat_block *block_of(const struct topic *t,
 
 static void delivery_add(struct client *c, struct topic *t)
 {
-    struct delivery *d = allocate(NULL, sizeof *d);
+    struct delivery *d = g_new(struct delivery, 1);
     *d = (struct delivery){.topic = t, .next = t->clients.head, .from = c};
     d->block = block_of(t, c->args);
     g_queue_push_tail(&deliveries, d);
@@ -284,7 +284,7 @@ static void delivery_end(struct delivery *d)
     asynchat_block_free(d->block);
     d->topic->deliveries--;
     topic_release(d->topic);
-    free(d);
+    g_free(d);
 }
 
 /* Tells one client. A push runs no callback, so nobody joins or leaves. If there
