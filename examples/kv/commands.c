@@ -2,6 +2,15 @@
  * a request is. SPDX-License-Identifier: BSD-3-Clause */
 #include "kv.h"
 
+#define OUT_OF_MEMORY "OOM command not allowed when used memory > 'maxmemory'."
+#define BAD_NAME                                                               \
+    "ERR Client names cannot contain spaces, newlines or special characters."
+
+/* The flags of a command: it takes memory; a subscriber may use it; its
+ * subcommands are below; it is not queued in a transaction. */
+enum { FILLS = 1, LISTENS = 2, GROUP = 4, NOW = 8 };
+const char again[] = "again";
+
 /* --- commands about the server and the connection --- */
 
 /* The settings that clients ask for; no setting can be changed. */
@@ -10,89 +19,94 @@ static const char *run_config_get(struct client *c)
     char limit[NUMBER_MOST];
     const char *all[][2] = {
         {"appendonly", "no"}, {"save", ""}, {"maxmemory", limit}};
-    bool found[G_N_ELEMENTS(all)] = {false};
-    long long count = 0;
     snprintf(limit, sizeof limit, "%lld", memory_limit);
-    for (size_t k = 0; k < G_N_ELEMENTS(all); count += found[k++])
-        for (size_t i = 2; i < c->argc && !found[k]; i++)
-            found[k] = matches(&c->args[i], all[k][0], strlen(all[k][0]));
-    say_map(c, count);
-    for (size_t k = 0; k < G_N_ELEMENTS(all) * 2; k++)
-        if (found[k / 2])
-            say_text(c, all[k / 2][k % 2]);
-    return NULL;
+    for (size_t k = 0; k < G_N_ELEMENTS(all); k++) {
+        const char *name = all[k][0], *value = all[k][1];
+        bool found = false;
+        for (size_t i = 2; i < c->argc && !found; i++)
+            found = matches(&c->args[i], name, strlen(name));
+        if (found) {
+            append(&c->to, name, strlen(name));
+            append(&c->to, value, strlen(value));
+        }
+        c->total += found;
+    }
+    say_map(c, c->total);
+    return say_found(c);
 }
 
-/* Whether a section is asked for, by its name or by one for all of them. */
-static bool wants_section(const struct client *c, const char *name)
+/* Whether a section, which begins with "# " and its name, is asked for. */
+static bool wants_section(const struct client *c, const char *section)
 {
-    for (size_t i = 1; i < c->argc; i++)
-        if (is(&c->args[i], name) || is(&c->args[i], "all") ||
-            is(&c->args[i], "default") || is(&c->args[i], "everything"))
+    static const char *const all[] = {"all", "default", "everything", NULL};
+    for (size_t i = 1; i < c->argc; i++) {
+        const struct word *w = &c->args[i];
+        if (which(w, all) >= 0 ||
+            (strcspn(section + 2, "\r") == w->len &&
+             g_ascii_strncasecmp(section + 2, w->bytes, w->len) == 0))
             return true;
+    }
     return c->argc == 1;
 }
 
 static const char *run_info(struct client *c)
 {
-    static const char *names[] = {"Server", "Clients", "Memory", "Replication",
-                                  "Keyspace"};
     char keys[96] = "";
-    GString *to = g_string_new(NULL);
-    if (table_count() > 0)
+    if (key_count > 0)
         snprintf(keys, sizeof keys, "db0:keys=%zu,expires=%zu,avg_ttl=0\r\n",
-                 table_count(), table_expiring());
-    char *all = g_strdup_printf("redis_version:%s\r\nredis_mode:standalone\r\n|"
-                                "connected_clients:%u\r\n|"
-                                "used_memory:%zu\r\nmaxmemory:%lld\r\n|"
-                                "role:master\r\nconnected_slaves:0\r\n|%s",
-                                VERSION, all_clients.length, memory_used(),
-                                memory_limit, keys);
-    char **texts = g_strsplit(all, "|", G_N_ELEMENTS(names));
-    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
-        if (wants_section(c, names[i]))
-            g_string_append_printf(to, "%s# %s\r\n%s",
-                                   to->len > 0 ? "\r\n" : "", names[i],
-                                   texts[i]);
-    asynchat_push_printf(c->ch,
-                         c->resp == 3 ? "=%zu\r\ntxt:%s\r\n" : "$%zu\r\n%s\r\n",
-                         to->len + (c->resp == 3 ? 4 : 0), to->str);
-    g_strfreev(texts);
+                 key_count, timed_count);
+    char *all = g_strdup_printf(
+        "# Server\r\nredis_version:%s\r\nredis_mode:standalone\r\n|"
+        "# Clients\r\nconnected_clients:%u\r\n|"
+        "# Memory\r\nused_memory:%zu\r\nmaxmemory:%lld\r\n|"
+        "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n|"
+        "# Keyspace\r\n%s",
+        VERSION, all_clients.length, memory_used(), memory_limit, keys);
+    char **sections = g_strsplit(all, "|", -1), *wanted[6] = {NULL};
+    for (size_t i = 0, n = 0; sections[i]; i++)
+        if (wants_section(c, sections[i]))
+            wanted[n++] = sections[i];
+    char *text = g_strjoinv("\r\n", wanted);
+    if (c->resp == 3)
+        asynchat_push_printf(c->ch, "=%zu\r\ntxt:%s\r\n", strlen(text) + 4,
+                             text);
+    else
+        say_text(c, text);
+    g_strfreev(sections);
     g_free(all);
-    g_string_free(to, TRUE);
+    g_free(text);
     return NULL;
 }
 
-static const char *set_name(struct client *c, const struct word *name)
+/* A name is "" if there is none. */
+const char *set_name(struct client *c, const char *name)
 {
-    for (size_t i = 0; i < name->len; i++)
-        if (name->bytes[i] <= ' ' || name->bytes[i] > '~')
-            return "ERR Client names cannot contain spaces, newlines or "
-                   "special characters.";
-    clients_used -= c->name ? strlen(c->name) : 0;
+    for (const char *at = name; *at; at++)
+        if (!g_ascii_isgraph(*at))
+            return BAD_NAME;
+    count(c, (long)strlen(name) - (long)(c->name ? strlen(c->name) : 0));
     g_free(c->name);
-    c->name = name->len > 0 ? g_strdup(name->bytes) : NULL;
-    clients_used += name->len;
+    c->name = *name ? g_strdup(name) : NULL;
     return NULL;
 }
 
-/* CLIENT GETNAME, CLIENT SETNAME */
-static const char *run_client_name(struct client *c)
+static const char *run_get_name(struct client *c)
 {
-    if (c->argc == 2)
-        return c->name ? say_text(c, c->name) : say_null(c);
-    const char *error = set_name(c, &c->args[2]);
-    return error ? error : say(c, "+OK\r\n");
+    return c->name ? say_text(c, c->name) : say_null(c);
+}
+
+static const char *run_set_name(struct client *c)
+{
+    const char *error = set_name(c, c->args[2].bytes);
+    return error ? error : say_ok(c);
 }
 
 /* CLIENT SETINFO, of a later Redis; CLIENT NO-EVICT, whose n is 1. */
 static const char *run_client_set(struct client *c)
 {
-    const struct word *w = &c->args[2];
-    if (c->command->n ? !is(w, "on") && !is(w, "off")
-                      : !is(w, "lib-name") && !is(w, "lib-ver"))
-        return SYNTAX;
-    return say(c, "+OK\r\n");
+    static const char *const names[][3] = {{"lib-name", "lib-ver"},
+                                           {"on", "off"}};
+    return which(&c->args[2], names[c->command->n]) < 0 ? SYNTAX : say_ok(c);
 }
 
 static const char *run_select(struct client *c)
@@ -100,12 +114,12 @@ static const char *run_select(struct client *c)
     long long n;
     if (!is_number(&c->args[1], &n))
         return NO_NUMBER;
-    return n == 0 ? say(c, "+OK\r\n") : "ERR DB index is out of range";
+    return n == 0 ? say_ok(c) : "ERR DB index is out of range";
 }
 
 static const char *run_quit(struct client *c)
 {
-    say(c, "+OK\r\n");
+    say_ok(c);
     return goodbye(c);
 }
 
@@ -113,8 +127,8 @@ static const char *run_reset(struct client *c)
 {
     transaction_end(c);
     leave_all(c, ~0u);
-    set_limits(c, false);
-    set_name(c, &(struct word){"", 0, false});
+    set_limits(c);
+    set_name(c, "");
     c->resp = 2;
     return say(c, "+RESET\r\n");
 }
@@ -126,18 +140,16 @@ static const char *read_hello(struct client *c)
     for (size_t i = 2; i < c->argc && !error; i++) {
         const struct word *option = &c->args[i];
         size_t left = c->argc - i - 1;
-        if (is(option, "auth") && left >= 2) {
-            if (!is(option + 1, "default"))
-                return "WRONGPASS invalid username-password pair or user is "
-                       "disabled.";
+        if (is(option, "setname") && left >= 1)
+            error = set_name(c, c->args[++i].bytes);
+        else if (!is(option, "auth") || left < 2)
+            error = say_error(c, "ERR Syntax error in HELLO option '%.256s'",
+                              option->bytes);
+        else if (!is(option + 1, "default"))
+            error = "WRONGPASS invalid username-password pair or user is "
+                    "disabled.";
+        else
             i += 2;
-        } else if (is(option, "setname") && left >= 1) {
-            error = set_name(c, &c->args[++i]);
-        } else {
-            say_error(c, "ERR Syntax error in HELLO option '%.256s'",
-                      option->bytes);
-            return "";
-        }
     }
     return error;
 }
@@ -154,31 +166,36 @@ static const char *run_hello(struct client *c)
         return error;
     c->resp = (int)n;
     say_map(c, 7);
-    say(c, "$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n"
-           "$6\r\n" VERSION "\r\n$5\r\nproto\r\n");
-    say_number(c, ':', n);
-    say(c, "$2\r\nid\r\n");
-    say_number(c, ':', c->id);
-    return say(c, "$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n"
-                  "$6\r\nmaster\r\n$7\r\nmodules\r\n*0\r\n");
+    asynchat_push_printf(
+        c->ch,
+        "$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n%s\r\n"
+        "$5\r\nproto\r\n:%d\r\n$2\r\nid\r\n:%lld\r\n$4\r\nmode\r\n"
+        "$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"
+        "$7\r\nmodules\r\n*0\r\n",
+        VERSION, c->resp, c->id);
+    return NULL;
 }
 
 /* --- transactions --- */
+
+struct queued { /* a request of a transaction: some of the client's words */
+    const struct command *command;
+    size_t first, count;
+};
 
 static const char *run_multi(struct client *c)
 {
     if (c->queue)
         return "ERR MULTI calls can not be nested";
     c->queue = g_array_new(FALSE, FALSE, sizeof(struct queued));
-    return say(c, "+OK\r\n");
+    return say_ok(c);
 }
 
 static const char *enqueue(struct client *c)
 {
     struct queued q = {c->command, c->first, c->argc};
     g_array_append_val(c->queue, q);
-    c->fills |= c->command->flags & 1;
-    c->queued = c->size;
+    c->fills |= c->command->flags & FILLS;
     return say(c, "+QUEUED\r\n");
 }
 
@@ -186,22 +203,43 @@ static const char *enqueue(struct client *c)
 void transaction_end(struct client *c)
 {
     if (c->queue)
-        g_array_free(c->queue, TRUE);
-    c->queue = NULL;
-    c->queued = 0;
-    c->dirty = c->broken = c->fills = false;
+        g_array_free(g_steal_pointer(&c->queue), TRUE);
+    c->dirty = c->refused = c->fills = false;
     leave_all(c, 1u << WATCHED);
 }
 
-static void run_queued(struct client *c, const struct queued *q)
+/* A piece after the other, but others have their turn after a step. */
+const char *run_pieces(struct client *c)
 {
-    c->command = q->command;
-    c->args = c->words + q->first;
-    c->argc = q->count;
-    c->at = c->total = c->spent = 0;
-    const char *error = c->command->run(c);
-    if (error && *error)
-        say_error(c, error, c->command->name);
+    const char *error;
+    c->spent = 0;
+    do
+        error = c->command->run(c);
+    while (error == again && (c->whole || ++c->spent < STEP));
+    return error;
+}
+
+static const char *run_begin(struct client *c, struct word *args, size_t argc)
+{
+    c->args = args;
+    c->argc = argc;
+    c->at = 1;
+    c->total = 0;
+    return run_pieces(c);
+}
+
+static void run_queue(struct client *c, const GArray *queue)
+{
+    say_number(c, '*', queue->len);
+    c->whole = true;
+    for (unsigned i = 0; i < queue->len; i++) {
+        const struct queued *q = &g_array_index(queue, struct queued, i);
+        c->command = q->command;
+        const char *error = run_begin(c, c->words + q->first, q->count);
+        if (error && *error)
+            say_error(c, error, c->command->name);
+    }
+    c->whole = false;
 }
 
 static const char *run_exec(struct client *c)
@@ -209,19 +247,13 @@ static const char *run_exec(struct client *c)
     if (!c->queue)
         return "ERR EXEC without MULTI";
     touch_watched(c);
-    bool broken = c->broken, dirty = c->dirty;
-    GArray *queue = c->queue;
-    c->queue = NULL;
+    bool refused = c->refused, dirty = c->dirty;
+    GArray *queue = g_steal_pointer(&c->queue);
     transaction_end(c);
-    if (!broken && !dirty) {
-        say_number(c, '*', queue->len);
-        c->whole = true;
-        for (unsigned i = 0; i < queue->len; i++)
-            run_queued(c, &g_array_index(queue, struct queued, i));
-        c->whole = false;
-    }
+    if (!refused && !dirty)
+        run_queue(c, queue);
     g_array_free(queue, TRUE);
-    if (broken)
+    if (refused)
         return "EXECABORT Transaction discarded because of previous errors.";
     return dirty ? say(c, c->resp == 3 ? "_\r\n" : "*-1\r\n") : NULL;
 }
@@ -231,21 +263,13 @@ static const char *run_discard(struct client *c)
     if (!c->queue)
         return "ERR DISCARD without MULTI";
     transaction_end(c);
-    return say(c, "+OK\r\n");
+    return say_ok(c);
 }
-
-static const char *watch(struct client *c)
-{
-    return c->queue ? "ERR WATCH inside MULTI is not allowed" : run_watch(c);
-}
-
-static const char *run_command(struct client *c);
 
 /* --- which command a request is --- */
 
-/* The flags of a command: it takes memory; a subscriber may use it; its
- * subcommands are below; it is not queued in a transaction. */
-enum { FILLS = 1, LISTENS = 2, GROUP = 4, NOW = 8 };
+static run run_command;
+
 static const struct command commands[] = {
     {"append", run_append, 3, FILLS, 1, 1, 0},
     {"client", NULL, -2, GROUP, 0, 0, 0},
@@ -291,16 +315,16 @@ static const struct command commands[] = {
     {"ttl", run_ttl, 2, 0, 1, 1, 1000},
     {"type", run_strlen, 2, 0, 1, 1, true},
     {"unsubscribe", run_unsubscribe, -1, LISTENS, 0, 0, TOPICS},
-    {"unwatch", run_watch, 1, 0, 0, 0, true},
-    {"watch", watch, -2, FILLS | NOW, -1, 1, false},
+    {"unwatch", run_unwatch, 1, 0, 0, 0, 0},
+    {"watch", run_watch, -2, FILLS | NOW, -1, 1, false},
 };
 
 static const struct command below[] = {
-    {"client|getname", run_client_name, 2, 0, 0, 0, 0},
+    {"client|getname", run_get_name, 2, 0, 0, 0, 0},
     {"client|id", run_dbsize, 2, 0, 0, 0, true},
     {"client|no-evict", run_client_set, 3, 0, 0, 0, true},
     {"client|setinfo", run_client_set, 4, 0, 0, 0, false},
-    {"client|setname", run_client_name, 3, 0, 0, 0, 0},
+    {"client|setname", run_set_name, 3, 0, 0, 0, 0},
     {"config|get", run_config_get, -3, 0, 0, 0, 0},
 };
 
@@ -316,15 +340,17 @@ static const char *run_command(struct client *c)
     return NULL;
 }
 
-/* Ignores case: | 32 turns a capital into a small letter, and nothing else into
- * a letter. */
 static int by_name(const void *name, const void *element)
 {
-    const unsigned char *a = name;
-    const char *b = ((const struct command *)element)->name;
-    while (*b && (*a | 32) == *b)
-        a++, b++;
-    return *a ? (*a | 32) - *b : -*b;
+    return g_ascii_strcasecmp(name, ((const struct command *)element)->name);
+}
+
+static const struct command *look_up(const struct command *table, size_t count,
+                                     const struct word *name)
+{
+    const struct command *k =
+        bsearch(name->bytes, table, count, sizeof *table, by_name);
+    return k && strlen(k->name) == name->len ? k : NULL;
 }
 
 static const char *say_unknown(struct client *c)
@@ -336,41 +362,36 @@ static const char *say_unknown(struct client *c)
                                 (int)(128 - len), c->args[i].bytes);
     if (is(c->args, "post") || is(c->args, "host:"))
         asynchat_close(c->ch); /* a browser that was tricked into calling us */
-    say_error(c, "ERR unknown command '%.128s', with args beginning with: %s",
-              c->args->bytes, args);
-    return "";
+    return say_error(
+        c, "ERR unknown command '%.128s', with args beginning with: %s",
+        c->args->bytes, args);
 }
 
-/* Looks in the second table. */
-static const char *choose_below(struct client *c, const char *group)
-{
-    const struct word *sub = &c->args[1];
-    char full[32];
-    snprintf(full, sizeof full, "%s|%s", group, sub->bytes);
-    c->command =
-        bsearch(full, below, G_N_ELEMENTS(below), sizeof *below, by_name);
-    if (c->command && strlen(c->command->name) == strlen(group) + 1 + sub->len)
-        return NULL;
-    char *name = g_ascii_strup(c->args->bytes, -1);
-    say_error(c, "ERR unknown subcommand '%.128s'. Try %s HELP.", sub->bytes,
-              name);
-    g_free(name);
-    return "";
-}
-
-/* Finds the command. Returns an error, or "" if the client has been told. */
+/* Finds the command. Returns NULL, or "" if there is none. */
 static const char *choose(struct client *c)
 {
     static const struct command *last = commands; /* mostly the same again */
-    if (!last || by_name(c->args->bytes, last) != 0)
-        last = bsearch(c->args->bytes, commands, G_N_ELEMENTS(commands),
-                       sizeof *commands, by_name);
-    c->command = last;
-    if (!c->command || strlen(c->command->name) != c->args->len)
+    const struct command *k =
+        is(c->args, last->name)
+            ? last
+            : look_up(commands, G_N_ELEMENTS(commands), c->args);
+    c->command = k;
+    if (!k)
         return say_unknown(c);
-    if (c->command->flags & GROUP && c->argc > 1)
-        return choose_below(c, c->command->name);
-    return NULL;
+    last = k;
+    if (!(k->flags & GROUP) || c->argc == 1)
+        return NULL;
+    char *name = g_strconcat(k->name, "|", c->args[1].bytes, NULL);
+    struct word full = {name, strlen(k->name) + 1 + c->args[1].len};
+    c->command = look_up(below, G_N_ELEMENTS(below), &full);
+    g_free(name);
+    if (c->command)
+        return NULL;
+    char *group = g_ascii_strup(c->args->bytes, -1);
+    say_error(c, "ERR unknown subcommand '%.128s'. Try %s HELP.",
+              c->args[1].bytes, group);
+    g_free(group);
+    return "";
 }
 
 static bool needs_memory(const struct client *c)
@@ -388,11 +409,9 @@ static const char *refuse(struct client *c)
     if (arity < 0 ? count < -arity : count != arity)
         return WRONG_COUNT;
     if (memory_limit && needs_memory(c) &&
-        memory_used() - (c->size - c->queued) >
-            (unsigned long long)memory_limit)
+        memory_used() - (c->size - c->kept) > (size_t)memory_limit)
         return OUT_OF_MEMORY;
-    if (c->resp == 2 && c->listening[TOPICS] + c->listening[PATTERNS] > 0 &&
-        !(c->command->flags & LISTENS))
+    if (c->resp == 2 && listens(c) && !(c->command->flags & LISTENS))
         return "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE "
                "/ PING / QUIT / RESET are allowed in this context";
     return NULL;
@@ -404,9 +423,8 @@ static const char *abort_exec(struct client *c, const char *error)
     char text[256];
     snprintf(text, sizeof text, error, c->command->name);
     transaction_end(c);
-    say_error(c, "EXECABORT Transaction discarded because of: %s",
-              text + (strncmp(text, "ERR ", 4) == 0 ? 4 : 0));
-    return "";
+    return say_error(c, "EXECABORT Transaction discarded because of: %s",
+                     text + (g_str_has_prefix(text, "ERR ") ? 4 : 0));
 }
 
 const char *run_request(struct client *c)
@@ -416,10 +434,11 @@ const char *run_request(struct client *c)
         error = refuse(c);
     if (error && *error && c->command->run == run_exec)
         return abort_exec(c, error);
-    if (error) {
-        c->broken = c->queue != NULL;
-        return error;
-    }
-    return c->queue && !(c->command->flags & NOW) ? enqueue(c)
-                                                  : c->command->run(c);
+    if (error)
+        c->refused = c->queue != NULL;
+    else if (c->queue && !(c->command->flags & NOW))
+        enqueue(c);
+    else
+        error = run_begin(c, c->args, c->argc);
+    return error;
 }

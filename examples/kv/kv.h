@@ -1,5 +1,5 @@
-/* What the files of kv share: text.c, table.c, answers.c, keys.c, topics.c,
- * commands.c and protocol.c. SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of kv share: text.c, table.c, keys.c, topics.c, commands.c and
+ * protocol.c. SPDX-License-Identifier: BSD-3-Clause */
 #ifndef KV_H
 #define KV_H
 
@@ -18,207 +18,166 @@
 #include <asynchat.h>
 
 #define VERSION "7.0.15" /* of Redis: its answers and limits are used here */
-#define LINE_MOST 65536
 #define WORD_MOST (512 << 20)
-#define REQUEST_MOST (1u << 30)
-
-/* While QUEUE_HIGH bytes wait for a client, the server does not read from it:
- * many clients send all their requests before they read. At QUEUE_MOST bytes the
- * client is dropped. A subscriber, whose queue is filled by others, has less. A
- * client whose queue stays above the first figure for UNREAD_TIME milliseconds
- * is ended. */
-#define QUEUE_HIGH (512u << 20)
-#define QUEUE_MOST (1u << 30)
-#define SUBSCRIBER_QUEUE_HIGH (8u << 20)
-#define SUBSCRIBER_QUEUE_MOST (32u << 20)
-#define UNREAD_TIME 60000
-
-#define SUBSCRIPTION 120 /* bytes of a client's place among those of a topic */
-#define STEP 1000        /* keys or words; then other clients have their turn */
-#define WORDS_KEPT 32    /* room that a client keeps for its next request */
-#define LARGE 16384      /* bytes; from this size on a word is shared */
-#define NUMBER_MOST 24   /* bytes of a number as text, with kind and line end */
+#define PARTS 1024     /* of the table of keys */
+#define STEP 1000      /* keys or words; then other clients have their turn */
+#define TICK 100       /* milliseconds between two looks at what is over */
+#define LARGE 16384    /* bytes; from this size on a word is shared */
+#define NUMBER_MOST 24 /* bytes of a number as text, with kind and line end */
 #define SYNTAX "ERR syntax error"
 #define NO_NUMBER "ERR value is not an integer or out of range"
 #define WRONG_COUNT "ERR wrong number of arguments for '%s' command"
-#define EXPIRE_TIME "ERR invalid expire time in '%s' command"
-#define OUT_OF_MEMORY "OOM command not allowed when used memory > 'maxmemory'."
 
-/* Bytes with a NUL behind them. Those of a `large` word are counted by GLib, and
- * shared: by a request, a key, and clients that they are being sent to. */
+/* Bytes. The words of a request have a NUL behind them. If there are LARGE bytes
+ * or more, GLib counts who has them: a request, a key, a topic, and clients that
+ * they are being sent to. */
 struct word {
     char *bytes;
     size_t len;
-    bool large;
+};
+
+/* A key and its value, in one block of memory; a large value is shared. */
+struct entry {
+    long long expires; /* milliseconds; 0: never */
+    char *value;
+    uint32_t key_len, value_len;
+    char key[];
 };
 
 /* A client listens to topics, which Redis calls channels, and to patterns of
  * topics; and it watches keys. */
 enum kind { TOPICS, PATTERNS, WATCHED, KINDS };
 
-struct queued { /* a request of a transaction: some of the client's words */
-    const struct command *command;
-    size_t first, count;
-};
-
 struct client {
     struct asynchat_channel *ch;
     GList in_all; /* its place in the list of all clients */
     long long id;
     char *name;
+    int resp; /* the version of the protocol: 2 or 3 */
+
     struct chunk *chunk; /* memory of the words; the newest */
     struct word *words;
     size_t count, room; /* how many words there are, and fit */
     size_t first;       /* the words before belong to a transaction */
-    size_t size;        /* the bytes of the words, and of their tables */
-    size_t held;        /* the bytes of the subscriptions */
+    size_t size;        /* bytes of the words and of what it listens to */
+    size_t kept;        /* bytes that it had before this request */
     long long expected; /* words of the array in progress; <= 0: no array */
-    bool counted;       /* the next message is the bytes of a word */
-    bool long_word;     /* the word is longer than a line may be */
-    char late;          /* the first byte of a line without a return, or 0 */
-    const char *stuck;  /* what is too big when LINE_MOST bytes have come */
+    bool begun;         /* something of the next message has come */
+    char *line;         /* the first bytes of a long line, or NULL */
+    const char *broken; /* what is wrong, to be told at the next message */
+    char late;          /* the first byte of a line that is no number */
     bool stops;         /* the client ends with this request */
-    bool limited;       /* it has the limits of those that listen */
-    int resp;           /* the version of the protocol: 2 or 3 */
 
     /* The request that runs; and what is left of it, if it takes more steps. */
     const struct command *command;
     struct word *args;
     size_t argc;
+    size_t at, spent; /* the next word or part; what this step has done */
+    size_t total;     /* what it has counted so far */
+    GString *to;      /* what it has found so far */
     bool waits;       /* it is in the list of those with more steps */
     bool whole;       /* no steps: it is part of a transaction */
-    size_t at, spent; /* how far it is; what this step has done */
-    size_t total;     /* what it has counted so far */
-    GByteArray *to;   /* what it has found so far */
 
     GArray *queue; /* the requests of a transaction, or NULL */
-    size_t queued; /* the bytes of their words */
     bool fills;    /* one of them needs memory */
     bool dirty;    /* a watched key has changed */
-    bool broken;   /* a request could not be queued */
+    bool refused;  /* a request could not be queued */
 
     GHashTable *listens; /* topics, and the client's place in each; or NULL */
     unsigned listening[KINDS];
-    unsigned deliveries; /* that it has published and that go on */
 };
+
+/* Does a piece of the work. Returns `again` if there is more, NULL, or an error,
+ * which is "" if the client has been told. */
+typedef const char *run(struct client *c);
+extern const char again[];
 
 struct command {
     const char *name;
-    const char *(*run)(struct client *c); /* returns NULL or an error text */
+    run *run;
     int arity; /* the number of words; if negative, the least number */
     int flags;
     int last, step; /* the last key and its step, from word 1 on; 0: no keys */
     int n;          /* distinguishes commands with the same function */
 };
 
-/* A key and its value, in one block of memory: see table.c. */
-struct entry;
-
 extern struct event_base *base;
 extern GQueue all_clients;
 extern long long last_client_id, memory_limit;
-/* The bytes of keys, and of what clients have. */
+/* The bytes of keys and shared words, and of what else clients have. */
 extern size_t keys_used, clients_used;
+extern size_t key_count, timed_count;
 extern const struct asynchat_handler handler;
 
-/* text.c */
-
+/* text.c. Answers give NULL, and so does a command that ends with one. */
 bool parse_number(const char *text, size_t len, long long *n);
 bool is_number(const struct word *w, long long *n);
 char *print_number(char text[NUMBER_MOST], char kind, long long n);
 bool matches(const struct word *pattern, const char *name, size_t len);
 bool is(const struct word *w, const char *text);
+int which(const struct word *w, const char *const names[]);
+void append(GString **to, const char *bytes, size_t len);
+const char *say_bytes(struct client *c, const void *bytes, size_t len);
+const char *say_number(struct client *c, char kind, long long n);
+const char *say_null(struct client *c);
+const char *say_word(struct client *c, const struct word *w);
+const char *say_text(struct client *c, const char *text);
+const char *say_map(struct client *c, size_t n);
+const char *say_found(struct client *c);
+ASYNCHAT_FORMAT(2, 3)
+const char *say_error(struct client *c, const char *format, ...);
+#define say(c, text) say_bytes(c, text, strlen(text))
+#define say_ok(c) say(c, "+OK\r\n")
 
 /* table.c */
-
 void require(int error, const char *what);
 long long now(void);
 unsigned hash(const void *bytes, size_t len);
 char *share_new(const char *bytes, size_t len, size_t room);
 void share_release(const void *bytes, size_t len, void *share);
-
 void table_open(void);
 void table_close(void);
-size_t table_count(void);
-size_t table_expiring(void);
-bool table_sweep(size_t most);
+bool table_sweep(void);
 void table_flush(void);
-unsigned table_part(unsigned part, const struct word *pattern,
-                    struct client *c);
+void table_part(struct client *c, unsigned part, const struct word *pattern);
 struct entry *find(const struct word *key);
-struct word entry_value(const struct entry *e);
-long long entry_expires(const struct entry *e);
-/* These three are for an entry, or none, that find() has just found. */
-void store_at(struct entry *e, const struct word *key, const struct word *value,
-              long long expires);
-void entry_expire(struct entry *e, const struct word *key, long long at);
+/* These are for an entry, or none, that find() has just found. */
+void store(struct entry *e, const struct word *key, const struct word *value,
+           long long expires);
 void entry_append(struct entry *e, const struct word *key,
                   const struct word *more);
+void entry_expire(struct entry *e, long long expires);
 void entry_delete(struct entry *e);
-void store(const struct word *key, const struct word *value, long long expires);
-
-/* answers.c: they give NULL, and so does a command that ends with one */
-
-const char *goodbye(struct client *c);
-const char *say_bytes(struct client *c, const void *bytes, size_t len);
-const char *say_number(struct client *c, char kind, long long n);
-const char *say_null(struct client *c);
-const char *say_word(struct client *c, const struct word *w);
-const char *say_all(struct client *c, GByteArray *all);
-void append_word(GByteArray *to, const struct word *w);
-const char *say_text(struct client *c, const char *text);
-const char *say_map(struct client *c, long long n);
-ASYNCHAT_FORMAT(2, 3)
-const char *say_error(struct client *c, const char *format, ...);
-
-#define say(c, text) say_bytes(c, text, strlen(text))
-
-/* keys.c */
-
-const char *run_ping(struct client *c);
-const char *run_set(struct client *c);
-const char *run_setex(struct client *c);
-const char *run_get(struct client *c);
-const char *run_mset(struct client *c);
-const char *run_strlen(struct client *c);
-const char *run_append(struct client *c);
-const char *run_incr(struct client *c);
-const char *run_exists(struct client *c);
-const char *run_expire(struct client *c);
-const char *run_ttl(struct client *c);
-const char *run_keys(struct client *c);
-const char *run_scan(struct client *c);
-const char *run_dbsize(struct client *c);
-const char *run_flushall(struct client *c);
 
 /* topics.c */
-
 void topics_open(void);
 void topics_close(void);
+bool listens(const struct client *c);
 void leave_all(struct client *c, unsigned kinds);
 void touch(const char *bytes, size_t len);
 void touch_all(void);
 void touch_watched(struct client *c);
-bool deliver(size_t most);
-void deliveries_forget(const struct client *c);
-const char *run_subscribe(struct client *c);
-const char *run_unsubscribe(struct client *c);
-const char *run_publish(struct client *c);
-const char *run_watch(struct client *c);
-
-/* commands.c */
-
-const char *run_request(struct client *c);
-void transaction_end(struct client *c);
+void publish_end(const struct client *c);
 
 /* protocol.c */
-
-extern const char again[]; /* a command returns it if it has more steps */
-bool step_over(struct client *c);
-void set_limits(struct client *c, bool listens);
+void count(struct client *c, long bytes);
+const char *goodbye(struct client *c);
+void set_limits(struct client *c);
 void work_open(void);
 void work_soon(long milliseconds);
 void work_close(void);
 size_t memory_used(void);
+
+/* commands.c */
+const char *run_request(struct client *c);
+const char *run_pieces(struct client *c);
+void transaction_end(struct client *c);
+const char *set_name(struct client *c, const char *name);
+
+/* The commands. */
+run run_ping, run_set, run_setex, run_get, run_mset, run_strlen, run_append;
+run run_incr, run_exists, run_expire, run_ttl, run_keys, run_scan, run_dbsize;
+run run_flushall, run_subscribe, run_unsubscribe, run_publish, run_watch;
+run run_unwatch;
 
 #endif

@@ -2,47 +2,59 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "kv.h"
 
+#define LINE_MOST 65536
+#define HEAD_MOST 64 /* bytes; a line that is longer is rare */
+#define REQUEST_MOST (1u << 30)
 #define CHUNK 4096
 #define BLANKS " \f\n\r\t\v"
 #define BROKEN_TIME 300   /* milliseconds */
-#define TICK 100          /* milliseconds */
 #define HOLDS_LEAST 65536 /* bytes; who holds less is not ended */
 
-/* Memory for words that are not large. */
+/* While QUEUE_HIGH bytes wait for a client, the server does not read from it:
+ * many clients send all their requests before they read. At QUEUE_MOST bytes the
+ * client is dropped. A subscriber, whose queue is filled by others, has less. A
+ * client whose queue stays above the first figure for UNREAD_TIME milliseconds
+ * is ended. */
+#define QUEUE_HIGH (512u << 20)
+#define QUEUE_MOST (1u << 30)
+#define SUBSCRIBER_QUEUE_HIGH (8u << 20)
+#define SUBSCRIBER_QUEUE_MOST (32u << 20)
+#define UNREAD_TIME 60000
+
+/* Memory for the words of requests, and for the tables of these. */
 struct chunk {
     struct chunk *older;
     size_t len, room;
     char bytes[];
 };
 
-const char again[] = "again";
 GQueue all_clients = G_QUEUE_INIT;
 long long last_client_id, memory_limit;
 size_t clients_used;
 static size_t held_back; /* bytes that came or go, when it was last looked */
 static GQueue waiting = G_QUEUE_INIT; /* clients whose request has more steps */
 static struct event *timer;
-static bool soon; /* the timer is due at once */
 static struct chunk *spare;
 
 /* --- words --- */
 
-static void count_size(struct client *c, size_t more, size_t less)
+void count(struct client *c, long bytes)
 {
-    c->size += more - less;
-    clients_used += more - less;
+    c->size += (size_t)bytes;
+    clients_used += (size_t)bytes;
 }
 
-static char *room_for(struct client *c, size_t len)
+static void *room_for(struct client *c, size_t len)
 {
     struct chunk *k = c->chunk;
+    len = (len + 7) & ~(size_t)7;
     if (!k || k->room - k->len < len) {
         size_t room = len > CHUNK ? len : CHUNK;
         k = room == CHUNK && spare ? spare : g_malloc(sizeof *k + room);
         spare = k == spare ? NULL : spare;
         *k = (struct chunk){.older = c->chunk, .room = room};
         c->chunk = k;
-        count_size(c, sizeof *k + room, 0);
+        count(c, (long)(sizeof *k + room));
     }
     k->len += len;
     return k->bytes + k->len - len;
@@ -50,80 +62,68 @@ static char *room_for(struct client *c, size_t len)
 
 static void more_words(struct client *c)
 {
-    size_t room = c->room * 2 + 8;
-    c->words = g_renew(struct word, c->words, room);
-    count_size(c, (room - c->room) * sizeof *c->words, 0);
-    c->room = room;
+    struct word *words = c->words;
+    c->room = c->room * 2 + 8;
+    c->words = room_for(c, c->room * sizeof *words);
+    if (c->count > 0)
+        memcpy(c->words, words, c->count * sizeof *words);
 }
 
 static void add_word(struct client *c, const char *bytes, size_t len)
 {
-    struct word w = {NULL, len, len >= LARGE};
     if (c->count == c->room)
         more_words(c);
-    if (w.large) {
-        w.bytes = share_new(bytes, len, len);
+    char *to;
+    if (len >= LARGE) {
+        to = share_new(bytes, len, len);
         c->size += len + 1; /* the share is counted with the keys */
     } else {
-        w.bytes = room_for(c, len + 1);
-        memcpy(w.bytes, bytes, len);
-        w.bytes[len] = '\0';
+        to = room_for(c, len + 1);
+        memcpy(to, bytes, len);
+        to[len] = '\0';
     }
-    c->words[c->count++] = w;
-}
-
-static void free_chunk(struct chunk *k)
-{
-    if (!spare && k->room == CHUNK)
-        spare = k;
-    else
-        g_free(k);
+    c->words[c->count++] = (struct word){to, len};
 }
 
 static void drop_words(struct client *c)
 {
-    for (; c->count > 0; c->count--) {
-        const struct word *w = &c->words[c->count - 1];
-        if (w->large) {
+    for (size_t i = 0; i < c->count; i++) {
+        const struct word *w = &c->words[i];
+        if (w->len >= LARGE) {
             c->size -= w->len + 1;
             share_release(NULL, 0, w->bytes);
         }
     }
+    c->words = NULL;
+    c->count = c->room = c->first = 0;
     while (c->chunk) {
         struct chunk *k = c->chunk;
         c->chunk = k->older;
-        count_size(c, 0, sizeof *k + k->room);
-        free_chunk(k);
+        count(c, -(long)(sizeof *k + k->room));
+        if (!spare && k->room == CHUNK)
+            spare = k;
+        else
+            g_free(k);
     }
-    if (c->room > WORDS_KEPT) {
-        count_size(c, 0, c->room * sizeof *c->words);
-        g_clear_pointer(&c->words, g_free);
-        c->room = 0;
-    }
-    c->first = 0;
 }
 
-/* --- steps --- */
+/* --- requests and their steps --- */
 
-/* Whether a command has done enough at once, and returns `again`. */
-bool step_over(struct client *c)
+/* Ends a client when its answers are sent, and reads no further request. */
+const char *goodbye(struct client *c)
 {
-    return ++c->spent > STEP && !c->whole;
+    asynchat_close_after(c->ch);
+    return NULL;
 }
 
-static void wait_for_step(struct client *c)
-{
-    c->waits = true;
-    asynchat_pause_reading(c->ch);
-    g_queue_push_tail(&waiting, c);
-    work_soon(0);
-}
-
-/* A command has returned. The words of a transaction stay until its end. */
+/* A request has had a step. The words of a transaction stay until its end. */
 static void ran(struct client *c, const char *error)
 {
-    if (error == again) {
-        wait_for_step(c);
+    c->waits = error == again;
+    if (c->waits) {
+        asynchat_pause_reading(c->ch);
+        g_queue_push_tail(&waiting, c);
+        work_soon(0);
         return;
     }
     if (error && *error)
@@ -132,26 +132,24 @@ static void ran(struct client *c, const char *error)
         c->first = c->count;
     else
         drop_words(c);
+    c->kept = c->size;
     if (c->stops)
         goodbye(c);
 }
 
-static const char *run(struct client *c)
+static const char *got_request(struct client *c)
 {
     c->expected = 0;
     c->args = c->words + c->first;
     c->argc = c->count - c->first;
-    c->at = c->total = c->spent = 0;
     ran(c, run_request(c));
     return NULL;
 }
 
 static void next_step(struct client *c)
 {
-    c->waits = false;
-    c->spent = 0;
     asynchat_resume_reading(c->ch);
-    ran(c, c->command->run(c));
+    ran(c, run_pieces(c));
 }
 
 /* --- memory: what clients have, and what is on the way to and from them --- */
@@ -161,31 +159,25 @@ size_t memory_used(void)
     return keys_used + clients_used + held_back;
 }
 
-static size_t on_the_way(const struct client *c)
-{
-    return asynchat_get_queued(c->ch) + asynchat_get_collected(c->ch, NULL) +
-           (c->to ? c->to->len : 0);
-}
-
 /* Beyond the limit, commands that need memory are refused. If clients have more
  * than a quarter of it, the one that has most is ended. */
 static void check_memory(void)
 {
-    size_t most = HOLDS_LEAST, sum = 0;
+    size_t most = HOLDS_LEAST, sum = 0, limit = (size_t)memory_limit;
     struct client *largest = NULL;
     held_back = 0;
     for (GList *l = all_clients.head; l; l = l->next) {
         struct client *c = l->data;
-        size_t way = on_the_way(c), holds = c->size + c->held + way;
+        size_t way = asynchat_get_queued(c->ch) + (c->to ? c->to->len : 0) +
+                     asynchat_get_collected(c->ch, NULL);
         held_back += way;
-        sum += holds;
-        if (holds > most) {
-            most = holds;
+        sum += c->size + way;
+        if (c->size + way > most) {
+            most = c->size + way;
             largest = c;
         }
     }
-    if (largest && memory_used() > (unsigned long long)memory_limit &&
-        sum > (unsigned long long)memory_limit / 4) {
+    if (largest && memory_used() > limit && sum > limit / 4) {
         fprintf(stderr, "kv: client %lld is ended: it holds %zu bytes\n",
                 largest->id, most);
         asynchat_close(largest->ch);
@@ -199,16 +191,14 @@ static void check_memory(void)
 static void work(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what, (void)arg;
-    soon = false;
-    bool more = table_sweep(STEP);
-    more |= deliver(STEP);
+    bool more = table_sweep();
     if (waiting.length > 0)
         next_step(g_queue_pop_head(&waiting));
     if (memory_limit)
         check_memory();
     if (more || waiting.length > 0)
         work_soon(0);
-    else if (memory_limit || table_expiring() > 0)
+    else if (memory_limit || timed_count > 0)
         work_soon(TICK);
 }
 
@@ -223,10 +213,8 @@ void work_open(void)
 void work_soon(long milliseconds)
 {
     struct timeval tv = {0, milliseconds * 1000};
-    if (!timer || soon || (milliseconds > 0 && evtimer_pending(timer, NULL)))
-        return;
-    soon = milliseconds == 0;
-    require(evtimer_add(timer, &tv) ? -ENOMEM : 0, "timer");
+    if (timer && (milliseconds == 0 || !evtimer_pending(timer, NULL)))
+        require(evtimer_add(timer, &tv) ? -ENOMEM : 0, "timer");
 }
 
 /* Afterwards no work keeps the loop running. */
@@ -236,7 +224,7 @@ void work_close(void)
     g_clear_pointer(&spare, g_free);
 }
 
-/* --- requests: NULL, or what is wrong with the protocol --- */
+/* --- lines: NULL, or what is wrong with the protocol --- */
 
 /* Reads an escape, behind a \ in double quotes, as a byte. Returns its last
  * character. */
@@ -245,9 +233,10 @@ static char *read_escape(char *at, char *byte)
     static const char names[] = "nrtba", bytes[] = "\n\r\t\b\a";
     const char *name = strchr(names, *at);
     *byte = name ? bytes[name - names] : *at;
-    if (*at != 'x' || strspn(at + 1, "0123456789abcdefABCDEF") < 2)
+    if (*at != 'x' || !g_ascii_isxdigit(at[1]) || !g_ascii_isxdigit(at[2]))
         return at;
-    *byte = (char)strtol((char[]){at[1], at[2], '\0'}, NULL, 16);
+    *byte =
+        (char)(g_ascii_xdigit_value(at[1]) << 4 | g_ascii_xdigit_value(at[2]));
     return at + 2;
 }
 
@@ -272,23 +261,48 @@ static char *read_word(char *at, char **to)
     return quote ? NULL : at;
 }
 
+static const char *too_big(const struct client *c, char first)
+{
+    return c->expected > 0 ? "too big bulk count string"
+           : first == '*'  ? "too big mbulk count string"
+                           : "too big inline request";
+}
+
 /* Like Redis, waits until more than LINE_MOST bytes have come that are no line;
  * it does not see the end of a line with a NUL in it. */
-static const char *get_stuck(struct client *c, size_t len, const char *what)
+static const char *get_stuck(struct client *c, size_t len, char first)
 {
-    c->stuck = what;
+    c->broken = too_big(c, first);
     asynchat_skip(c->ch, LINE_MOST - len);
     asynchat_set_block(c->ch, 0);
     return NULL;
 }
 
-static const char *got_line(struct client *c, const char *bytes, size_t len)
+/* A line that is no number though it should be. Like Redis, looks for a return,
+ * not for a newline; and not behind a NUL. */
+static const char *got_no_number(struct client *c, const char *line, size_t len)
 {
-    char line[LINE_MOST + 1], *at = line, *end;
-    if (memchr(bytes, '\0', len))
-        return get_stuck(c, len, "too big inline request");
-    memcpy(line, bytes, len);
-    line[len] = '\0';
+    const char *end = memchr(line, '\r', len);
+    char first = len > 0 ? line[0] : ' ';
+    if (memchr(line, '\0', end ? (size_t)(end - line) : len))
+        return get_stuck(c, len, first);
+    c->late = first;
+    const char *error = c->expected <= 0 ? "invalid multibulk length"
+                        : first == '$'   ? "invalid bulk length"
+                                         : "expected '$', got '%c'";
+    if (end)
+        return error;
+    c->broken = error;
+    asynchat_set_terminator(c->ch, "\r", 1);
+    asynchat_set_message_limit(c->ch, LINE_MOST);
+    return NULL;
+}
+
+static const char *got_line(struct client *c, char *line, size_t len)
+{
+    char *at = line, *end;
+    if (memchr(line, '\0', len))
+        return get_stuck(c, len, *line);
     while (*(at += strspn(at, BLANKS))) {
         const char *word = at;
         at = read_word(at, &end);
@@ -296,116 +310,118 @@ static const char *got_line(struct client *c, const char *bytes, size_t len)
             return "unbalanced quotes in request";
         add_word(c, word, (size_t)(end - word));
     }
-    return c->count > c->first ? run(c) : NULL;
+    return c->count > c->first ? got_request(c) : NULL;
 }
 
-/* What is wrong with a line that begins with this byte. */
-static const char *bad_number(const struct client *c, char first)
+/* --- messages --- */
+
+/* Whether a line that begins with `kind` has a number of at most `most` behind
+ * it, and a return. */
+static bool read_head(const char *line, size_t len, char kind, long long most,
+                      long long *n)
 {
-    static char expected[] = "expected '$', got ' '";
-    expected[sizeof expected - 3] = first;
-    return c->expected <= 0 ? "invalid multibulk length"
-           : first == '$'   ? "invalid bulk length"
-                            : expected;
+    return len >= 3 && line[0] == kind && line[len - 1] == '\r' &&
+           parse_number(line + 1, len - 2, n) && *n <= most;
 }
 
-/* Like Redis, looks for a return, not for a newline; and not behind a NUL. */
-static const char *got_no_number(struct client *c, const char *line, size_t len)
+/* A message is a line, or a length with its word and two more bytes, which Redis
+ * does not look at either. Of a long line it is the first bytes. */
+static int look(const void *bytes, size_t len, struct asynchat_head *head,
+                void *arg)
 {
-    const char *end = memchr(line, '\r', len);
-    char first = len > 0 ? line[0] : ' ';
-    if (memchr(line, '\0', end ? (size_t)(end - line) : len))
-        return get_stuck(c, len,
-                         c->expected > 0 ? "too big bulk count string"
-                                         : "too big mbulk count string");
-    if (end)
-        return bad_number(c, first);
-    c->late = first;
-    asynchat_set_terminator(c->ch, "\r", 1);
-    return NULL;
+    struct client *c = arg;
+    const char *line = bytes, *end = memchr(line, '\n', len);
+    long long n;
+    c->begun = true;
+    if (!end && len < HEAD_MOST)
+        return ASYNCHAT_HEAD_MORE;
+    head->length = end ? (size_t)(end + 1 - line) : len;
+    if (end && read_head(line, (size_t)(end - line), '$', WORD_MOST, &n) &&
+        n >= 0)
+        head->length += (uint64_t)n + 2;
+    return ASYNCHAT_HEAD_KNOWN;
 }
 
-static void expect_line(struct client *c)
+static void expect_head(struct client *c)
 {
+    g_clear_pointer(&c->line, g_free);
+    if (asynchat_set_framing(c->ch,
+                             asynchat_framing_function(look, HEAD_MOST, c)))
+        asynchat_close(c->ch); /* no memory */
+    asynchat_set_message_limit(c->ch, WORD_MOST + HEAD_MOST + 2);
+}
+
+static const char *expect_end(struct client *c, const char *bytes, size_t len)
+{
+    c->line = g_memdup2(bytes, len);
     if (asynchat_set_terminator(c->ch, "\n", 1)) /* no memory */
         asynchat_close(c->ch);
-    if (c->long_word)
-        asynchat_set_message_limit(c->ch, LINE_MOST);
-    c->counted = c->long_word = false;
-}
-
-static void expect_word(struct client *c, long long len)
-{
-    if (c->size + sizeof(struct word) + (size_t)len > REQUEST_MOST)
-        asynchat_close(c->ch);
-    c->counted = true;
-    asynchat_set_terminator_length(c->ch, (uint64_t)len + 2);
-    c->long_word = len > LINE_MOST - 2;
-    if (c->long_word)
-        asynchat_set_message_limit(c->ch, (size_t)len + 2);
-}
-
-/* Reads "*2", or "$3" if an array is in progress. An empty array is no request.
- * Like Redis, this skips the line end behind a word without checking it. */
-static const char *got_number(struct client *c, const char *line, size_t len)
-{
-    bool counts = c->expected <= 0;
-    long long n, most = counts ? INT_MAX : WORD_MOST;
-    if (len < 3 || line[len - 1] != '\r' || (!counts && line[0] != '$') ||
-        !parse_number(line + 1, len - 2, &n) || n > most || (!counts && n < 0))
-        return got_no_number(c, line, len);
-    if (counts)
-        c->expected = n;
-    else
-        expect_word(c, n);
+    asynchat_set_message_limit(c->ch, LINE_MOST - len);
     return NULL;
 }
 
 static const char *got_word(struct client *c, const char *bytes, size_t len)
 {
-    expect_line(c);
     add_word(c, bytes, len);
-    return (long long)(c->count - c->first) == c->expected ? run(c) : NULL;
+    if (c->size > REQUEST_MOST)
+        asynchat_close(c->ch);
+    return c->expected == (long long)(c->count - c->first) ? got_request(c)
+                                                           : NULL;
+}
+
+/* A line that is no number and no word, or the rest of a long line. */
+static const char *got_text(struct client *c, const char *bytes, size_t len)
+{
+    char line[LINE_MOST + HEAD_MOST];
+    size_t before = c->line ? HEAD_MOST : 0;
+    memcpy(line, c->line ? c->line : bytes, before);
+    memcpy(line + before, bytes, len);
+    line[before + len] = '\0';
+    if (c->line)
+        expect_head(c);
+    return c->expected > 0 || line[0] == '*'
+               ? got_no_number(c, line, before + len)
+               : got_line(c, line, before + len);
+}
+
+static const char *got_message(struct client *c, const char *bytes, size_t len)
+{
+    const char *end = memchr(bytes, '\n', len);
+    size_t line = end ? (size_t)(end - bytes) : len;
+    long long n;
+    if (c->broken)
+        return c->broken;
+    if (c->expected > 0 && line + 1 < len)
+        return got_word(c, end + 1, len - line - 3);
+    if (c->expected <= 0 && end && read_head(bytes, line, '*', INT_MAX, &n))
+        return c->expected = n, NULL;
+    return end || c->line ? got_text(c, bytes, line)
+                          : expect_end(c, bytes, len);
 }
 
 /* --- the callbacks --- */
 
-static const struct asynchat_options options = {
-    .size = sizeof options,
-    .message_limit = LINE_MOST,
-    .output_limit = QUEUE_MOST,
-    .low_mark = QUEUE_HIGH / 2,
-    .high_mark = QUEUE_HIGH,
-};
-
-static const struct asynchat_options subscriber_options = {
-    .size = sizeof options,
-    .output_limit = SUBSCRIBER_QUEUE_MOST,
-    .low_mark = SUBSCRIBER_QUEUE_HIGH - 1,
-    .high_mark = SUBSCRIBER_QUEUE_HIGH,
-};
-
-void set_limits(struct client *c, bool listens)
+void set_limits(struct client *c)
 {
-    if (c->limited == listens)
-        return;
-    c->limited = listens;
-    if (asynchat_set_options(c->ch, listens ? &subscriber_options : &options))
-        asynchat_close(c->ch);
+    size_t high = listens(c) ? SUBSCRIBER_QUEUE_HIGH : QUEUE_HIGH;
+    asynchat_set_output_marks(c->ch, listens(c) ? high - 1 : high / 2, high);
+    asynchat_set_output_limit(c->ch,
+                              listens(c) ? SUBSCRIBER_QUEUE_MOST : QUEUE_MOST);
 }
 
 static void connected(struct asynchat_channel *ch, void *arg)
 {
-    struct client *c = g_new(struct client, 1);
+    struct client *c = g_new0(struct client, 1);
     (void)arg;
-    *c = (struct client){.ch = ch, .id = ++last_client_id, .resp = 2};
+    c->ch = ch;
+    c->id = ++last_client_id;
+    c->resp = 2;
     c->in_all.data = c;
     g_queue_push_tail_link(&all_clients, &c->in_all);
     clients_used += sizeof *c;
     asynchat_set_arg(ch, c);
-    if (asynchat_set_options(ch, &options))
-        asynchat_close(ch);
-    expect_line(c);
+    set_limits(c);
+    expect_head(c);
     asynchat_join(ch, ch); /* reading pauses while much is queued */
 }
 
@@ -413,8 +429,10 @@ static void connected(struct asynchat_channel *ch, void *arg)
  * and the error if it takes them, and soon the connection ends. */
 static void break_off(struct client *c, const char *error)
 {
+    char text[64];
+    snprintf(text, sizeof text, "ERR Protocol error: %s", error);
     asynchat_set_linger(c->ch, BROKEN_TIME);
-    say_error(c, "ERR Protocol error: %s", error);
+    say_error(c, text, c->late);
     asynchat_close_in_stages(c->ch);
     goodbye(c);
 }
@@ -423,16 +441,9 @@ static void message(struct asynchat_channel *ch, const void *data, size_t len,
                     void *arg)
 {
     struct client *c = arg;
-    const char *bytes = data, *error;
     (void)ch;
-    if (c->stuck || c->late)
-        error = c->stuck ? c->stuck : bad_number(c, c->late);
-    else if (c->counted)
-        error = got_word(c, bytes, len - 2);
-    else if (c->expected > 0 || (len > 0 && bytes[0] == '*'))
-        error = got_number(c, bytes, len);
-    else
-        error = got_line(c, bytes, len);
+    c->begun = false;
+    const char *error = got_message(c, data, len);
     if (error)
         break_off(c, error);
     else if (c->stops && c->expected <= 0 && !c->waits)
@@ -442,21 +453,15 @@ static void message(struct asynchat_channel *ch, const void *data, size_t len,
 static void failed(struct asynchat_channel *ch, int error, void *arg)
 {
     struct client *c = arg;
-    const void *begin = NULL;
-    if (error == ASYNCHAT_EDEADLINE) {
-        fprintf(stderr, "kv: client %lld is ended: it does not read\n", c->id);
-        if (c->limited)
-            asynchat_close(ch);
-        else
-            say_error(c, "ERR answers were not read in time");
-    }
-    if (error != ASYNCHAT_ETOOLONG)
+    if (error == ASYNCHAT_ETOOLONG)
+        break_off(c, too_big(c, c->line ? *c->line : c->late));
+    if (error != ASYNCHAT_EDEADLINE)
         return;
-    asynchat_get_collected(ch, &begin);
-    bool counts = begin && *(const char *)begin == '*';
-    break_off(c, c->expected > 0 ? "too big bulk count string"
-                 : counts        ? "too big mbulk count string"
-                                 : "too big inline request");
+    fprintf(stderr, "kv: client %lld is ended: it does not read\n", c->id);
+    if (listens(c))
+        asynchat_close(ch);
+    else
+        say_error(c, "ERR answers were not read in time");
 }
 
 static void pressed(struct asynchat_channel *ch, void *arg)
@@ -477,7 +482,7 @@ static void stopping(struct asynchat_channel *ch, void *arg)
 {
     struct client *c = arg;
     c->stops = true;
-    if (c->expected <= 0 && !c->waits && asynchat_get_collected(ch, NULL) == 0)
+    if (c->expected <= 0 && !c->waits && !c->begun && !c->line)
         asynchat_close_between_messages(ch);
 }
 
@@ -488,16 +493,15 @@ static void closed(struct asynchat_channel *ch, int status, void *arg)
     g_queue_unlink(&all_clients, &c->in_all);
     if (c->waits)
         g_queue_remove(&waiting, c);
-    deliveries_forget(c);
+    publish_end(c);
     transaction_end(c);
     leave_all(c, ~0u);
     drop_words(c);
     if (c->to)
-        g_byte_array_free(c->to, TRUE);
-    clients_used -= sizeof *c + c->room * sizeof *c->words +
-                    (c->name ? strlen(c->name) : 0);
-    g_free(c->words);
-    g_free(c->name);
+        g_string_free(c->to, TRUE);
+    set_name(c, "");
+    clients_used -= sizeof *c;
+    g_free(c->line);
     g_free(c);
 }
 

@@ -1,21 +1,22 @@
-/* Numbers and patterns, as Redis has them.
+/* Numbers and patterns, as Redis has them; and answers.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "kv.h"
+
+/* --- numbers and names --- */
 
 /* Reads a number in the form that print_number() writes: without spaces, "+1" or
  * "01". */
 bool parse_number(const char *text, size_t len, long long *n)
 {
     bool negative = len > 1 && *text == '-';
-    if (len == 0 || (text[negative] == '0' && len > 1))
+    const char *at = text + negative, *end = text + len;
+    unsigned long long sum = 0;
+    if (len == 0 || len - negative > 19 || (*at == '0' && len > 1))
         return false;
-    *n = 0;
-    for (size_t i = negative; i < len; i++)
-        if (text[i] < '0' || text[i] > '9' ||
-            __builtin_mul_overflow(*n, 10, n) ||
-            __builtin_sub_overflow(*n, text[i] - '0', n))
-            return false;
-    return negative || !__builtin_sub_overflow(0, *n, n);
+    for (; at < end && *at >= '0' && *at <= '9'; at++)
+        sum = sum * 10 + (unsigned)(*at - '0'); /* 19 digits fit */
+    *n = negative ? (long long)-sum : (long long)sum;
+    return at == end && sum <= (unsigned long long)LLONG_MAX + negative;
 }
 
 bool is_number(const struct word *w, long long *n)
@@ -28,11 +29,12 @@ bool is_number(const struct word *w, long long *n)
 char *print_number(char text[NUMBER_MOST], char kind, long long n)
 {
     char *at = text + NUMBER_MOST - 2;
-    long long rest = n < 0 ? n : -n; /* there are more numbers below 0 */
+    unsigned long long rest =
+        n < 0 ? -(unsigned long long)n : (unsigned long long)n;
     memcpy(at, "\r\n", 2);
     do
-        *--at = (char)('0' - rest % 10);
-    while ((rest /= 10) < 0);
+        *--at = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
     if (n < 0)
         *--at = '-';
     *--at = kind;
@@ -87,6 +89,99 @@ bool matches(const struct word *pattern, const char *name, size_t len)
 /* Whether a word is `text`; upper and lower case are the same. */
 bool is(const struct word *w, const char *text)
 {
-    return w->len == strlen(text) &&
-           evutil_ascii_strcasecmp(w->bytes, text) == 0;
+    return w->len == strlen(text) && g_ascii_strcasecmp(w->bytes, text) == 0;
+}
+
+/* Returns which of the names a word is, or -1. NULL stands behind the last. */
+int which(const struct word *w, const char *const names[])
+{
+    int n = 0;
+    while (names[n] && !is(w, names[n]))
+        n++;
+    return names[n] ? n : -1;
+}
+
+/* --- answers --- */
+
+/* Sends bytes. If the channel refuses them, the client ends. */
+const char *say_bytes(struct client *c, const void *bytes, size_t len)
+{
+    asynchat_push(c->ch, bytes, len);
+    return NULL;
+}
+
+const char *say_number(struct client *c, char kind, long long n)
+{
+    char text[NUMBER_MOST], *at = print_number(text, kind, n);
+    return say_bytes(c, at, (size_t)(text + sizeof text - at));
+}
+
+const char *say_null(struct client *c)
+{
+    return c->resp == 3 ? say(c, "_\r\n") : say(c, "$-1\r\n");
+}
+
+/* Sends a word. A large word is shared with the channel until it is sent,
+ * dropped or refused; a short one is one push. */
+const char *say_word(struct client *c, const struct word *w)
+{
+    char text[NUMBER_MOST + 512];
+    char *at = print_number(text, '$', (long long)w->len);
+    size_t len = (size_t)(text + NUMBER_MOST - at);
+    if (w->len <= 512 - 2) {
+        memcpy(at + len, w->bytes, w->len);
+        memcpy(at + len + w->len, "\r\n", 2);
+        return say_bytes(c, at, len + w->len + 2);
+    }
+    say_bytes(c, at, len);
+    if (w->len >= LARGE)
+        asynchat_push_reference(c->ch, w->bytes, w->len, share_release,
+                                g_rc_box_acquire(w->bytes));
+    else
+        say_bytes(c, w->bytes, w->len);
+    return say(c, "\r\n");
+}
+
+const char *say_text(struct client *c, const char *text)
+{
+    asynchat_push_printf(c->ch, "$%zu\r\n%s\r\n", strlen(text), text);
+    return NULL;
+}
+
+/* The beginning of `n` pairs. */
+const char *say_map(struct client *c, size_t n)
+{
+    return c->resp == 3 ? say_number(c, '%', (long long)n)
+                        : say_number(c, '*', (long long)n * 2);
+}
+
+/* Adds a word, as it is in an answer. */
+void append(GString **to, const char *bytes, size_t len)
+{
+    *to = *to ? *to : g_string_new(NULL);
+    g_string_append_printf(*to, "$%zu\r\n", len);
+    g_string_append_len(*to, bytes, (gssize)len);
+    g_string_append(*to, "\r\n");
+}
+
+/* Sends what was found, and forgets it. */
+const char *say_found(struct client *c)
+{
+    if (c->to) {
+        say_bytes(c, c->to->str, c->to->len);
+        g_string_free(g_steal_pointer(&c->to), TRUE);
+    }
+    return NULL;
+}
+
+/* Sends a single line, whatever bytes a client has put into it. */
+const char *say_error(struct client *c, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    asynchat_push_printf(c->ch, "-%s\r\n", g_strdelimit(text, "\r\n", ' '));
+    return "";
 }

@@ -2,24 +2,24 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "kv.h"
 
+#define SUBSCRIPTION 120 /* bytes of a client's place among those of a topic */
+
 struct topic {
-    struct word name; /* bytes of its own */
+    struct word name;
     enum kind kind;
     GQueue clients;
-    unsigned deliveries; /* that go on */
 };
 
-/* A message on its way to the clients of a topic: in steps, if there are very
- * many. All messages go in order, so the clients see the same order. */
-struct delivery {
-    struct topic *topic;
-    GList *next; /* the client that is told next */
+/* The message that is being published, in pieces. Others wait for its end, so
+ * all clients see one order. */
+static struct {
+    struct client *from; /* NULL: there is none */
+    GQueue topics;       /* those that it is for, and that are not begun */
+    GList *next;         /* the client that is told next */
     struct asynchat_block *block;
-    struct client *from; /* NULL: it is gone */
-};
+} news;
 
 static GHashTable *topics[KINDS];
-static GQueue deliveries = G_QUEUE_INIT;
 
 static unsigned hash_word(const void *word)
 {
@@ -33,16 +33,11 @@ static int equal_words(const void *a, const void *b)
     return x->len == y->len && memcmp(x->bytes, y->bytes, x->len) == 0;
 }
 
-static size_t topic_size(const struct topic *t)
-{
-    return sizeof *t + t->name.len + SUBSCRIPTION;
-}
-
 static void topic_free(void *topic)
 {
     struct topic *t = topic;
-    clients_used -= topic_size(t);
-    g_free(t->name.bytes);
+    clients_used -= sizeof *t + SUBSCRIPTION;
+    share_release(NULL, 0, t->name.bytes);
     g_free(t);
 }
 
@@ -59,24 +54,17 @@ void topics_close(void)
         g_hash_table_destroy(topics[kind]);
 }
 
-/* Forgets a topic that nobody listens to, and that no delivery is for. */
-static void topic_release(struct topic *t)
-{
-    if (t->clients.length == 0 && t->deliveries == 0)
-        g_hash_table_remove(topics[t->kind], &t->name);
-}
-
 static struct topic *topic_of(enum kind kind, const struct word *name)
 {
     struct topic *t = g_hash_table_lookup(topics[kind], name);
     if (t)
         return t;
-    t = g_new(struct topic, 1);
-    *t = (struct topic){.kind = kind, .clients = G_QUEUE_INIT};
-    t->name.bytes = g_memdup2(name->bytes, name->len + 1);
+    t = g_new0(struct topic, 1);
+    t->kind = kind;
+    t->name.bytes = share_new(name->bytes, name->len, name->len);
     t->name.len = name->len;
     g_hash_table_insert(topics[kind], &t->name, t);
-    clients_used += topic_size(t);
+    clients_used += sizeof *t + SUBSCRIPTION;
     return t;
 }
 
@@ -92,21 +80,20 @@ static void join(struct client *c, enum kind kind, const struct word *name)
     g_queue_push_tail(&t->clients, c);
     g_hash_table_insert(c->listens, t, t->clients.tail);
     c->listening[kind]++;
-    c->held += SUBSCRIPTION;
-    clients_used += SUBSCRIPTION;
+    count(c, SUBSCRIPTION);
 }
 
+/* Forgets a topic that nobody listens to any more. */
 static void leave(struct client *c, struct topic *t, GList *place)
 {
-    for (GList *l = t->deliveries ? deliveries.head : NULL; l; l = l->next) {
-        struct delivery *d = l->data;
-        if (d->next == place)
-            d->next = place->next;
-    }
+    if (news.next == place)
+        news.next = place->next;
     g_queue_delete_link(&t->clients, place);
-    c->held -= SUBSCRIPTION;
-    clients_used -= SUBSCRIPTION;
-    topic_release(t);
+    count(c, -SUBSCRIPTION);
+    if (t->clients.length > 0)
+        return;
+    g_queue_remove(&news.topics, t);
+    g_hash_table_remove(topics[t->kind], &t->name);
 }
 
 /* Leaves all topics of these kinds, which are bits. */
@@ -118,16 +105,15 @@ void leave_all(struct client *c, unsigned kinds)
         return;
     g_hash_table_iter_init(&iter, c->listens);
     while (g_hash_table_iter_next(&iter, &t, &place)) {
-        if (kinds >> ((struct topic *)t)->kind & 1) {
-            c->listening[((struct topic *)t)->kind]--;
+        enum kind kind = ((struct topic *)t)->kind;
+        if (kinds >> kind & 1) {
+            c->listening[kind]--;
             g_hash_table_iter_remove(&iter);
             leave(c, t, place);
         }
     }
-    if (g_hash_table_size(c->listens) == 0) {
-        g_hash_table_destroy(c->listens);
-        c->listens = NULL;
-    }
+    if (g_hash_table_size(c->listens) == 0)
+        g_clear_pointer(&c->listens, g_hash_table_destroy);
 }
 
 /* --- watching --- */
@@ -137,8 +123,8 @@ void touch(const char *bytes, size_t len)
 {
     if (g_hash_table_size(topics[WATCHED]) == 0)
         return;
-    struct word name = {(char *)bytes, len, false};
-    struct topic *t = g_hash_table_lookup(topics[WATCHED], &name);
+    const struct topic *t = g_hash_table_lookup(
+        topics[WATCHED], &(struct word){(char *)bytes, len});
     for (GList *l = t ? t->clients.head : NULL; l; l = l->next)
         ((struct client *)l->data)->dirty = true;
 }
@@ -147,12 +133,12 @@ void touch(const char *bytes, size_t len)
 void touch_all(void)
 {
     GHashTableIter iter;
-    void *t;
+    void *name;
     g_hash_table_iter_init(&iter, topics[WATCHED]);
-    while (g_hash_table_iter_next(&iter, &t, NULL)) {
-        const struct word *name = t;
-        if (find(name))
-            touch(name->bytes, name->len);
+    while (g_hash_table_iter_next(&iter, &name, NULL)) {
+        const struct entry *e = find(name);
+        if (e)
+            touch(e->key, e->key_len);
     }
 }
 
@@ -169,41 +155,48 @@ void touch_watched(struct client *c)
             find(&((struct topic *)t)->name);
 }
 
-/* WATCH; UNWATCH, whose n is 1. */
 const char *run_watch(struct client *c)
 {
-    if (c->command->n) {
-        leave_all(c, 1u << WATCHED);
-        c->dirty = false;
-    }
-    for (size_t i = 1; i < c->argc; i++) {
-        find(&c->args[i]); /* deletes what is over already */
-        join(c, WATCHED, &c->args[i]);
-    }
-    return say(c, "+OK\r\n");
+    const struct word *key = &c->args[c->at++];
+    if (c->queue)
+        return "ERR WATCH inside MULTI is not allowed";
+    find(key); /* deletes what is over already */
+    join(c, WATCHED, key);
+    return c->at < c->argc ? again : say_ok(c);
+}
+
+const char *run_unwatch(struct client *c)
+{
+    leave_all(c, 1u << WATCHED);
+    c->dirty = false;
+    return say_ok(c);
 }
 
 /* --- subscribing: n is which kind --- */
 
+bool listens(const struct client *c)
+{
+    return c->listening[TOPICS] + c->listening[PATTERNS] > 0;
+}
+
 static const char *say_topic(struct client *c, const struct word *name)
 {
-    unsigned listening = c->listening[TOPICS] + c->listening[PATTERNS];
-    set_limits(c, listening > 0);
+    set_limits(c);
     say_number(c, c->resp == 3 ? '>' : '*', 3);
     say_text(c, c->command->name);
-    say_word(c, name);
-    return say_number(c, ':', listening);
+    if (name)
+        say_word(c, name);
+    else
+        say_null(c);
+    return say_number(c, ':', c->listening[TOPICS] + c->listening[PATTERNS]);
 }
 
 const char *run_subscribe(struct client *c)
 {
-    for (; c->at < c->argc - 1; c->at++) {
-        if (step_over(c))
-            return again;
-        join(c, (enum kind)c->command->n, &c->args[c->at + 1]);
-        say_topic(c, &c->args[c->at + 1]);
-    }
-    return NULL;
+    const struct word *name = &c->args[c->at++];
+    join(c, (enum kind)c->command->n, name);
+    say_topic(c, name);
+    return c->at < c->argc ? again : NULL;
 }
 
 static void unsubscribe(struct client *c, const struct word *name)
@@ -237,12 +230,8 @@ const char *run_unsubscribe(struct client *c)
 {
     if (c->argc == 1)
         return unsubscribe_all(c);
-    for (; c->at < c->argc - 1; c->at++) {
-        if (step_over(c))
-            return again;
-        unsubscribe(c, &c->args[c->at + 1]);
-    }
-    return NULL;
+    unsubscribe(c, &c->args[c->at++]);
+    return c->at < c->argc ? again : NULL;
 }
 
 /* --- publishing --- */
@@ -252,79 +241,44 @@ const char *run_unsubscribe(struct client *c)
 static struct asynchat_block *block_of(const struct topic *t,
                                        const struct word *args)
 {
-    GByteArray *bytes = g_byte_array_new();
-    const char *head = t->kind == TOPICS ? "3\r\n$7\r\nmessage\r\n"
-                                         : "4\r\n$8\r\npmessage\r\n";
-    g_byte_array_append(bytes, (const uint8_t *)head, (guint)strlen(head));
+    GString *to = g_string_new(t->kind == TOPICS ? "3\r\n$7\r\nmessage\r\n"
+                                                 : "4\r\n$8\r\npmessage\r\n");
     if (t->kind == PATTERNS)
-        append_word(bytes, &t->name);
-    append_word(bytes, &args[1]);
-    append_word(bytes, &args[2]);
-    struct asynchat_block *block = asynchat_block_new(bytes->data, bytes->len);
-    g_byte_array_free(bytes, TRUE);
+        append(&to, t->name.bytes, t->name.len);
+    append(&to, args[1].bytes, args[1].len);
+    append(&to, args[2].bytes, args[2].len);
+    struct asynchat_block *block = asynchat_block_new(to->str, to->len);
+    g_string_free(to, TRUE);
     return block;
-}
-
-static void delivery_add(struct client *c, struct topic *t)
-{
-    struct delivery *d = g_new(struct delivery, 1);
-    *d = (struct delivery){.topic = t, .next = t->clients.head, .from = c};
-    d->block = block_of(t, c->args);
-    g_queue_push_tail(&deliveries, d);
-    t->deliveries++;
-    c->deliveries++;
-    c->total += t->clients.length;
-}
-
-static void delivery_end(struct delivery *d)
-{
-    g_queue_pop_head(&deliveries);
-    if (d->from)
-        d->from->deliveries--;
-    asynchat_block_free(d->block);
-    d->topic->deliveries--;
-    topic_release(d->topic);
-    g_free(d);
 }
 
 /* Tells one client. A push runs no callback, so nobody joins or leaves. If there
  * was no memory for the message, the client ends, since it would miss it. */
-static void tell(const struct delivery *d, const struct client *l)
+static void tell(const struct client *l)
 {
-    if (!d->block)
+    if (asynchat_push(l->ch, l->resp == 3 ? ">" : "*", 1) != ASYNCHAT_ECLOSED)
+        news.from->total++;
+    if (asynchat_push_shared(l->ch, news.block) == -EINVAL)
         asynchat_close(l->ch);
-    else if (asynchat_push(l->ch, l->resp == 3 ? ">" : "*", 1) ==
-                 ASYNCHAT_ECLOSED &&
-             d->from)
-        d->from->total--;
-    else
-        asynchat_push_shared(l->ch, d->block);
 }
 
-/* Goes on with deliveries, to at most so many clients. Returns whether there is
- * more to do. */
-bool deliver(size_t most)
+/* Tells the next client. Returns whether there was one. */
+static bool tell_next(void)
 {
-    struct delivery *d;
-    while ((d = g_queue_peek_head(&deliveries))) {
-        for (; d->next && most > 0; most--) {
-            const struct client *l = d->next->data;
-            d->next = d->next->next;
-            tell(d, l);
+    while (!news.next) {
+        const struct topic *t = g_queue_pop_head(&news.topics);
+        g_clear_pointer(&news.block, asynchat_block_free);
+        if (!t) {
+            news.from = NULL;
+            return false;
         }
-        if (d->next)
-            return true;
-        delivery_end(d);
+        news.block = block_of(t, news.from->args);
+        news.next = t->clients.head;
     }
-    return false;
-}
-
-/* A client is gone; what it has published goes on. */
-void deliveries_forget(const struct client *c)
-{
-    for (GList *l = deliveries.head; l && c->deliveries > 0; l = l->next)
-        if (((struct delivery *)l->data)->from == c)
-            ((struct delivery *)l->data)->from = NULL;
+    const struct client *l = news.next->data;
+    news.next = news.next->next;
+    tell(l);
+    return true;
 }
 
 static void publish(struct client *c)
@@ -332,18 +286,29 @@ static void publish(struct client *c)
     const struct word *name = &c->args[1];
     GHashTableIter iter;
     void *t = g_hash_table_lookup(topics[TOPICS], name);
+    news.from = c;
     if (t)
-        delivery_add(c, t);
+        g_queue_push_tail(&news.topics, t);
     g_hash_table_iter_init(&iter, topics[PATTERNS]);
     while (g_hash_table_iter_next(&iter, NULL, &t))
         if (matches(&((struct topic *)t)->name, name->bytes, name->len))
-            delivery_add(c, t);
-    deliver(c->whole ? SIZE_MAX : STEP);
+            g_queue_push_tail(&news.topics, t);
+}
+
+/* The client ends, or everybody else has to wait: its message goes to all. */
+void publish_end(const struct client *c)
+{
+    while (news.from && (!c || news.from == c))
+        tell_next();
 }
 
 const char *run_publish(struct client *c)
 {
-    if (c->at++ == 0)
+    if (c->whole)
+        publish_end(NULL);
+    if (!news.from && c->at++ == 1)
         publish(c);
-    return c->deliveries > 0 ? again : say_number(c, ':', (long long)c->total);
+    if (news.from && (news.from != c || tell_next()))
+        return again;
+    return say_number(c, ':', (long long)c->total);
 }

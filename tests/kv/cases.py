@@ -207,7 +207,6 @@ RAW = {
     "an empty line instead of a length": b"*1\r\n\r\n" + PING,
     "a byte of 255 instead of a length": b"*1\r\n\xff4\r\n" + PING,
     "a length too large behind others": PING + b"SET a 1\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\n$x\r\n" + PING,
-    "a length without an array": b"$4\r\nPING\r\n" + PING,
     "a line too long": b"x" * 100000,
     "a line far too long": b"PING\r\n" + b"x" * 300000,
     "a length line too long": b"*1\r\n$" + b"1" * 100000,
@@ -266,6 +265,9 @@ DIFFERENCES = {
     "a return that no newline follows": (
         "Redis takes any byte behind the first return for the newline; kv lines end with a newline",
         b"*1\rx$4\r\nPING\r\n", b"-ERR Protocol error: invalid multibulk length\r\n"),
+    "a length without an array": (
+        "Redis takes it for a line, and what follows for the next one; in kv a length and its word are one message",
+        b"$4\r\nPING\r\n", b"-ERR unknown command '$4', with args beginning with: \r\n"),
     "a cursor that is no number of kv's": (
         "Redis reads cursors with strtoul, which takes an empty one", b"SCAN ''\r\n", b"-ERR invalid cursor\r\n"),
     "another database": ("kv has one", b"SELECT 1\r\n", b"-ERR DB index is out of range\r\n"),
