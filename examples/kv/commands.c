@@ -22,35 +22,26 @@ static const char *run_config_get(struct client *c)
     snprintf(limit, sizeof limit, "%lld", memory_limit);
     for (size_t k = 0; k < G_N_ELEMENTS(all); k++) {
         const char *name = all[k][0], *value = all[k][1];
-        bool found = false;
-        for (size_t i = 2; i < c->argc && !found; i++)
-            found = matches(&c->args[i], name, strlen(name));
-        if (found) {
-            append(&c->to, name, strlen(name));
-            append(&c->to, value, strlen(value));
-        }
-        c->total += found;
+        for (size_t i = 2; i < c->argc; i++)
+            if (matches(&c->args[i], name, strlen(name))) {
+                append(&c->to, name, strlen(name));
+                append(&c->to, value, strlen(value));
+                c->total++;
+                break;
+            }
     }
     say_map(c, c->total);
     return say_found(c);
 }
 
-/* Whether a section, which begins with "# " and its name, is asked for. */
-static bool wants_section(const struct client *c, const char *section)
-{
-    static const char *const all[] = {"all", "default", "everything", NULL};
-    for (size_t i = 1; i < c->argc; i++) {
-        const struct word *w = &c->args[i];
-        if (which(w, all) >= 0 ||
-            (strcspn(section + 2, "\r") == w->len &&
-             g_ascii_strncasecmp(section + 2, w->bytes, w->len) == 0))
-            return true;
-    }
-    return c->argc == 1;
-}
-
 static const char *run_info(struct client *c)
 {
+    unsigned wanted = c->argc == 1 ? ~0u : 0;
+    for (size_t i = 1; i < c->argc; i++) {
+        int n = which(&c->args[i], "server clients memory replication keyspace "
+                                   "all default everything");
+        wanted |= n < 0 ? 0 : n < 5 ? 1u << n : ~0u;
+    }
     char keys[96] = "";
     if (key_count > 0)
         snprintf(keys, sizeof keys, "db0:keys=%zu,expires=%zu,avg_ttl=0\r\n",
@@ -62,16 +53,15 @@ static const char *run_info(struct client *c)
         "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n|"
         "# Keyspace\r\n%s",
         VERSION, all_clients.length, memory_used(), memory_limit, keys);
-    char **sections = g_strsplit(all, "|", -1), *wanted[6] = {NULL};
-    for (size_t i = 0, n = 0; sections[i]; i++)
-        if (wants_section(c, sections[i]))
-            wanted[n++] = sections[i];
-    char *text = g_strjoinv("\r\n", wanted);
-    if (c->resp == 3)
-        asynchat_push_printf(c->ch, "=%zu\r\ntxt:%s\r\n", strlen(text) + 4,
-                             text);
-    else
-        say_text(c, text);
+    char **sections = g_strsplit(all, "|", -1), *found[6] = {NULL};
+    for (int i = 0, n = 0; sections[i]; i++)
+        if (wanted >> i & 1)
+            found[n++] = sections[i];
+    char *text = g_strjoinv("\r\n", found);
+    bool marked = c->resp == 3;
+    asynchat_push_printf(c->ch,
+                         marked ? "=%zu\r\ntxt:%s\r\n" : "$%zu\r\n%s\r\n",
+                         strlen(text) + (marked ? 4 : 0), text);
     g_strfreev(sections);
     g_free(all);
     g_free(text);
@@ -104,9 +94,8 @@ static const char *run_set_name(struct client *c)
 /* CLIENT SETINFO, of a later Redis; CLIENT NO-EVICT, whose n is 1. */
 static const char *run_client_set(struct client *c)
 {
-    static const char *const names[][3] = {{"lib-name", "lib-ver"},
-                                           {"on", "off"}};
-    return which(&c->args[2], names[c->command->n]) < 0 ? SYNTAX : say_ok(c);
+    const char *names = c->command->n ? "on off" : "lib-name lib-ver";
+    return which(&c->args[2], names) < 0 ? SYNTAX : say_ok(c);
 }
 
 static const char *run_select(struct client *c)
@@ -120,7 +109,8 @@ static const char *run_select(struct client *c)
 static const char *run_quit(struct client *c)
 {
     say_ok(c);
-    return goodbye(c);
+    asynchat_close_after(c->ch);
+    return NULL;
 }
 
 static const char *run_reset(struct client *c)
@@ -191,14 +181,6 @@ static const char *run_multi(struct client *c)
     return say_ok(c);
 }
 
-static const char *enqueue(struct client *c)
-{
-    struct queued q = {c->command, c->first, c->argc};
-    g_array_append_val(c->queue, q);
-    c->fills |= c->command->flags & FILLS;
-    return say(c, "+QUEUED\r\n");
-}
-
 /* Forgets the requests of a transaction, and the keys that are watched. */
 void transaction_end(struct client *c)
 {
@@ -228,20 +210,6 @@ static const char *run_begin(struct client *c, struct word *args, size_t argc)
     return run_pieces(c);
 }
 
-static void run_queue(struct client *c, const GArray *queue)
-{
-    say_number(c, '*', queue->len);
-    c->whole = true;
-    for (unsigned i = 0; i < queue->len; i++) {
-        const struct queued *q = &g_array_index(queue, struct queued, i);
-        c->command = q->command;
-        const char *error = run_begin(c, c->words + q->first, q->count);
-        if (error && *error)
-            say_error(c, error, c->command->name);
-    }
-    c->whole = false;
-}
-
 static const char *run_exec(struct client *c)
 {
     if (!c->queue)
@@ -250,8 +218,17 @@ static const char *run_exec(struct client *c)
     bool refused = c->refused, dirty = c->dirty;
     GArray *queue = g_steal_pointer(&c->queue);
     transaction_end(c);
+    c->whole = true;
     if (!refused && !dirty)
-        run_queue(c, queue);
+        say_number(c, '*', queue->len);
+    for (unsigned i = 0; i < queue->len && !refused && !dirty; i++) {
+        const struct queued *q = &g_array_index(queue, struct queued, i);
+        c->command = q->command;
+        const char *error = run_begin(c, c->words + q->first, q->count);
+        if (error && *error)
+            say_error(c, error, c->command->name);
+    }
+    c->whole = false;
     g_array_free(queue, TRUE);
     if (refused)
         return "EXECABORT Transaction discarded because of previous errors.";
@@ -286,19 +263,19 @@ static const struct command commands[] = {
     {"expire", run_expire, -3, 0, 1, 1, 1000},
     {"flushall", run_flushall, -1, 0, 0, 0, 0},
     {"get", run_get, 2, 0, 1, 1, false},
-    {"getset", run_mset, 3, FILLS, 1, 1, true},
+    {"getset", run_set, 3, FILLS, 1, 1, GET},
     {"hello", run_hello, -1, 0, 0, 0, 0},
     {"incr", run_incr, 2, FILLS, 1, 1, 1},
     {"incrby", run_incr, 3, FILLS, 1, 1, 1},
     {"info", run_info, -1, 0, 0, 0, 0},
     {"keys", run_keys, 2, 0, 0, 0, 0},
     {"mget", run_get, -2, 0, -1, 1, true},
-    {"mset", run_mset, -3, FILLS, -1, 2, false},
+    {"mset", run_mset, -3, FILLS, -1, 2, 0},
     {"multi", run_multi, 1, NOW, 0, 0, 0},
     {"persist", run_expire, 2, 0, 1, 1, 0},
     {"pexpire", run_expire, -3, 0, 1, 1, 1},
     {"ping", run_ping, -1, LISTENS, 0, 0, 0},
-    {"psetex", run_setex, 4, FILLS, 1, 1, 1},
+    {"psetex", run_set, 4, FILLS, 1, 1, PX},
     {"psubscribe", run_subscribe, -2, LISTENS | FILLS, 0, 0, PATTERNS},
     {"pttl", run_ttl, 2, 0, 1, 1, 1},
     {"publish", run_publish, 3, 0, 0, 0, 0},
@@ -308,8 +285,8 @@ static const struct command commands[] = {
     {"scan", run_scan, -2, 0, 0, 0, 0},
     {"select", run_select, 2, 0, 0, 0, 0},
     {"set", run_set, -3, FILLS, 1, 1, 0},
-    {"setex", run_setex, 4, FILLS, 1, 1, 1000},
-    {"setnx", run_setex, 3, FILLS, 1, 1, 0},
+    {"setex", run_set, 4, FILLS, 1, 1, EX},
+    {"setnx", run_set, 3, FILLS, 1, 1, NX},
     {"strlen", run_strlen, 2, 0, 1, 1, false},
     {"subscribe", run_subscribe, -2, LISTENS | FILLS, 0, 0, TOPICS},
     {"ttl", run_ttl, 2, 0, 1, 1, 1000},
@@ -394,24 +371,20 @@ static const char *choose(struct client *c)
     return "";
 }
 
-static bool needs_memory(const struct client *c)
-{
-    int flags = c->command->flags;
-    if (c->command->run == run_exec)
-        return c->fills;
-    return flags & FILLS || (c->queue && !(flags & NOW));
-}
-
 /* Returns why the command may not be run now, or NULL. */
 static const char *refuse(struct client *c)
 {
-    long long count = (long long)c->argc, arity = c->command->arity;
-    if (arity < 0 ? count < -arity : count != arity)
+    const struct command *k = c->command;
+    long long count = (long long)c->argc;
+    bool fills = k->run == run_exec
+                     ? c->fills
+                     : k->flags & FILLS || (c->queue && !(k->flags & NOW));
+    if (k->arity < 0 ? count < -k->arity : count != k->arity)
         return WRONG_COUNT;
-    if (memory_limit && needs_memory(c) &&
+    if (memory_limit && fills &&
         memory_used() - (c->size - c->kept) > (size_t)memory_limit)
         return OUT_OF_MEMORY;
-    if (c->resp == 2 && listens(c) && !(c->command->flags & LISTENS))
+    if (c->resp == 2 && listens(c) && !(k->flags & LISTENS))
         return "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE "
                "/ PING / QUIT / RESET are allowed in this context";
     return NULL;
@@ -436,9 +409,12 @@ const char *run_request(struct client *c)
         return abort_exec(c, error);
     if (error)
         c->refused = c->queue != NULL;
-    else if (c->queue && !(c->command->flags & NOW))
-        enqueue(c);
-    else
+    else if (c->queue && !(c->command->flags & NOW)) {
+        struct queued q = {c->command, c->first, c->argc};
+        g_array_append_val(c->queue, q);
+        c->fills |= c->command->flags & FILLS;
+        say(c, "+QUEUED\r\n");
+    } else
         error = run_begin(c, c->args, c->argc);
     return error;
 }

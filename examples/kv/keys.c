@@ -3,16 +3,10 @@
 
 #define EXPIRE_TIME "ERR invalid expire time in '%s' command"
 
-/* Commands with a piece of work for each key begin with this, and then return
- * this or their last answer. */
+/* The next key of a command with a piece of work for each. */
 static const struct word *next(struct client *c)
 {
     return &c->args[c->at++];
-}
-
-static const char *more_or(struct client *c, const char *answer)
-{
-    return c->at < c->argc ? again : answer ? say(c, answer) : NULL;
 }
 
 const char *run_ping(struct client *c)
@@ -47,42 +41,30 @@ static const char *read_time(const struct word *w, int unit, long long least,
     return NULL;
 }
 
-/* Options of SET, and of EXPIRE. */
-enum { NX = 1, XX = 2, GT = 4, LT = 8 };
-enum { GET = 4, KEEPTTL = 8, EX = 16, PX = 32, EXAT = 64, PXAT = 128 };
-
-/* Reads the options of SET. Each has options that may not come before it. */
-static const char *read_set(struct client *c, unsigned *flags, long long *at)
+/* Gives the options of SET, and the time. The first four have options that may
+ * not be there before. */
+static const char *read_set(struct client *c, int *flags, long long *at)
 {
-    static const char *const names[] = {"nx", "xx",   "get",  "keepttl", "ex",
-                                        "px", "exat", "pxat", NULL};
-    static const unsigned not [] = {
-        XX,
-        NX,
-        0,
-        EX | PX | EXAT | PXAT,
-        KEEPTTL | PX | EXAT | PXAT,
-        KEEPTTL | EX | EXAT | PXAT,
-        KEEPTTL | EX | PX | PXAT,
-        KEEPTTL | EX | PX | EXAT,
-    };
-    const struct word *time = NULL;
-    for (size_t i = 3; i < c->argc; i++) {
-        int n = which(&c->args[i], names);
-        if (n < 0 || *flags & not [n] || (1 << n >= EX && i + 1 == c->argc))
+    static const int not [] = {XX, NX, 0, TIMES};
+    const struct word *time = *flags & TIMES ? &c->args[2] : NULL;
+    for (size_t i = 3; i < c->argc && c->command->n == 0; i++) {
+        int n = which(&c->args[i], "nx xx get keepttl ex px exat pxat");
+        int others = n < 4 ? not [MAX(n, 0)] : (KEEPTTL | TIMES) & ~(1 << n);
+        if (n < 0 || *flags & others || (n >= 4 && i + 1 == c->argc))
             return SYNTAX;
-        *flags |= 1u << n;
-        time = 1 << n >= EX ? &c->args[++i] : time;
+        *flags |= 1 << n;
+        time = n >= 4 ? &c->args[++i] : time;
     }
-    if (!time)
-        return NULL;
-    return read_time(time, *flags & (EX | EXAT) ? 1000 : 1, 1,
-                     *flags & (EX | PX) ? now() : 0, at);
+    return time ? read_time(time, *flags & (EX | EXAT) ? 1000 : 1, 1,
+                            *flags & (EX | PX) ? now() : 0, at)
+                : NULL;
 }
 
+/* SET; SETEX, PSETEX, SETNX and GETSET, whose n is the option. */
 const char *run_set(struct client *c)
 {
-    unsigned flags = 0;
+    int flags = c->command->n;
+    bool numbers = flags == NX;
     long long at = 0;
     const char *error = read_set(c, &flags, &at);
     if (error)
@@ -90,26 +72,13 @@ const char *run_set(struct client *c)
     struct entry *e = find(&c->args[1]);
     if (flags & GET)
         say_value(c, e);
-    if (flags & (e ? NX : XX))
-        return flags & GET ? NULL : say_null(c);
-    store(e, &c->args[1], &c->args[2], flags & KEEPTTL && e ? e->expires : at);
-    return flags & GET ? NULL : say_ok(c);
-}
-
-/* SETEX, PSETEX: n is the unit. SETNX, whose n is 0. */
-const char *run_setex(struct client *c)
-{
-    int unit = c->command->n;
-    long long at = 0;
-    const char *error =
-        unit ? read_time(&c->args[2], unit, 1, now(), &at) : NULL;
-    if (error)
-        return error;
-    struct entry *e = find(&c->args[1]);
-    if (!unit && e)
-        return say(c, ":0\r\n");
-    store(e, &c->args[1], &c->args[unit ? 3 : 2], at);
-    return unit ? say_ok(c) : say(c, ":1\r\n");
+    bool done = !(flags & (e ? NX : XX));
+    if (done)
+        store(e, &c->args[1], &c->args[c->command->n & TIMES ? 3 : 2],
+              flags & KEEPTTL && e ? e->expires : at);
+    if (numbers)
+        return say_number(c, ':', done);
+    return flags & GET ? NULL : done ? say_ok(c) : say_null(c);
 }
 
 /* GET; MGET, whose n is 1. */
@@ -118,20 +87,16 @@ const char *run_get(struct client *c)
     if (c->at == 1 && c->command->n)
         say_number(c, '*', (long long)c->argc - 1);
     say_value(c, find(next(c)));
-    return more_or(c, NULL);
+    return c->at < c->argc ? again : NULL;
 }
 
-/* MSET; GETSET, whose n is 1. */
 const char *run_mset(struct client *c)
 {
     if (c->argc % 2 == 0)
         return WRONG_COUNT;
     const struct word *key = next(c), *value = next(c);
-    struct entry *e = find(key);
-    if (c->command->n)
-        say_value(c, e);
-    store(e, key, value, 0);
-    return more_or(c, c->command->n ? NULL : "+OK\r\n");
+    store(find(key), key, value, 0);
+    return c->at < c->argc ? again : say_ok(c);
 }
 
 /* STRLEN; TYPE, whose n is 1. */
@@ -169,7 +134,7 @@ const char *run_incr(struct client *c)
         by = -by;
     }
     struct entry *e = find(&c->args[1]);
-    if (e && !parse_number(e->value, e->value_len, &n))
+    if (e && !is_number(&(struct word){e->value, e->value_len}, &n))
         return NO_NUMBER;
     if (by > 0 ? n > LLONG_MAX - by : n < LLONG_MIN - by)
         return "ERR increment or decrement would overflow";
@@ -191,9 +156,8 @@ const char *run_exists(struct client *c)
 
 static const char *read_expire(struct client *c, int *flags)
 {
-    static const char *const names[] = {"nx", "xx", "gt", "lt", NULL};
     for (size_t i = 3; i < c->argc; i++) {
-        int n = which(&c->args[i], names);
+        int n = which(&c->args[i], "nx xx gt lt");
         if (n < 0)
             return say_error(c, "ERR Unsupported option %.256s",
                              c->args[i].bytes);
@@ -207,13 +171,6 @@ static const char *read_expire(struct client *c, int *flags)
     return NULL;
 }
 
-static bool may_expire(long long old, int flags, long long at)
-{
-    return !(flags & NX && old) && !(flags & XX && !old) &&
-           !(flags & GT && (!old || at <= old)) &&
-           !(flags & LT && old && at >= old);
-}
-
 /* EXPIRE, PEXPIRE: n is the unit, in milliseconds. PERSIST, whose n is 0. */
 const char *run_expire(struct client *c)
 {
@@ -225,7 +182,9 @@ const char *run_expire(struct client *c)
     if (error)
         return error;
     struct entry *e = find(&c->args[1]);
-    if (!e || (unit ? !may_expire(e->expires, flags, at) : !e->expires))
+    long long old = e ? e->expires : 0;
+    if (!e || flags & (old ? NX : XX | GT) || (flags & GT && at <= old) ||
+        (flags & LT && old && at >= old) || (!unit && !old))
         return say(c, ":0\r\n");
     if (unit && at <= now())
         entry_delete(e);
@@ -263,7 +222,6 @@ const char *run_keys(struct client *c)
  * are strings. */
 const char *run_scan(struct client *c)
 {
-    static const char *const names[] = {"match", "type", "count", NULL};
     static const struct word all = {"*", 1}, none = {"[]", 2};
     const struct word *pattern = &all;
     bool strings = true;
@@ -272,7 +230,7 @@ const char *run_scan(struct client *c)
         return "ERR invalid cursor";
     for (size_t i = 2; i < c->argc; i += 2) {
         const struct word *value = &c->args[i + 1];
-        int n = which(&c->args[i], names);
+        int n = which(&c->args[i], "match type count");
         if (n < 0 || i + 1 == c->argc)
             return SYNTAX;
         pattern = n == 0 ? value : pattern;
@@ -301,8 +259,7 @@ const char *run_dbsize(struct client *c)
 
 const char *run_flushall(struct client *c)
 {
-    static const char *const names[] = {"sync", "async", NULL};
-    if (c->argc > 2 || (c->argc == 2 && which(&c->args[1], names) < 0))
+    if (c->argc > 2 || (c->argc == 2 && which(&c->args[1], "sync async") < 0))
         return SYNTAX;
     touch_all();
     table_flush();

@@ -92,6 +92,10 @@ struct client {
 typedef const char *run(struct client *c);
 extern const char again[];
 
+/* The options of SET, and of EXPIRE. */
+enum { NX = 1, XX = 2, GET = 4, KEEPTTL = 8, EX = 16, PX = 32, EXAT = 64 };
+enum { PXAT = 128, TIMES = EX | PX | EXAT | PXAT, GT = 4, LT = 8 };
+
 struct command {
     const char *name;
     run *run;
@@ -110,12 +114,11 @@ extern size_t key_count, timed_count;
 extern const struct asynchat_handler handler;
 
 /* text.c. Answers give NULL, and so does a command that ends with one. */
-bool parse_number(const char *text, size_t len, long long *n);
 bool is_number(const struct word *w, long long *n);
 char *print_number(char text[NUMBER_MOST], char kind, long long n);
 bool matches(const struct word *pattern, const char *name, size_t len);
-bool is(const struct word *w, const char *text);
-int which(const struct word *w, const char *const names[]);
+int which(const struct word *w, const char *names);
+#define is(w, name) (which(w, name) == 0)
 void append(GString **to, const char *bytes, size_t len);
 const char *say_bytes(struct client *c, const void *bytes, size_t len);
 const char *say_number(struct client *c, char kind, long long n);
@@ -161,7 +164,6 @@ void publish_end(const struct client *c);
 
 /* protocol.c */
 void count(struct client *c, long bytes);
-const char *goodbye(struct client *c);
 void set_limits(struct client *c);
 void work_open(void);
 void work_soon(long milliseconds);
@@ -175,7 +177,7 @@ void transaction_end(struct client *c);
 const char *set_name(struct client *c, const char *name);
 
 /* The commands. */
-run run_ping, run_set, run_setex, run_get, run_mset, run_strlen, run_append;
+run run_ping, run_set, run_get, run_mset, run_strlen, run_append;
 run run_incr, run_exists, run_expire, run_ttl, run_keys, run_scan, run_dbsize;
 run run_flushall, run_subscribe, run_unsubscribe, run_publish, run_watch;
 run run_unwatch;

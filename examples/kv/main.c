@@ -65,7 +65,8 @@ int main(int argc, char **argv)
         } else if (value && strcmp(name, "--unix") == 0) {
             path = value;
         } else if (!value || strcmp(name, "--maxmemory") != 0 ||
-                   !parse_number(value, strlen(value), &memory_limit) ||
+                   !is_number(&(struct word){argv[i + 1], strlen(value)},
+                              &memory_limit) ||
                    memory_limit < 0) {
             fprintf(stderr, "usage: kv [--port N] [--unix PATH] "
                             "[--maxmemory BYTES]\n");

@@ -5,7 +5,7 @@
 #define LINE_MOST 65536
 #define HEAD_MOST 64 /* bytes; a line that is longer is rare */
 #define REQUEST_MOST (1u << 30)
-#define CHUNK 4096
+#define CHUNK 992 /* bytes; small enough for malloc to have some at hand */
 #define BLANKS " \f\n\r\t\v"
 #define BROKEN_TIME 300   /* milliseconds */
 #define HOLDS_LEAST 65536 /* bytes; who holds less is not ended */
@@ -34,7 +34,6 @@ size_t clients_used;
 static size_t held_back; /* bytes that came or go, when it was last looked */
 static GQueue waiting = G_QUEUE_INIT; /* clients whose request has more steps */
 static struct event *timer;
-static struct chunk *spare;
 
 /* --- words --- */
 
@@ -50,8 +49,7 @@ static void *room_for(struct client *c, size_t len)
     len = (len + 7) & ~(size_t)7;
     if (!k || k->room - k->len < len) {
         size_t room = len > CHUNK ? len : CHUNK;
-        k = room == CHUNK && spare ? spare : g_malloc(sizeof *k + room);
-        spare = k == spare ? NULL : spare;
+        k = g_malloc(sizeof *k + room);
         *k = (struct chunk){.older = c->chunk, .room = room};
         c->chunk = k;
         count(c, (long)(sizeof *k + room));
@@ -60,20 +58,16 @@ static void *room_for(struct client *c, size_t len)
     return k->bytes + k->len - len;
 }
 
-static void more_words(struct client *c)
-{
-    struct word *words = c->words;
-    c->room = c->room * 2 + 8;
-    c->words = room_for(c, c->room * sizeof *words);
-    if (c->count > 0)
-        memcpy(c->words, words, c->count * sizeof *words);
-}
-
 static void add_word(struct client *c, const char *bytes, size_t len)
 {
-    if (c->count == c->room)
-        more_words(c);
     char *to;
+    if (c->count == c->room) {
+        struct word *words = c->words;
+        c->room = c->room * 2 + 8;
+        c->words = room_for(c, c->room * sizeof *words);
+        if (words)
+            memcpy(c->words, words, c->count * sizeof *words);
+    }
     if (len >= LARGE) {
         to = share_new(bytes, len, len);
         c->size += len + 1; /* the share is counted with the keys */
@@ -100,21 +94,11 @@ static void drop_words(struct client *c)
         struct chunk *k = c->chunk;
         c->chunk = k->older;
         count(c, -(long)(sizeof *k + k->room));
-        if (!spare && k->room == CHUNK)
-            spare = k;
-        else
-            g_free(k);
+        g_free(k);
     }
 }
 
 /* --- requests and their steps --- */
-
-/* Ends a client when its answers are sent, and reads no further request. */
-const char *goodbye(struct client *c)
-{
-    asynchat_close_after(c->ch);
-    return NULL;
-}
 
 /* A request has had a step. The words of a transaction stay until its end. */
 static void ran(struct client *c, const char *error)
@@ -134,7 +118,7 @@ static void ran(struct client *c, const char *error)
         drop_words(c);
     c->kept = c->size;
     if (c->stops)
-        goodbye(c);
+        asynchat_close_after(c->ch);
 }
 
 static const char *got_request(struct client *c)
@@ -144,12 +128,6 @@ static const char *got_request(struct client *c)
     c->argc = c->count - c->first;
     ran(c, run_request(c));
     return NULL;
-}
-
-static void next_step(struct client *c)
-{
-    asynchat_resume_reading(c->ch);
-    ran(c, run_pieces(c));
 }
 
 /* --- memory: what clients have, and what is on the way to and from them --- */
@@ -192,8 +170,11 @@ static void work(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what, (void)arg;
     bool more = table_sweep();
-    if (waiting.length > 0)
-        next_step(g_queue_pop_head(&waiting));
+    struct client *c = g_queue_pop_head(&waiting);
+    if (c) {
+        asynchat_resume_reading(c->ch);
+        ran(c, run_pieces(c));
+    }
     if (memory_limit)
         check_memory();
     if (more || waiting.length > 0)
@@ -221,7 +202,6 @@ void work_soon(long milliseconds)
 void work_close(void)
 {
     g_clear_pointer(&timer, event_free);
-    g_clear_pointer(&spare, g_free);
 }
 
 /* --- lines: NULL, or what is wrong with the protocol --- */
@@ -273,8 +253,7 @@ static const char *too_big(const struct client *c, char first)
 static const char *get_stuck(struct client *c, size_t len, char first)
 {
     c->broken = too_big(c, first);
-    asynchat_skip(c->ch, LINE_MOST - len);
-    asynchat_set_block(c->ch, 0);
+    asynchat_set_block(c->ch, LINE_MOST - len);
     return NULL;
 }
 
@@ -321,7 +300,8 @@ static bool read_head(const char *line, size_t len, char kind, long long most,
                       long long *n)
 {
     return len >= 3 && line[0] == kind && line[len - 1] == '\r' &&
-           parse_number(line + 1, len - 2, n) && *n <= most;
+           is_number(&(struct word){(char *)line + 1, len - 2}, n) &&
+           *n <= most;
 }
 
 /* A message is a line, or a length with its word and two more bytes, which Redis
@@ -434,7 +414,7 @@ static void break_off(struct client *c, const char *error)
     asynchat_set_linger(c->ch, BROKEN_TIME);
     say_error(c, text, c->late);
     asynchat_close_in_stages(c->ch);
-    goodbye(c);
+    asynchat_close_after(c->ch);
 }
 
 static void message(struct asynchat_channel *ch, const void *data, size_t len,
@@ -447,7 +427,7 @@ static void message(struct asynchat_channel *ch, const void *data, size_t len,
     if (error)
         break_off(c, error);
     else if (c->stops && c->expected <= 0 && !c->waits)
-        goodbye(c);
+        asynchat_close_after(c->ch);
 }
 
 static void failed(struct asynchat_channel *ch, int error, void *arg)

@@ -115,37 +115,33 @@ static void entry_free(void *entry)
     g_free(e);
 }
 
-/* GLib takes the hash modulo a prime, so it may share bits with the part. */
-static struct entry *entry_new(struct entry *old, size_t size)
-{
-    GHashTable **part = &parts[wanted_hash % PARTS];
-    struct entry *e = g_malloc(size);
-    if (!*part)
-        *part = g_hash_table_new_full(hash_wanted, is_wanted, entry_free, NULL);
-    e->expires = old ? old->expires : 0;
-    e->key_len = (uint32_t)wanted.len;
-    memcpy(e->key, wanted.bytes, wanted.len);
-    key_count += !old;
-    keys_used += size + SLOT;
-    return e;
-}
-
 /* In most cases the new value fits into the block of the old one. The value may
- * be the entry's own. */
+ * be the entry's own. GLib takes the hash modulo a prime, so it may share bits
+ * with the part. */
 void store(struct entry *old, const struct word *key, const struct word *value,
            long long expires)
 {
+    GHashTable **part = &parts[wanted_hash % PARTS];
     bool large = value->len >= LARGE;
     size_t size = entry_size(key->len, value->len);
     bool fits = old && !large && old->value_len < LARGE &&
                 entry_size(key->len, old->value_len) == size;
-    struct entry *e = fits ? old : entry_new(old, size);
+    struct entry *e = fits ? old : g_malloc(size);
+    e->expires = old ? old->expires : 0;
     e->value_len = (uint32_t)value->len;
     e->value = large ? g_rc_box_acquire(value->bytes) : e->key + key->len;
     if (!large)
         memmove(e->value, value->bytes, value->len);
-    if (!fits)
-        g_hash_table_add(parts[wanted_hash % PARTS], e);
+    if (!fits) {
+        e->key_len = (uint32_t)key->len;
+        memcpy(e->key, key->bytes, key->len);
+        key_count += !old;
+        keys_used += size + SLOT;
+        if (!*part)
+            *part =
+                g_hash_table_new_full(hash_wanted, is_wanted, entry_free, NULL);
+        g_hash_table_add(*part, e);
+    }
     entry_expire(e, expires);
 }
 

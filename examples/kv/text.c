@@ -6,22 +6,17 @@
 
 /* Reads a number in the form that print_number() writes: without spaces, "+1" or
  * "01". */
-bool parse_number(const char *text, size_t len, long long *n)
+bool is_number(const struct word *w, long long *n)
 {
-    bool negative = len > 1 && *text == '-';
-    const char *at = text + negative, *end = text + len;
+    bool negative = w->len > 1 && *w->bytes == '-';
+    const char *at = w->bytes + negative, *end = w->bytes + w->len;
     unsigned long long sum = 0;
-    if (len == 0 || len - negative > 19 || (*at == '0' && len > 1))
+    if (w->len == 0 || w->len - negative > 19 || (*at == '0' && w->len > 1))
         return false;
     for (; at < end && *at >= '0' && *at <= '9'; at++)
         sum = sum * 10 + (unsigned)(*at - '0'); /* 19 digits fit */
     *n = negative ? (long long)-sum : (long long)sum;
     return at == end && sum <= (unsigned long long)LLONG_MAX + negative;
-}
-
-bool is_number(const struct word *w, long long *n)
-{
-    return parse_number(w->bytes, w->len, n);
 }
 
 /* Writes a number with its kind and a line end, such as ":5", "$5" or "*5", to
@@ -86,19 +81,18 @@ bool matches(const struct word *pattern, const char *name, size_t len)
     return at == end;
 }
 
-/* Whether a word is `text`; upper and lower case are the same. */
-bool is(const struct word *w, const char *text)
+/* Returns which of the names, between spaces, a word is, or -1. Upper and lower
+ * case are the same. */
+int which(const struct word *w, const char *names)
 {
-    return w->len == strlen(text) && g_ascii_strcasecmp(w->bytes, text) == 0;
-}
-
-/* Returns which of the names a word is, or -1. NULL stands behind the last. */
-int which(const struct word *w, const char *const names[])
-{
-    int n = 0;
-    while (names[n] && !is(w, names[n]))
-        n++;
-    return names[n] ? n : -1;
+    for (int n = 0;; n++) {
+        size_t len = strcspn(names, " ");
+        if (w->len == len && g_ascii_strncasecmp(w->bytes, names, len) == 0)
+            return n;
+        if (!names[len])
+            return -1;
+        names += len + 1;
+    }
 }
 
 /* --- answers --- */

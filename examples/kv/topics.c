@@ -54,25 +54,19 @@ void topics_close(void)
         g_hash_table_destroy(topics[kind]);
 }
 
-static struct topic *topic_of(enum kind kind, const struct word *name)
-{
-    struct topic *t = g_hash_table_lookup(topics[kind], name);
-    if (t)
-        return t;
-    t = g_new0(struct topic, 1);
-    t->kind = kind;
-    t->name.bytes = share_new(name->bytes, name->len, name->len);
-    t->name.len = name->len;
-    g_hash_table_insert(topics[kind], &t->name, t);
-    clients_used += sizeof *t + SUBSCRIPTION;
-    return t;
-}
-
 /* --- joining and leaving --- */
 
 static void join(struct client *c, enum kind kind, const struct word *name)
 {
-    struct topic *t = topic_of(kind, name);
+    struct topic *t = g_hash_table_lookup(topics[kind], name);
+    if (!t) {
+        t = g_new0(struct topic, 1);
+        t->kind = kind;
+        t->name.bytes = share_new(name->bytes, name->len, name->len);
+        t->name.len = name->len;
+        g_hash_table_insert(topics[kind], &t->name, t);
+        clients_used += sizeof *t + SUBSCRIPTION;
+    }
     if (!c->listens)
         c->listens = g_hash_table_new(hash_word, g_direct_equal);
     if (g_hash_table_contains(c->listens, t))
@@ -212,8 +206,12 @@ static void unsubscribe(struct client *c, const struct word *name)
     }
 }
 
-static const char *unsubscribe_all(struct client *c)
+const char *run_unsubscribe(struct client *c)
 {
+    if (c->argc > 1) {
+        unsubscribe(c, &c->args[c->at++]);
+        return c->at < c->argc ? again : NULL;
+    }
     if (c->listening[c->command->n] == 0)
         return say_topic(c, NULL);
     GList *all = g_hash_table_get_keys(c->listens);
@@ -224,14 +222,6 @@ static const char *unsubscribe_all(struct client *c)
     }
     g_list_free(all);
     return NULL;
-}
-
-const char *run_unsubscribe(struct client *c)
-{
-    if (c->argc == 1)
-        return unsubscribe_all(c);
-    unsubscribe(c, &c->args[c->at++]);
-    return c->at < c->argc ? again : NULL;
 }
 
 /* --- publishing --- */
@@ -252,17 +242,9 @@ static struct asynchat_block *block_of(const struct topic *t,
     return block;
 }
 
-/* Tells one client. A push runs no callback, so nobody joins or leaves. If there
- * was no memory for the message, the client ends, since it would miss it. */
-static void tell(const struct client *l)
-{
-    if (asynchat_push(l->ch, l->resp == 3 ? ">" : "*", 1) != ASYNCHAT_ECLOSED)
-        news.from->total++;
-    if (asynchat_push_shared(l->ch, news.block) == -EINVAL)
-        asynchat_close(l->ch);
-}
-
-/* Tells the next client. Returns whether there was one. */
+/* Tells the next client; returns whether there was one. A push runs no callback,
+ * so nobody joins or leaves. If there was no memory for the message, the client
+ * ends, since it would miss it. */
 static bool tell_next(void)
 {
     while (!news.next) {
@@ -277,22 +259,11 @@ static bool tell_next(void)
     }
     const struct client *l = news.next->data;
     news.next = news.next->next;
-    tell(l);
+    if (asynchat_push(l->ch, l->resp == 3 ? ">" : "*", 1) != ASYNCHAT_ECLOSED)
+        news.from->total++;
+    if (asynchat_push_shared(l->ch, news.block) == -EINVAL)
+        asynchat_close(l->ch);
     return true;
-}
-
-static void publish(struct client *c)
-{
-    const struct word *name = &c->args[1];
-    GHashTableIter iter;
-    void *t = g_hash_table_lookup(topics[TOPICS], name);
-    news.from = c;
-    if (t)
-        g_queue_push_tail(&news.topics, t);
-    g_hash_table_iter_init(&iter, topics[PATTERNS]);
-    while (g_hash_table_iter_next(&iter, NULL, &t))
-        if (matches(&((struct topic *)t)->name, name->bytes, name->len))
-            g_queue_push_tail(&news.topics, t);
 }
 
 /* The client ends, or everybody else has to wait: its message goes to all. */
@@ -304,10 +275,20 @@ void publish_end(const struct client *c)
 
 const char *run_publish(struct client *c)
 {
+    const struct word *name = &c->args[1];
+    GHashTableIter iter;
+    void *t;
     if (c->whole)
         publish_end(NULL);
-    if (!news.from && c->at++ == 1)
-        publish(c);
+    if (!news.from && c->at++ == 1) {
+        news.from = c;
+        if ((t = g_hash_table_lookup(topics[TOPICS], name)))
+            g_queue_push_tail(&news.topics, t);
+        g_hash_table_iter_init(&iter, topics[PATTERNS]);
+        while (g_hash_table_iter_next(&iter, NULL, &t))
+            if (matches(&((struct topic *)t)->name, name->bytes, name->len))
+                g_queue_push_tail(&news.topics, t);
+    }
     if (news.from && (news.from != c || tell_next()))
         return again;
     return say_number(c, ':', (long long)c->total);

@@ -101,7 +101,8 @@ static const uint8_t *read_line(const uint8_t *at, const uint8_t *end,
     CHECK(stop && stop - at >= 2 && stop[-1] == '\r');
     CHECK(!memchr(at, '\r', (size_t)(stop - 1 - at)));
     if (strchr(":$*%~>=", *at))
-        CHECK(parse_number((const char *)at + 1, (size_t)(stop - at - 2), n));
+        CHECK(is_number(&(struct word){(char *)at + 1, (size_t)(stop - at - 2)},
+                        n));
     return stop + 1;
 }
 
