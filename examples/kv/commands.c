@@ -317,17 +317,15 @@ static const char *run_command(struct client *c)
     return NULL;
 }
 
+/* Ignores case: | 32 turns a capital into a small letter, and nothing else into
+ * a letter. */
 static int by_name(const void *name, const void *element)
 {
-    return g_ascii_strcasecmp(name, ((const struct command *)element)->name);
-}
-
-static const struct command *look_up(const struct command *table, size_t count,
-                                     const struct word *name)
-{
-    const struct command *k =
-        bsearch(name->bytes, table, count, sizeof *table, by_name);
-    return k && strlen(k->name) == name->len ? k : NULL;
+    const unsigned char *a = name;
+    const char *b = ((const struct command *)element)->name;
+    for (; *b && (*a | 32) == *b; a++)
+        b++;
+    return *a ? (*a | 32) - *b : -*b;
 }
 
 static const char *say_unknown(struct client *c)
@@ -348,27 +346,27 @@ static const char *say_unknown(struct client *c)
 static const char *choose(struct client *c)
 {
     static const struct command *last = commands; /* mostly the same again */
-    const struct command *k =
-        is(c->args, last->name)
-            ? last
-            : look_up(commands, G_N_ELEMENTS(commands), c->args);
-    c->command = k;
-    if (!k)
+    const struct word *name = c->args;
+    if (!last || by_name(name->bytes, last) != 0)
+        last = bsearch(name->bytes, commands, G_N_ELEMENTS(commands),
+                       sizeof *commands, by_name);
+    c->command = last;
+    if (!last || strlen(last->name) != name->len)
         return say_unknown(c);
-    last = k;
-    if (!(k->flags & GROUP) || c->argc == 1)
+    if (!(last->flags & GROUP) || c->argc == 1)
         return NULL;
-    char *name = g_strconcat(k->name, "|", c->args[1].bytes, NULL);
-    struct word full = {name, strlen(k->name) + 1 + c->args[1].len};
-    c->command = look_up(below, G_N_ELEMENTS(below), &full);
-    g_free(name);
-    if (c->command)
-        return NULL;
-    char *group = g_ascii_strup(c->args->bytes, -1);
-    say_error(c, "ERR unknown subcommand '%.128s'. Try %s HELP.",
-              c->args[1].bytes, group);
+    char *full = g_strconcat(last->name, "|", name[1].bytes, NULL);
+    char *group = g_ascii_strup(name->bytes, -1);
+    c->command =
+        bsearch(full, below, G_N_ELEMENTS(below), sizeof *below, by_name);
+    bool found =
+        c->command && strlen(full) == strlen(last->name) + 1 + name[1].len;
+    if (!found)
+        say_error(c, "ERR unknown subcommand '%.128s'. Try %s HELP.",
+                  name[1].bytes, group);
+    g_free(full);
     g_free(group);
-    return "";
+    return found ? NULL : "";
 }
 
 /* Returns why the command may not be run now, or NULL. */

@@ -5,7 +5,7 @@
 #define LINE_MOST 65536
 #define HEAD_MOST 64 /* bytes; a line that is longer is rare */
 #define REQUEST_MOST (1u << 30)
-#define CHUNK 992 /* bytes; small enough for malloc to have some at hand */
+#define CHUNK 4096
 #define BLANKS " \f\n\r\t\v"
 #define BROKEN_TIME 300   /* milliseconds */
 #define HOLDS_LEAST 65536 /* bytes; who holds less is not ended */
@@ -34,6 +34,7 @@ size_t clients_used;
 static size_t held_back; /* bytes that came or go, when it was last looked */
 static GQueue waiting = G_QUEUE_INIT; /* clients whose request has more steps */
 static struct event *timer;
+static struct chunk *spare;
 
 /* --- words --- */
 
@@ -49,7 +50,8 @@ static void *room_for(struct client *c, size_t len)
     len = (len + 7) & ~(size_t)7;
     if (!k || k->room - k->len < len) {
         size_t room = len > CHUNK ? len : CHUNK;
-        k = g_malloc(sizeof *k + room);
+        k = room == CHUNK && spare ? spare : g_malloc(sizeof *k + room);
+        spare = k == spare ? NULL : spare;
         *k = (struct chunk){.older = c->chunk, .room = room};
         c->chunk = k;
         count(c, (long)(sizeof *k + room));
@@ -58,16 +60,20 @@ static void *room_for(struct client *c, size_t len)
     return k->bytes + k->len - len;
 }
 
+static void more_words(struct client *c)
+{
+    struct word *words = c->words;
+    c->room = c->room * 2 + 8;
+    c->words = room_for(c, c->room * sizeof *words);
+    if (words)
+        memcpy(c->words, words, c->count * sizeof *words);
+}
+
 static void add_word(struct client *c, const char *bytes, size_t len)
 {
     char *to;
-    if (c->count == c->room) {
-        struct word *words = c->words;
-        c->room = c->room * 2 + 8;
-        c->words = room_for(c, c->room * sizeof *words);
-        if (words)
-            memcpy(c->words, words, c->count * sizeof *words);
-    }
+    if (c->count == c->room)
+        more_words(c);
     if (len >= LARGE) {
         to = share_new(bytes, len, len);
         c->size += len + 1; /* the share is counted with the keys */
@@ -94,7 +100,10 @@ static void drop_words(struct client *c)
         struct chunk *k = c->chunk;
         c->chunk = k->older;
         count(c, -(long)(sizeof *k + k->room));
-        g_free(k);
+        if (!spare && k->room == CHUNK)
+            spare = k;
+        else
+            g_free(k);
     }
 }
 
@@ -202,6 +211,7 @@ void work_soon(long milliseconds)
 void work_close(void)
 {
     g_clear_pointer(&timer, event_free);
+    g_clear_pointer(&spare, g_free);
 }
 
 /* --- lines: NULL, or what is wrong with the protocol --- */
