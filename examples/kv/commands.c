@@ -405,14 +405,14 @@ const char *run_request(struct client *c)
         error = refuse(c);
     if (error && *error && c->command->run == run_exec)
         return abort_exec(c, error);
-    if (error)
+    if (error) {
         c->refused = c->queue != NULL;
-    else if (c->queue && !(c->command->flags & NOW)) {
-        struct queued q = {c->command, c->first, c->argc};
-        g_array_append_val(c->queue, q);
-        c->fills |= c->command->flags & FILLS;
-        say(c, "+QUEUED\r\n");
-    } else
-        error = run_begin(c, c->args, c->argc);
-    return error;
+        return error;
+    }
+    if (!c->queue || c->command->flags & NOW)
+        return run_begin(c, c->args, c->argc);
+    struct queued q = {c->command, c->first, c->argc};
+    g_array_append_val(c->queue, q);
+    c->fills |= c->command->flags & FILLS;
+    return say(c, "+QUEUED\r\n");
 }
