@@ -273,6 +273,10 @@ static const char *got_no_number(struct client *c, const char *line, size_t len)
 {
     const char *end = memchr(line, '\r', len);
     char first = len > 0 ? line[0] : ' ';
+    struct word number = {(char *)line + 1, end ? (size_t)(end - line) - 1 : 0};
+    long long n;
+    if (c->expected <= 0 && is_number(&number, &n) && n < 0)
+        return NULL; /* as an array without words */
     if (memchr(line, '\0', end ? (size_t)(end - line) : len))
         return get_stuck(c, len, first);
     c->late = first;
@@ -304,14 +308,18 @@ static const char *got_line(struct client *c, char *line, size_t len)
 
 /* --- messages --- */
 
-/* Whether a line that begins with `kind` has a number of at most `most` behind
- * it, and a return. */
-static bool read_head(const char *line, size_t len, char kind, long long most,
-                      long long *n)
+/* Reads "*2" or "$3" and its line end; this is a short is_number(), for each
+ * word. Returns the length, or 0 if it is something else. */
+static size_t read_head(const char *line, size_t len, long long most,
+                        long long *n)
 {
-    return len >= 3 && line[0] == kind && line[len - 1] == '\r' &&
-           is_number(&(struct word){(char *)line + 1, len - 2}, n) &&
-           *n <= most;
+    size_t i = 1;
+    *n = 0;
+    for (; i < len && line[i] >= '0' && line[i] <= '9' && *n <= most; i++)
+        *n = *n * 10 + (line[i] - '0');
+    bool ends = i + 1 < len && line[i] == '\r' && line[i + 1] == '\n';
+    return !ends || i == 1 || (i > 2 && line[1] == '0') || *n > most ? 0
+                                                                     : i + 2;
 }
 
 /* A message is a line, or a length with its word and two more bytes, which Redis
@@ -320,16 +328,17 @@ static int look(const void *bytes, size_t len, struct asynchat_head *head,
                 void *arg)
 {
     struct client *c = arg;
-    const char *line = bytes, *end = memchr(line, '\n', len);
+    const char *line = bytes, *end;
     long long n;
     c->begun = true;
-    if (!end && len < HEAD_MOST)
-        return ASYNCHAT_HEAD_MORE;
-    head->length = end ? (size_t)(end + 1 - line) : len;
-    if (end && read_head(line, (size_t)(end - line), '$', WORD_MOST, &n) &&
-        n >= 0)
+    head->length = *line == '$' ? read_head(line, len, WORD_MOST, &n) : 0;
+    if (head->length > 0) {
         head->length += (uint64_t)n + 2;
-    return ASYNCHAT_HEAD_KNOWN;
+        return ASYNCHAT_HEAD_KNOWN;
+    }
+    end = memchr(line, '\n', len);
+    head->length = end ? (size_t)(end + 1 - line) : len;
+    return end || len == HEAD_MOST ? ASYNCHAT_HEAD_KNOWN : ASYNCHAT_HEAD_MORE;
 }
 
 static void expect_head(struct client *c)
@@ -383,7 +392,8 @@ static const char *got_message(struct client *c, const char *bytes, size_t len)
         return c->broken;
     if (c->expected > 0 && line + 1 < len)
         return got_word(c, end + 1, len - line - 3);
-    if (c->expected <= 0 && end && read_head(bytes, line, '*', INT_MAX, &n))
+    if (c->expected <= 0 && end && *bytes == '*' &&
+        read_head(bytes, len, INT_MAX, &n) > 0)
         return c->expected = n, NULL;
     return end || c->line ? got_text(c, bytes, line)
                           : expect_end(c, bytes, len);

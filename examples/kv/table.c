@@ -1,16 +1,16 @@
 /* The keys and their values. SPDX-License-Identifier: BSD-3-Clause */
 #include "kv.h"
 
-/* The table has PARTS parts, each of which is a table of GLib. So a table that grows
- * never moves more than a part at once, and SCAN goes from part to part. */
+/* The table has PARTS parts, each of which is a table of GLib. So a table that
+ * grows never moves more than a part at once, and SCAN goes from part to part.
+ */
 #define SLOT 20 /* bytes that GLib needs for a key, on average */
 
 struct event_base *base;
 size_t keys_used, key_count, timed_count;
 static GHashTable *parts[PARTS];
-static GQueue flushed =
-    G_QUEUE_INIT;      /* parts that are freed little by little */
-static unsigned swept; /* the part that was looked at last */
+static GQueue flushed = G_QUEUE_INIT; /* parts to be freed little by little */
+static unsigned swept;                /* the part that was looked at last */
 
 /* Names come from strangers, who must not be able to choose many names that all
  * fall into one chain. So the hash is SipHash, with a secret. */
