@@ -28,8 +28,8 @@
 #define NO_NUMBER "ERR value is not an integer or out of range"
 #define WRONG_COUNT "ERR wrong number of arguments for '%s' command"
 
-/* Bytes. The words of a request have a NUL behind them. If there are LARGE bytes
- * or more, GLib counts who has them: a request, a key, a topic, and clients that
+/* Bytes. The words of a request have a NUL behind them. If there are LARGE or
+ * more, GLib counts who has them: a request, a key, a topic, and clients that
  * they are being sent to. */
 struct word {
     char *bytes;
@@ -87,8 +87,8 @@ struct client {
     unsigned listening[KINDS];
 };
 
-/* Does a piece of the work. Returns `again` if there is more, NULL, or an error,
- * which is "" if the client has been told. */
+/* Does a piece of the work. Returns `again` if there is more, NULL, or an
+ * error, which is "" if the client has been told. */
 typedef const char *run(struct client *c);
 extern const char again[];
 

@@ -59,15 +59,13 @@ int main(int argc, char **argv)
 {
     const char *port = NULL, *path = NULL;
     for (int i = 1; i < argc; i += 2) {
-        const char *name = argv[i], *value = argv[i + 1];
-        if (value && strcmp(name, "--port") == 0) {
-            port = value;
-        } else if (value && strcmp(name, "--unix") == 0) {
-            path = value;
-        } else if (!value || strcmp(name, "--maxmemory") != 0 ||
-                   !is_number(&(struct word){argv[i + 1], strlen(value)},
-                              &memory_limit) ||
-                   memory_limit < 0) {
+        struct word name = {argv[i], strlen(argv[i])}, value = {argv[i + 1], 0};
+        int n = value.bytes ? which(&name, "--port --unix --maxmemory") : -1;
+        value.len = value.bytes ? strlen(value.bytes) : 0;
+        port = n == 0 ? value.bytes : port;
+        path = n == 1 ? value.bytes : path;
+        if (n < 0 || (n == 2 && !is_number(&value, &memory_limit)) ||
+            memory_limit < 0) {
             fprintf(stderr, "usage: kv [--port N] [--unix PATH] "
                             "[--maxmemory BYTES]\n");
             return 1;

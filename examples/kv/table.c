@@ -38,8 +38,6 @@ long long now(void)
     return (long long)t.tv_sec * 1000 + t.tv_usec / 1000;
 }
 
-/* --- shared bytes --- */
-
 char *share_new(const char *bytes, size_t len, size_t room)
 {
     char *share = g_rc_box_alloc(room + 1);
@@ -60,8 +58,6 @@ void share_release(const void *bytes, size_t len, void *share)
     (void)bytes, (void)len;
     g_rc_box_release_full(share, share_free);
 }
-
-/* --- finding --- */
 
 /* GLib asks for the hash of what it is given, and compares it with entries. What
  * it is given is always `wanted` or an entry with the same name. */
@@ -207,39 +203,33 @@ void table_part(struct client *c, unsigned part, const struct word *pattern)
     }
 }
 
-/* Deletes the keys of a part whose time is over; returns how many. */
-static size_t sweep_part(GHashTable *part, long long time)
-{
-    GHashTableIter iter;
-    void *key;
-    size_t gone = 0;
-    g_hash_table_iter_init(&iter, part);
-    while (g_hash_table_iter_next(&iter, &key, NULL)) {
-        const struct entry *e = key;
-        if (e->expires != 0 && e->expires <= time) {
-            forget(e);
-            g_hash_table_iter_remove(&iter);
-            gone++;
-        }
-    }
-    return gone;
-}
-
-/* Frees what was flushed, and looks for keys whose time is over, among about
- * STEP keys at once. Returns whether to go on at once: as in Redis, if many of
- * them were. */
+/* Frees what was flushed, and deletes keys whose time is over, among about STEP
+ * keys at once. Returns whether to go on at once: as in Redis, if many of them
+ * were. */
 bool table_sweep(void)
 {
     size_t seen = 0, gone = 0;
+    long long time = now();
+    GHashTableIter iter;
+    void *key;
     for (; flushed.length > 0 && seen < STEP; gone = seen) {
         GHashTable *part = g_queue_pop_head(&flushed);
         seen += g_hash_table_size(part);
         g_hash_table_destroy(part);
     }
     for (int i = 0; i < PARTS && timed_count > 0 && seen < STEP; i++) {
-        GHashTable *part = parts[swept = (swept + 1) % PARTS];
-        seen += part ? g_hash_table_size(part) : 0;
-        gone += part ? sweep_part(part, now()) : 0;
+        swept = (swept + 1) % PARTS;
+        if (!parts[swept])
+            continue;
+        g_hash_table_iter_init(&iter, parts[swept]);
+        for (; g_hash_table_iter_next(&iter, &key, NULL); seen++) {
+            const struct entry *e = key;
+            if (e->expires == 0 || e->expires > time)
+                continue;
+            forget(e);
+            g_hash_table_iter_remove(&iter);
+            gone++;
+        }
     }
     return gone > seen / 4;
 }

@@ -2,8 +2,6 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "kv.h"
 
-/* --- numbers and names --- */
-
 /* Reads a number in the form that print_number() writes: without spaces, "+1" or
  * "01". */
 bool is_number(const struct word *w, long long *n)
@@ -94,8 +92,6 @@ int which(const struct word *w, const char *names)
         names += len + 1;
     }
 }
-
-/* --- answers --- */
 
 /* Sends bytes. If the channel refuses them, the client ends. */
 const char *say_bytes(struct client *c, const void *bytes, size_t len)

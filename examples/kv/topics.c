@@ -178,10 +178,7 @@ static const char *say_topic(struct client *c, const struct word *name)
     set_limits(c);
     say_number(c, c->resp == 3 ? '>' : '*', 3);
     say_text(c, c->command->name);
-    if (name)
-        say_word(c, name);
-    else
-        say_null(c);
+    name ? say_word(c, name) : say_null(c);
     return say_number(c, ':', c->listening[TOPICS] + c->listening[PATTERNS]);
 }
 
