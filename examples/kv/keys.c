@@ -45,12 +45,13 @@ static const char *read_time(const struct word *w, int unit, long long least,
  * not be there before. */
 static const char *read_set(struct client *c, int *flags, long long *at)
 {
-    static const int not [] = {XX, NX, 0, TIMES};
+    static const int before[] = {XX, NX, 0, TIMES};
     const struct word *time = *flags & TIMES ? &c->args[2] : NULL;
     for (size_t i = 3; i < c->argc && c->command->n == 0; i++) {
         int n = which(&c->args[i], "nx xx get keepttl ex px exat pxat");
-        int others = n < 4 ? not [MAX(n, 0)] : (KEEPTTL | TIMES) & ~(1 << n);
-        if (n < 0 || *flags & others || (n >= 4 && i + 1 == c->argc))
+        int excluded =
+            n < 4 ? before[MAX(n, 0)] : (KEEPTTL | TIMES) & ~(1 << n);
+        if (n < 0 || *flags & excluded || (n >= 4 && i + 1 == c->argc))
             return SYNTAX;
         *flags |= 1 << n;
         time = n >= 4 ? &c->args[++i] : time;
