@@ -133,7 +133,7 @@ static const char *read_hello(struct client *c)
         if (is(option, "setname") && left >= 1)
             error = set_name(c, c->args[++i].bytes);
         else if (!is(option, "auth") || left < 2)
-            error = say_error(c, "ERR Syntax error in HELLO option '%.256s'",
+            error = say_error(c, "ERR Syntax error in HELLO option '%s'",
                               option->bytes);
         else if (!is(option + 1, "default"))
             error = "WRONGPASS invalid username-password pair or user is "

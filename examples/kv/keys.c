@@ -160,8 +160,7 @@ static const char *read_expire(struct client *c, int *flags)
     for (size_t i = 3; i < c->argc; i++) {
         int n = which(&c->args[i], "nx xx gt lt");
         if (n < 0)
-            return say_error(c, "ERR Unsupported option %.256s",
-                             c->args[i].bytes);
+            return say_error(c, "ERR Unsupported option %s", c->args[i].bytes);
         *flags |= 1 << n;
     }
     if (*flags & NX && *flags & (XX | GT | LT))

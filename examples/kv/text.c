@@ -167,11 +167,13 @@ const char *say_found(struct client *c)
 /* Sends a single line, whatever bytes a client has put into it. */
 const char *say_error(struct client *c, const char *format, ...)
 {
-    char text[512];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    char *text = g_strdup_vprintf(format, args);
     va_end(args);
+    for (size_t len = strlen(text); len > 0 && strchr("\r\n", text[len - 1]);)
+        text[--len] = '\0';
     asynchat_push_printf(c->ch, "-%s\r\n", g_strdelimit(text, "\r\n", ' '));
+    g_free(text);
     return "";
 }

@@ -222,6 +222,15 @@ def an_expired_key_is_none_before_its_timer_has_its_turn():
         until(gone)
 
 
+def a_key_that_loses_its_time_does_not_count_as_one_that_has_one():
+    """INFO says how many keys have a time."""
+    with server() as (path, _), Client(path) as client:
+        for words in (["PERSIST", "k"], ["SET", "k", "2"], ["GETSET", "k", "2"], ["MSET", "k", "2"]):
+            client.ask("SET", "k", "1", "EX", "1000")
+            client.ask(*words)
+            expect(client.ask("INFO", "keyspace"), b"# Keyspace\r\ndb0:keys=1,expires=0,avg_ttl=0\r\n")
+
+
 # --- steps ---
 
 def fill(client, count, *more):
@@ -563,6 +572,7 @@ CHECKS = [
     keys_expire_though_nobody_asks_for_them,
     an_expired_key_is_none_for_any_command,
     an_expired_key_is_none_before_its_timer_has_its_turn,
+    a_key_that_loses_its_time_does_not_count_as_one_that_has_one,
     much_is_done_in_steps,
     what_is_flushed_is_freed_in_steps,
     requests_behind_a_long_one_wait_for_it,

@@ -120,6 +120,8 @@ TALKS = {
                                     rule("section", "INFO keyspace"), "SET a 1", rule("section", "INFO keyspace"), rule("section", "INFO clients server"),
                                     rule("section", "INFO memory nosuch"), rule("section", "INFO default"), rule("section", "INFO all keyspace")],
     "the client's options": ["CLIENT NO-EVICT on", "CLIENT NO-EVICT OFF", "CLIENT NO-EVICT", "CLIENT NO-EVICT maybe", "client foo", "Config foo bar"],
+    "errors with a client's words": [("EXPIRE", "a", "1", "x" * 300), ("EXPIRE", "a", "1", b"no\r\n\r"), ("EXPIRE", "a", "1", b"\r\nno"),
+                                     ("HELLO", "3", "x" * 300), ("HELLO", "2", b"x\r\n"), "GET a"],
     "hello with options": [rule("hello", "HELLO 2 SETNAME x"), "CLIENT GETNAME", rule("hello", "HELLO 2 AUTH default any SETNAME y"), "CLIENT GETNAME",
                            "HELLO 2 SETNAME", "HELLO 2 AUTH default", "HELLO 2 AUTH nobody any", ("HELLO", "2", "SETNAME", "a b"), "HELLO 2 SETNAME z FOO",
                            "CLIENT GETNAME", "HELLO SETNAME x"],
