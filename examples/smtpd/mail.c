@@ -5,47 +5,60 @@
 #include <time.h>
 #include <unistd.h>
 
+#define THREADS 4 /* that wait for the disk, and check passwords */
+
+static struct asynchat_workers *workers;
 static int folder = -1, new_folder = -1;
 
-/* Those that this thread has given their names. Their answers wait for the fsync
- * of the folder. */
+/* The mails that this thread has given their names. Their answers wait for the
+ * fsync of the folder. */
 static _Thread_local struct mail *renamed;
 
-static void make_folder(const char *name)
+static int open_folder(int in, const char *name)
 {
-    if (mkdirat(folder, name, 0700) && errno != EEXIST)
+    int fd = -1;
+    if (mkdirat(in, name, 0700) == 0 || errno == EEXIST)
+        fd = openat(in, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
         err(1, "%s", name);
+    return fd;
 }
 
 /* Opens a Maildir, which is made if it is not there. */
-void folder_open(const char *name)
+void mail_open(const char *name)
 {
-    mkdir(name, 0700);
-    if ((folder = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
-        err(1, "%s", name);
-    make_folder("tmp");
-    make_folder("cur");
-    make_folder("new");
-    new_folder = openat(folder, "new", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (new_folder < 0)
-        err(1, "%s/new", name);
+    folder = open_folder(AT_FDCWD, name);
+    close(open_folder(folder, "tmp"));
+    close(open_folder(folder, "cur"));
+    new_folder = open_folder(folder, "new");
 }
 
-/* The name of the file in tmp/ or new/, lent until the next call. */
-static const char *path(const struct mail *m, const char *in)
+void threads_start(void)
 {
-    static _Thread_local char text[sizeof m->id + 8];
-    snprintf(text, sizeof text, "%s/%s", in, m->id);
-    return text;
+    int error = asynchat_workers_new(THREADS, NULL, NULL, &workers);
+    if (error)
+        errx(1, "threads: %s", asynchat_strerror(error));
+}
+
+void threads_end(void)
+{
+    asynchat_workers_free(workers);
+}
+
+/* Has a thread do this; or does it here, if there is none. */
+void run_aside(void (*work)(struct event_base *, unsigned, void *), void *arg)
+{
+    static unsigned turn;
+    if (!workers || asynchat_workers_post(workers, turn++ % THREADS, work, arg))
+        work(NULL, 0, arg);
 }
 
 /* --- a mail comes --- */
 
-struct mail *mail_new(const char *peer)
+struct mail *mail_new(const char *sender, const char *peer)
 {
-    struct mail *m = calloc(1, sizeof *m);
-    if (!m)
-        err(1, NULL);
+    struct mail *m = allocate(sizeof *m);
+    m->sender = copy(sender);
     m->peer = copy(peer);
     m->end = &m->first;
     return m;
@@ -53,9 +66,7 @@ struct mail *mail_new(const char *peer)
 
 void mail_recipient(struct mail *m, const char *address)
 {
-    struct recipient *r = calloc(1, sizeof *r + strlen(address) + 1);
-    if (!r)
-        err(1, NULL);
+    struct recipient *r = allocate(sizeof *r + strlen(address) + 1);
     strcpy(r->address, address);
     *m->end = r;
     m->end = &r->next;
@@ -66,6 +77,21 @@ static const char *trouble(int error)
 {
     return error == ENOSPC || error == EDQUOT ? "452 4.3.1 the disk is full"
                                               : "451 4.3.0 not stored";
+}
+
+/* The name of the file, lent until the next call for the same folder. */
+static const char *path(const struct mail *m, const char *in)
+{
+    static _Thread_local char text[2][sizeof m->id + 4];
+    char *to = text[*in == 't'];
+    snprintf(to, sizeof *text, "%s/%s", in, m->id);
+    return to;
+}
+
+static FILE *open_file(const char *name)
+{
+    int fd = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd < 0 ? NULL : fdopen(fd, "r+");
 }
 
 /* Begins the file, unless that is done, with a line that says where the mail
@@ -84,15 +110,13 @@ const char *mail_begin(struct mail *m, const char *from, const char *with)
              host);
     if (settings.discard)
         return NULL;
-    int fd = openat(folder, path(m, "tmp"),
-                    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    m->file = fd < 0 ? NULL : fdopen(fd, "r+");
+    m->file = open_file(path(m, "tmp"));
     if (!m->file)
         return m->failed = trouble(errno);
-    fprintf(m->file,
-            "Return-Path: <%s>\r\nReceived: from %s (%s)\r\n"
-            "\tby %s with %s id %s; %s\r\n",
-            m->sender, from, m->peer, host, with, m->id, date);
+    if (!settings.lmtp)
+        fprintf(m->file, "Return-Path: <%s>\r\n", m->sender);
+    fprintf(m->file, "Received: from %s (%s)\r\n\tby %s with %s id %s; %s\r\n",
+            from, m->peer, host, with, m->id, date);
     return NULL;
 }
 
@@ -120,17 +144,18 @@ void mail_free(struct mail *m)
 
 /* --- the mail is complete --- */
 
-/* Says what has become of the mail: to the client, and to the log. May be called
- * in any thread. */
-static void finish(struct mail *m)
+/* Says what has become of the mail, to the client and to the log, and frees it.
+ * May be called in any thread. */
+void mail_finish(struct mail *m)
 {
-    char answer[128], to[1000] = "";
+    char answer[128], to[1024] = "";
     size_t len = 0;
     snprintf(answer, sizeof answer, "250 2.0.0 ok %s", m->id);
     const char *text = m->failed ? m->failed : answer;
     for (struct recipient *r = m->first; r && len < sizeof to; r = r->next)
-        len +=
-            (size_t)snprintf(to + len, sizeof to - len, " to=<%s>", r->address);
+        len += (size_t)snprintf(to + len, sizeof to - len,
+                                r->code ? " to=<%s> %d" : " to=<%s>",
+                                r->address, r->code);
     fprintf(stderr, "%s: %s from=<%s>%s size=%llu: %s\n", m->id, m->peer,
             m->sender, to, (unsigned long long)m->size, text);
     asynchat_slot_push(m->slot, text, strlen(text));
@@ -139,32 +164,31 @@ static void finish(struct mail *m)
     mail_free(m);
 }
 
-/* One fsync of the folder for all that got their names meanwhile. */
-static void commit(struct event_base *loop, unsigned index, void *arg)
+/* One fsync of the folder is for all that got their names meanwhile. */
+static void commit(struct event_base *loop, unsigned thread, void *arg)
 {
     int error = settings.no_fsync || fsync(new_folder) == 0 ? 0 : errno;
-    (void)loop, (void)index, (void)arg;
+    (void)loop, (void)thread, (void)arg;
     for (struct mail *m; (m = renamed);) {
         renamed = m->next;
-        if (error)
+        if (error) {
             unlinkat(folder, path(m, "new"), 0);
-        m->failed = error ? trouble(error) : NULL;
-        finish(m);
+            m->failed = trouble(error);
+        }
+        mail_finish(m);
     }
 }
 
-/* Puts a mail on the disk, in a thread of its own, or here if there is none. What
- * a thread is given first, it does first: so the commit comes behind all mails
- * that wait by now. */
-static void store(struct event_base *loop, unsigned index, void *arg)
+/* Puts a mail on the disk. A thread does first what it is given first: so the
+ * commit comes behind the mails that wait by now. */
+static void store(struct event_base *loop, unsigned thread, void *arg)
 {
     struct mail *m = arg, *before = renamed;
-    char to[sizeof m->id + 8];
-    strcpy(to, path(m, "new"));
     if ((!settings.no_fsync && fsync(fileno(m->file))) ||
-        renameat2(folder, path(m, "tmp"), folder, to, RENAME_NOREPLACE)) {
+        renameat2(folder, path(m, "tmp"), folder, path(m, "new"),
+                  RENAME_NOREPLACE)) {
         m->failed = trouble(errno);
-        finish(m);
+        mail_finish(m);
         return;
     }
     fclose(m->file);
@@ -172,19 +196,21 @@ static void store(struct event_base *loop, unsigned index, void *arg)
     m->next = renamed;
     renamed = m;
     if (!before &&
-        (!loop || asynchat_workers_post(workers, index, commit, NULL)))
-        commit(loop, index, NULL);
+        (!loop || asynchat_workers_post(workers, thread, commit, NULL)))
+        commit(loop, thread, NULL);
 }
 
-/* Takes a mail whose data has come, and answers in its slot. */
+/* Takes a mail whose data has come, and has it answered in its slot. */
 void mail_end(struct mail *m)
 {
-    static unsigned turn;
     if (m->file && !m->failed && fflush(m->file))
         m->failed = trouble(errno);
     if (m->failed || settings.discard)
-        finish(m);
-    else if (!workers ||
-             asynchat_workers_post(workers, turn++ % WORKERS, store, m))
+        mail_finish(m);
+    else if (settings.lmtp)
+        lmtp_deliver(m);
+    else if (settings.no_fsync)
         store(NULL, 0, m);
+    else
+        run_aside(store, m);
 }

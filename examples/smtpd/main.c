@@ -1,50 +1,69 @@
 /* Receives mail: smtpd [OPTION...] DIR
  *
- *     cc -o smtpd *.c $(pkg-config --cflags --libs asynchat)
- *     ./smtpd --port 2525 /tmp/mail & swaks --server 127.0.0.1:2525 --to a@x.example
+ *     cc -o smtpd *.c $(pkg-config --cflags --libs asynchat-openssl) -lcrypt
+ *     ./smtpd --port 2525 /tmp/mail & swaks -s 127.0.0.1:2525 -t a@x.example
  *
- * Each mail becomes a file of the Maildir DIR: it is on the disk when the client
- * hears 250. The server listens on 127.0.0.1, on any free port unless one is
- * given, and speaks SMTP (RFC 5321) with SIZE, 8BITMIME, SMTPUTF8, PIPELINING,
- * CHUNKING and ENHANCEDSTATUSCODES. Only CR LF ends a line: a line, or the data
- * of DATA, with a CR or an LF alone is refused. A chunk of BDAT may have any
- * bytes, which are stored as they are. Options:
+ * Each mail becomes a file of the Maildir DIR, as it came, with CR LF: it is on
+ * the disk when the client hears 250. The server listens on 127.0.0.1, on any
+ * free port unless one is given, and speaks SMTP (RFC 5321) with SIZE, 8BITMIME,
+ * SMTPUTF8, PIPELINING, CHUNKING, STARTTLS, AUTH and ENHANCEDSTATUSCODES. Only CR
+ * LF ends a line: a command, or the data of DATA, that has a CR or an LF alone is
+ * refused. Chunks of BDAT may have any bytes. The options, with times in
+ * milliseconds and sizes in bytes:
  *
- *     --port N              --max-size BYTES         --command-time MS
- *     --discard             --max-recipients N       --data-time MS
- *     --no-fsync            --max-connections N      --max-per-address N
+ *     --port N   --tls CERT KEY   --tls-port N (TLS from the beginning)
+ *     --users FILE (who may send, see auth.c)   --plain-auth (also without TLS)
+ *     --lmtp ADDRESS (mails go there, see lmtp.c)   --discard (and nowhere)
+ *     --no-fsync (safe from a crash of the server, but not of the system)
+ *     --proxy-protocol (each connection comes from a balancer)
+ *     --max-size N   --max-recipients N   --command-time N   --data-time N
+ *     --max-connections N   --max-per-address N
  *
- * With --discard mails are counted and dropped. With --no-fsync they are safe
- * from a crash of the server, and not of the system. At SIGINT or SIGTERM mails
- * whose data has begun are finished, within half a minute, and the server ends.
+ * SIGHUP reads the certificate again. SIGUSR2 starts the program again, on the
+ * same sockets; when the new process is ready, this one stops. At SIGINT or
+ * SIGTERM mails whose data has begun are finished, within half a minute, and the
+ * server ends. systemd may have opened the sockets: first the one of --port, and
+ * then the one of --tls-port.
  *
- * Data streams to the disk, so no mail is ever whole in memory. The loop does
- * not wait for the disk: threads do, and the answer leaves when it is its turn.
+ * Data streams to the disk, so no mail is ever whole in memory. The loop does not
+ * wait for the disk: threads do, and an answer leaves when it is its turn.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "smtpd.h"
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
 #define GRACE 30000 /* milliseconds when the server stops */
 
-struct settings settings = {.max_size = 50 << 20,
-                            .max_recipients = 1000,
-                            .max_connections = 10000,
-                            .max_per_address = 1000,
-                            .command_time = 300000,
-                            .data_time = 600000};
+struct settings settings = {
+    .tls_port = UINT64_MAX, /* none */
+    .max_size = 50 << 20,
+    .max_recipients = 1000,
+    .max_connections = 10000,
+    .max_per_address = 1000,
+    .command_time = 300000,
+    .data_time = 600000,
+};
 struct event_base *base;
-struct asynchat_workers *workers;
+struct asynchat_tls *tls;
 char host[256];
 
-/* A flag has no value. */
+static const char *folder;
+static struct asynchat_server *servers[2];
+static struct event *signals[2];
+static int listening; /* how many servers */
+
+/* --- options --- */
+
 static const struct option {
     const char *name;
-    uint64_t *number, *flag;
-    uint64_t least;
+    uint64_t *number, least;
+    bool *flag;
+    const char **text, **second;
 } options[] = {
     {"--port", .number = &settings.port},
+    {"--tls-port", .number = &settings.tls_port},
     {"--max-size", .number = &settings.max_size, .least = 1},
     {"--max-recipients", .number = &settings.max_recipients, .least = 1},
     {"--max-connections", .number = &settings.max_connections, .least = 1},
@@ -53,31 +72,86 @@ static const struct option {
     {"--data-time", .number = &settings.data_time, .least = 1},
     {"--discard", .flag = &settings.discard},
     {"--no-fsync", .flag = &settings.no_fsync},
+    {"--plain-auth", .flag = &settings.plain_auth},
+    {"--proxy-protocol", .flag = &settings.proxy},
+    {"--users", .text = &settings.users},
+    {"--lmtp", .text = &settings.lmtp},
+    {"--tls", .text = &settings.certificate, .second = &settings.key},
 };
 
-static const struct option *find_option(const char *name)
+/* Returns how many arguments this option has taken, or 0. */
+static int set_option(const struct option *o, char **argv)
 {
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-        if (strcmp(name, options[i].name) == 0)
-            return &options[i];
-    errx(2, "%s: unknown option; main.c lists them", name);
+    if (o->flag)
+        *o->flag = true;
+    if (o->text)
+        *o->text = argv[1];
+    if (o->text && o->second && argv[1])
+        *o->second = argv[2];
+    if (o->number && (!argv[1] || !parse_number(argv[1], o->number) ||
+                      *o->number < o->least || *o->number > INT32_MAX))
+        return 0;
+    return o->flag ? 1 : !argv[1] ? 0 : o->second ? (argv[2] ? 3 : 0) : 2;
 }
 
-/* Returns DIR. */
-static const char *set_options(char **argv)
+static void set_options(char **argv)
 {
-    while (*++argv && has_prefix(*argv, "--")) {
-        const struct option *o = find_option(*argv);
-        if (o->flag)
-            *o->flag = 1;
-        else if (!*++argv || !parse_number(*argv, o->number) ||
-                 *o->number < o->least || *o->number > INT32_MAX)
-            errx(2, "%s: it needs a number", o->name);
+    const struct option *end = options + sizeof options / sizeof *options;
+    int taken = 1;
+    while (*(argv += taken) && has_prefix(*argv, "--")) {
+        const struct option *o = options;
+        while (o < end && strcmp(*argv, o->name) != 0)
+            o++;
+        taken = o < end ? set_option(o, argv) : 0;
+        if (!taken)
+            errx(2, "%s: main.c has the options", *argv);
     }
-    if (!*argv || argv[1])
+    folder = *argv;
+    if (!folder || argv[1])
         errx(2, "usage: smtpd [OPTION...] DIR");
-    return *argv;
 }
+
+/* --- signals --- */
+
+static void reload(evutil_socket_t number, short what, void *arg)
+{
+    (void)number, (void)what, (void)arg;
+    if (tls && asynchat_tls_reload(tls, NULL) < 0)
+        warnx("the old certificate stays: %s", asynchat_tls_get_error(NULL));
+}
+
+/* The next process has the sockets at 3 and 4, as if it came from systemd. */
+static void restart(evutil_socket_t number, short what, void *argv)
+{
+    char text[32];
+    int fds[2];
+    (void)number, (void)what;
+    if (fork() != 0)
+        return;
+    for (int i = 0; i < listening; i++)
+        fds[i] = fcntl(asynchat_server_get_socket(servers[i]), F_DUPFD, 5);
+    for (int i = 0; i < listening; i++)
+        dup2(fds[i], 3 + i);
+    snprintf(text, sizeof text, "%d", (int)getpid());
+    setenv("LISTEN_PID", text, 1);
+    snprintf(text, sizeof text, "%d", listening);
+    setenv("LISTEN_FDS", text, 1);
+    snprintf(text, sizeof text, "%d", (int)getppid());
+    setenv("REPLACES", text, 1);
+    execvp(*(char **)argv, argv);
+    _exit(1);
+}
+
+/* A loop that waits for a signal does not end. */
+static void stopped(void *arg)
+{
+    (void)arg;
+    if (--listening == 0)
+        for (int i = 0; i < 2; i++)
+            event_free(signals[i]);
+}
+
+/* --- from start to stop --- */
 
 static void require(int error, const char *what)
 {
@@ -85,9 +159,21 @@ static void require(int error, const char *what)
         errx(1, "%s: %s", what, asynchat_strerror(error));
 }
 
-static void listen_on(uint64_t port)
+static void start_tls(void)
 {
-    static const int signals[] = {SIGINT, SIGTERM};
+    const struct asynchat_tls_options how = {.size = sizeof how,
+                                             .certificate =
+                                                 settings.certificate,
+                                             .key = settings.key};
+    if (settings.certificate && asynchat_tls_new(&how, &tls) < 0)
+        errx(1, "%s", asynchat_tls_get_error(NULL));
+    if (settings.tls_port != UINT64_MAX && !tls)
+        errx(2, "--tls-port needs --tls");
+}
+
+static void listen_on(uint64_t port, int fd)
+{
+    static const struct asynchat_proxy_options proxy = {.size = sizeof proxy};
     const struct asynchat_timeouts times = {
         .size = sizeof times, .write_idle = (unsigned)settings.command_time};
     const struct asynchat_options channels = {.size = sizeof channels,
@@ -97,35 +183,58 @@ static void listen_on(uint64_t port)
         .max_connections = (unsigned)settings.max_connections,
         .max_per_address = (unsigned)settings.max_per_address,
         .turn_away = "421 4.7.0 too many connections\r\n",
-        .channels = &channels};
+        .channels = &channels,
+        .proxy = settings.proxy ? &proxy : NULL};
+    struct asynchat_server **s = &servers[listening++];
     char address[ASYNCHAT_ADDRESS_SIZE];
-    struct asynchat_server *server;
     snprintf(address, sizeof address, "127.0.0.1:%d", (int)port);
-    require(asynchat_server_new(base, address, &lines, NULL, &all, &server),
+    require(fd >= 0
+                ? asynchat_server_new_socket(base, fd, &lines, NULL, &all, s)
+                : asynchat_server_new(base, address, &lines, NULL, &all, s),
             address);
     for (int i = 0; i < 2; i++)
-        require(asynchat_server_stop_on_signal(server, signals[i], GRACE, NULL,
-                                               NULL),
+        require(asynchat_server_stop_on_signal(*s, i ? SIGINT : SIGTERM, GRACE,
+                                               stopped, NULL),
                 "signal");
-    printf("listening on 127.0.0.1:%d\n", asynchat_server_port(server));
-    fflush(stdout);
+    printf("listening on 127.0.0.1:%d\n", asynchat_server_port(*s));
+}
+
+static void listen_here(char **argv)
+{
+    const char *old = getenv("REPLACES");
+    int first = 0, count = asynchat_inherited_sockets(&first);
+    require(count < 0 ? count : 0, "inherited sockets");
+    listen_on(settings.port, count > 0 ? first : -1);
+    if (settings.tls_port != UINT64_MAX) {
+        listen_on(settings.tls_port, count > 1 ? first + 1 : -1);
+        require(asynchat_tls_serve(servers[1], tls), "TLS");
+    }
+    signals[0] = evsignal_new(base, SIGHUP, reload, NULL);
+    signals[1] = evsignal_new(base, SIGUSR2, restart, argv);
+    if (event_add(signals[0], NULL) || event_add(signals[1], NULL) ||
+        fflush(stdout))
+        errx(1, "no signals, or no standard output");
+    if (old)
+        kill(atoi(old), SIGTERM);
+    unsetenv("REPLACES");
 }
 
 int main(int argc, char **argv)
 {
     (void)argc;
-    const char *folder = set_options(argv);
-    if (!settings.discard)
-        folder_open(folder);
+    set_options(argv);
     gethostname(host, sizeof host - 1);
     base = event_base_new();
     require(base ? 0 : -ENOMEM, "event_base_new");
-    if (!settings.discard && !settings.no_fsync)
-        require(asynchat_workers_new(WORKERS, NULL, NULL, &workers), "threads");
-    listen_on(settings.port);
+    if (!settings.discard)
+        mail_open(folder);
+    threads_start();
+    start_tls();
+    listen_here(argv);
     /* The loop ends by itself when the last connection is gone. */
     int ran = event_base_dispatch(base);
-    asynchat_workers_free(workers);
+    threads_end();
+    asynchat_tls_free(tls);
     event_base_free(base);
     return ran < 0 ? 1 : 0;
 }

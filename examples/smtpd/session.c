@@ -2,18 +2,14 @@
 #include "smtpd.h"
 
 #define LINE_MOST 2048 /* bytes of a command */
-#define BAD_MOST 20    /* refusals, until the client has to go */
+#define HOST_NAME                                                              \
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]"
 
-struct session {
-    struct asynchat_channel *ch;
-    void (*next)(struct session *s, char *line); /* what the next line is for */
-    char *peer, *helo; /* `helo` is NULL until the client has said it */
-    bool extended;     /* it was EHLO */
-    struct mail *mail; /* from MAIL on until its data has come, or NULL */
-    bool chunks, last; /* the data comes in chunks; this chunk is the last */
-    bool stops;        /* the server does, and waits for the mail */
-    unsigned bad;
-};
+static const char ok[] = "250 2.0.0 ok";
+static const char stops[] = "421 4.3.2 the server stops";
+static const char no_mail[] = "503 5.5.1 MAIL first";
+static const char too_large[] = "552 5.3.4 too large";
+static const char no_parameter[] = "555 5.5.4 unknown parameter";
 
 static const struct asynchat_handler pieces;
 
@@ -24,8 +20,6 @@ static void check(struct session *s, int error)
         asynchat_close(s->ch);
 }
 
-/* --- answers --- */
-
 static void goodbye(struct session *s, const char *text)
 {
     asynchat_push_printf(s->ch, "%s\r\n", text);
@@ -33,8 +27,11 @@ static void goodbye(struct session *s, const char *text)
     asynchat_close_in_stages(s->ch); /* the client may still be sending */
 }
 
-static void reply(struct session *s, const char *text)
+/* Says the answer to a line, unless it is NULL. */
+void reply(struct session *s, const char *text)
 {
+    if (!text)
+        return;
     asynchat_push(s->ch, text, strlen(text));
     asynchat_push(s->ch, "\r\n", 2);
     if (*text == '5' && ++s->bad >= BAD_MOST)
@@ -43,64 +40,92 @@ static void reply(struct session *s, const char *text)
 
 /* --- what comes next --- */
 
-static void expect_lines(struct session *s)
+static void expect(struct session *s, const struct asynchat_handler *handler,
+                   uint64_t most, uint64_t time)
 {
-    check(s, asynchat_set_handler(s->ch, &lines));
-    check(s, asynchat_set_framing(
-                 s->ch, asynchat_framing_lines(ASYNCHAT_LINES_STRICT)));
-    check(s, asynchat_set_message_limit(s->ch, LINE_MOST));
-    check(s, asynchat_set_deadline(s->ch, (unsigned)settings.command_time));
+    check(s, asynchat_set_handler(s->ch, handler));
+    check(s, asynchat_set_message_limit(s->ch, (size_t)most));
+    check(s, asynchat_set_deadline(s->ch, (unsigned)time));
 }
 
-/* Data up to a line that is a dot, or `size` bytes of a chunk. */
-static void expect_data(struct session *s, uint64_t size)
+static void expect_lines(struct session *s)
 {
-    check(s, asynchat_set_handler(s->ch, &pieces));
-    check(s, s->chunks
-                 ? asynchat_set_block(s->ch, size)
-                 : asynchat_set_framing(
-                       s->ch, asynchat_framing_dotted(ASYNCHAT_DOTTED_STRICT)));
-    check(s, asynchat_set_message_limit(
-                 s->ch, s->chunks ? SIZE_MAX : (size_t)settings.max_size));
-    check(s, asynchat_set_deadline(s->ch, (unsigned)settings.data_time));
+    expect(s, &lines, LINE_MOST, settings.command_time);
+    check(s, asynchat_set_framing(
+                 s->ch, asynchat_framing_lines(ASYNCHAT_LINES_STRICT)));
+}
+
+static void expect_data(struct session *s)
+{
+    expect(s, &pieces, settings.max_size, settings.data_time);
+    check(s, asynchat_set_framing(
+                 s->ch, asynchat_framing_dotted(ASYNCHAT_DOTTED_STRICT)));
+}
+
+static void expect_chunk(struct session *s, uint64_t size)
+{
+    expect(s, &pieces, SIZE_MAX, settings.data_time);
+    check(s, asynchat_set_block(s->ch, size));
 }
 
 /* --- commands --- */
 
-static void reset(struct session *s)
+static const char *reset(struct session *s, char *args)
 {
+    (void)args;
     mail_free(s->mail);
     s->mail = NULL;
     s->chunks = false;
+    return ok;
 }
 
-static void greet(struct session *s, const char *name, bool extended)
+static const char *run_helo(struct session *s, char *name)
 {
-    if (!*name || name[strspn(name, HOST_NAME)]) {
-        reply(s, "501 5.5.4 no name");
-        return;
-    }
-    reset(s);
+    if (!*name || name[strspn(name, HOST_NAME)])
+        return "501 5.5.4 your name, please";
+    reset(s, NULL);
     free(s->helo);
     s->helo = copy(name);
-    s->extended = extended;
-    asynchat_push_printf(s->ch,
-                         extended ? "250-%s\r\n250-SIZE %llu\r\n"
-                                    "250-8BITMIME\r\n250-SMTPUTF8\r\n"
-                                    "250-PIPELINING\r\n250-CHUNKING\r\n"
-                                    "250 ENHANCEDSTATUSCODES\r\n"
-                                  : "250 %s\r\n",
-                         host, (unsigned long long)settings.max_size);
+    s->extended = false;
+    return ok;
 }
 
-static void run_helo(struct session *s, char *args)
+static const char *run_ehlo(struct session *s, char *name)
 {
-    greet(s, args, false);
+    const char *error = run_helo(s, name);
+    if (error != ok)
+        return error;
+    s->extended = true;
+    asynchat_push_printf(
+        s->ch,
+        "250-%s\r\n250-SIZE %llu\r\n250-8BITMIME\r\n"
+        "250-SMTPUTF8\r\n250-PIPELINING\r\n250-CHUNKING\r\n"
+        "%s%s250 ENHANCEDSTATUSCODES\r\n",
+        host, (unsigned long long)settings.max_size,
+        tls && !asynchat_tls_get_ssl(s->ch) ? "250-STARTTLS\r\n" : "",
+        may_log_in(s) ? "250-AUTH PLAIN LOGIN\r\n" : "");
+    return NULL;
 }
 
-static void run_ehlo(struct session *s, char *args)
+/* What was said in plain text is forgotten: RFC 3207, 4.2. */
+static void secured(struct asynchat_channel *ch, void *arg)
 {
-    greet(s, args, true);
+    struct session *s = arg;
+    (void)ch;
+    reset(s, NULL);
+    free(s->helo);
+    s->helo = NULL;
+    s->known = false;
+}
+
+static const char *run_starttls(struct session *s, char *args)
+{
+    (void)args;
+    if (!tls || asynchat_tls_get_ssl(s->ch))
+        return "502 5.5.1 no TLS here, or there is already";
+    reply(s, "220 2.0.0 go ahead");
+    check(s, asynchat_tls_start(s->ch, tls, NULL, 0, secured));
+    return NULL;
 }
 
 /* Reads the parameters of MAIL. Returns what is wrong, or NULL. */
@@ -108,117 +133,113 @@ static const char *take_parameters(struct mail *m, char *args)
 {
     uint64_t size = 0;
     for (char *word; (word = strsep(&args, " "));) {
-        if (has_prefix(word, "SIZE=") && !parse_number(word + 5, &size))
-            return "501 5.5.4 no size";
-        if (size > settings.max_size)
-            return "552 5.3.4 too large";
-        if (strcasecmp(word, "SMTPUTF8") == 0)
+        if (has_prefix(word, "SIZE=")) {
+            if (!parse_number(word + 5, &size))
+                return "501 5.5.4 no size";
+        } else if (strcasecmp(word, "BODY=8BITMIME") == 0) {
+            m->eight = true;
+        } else if (strcasecmp(word, "SMTPUTF8") == 0) {
             m->utf8 = true;
-        else if (*word && !has_prefix(word, "SIZE=") &&
-                 !has_prefix(word, "AUTH=") && /* RFC 4954, 5 */
-                 strcasecmp(word, "BODY=7BIT") != 0 &&
-                 strcasecmp(word, "BODY=8BITMIME") != 0)
-            return "555 5.5.4 unknown parameter";
+        } else if (*word && strcasecmp(word, "BODY=7BIT") != 0 &&
+                   !has_prefix(word, "AUTH=")) { /* RFC 4954, 5 */
+            return no_parameter;
+        }
     }
-    return NULL;
+    return size > settings.max_size ? too_large : NULL;
 }
 
-static void run_mail(struct session *s, char *args)
+static const char *run_mail(struct session *s, char *args)
 {
     const char *path = take_path(&args, "FROM:");
-    if (s->mail || !path) {
-        reply(s, s->mail ? "503 5.5.1 one mail at a time"
-                         : "501 5.5.4 MAIL FROM:<address>");
-        return;
-    }
-    s->mail = mail_new(s->peer);
-    s->mail->sender = copy(path);
+    if (s->mail)
+        return "503 5.5.1 one mail at a time";
+    if (settings.users && !s->known)
+        return "530 5.7.0 AUTH first";
+    if (!path)
+        return "501 5.5.4 MAIL FROM:<address>";
+    s->mail = mail_new(path, s->peer);
     const char *error = take_parameters(s->mail, args);
     if (!error && *path)
         error = check_path(path, s->mail->utf8);
     if (error)
-        reset(s);
-    reply(s, error ? error : "250 2.1.0 ok");
+        reset(s, NULL);
+    return error ? error : "250 2.1.0 ok";
 }
 
-static void run_rcpt(struct session *s, char *args)
+static const char *run_rcpt(struct session *s, char *args)
 {
     const char *path = take_path(&args, "TO:"), *error;
     if (!s->mail)
-        error = "503 5.5.1 MAIL first";
-    else if (!path)
-        error = "501 5.5.4 RCPT TO:<address>";
-    else if (args[strspn(args, " ")])
-        error = "555 5.5.4 unknown parameter";
-    else if (s->mail->recipients == settings.max_recipients)
-        error = "452 4.5.3 too many recipients";
-    else
-        error = strcasecmp(path, "postmaster") == 0
-                    ? NULL
-                    : check_path(path, s->mail->utf8);
-    if (!error)
-        mail_recipient(s->mail, path);
-    reply(s, error ? error : "250 2.1.5 ok");
+        return no_mail;
+    if (!path)
+        return "501 5.5.4 RCPT TO:<address>";
+    if (*args)
+        return no_parameter;
+    if (s->mail->recipients == settings.max_recipients)
+        return "452 4.5.3 too many recipients";
+    if (strcasecmp(path, "postmaster") != 0 &&
+        (error = check_path(path, s->mail->utf8)))
+        return error;
+    mail_recipient(s->mail, path);
+    return "250 2.1.5 ok";
 }
 
-/* Why data cannot come now, or NULL. */
+/* Returns why data cannot come now, or NULL. */
 static const char *begin_data(struct session *s)
 {
+    char with[16];
     if (!s->mail)
-        return "503 5.5.1 MAIL first";
+        return no_mail;
     if (s->mail->recipients == 0)
         return "554 5.5.1 no recipient";
-    return mail_begin(s->mail, s->helo, s->extended ? "ESMTP" : "SMTP");
+    snprintf(with, sizeof with, "%sSMTP%s%s", s->extended ? "E" : "",
+             asynchat_tls_get_ssl(s->ch) ? "S" : "", s->known ? "A" : "");
+    return mail_begin(s->mail, s->helo, with);
 }
 
-static void run_data(struct session *s, char *args)
+static const char *run_data(struct session *s, char *args)
 {
     (void)args;
     const char *error = s->chunks ? "503 5.5.1 BDAT has begun" : begin_data(s);
-    reply(s, error ? error : "354 end with a line that is a dot");
-    if (!error)
-        expect_data(s, 0);
+    if (error)
+        return error;
+    expect_data(s);
+    return "354 end with a line that is a dot";
 }
 
-/* A chunk that is refused is skipped, or its bytes would be commands. If it is
- * too large, the mail is refused to its end. (RFC 3030, 2) */
-static void run_bdat(struct session *s, char *args)
+/* A chunk that is refused is skipped, or its bytes would be commands. If one is
+ * too large, so is the mail, to its end. (RFC 3030, 2) */
+static const char *run_bdat(struct session *s, char *args)
 {
     uint64_t size;
     const char *number = strsep(&args, " "), *error = NULL;
     if (!parse_number(number, &size)) {
         goodbye(s, "501 5.5.4 no size");
-        return;
+        return NULL;
     }
     s->last = args && strcasecmp(args, "LAST") == 0;
     if (args && !s->last)
         error = "501 5.5.4 LAST, or nothing";
     else if (!(error = begin_data(s)) &&
              size > settings.max_size - s->mail->size)
-        error = s->mail->failed = "552 5.3.4 too large";
-    if (!error) {
-        s->chunks = true;
-        expect_data(s, size);
-        return;
+        error = s->mail->failed = too_large;
+    if (error) {
+        check(s, asynchat_skip(s->ch, size));
+        check(s, asynchat_set_deadline(s->ch, (unsigned)settings.data_time));
+        if (s->last)
+            reset(s, NULL);
+        return error;
     }
-    check(s, asynchat_skip(s->ch, size));
-    check(s, asynchat_set_deadline(s->ch, (unsigned)settings.data_time));
-    if (s->last)
-        reset(s);
-    reply(s, error);
+    s->chunks = true;
+    expect_chunk(s, size);
+    return NULL;
 }
 
-static void run_rset(struct session *s, char *args)
-{
-    (void)args;
-    reset(s);
-    reply(s, "250 2.0.0 ok");
-}
-
-static void run_quit(struct session *s, char *args)
+static const char *run_quit(struct session *s, char *args)
 {
     (void)args;
     goodbye(s, "221 2.0.0 bye");
+    return NULL;
 }
 
 enum { GREETED = 1, ALONE = 2 }; /* needs EHLO or HELO; has no arguments */
@@ -226,7 +247,7 @@ enum { GREETED = 1, ALONE = 2 }; /* needs EHLO or HELO; has no arguments */
 /* A command has a function or an answer. */
 static const struct command {
     const char *name;
-    void (*run)(struct session *s, char *args);
+    step_fn *run;
     int flags;
     const char *answer;
 } commands[] = {
@@ -236,36 +257,44 @@ static const struct command {
     {"BDAT", run_bdat, 0, NULL},
     {"EHLO", run_ehlo, 0, NULL},
     {"HELO", run_helo, 0, NULL},
-    {"RSET", run_rset, ALONE, NULL},
+    {"STARTTLS", run_starttls, GREETED | ALONE, NULL},
+    {"AUTH", run_auth, GREETED, NULL},
+    {"RSET", reset, ALONE, NULL},
     {"QUIT", run_quit, ALONE, NULL},
-    {"NOOP", NULL, 0, "250 2.0.0 ok"},
+    {"NOOP", NULL, 0, ok},
     {"VRFY", NULL, 0, "252 2.5.0 send it and see"},
     {"EXPN", NULL, 0, "502 5.5.1 no lists here"},
     {"HELP", NULL, 0, "214 2.0.0 see RFC 5321"},
 };
 
-static void run_command(struct session *s, char *args)
+const char *run_command(struct session *s, char *line)
 {
-    const char *verb = strsep(&args, " ");
     const struct command *c = commands, *end = &c[sizeof commands / sizeof *c];
-    args = args ? args + strspn(args, " ") : strchr(verb, '\0');
-    for (size_t len = strlen(args); len > 0 && args[len - 1] == ' ';)
-        args[--len] = '\0';
+    for (size_t len = strlen(line); len > 0 && line[len - 1] == ' ';)
+        line[--len] = '\0';
+    const char *verb = strsep(&line, " ");
+    char *args = line ? line + strspn(line, " ") : strchr(verb, '\0');
     while (c < end && strcasecmp(verb, c->name) != 0)
         c++;
     if (c == end)
-        reply(s, "500 5.5.1 unknown command");
-    else if (c->flags & GREETED && !s->helo)
-        reply(s, "503 5.5.1 EHLO first");
-    else if (c->flags & ALONE && *args)
-        reply(s, "501 5.5.4 no arguments, please");
-    else if (c->run)
-        c->run(s, args);
-    else
-        reply(s, c->answer);
+        return "500 5.5.1 unknown command";
+    if (c->flags & GREETED && !s->helo)
+        return "503 5.5.1 EHLO first";
+    if (c->flags & ALONE && *args)
+        return "501 5.5.4 no arguments, please";
+    return c->run ? c->run(s, args) : c->answer;
 }
 
 /* --- the callbacks --- */
+
+static void bad_line(struct asynchat_channel *ch, const void *data, size_t len,
+                     uint64_t total, void *arg)
+{
+    struct session *s = arg;
+    (void)ch, (void)data, (void)len, (void)total;
+    s->next = run_command;
+    reply(s, "500 5.5.2 too long, or a control character");
+}
 
 static void got_line(struct asynchat_channel *ch, const void *data, size_t len,
                      void *arg)
@@ -279,23 +308,10 @@ static void got_line(struct asynchat_channel *ch, const void *data, size_t len,
     memcpy(line, data, len);
     line[len] = '\0';
     check(s, asynchat_set_deadline(ch, (unsigned)settings.command_time));
-    if (at == len) {
-        s->next(s, line);
-    } else {
-        s->next = run_command;
-        reply(s, "500 5.5.2 a control character");
-    }
-}
-
-static void bad_line(struct asynchat_channel *ch, const void *data, size_t len,
-                     uint64_t total, void *arg)
-{
-    struct session *s = arg;
-    (void)data, (void)len, (void)total;
-    s->next = run_command;
-    reply(s, asynchat_get_dropped_error(ch) == ASYNCHAT_EBARE
-                 ? "500 5.5.2 CR or LF alone"
-                 : "500 5.5.2 line too long");
+    if (at < len)
+        bad_line(ch, data, len, len, s);
+    else
+        reply(s, s->next(s, line));
 }
 
 static void got_piece(struct asynchat_channel *ch, const void *data, size_t len,
@@ -314,19 +330,19 @@ static void got_data(struct asynchat_channel *ch, void *arg)
     struct mail *m = s->mail;
     expect_lines(s);
     if (s->chunks && !s->last) {
-        reply(s, m->failed ? m->failed : "250 2.0.0 go on");
+        reply(s, m->failed ? m->failed : ok);
         return;
     }
-    s->mail = NULL;
-    s->chunks = false;
-    s->bad = m->failed ? s->bad + 1 : 0;
     int error = asynchat_reserve(ch, &m->slot);
     if (error)
         m->failed = "451 4.3.0 no memory";
+    s->bad = m->failed ? s->bad + 1 : 0;
+    s->mail = NULL; /* it may be gone when it has ended */
+    s->chunks = false;
     mail_end(m);
     check(s, error);
     if (s->stops)
-        goodbye(s, "421 4.3.2 stopping");
+        goodbye(s, stops);
 }
 
 static void bad_data(struct asynchat_channel *ch, const void *data, size_t len,
@@ -336,21 +352,17 @@ static void bad_data(struct asynchat_channel *ch, const void *data, size_t len,
     (void)data, (void)len, (void)total;
     s->mail->failed = asynchat_get_dropped_error(ch) == ASYNCHAT_EBARE
                           ? "554 5.6.0 CR or LF alone"
-                          : "552 5.3.4 too large";
+                          : too_large;
     got_data(ch, arg);
 }
 
 static void connected(struct asynchat_channel *ch, void *arg)
 {
     char peer[ASYNCHAT_ADDRESS_SIZE] = "unknown";
-    struct session *s = calloc(1, sizeof *s);
+    struct session *s = allocate(sizeof *s);
     (void)arg;
-    if (!s)
-        err(1, NULL);
     asynchat_peer_address(ch, peer, sizeof peer);
-    s->ch = ch;
-    s->peer = copy(peer);
-    s->next = run_command;
+    *s = (struct session){.ch = ch, .peer = copy(peer), .next = run_command};
     asynchat_set_arg(ch, s);
     asynchat_join(ch, ch); /* who does not read is not read from */
     expect_lines(s);
@@ -364,7 +376,7 @@ static void failed(struct asynchat_channel *ch, int error, void *arg)
     if (arg && error == ASYNCHAT_EDEADLINE)
         goodbye(arg, "421 4.4.2 too slow");
     if (arg && error == ASYNCHAT_ESTOPPED)
-        goodbye(arg, "421 4.3.2 stopping");
+        goodbye(arg, stops);
 }
 
 /* A mail whose data comes may come to its end. */
@@ -374,7 +386,7 @@ static void stopping(struct asynchat_channel *ch, void *arg)
     (void)ch;
     s->stops = true;
     if (!s->mail || !*s->mail->id)
-        goodbye(s, "421 4.3.2 stopping");
+        goodbye(s, stops);
 }
 
 static void closed(struct asynchat_channel *ch, int status, void *arg)
@@ -383,9 +395,10 @@ static void closed(struct asynchat_channel *ch, int status, void *arg)
     (void)ch, (void)status;
     if (!s)
         return;
-    reset(s);
+    reset(s, NULL);
     free(s->peer);
     free(s->helo);
+    free(s->name);
     free(s);
 }
 

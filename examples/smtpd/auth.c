@@ -1,0 +1,116 @@
+/* Who a client is: AUTH (RFC 4954), with PLAIN (RFC 4616) and LOGIN. The file of
+ * users has lines such as "name:$6$salt$hash", as of mkpasswd(1). To check a
+ * password takes long, so a thread does it. Meanwhile nothing is read.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "smtpd.h"
+#include <crypt.h>
+
+struct login {
+    uint64_t id; /* of the channel */
+    char *name, *password;
+    bool good;
+};
+
+static bool is_user(const char *name, const char *password)
+{
+    struct crypt_data data = {.initialized = 0};
+    char line[512], found[512] = "$6$nobody$"; /* unknown: as much work */
+    FILE *file = fopen(settings.users, "re");
+    while (file && fgets(line, sizeof line, file)) {
+        char *hash = line, *user = strsep(&hash, ":");
+        if (hash && strcmp(user, name) == 0)
+            strcpy(found, strsep(&hash, ":\n"));
+    }
+    if (file)
+        fclose(file);
+    const char *hash = crypt_r(password, found, &data);
+    return hash && strcmp(hash, found) == 0;
+}
+
+static void logged_in(struct asynchat_channel *ch, void *arg)
+{
+    struct login *l = arg;
+    struct session *s = asynchat_get_arg(ch);
+    if (s) {
+        s->known = l->good;
+        s->bad += l->good ? 0 : BAD_MOST / 4 - 1;
+        asynchat_resume_reading(ch);
+        reply(s, l->good ? "235 2.7.0 welcome" : "535 5.7.8 wrong password");
+    }
+    free(l->name);
+    free(l);
+}
+
+static void check_login(struct event_base *loop, unsigned thread, void *arg)
+{
+    struct login *l = arg;
+    (void)loop, (void)thread;
+    l->good = is_user(l->name, l->password);
+    explicit_bzero(l->password, strlen(l->password));
+    free(l->password);
+    if (asynchat_post(l->id, logged_in, l))
+        logged_in(NULL, l);
+}
+
+static const char *log_in(struct session *s, const char *name,
+                          const char *password)
+{
+    struct login *l = allocate(sizeof *l);
+    *l = (struct login){asynchat_get_id(s->ch), copy(name), copy(password), 0};
+    asynchat_pause_reading(s->ch);
+    asynchat_set_steady_deadline(s->ch, (unsigned)settings.command_time);
+    run_aside(check_login, l);
+    return NULL;
+}
+
+static const char *got_plain(struct session *s, char *text)
+{
+    int len = decode_base64(text);
+    char *name = text + strlen(text) + 1;
+    s->next = run_command;
+    if (len < 0 || name > text + len || name + strlen(name) + 1 > text + len)
+        return "501 5.5.2 no name and password";
+    return log_in(s, name, name + strlen(name) + 1);
+}
+
+static const char *got_password(struct session *s, char *text)
+{
+    s->next = run_command;
+    return decode_base64(text) < 0 ? "501 5.5.2 no password"
+                                   : log_in(s, s->name, text);
+}
+
+static const char *got_name(struct session *s, char *text)
+{
+    s->next = run_command;
+    if (decode_base64(text) < 0)
+        return "501 5.5.2 no name";
+    free(s->name);
+    s->name = copy(text);
+    s->next = got_password;
+    return "334 UGFzc3dvcmQ6";
+}
+
+bool may_log_in(const struct session *s)
+{
+    return settings.users &&
+           (settings.plain_auth || asynchat_tls_get_ssl(s->ch));
+}
+
+const char *run_auth(struct session *s, char *args)
+{
+    const char *mechanism = strsep(&args, " ");
+    bool plain = strcasecmp(mechanism, "PLAIN") == 0;
+    if (!settings.users)
+        return "502 5.5.1 no users here";
+    if (!may_log_in(s))
+        return "538 5.7.11 STARTTLS first";
+    if (s->known || s->mail)
+        return "503 5.5.1 not now";
+    if (!plain && strcasecmp(mechanism, "LOGIN") != 0)
+        return "504 5.5.4 PLAIN or LOGIN";
+    s->next = plain ? got_plain : got_name;
+    if (!args)
+        return plain ? "334 " : "334 VXNlcm5hbWU6";
+    return s->next(s, args + (strcmp(args, "=") == 0));
+}
