@@ -124,7 +124,8 @@ static void got_answer(struct asynchat_channel *ch, const void *data,
 static void begin(struct asynchat_channel *ch, void *arg)
 {
     (void)arg;
-    if (asynchat_set_framing(ch, asynchat_framing_lines(0)))
+    if (asynchat_set_framing(ch, asynchat_framing_lines(0)) ||
+        asynchat_set_steady_deadline(ch, LMTP_TIME))
         asynchat_close(ch);
 }
 
@@ -141,11 +142,7 @@ void lmtp_deliver(struct mail *m)
                                                     .handle_connect = begin,
                                                     .message = got_answer,
                                                     .handle_close = gone};
-    struct asynchat_channel *ch = NULL;
     m->step = GREETING;
-    if (asynchat_connect_name(base, settings.lmtp, NULL, NULL, &handler, m,
-                              &ch))
+    if (connect_lmtp(&handler, m))
         end(NULL, m, "451 4.4.1 no way to the next server");
-    else
-        asynchat_set_steady_deadline(ch, LMTP_TIME);
 }

@@ -2,7 +2,6 @@
 #include "smtpd.h"
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define THREADS 4 /* that wait for the disk, and check passwords */
@@ -98,16 +97,9 @@ static FILE *open_file(const char *name)
  * comes from (RFC 5321, 4.4). Returns NULL, or why the mail cannot come. */
 const char *mail_begin(struct mail *m, const char *from, const char *with)
 {
-    static unsigned count;
-    struct timespec now;
-    char date[40];
     if (*m->id)
         return m->failed;
-    clock_gettime(CLOCK_REALTIME, &now);
-    strftime(date, sizeof date, "%a, %d %b %Y %T %z", localtime(&now.tv_sec));
-    snprintf(m->id, sizeof m->id, "%lld.M%ldP%dQ%u.%.40s",
-             (long long)now.tv_sec, now.tv_nsec / 1000, (int)getpid(), ++count,
-             host);
+    stamp(m);
     if (settings.discard)
         return NULL;
     m->file = open_file(path(m, "tmp"));
@@ -116,7 +108,7 @@ const char *mail_begin(struct mail *m, const char *from, const char *with)
     if (!settings.lmtp)
         fprintf(m->file, "Return-Path: <%s>\r\n", m->sender);
     fprintf(m->file, "Received: from %s (%s)\r\n\tby %s with %s id %s; %s\r\n",
-            from, m->peer, host, with, m->id, date);
+            from, m->peer, host, with, m->id, m->date);
     return NULL;
 }
 

@@ -32,6 +32,7 @@
 #include "smtpd.h"
 #include <fcntl.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #define GRACE 30000 /* milliseconds when the server stops */
@@ -109,6 +110,29 @@ static void set_options(char **argv)
     folder = *argv;
     if (!folder || argv[1])
         errx(2, "usage: smtpd [OPTION...] DIR");
+}
+
+/* --- what a test replaces --- */
+
+/* No two mails have the same name: not those of one process, since it counts, and
+ * not those of two, even if the second one has the number of the first. */
+void stamp(struct mail *m)
+{
+    static unsigned count;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(m->id, sizeof m->id, "%lld.M%ldP%dQ%u.%.40s",
+             (long long)now.tv_sec, now.tv_nsec / 1000, (int)getpid(), ++count,
+             host);
+    strftime(m->date, sizeof m->date, "%a, %d %b %Y %T %z",
+             localtime(&now.tv_sec));
+}
+
+int connect_lmtp(const struct asynchat_handler *handler, struct mail *m)
+{
+    struct asynchat_channel *ch;
+    return asynchat_connect_name(base, settings.lmtp, NULL, NULL, handler, m,
+                                 &ch);
 }
 
 /* --- signals --- */
