@@ -16,3 +16,7 @@ if(TARGET kv AND Python3_Interpreter_FOUND)
     add_test(NAME kv_behaviour COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/kv/behaviour.py
         $<TARGET_FILE:kv>)
 endif()
+if(TARGET smtpd AND Python3_Interpreter_FOUND)
+    add_test(NAME smtpd COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/smtpd/test_smtpd.py
+        $<TARGET_FILE:smtpd>)
+endif()

@@ -35,7 +35,7 @@ static void end(struct asynchat_channel *ch, struct mail *m, const char *text)
     mail_finish(m);
     asynchat_set_arg(ch, NULL);
     asynchat_push(ch, "QUIT\r\n", 6);
-    asynchat_close_when_done(ch);
+    asynchat_close_in_stages(ch); /* there is an answer */
 }
 
 /* --- what is said next --- */

@@ -119,14 +119,20 @@ void mail_write(struct mail *m, const void *data, size_t len)
         m->failed = trouble(errno);
 }
 
+static void drop_file(struct mail *m)
+{
+    if (!m->file)
+        return;
+    fclose(m->file);
+    m->file = NULL;
+    unlinkat(folder, path(m, "tmp"), 0);
+}
+
 void mail_free(struct mail *m)
 {
     if (!m)
         return;
-    if (m->file) {
-        fclose(m->file);
-        unlinkat(folder, path(m, "tmp"), 0);
-    }
+    drop_file(m);
     for (struct recipient *r; (r = m->first); free(r))
         m->first = r->next;
     free(m->sender);
@@ -150,6 +156,7 @@ void mail_finish(struct mail *m)
                                 r->address, r->code);
     fprintf(stderr, "%s: %s from=<%s>%s size=%llu: %s\n", m->id, m->peer,
             m->sender, to, (unsigned long long)m->size, text);
+    drop_file(m);
     asynchat_slot_push(m->slot, text, strlen(text));
     asynchat_slot_push(m->slot, "\r\n", 2);
     asynchat_slot_finish(m->slot);

@@ -36,6 +36,7 @@
 #include <unistd.h>
 
 #define GRACE 30000 /* milliseconds when the server stops */
+#define LINGER 5000 /* milliseconds for a client that has to go */
 
 struct settings settings = {
     .tls_port = UINT64_MAX, /* none */
@@ -200,8 +201,8 @@ static void listen_on(uint64_t port, int fd)
     static const struct asynchat_proxy_options proxy = {.size = sizeof proxy};
     const struct asynchat_timeouts times = {
         .size = sizeof times, .write_idle = (unsigned)settings.command_time};
-    const struct asynchat_options channels = {.size = sizeof channels,
-                                              .timeouts = &times};
+    const struct asynchat_options channels = {
+        .size = sizeof channels, .timeouts = &times, .linger = LINGER};
     const struct asynchat_server_options all = {
         .size = sizeof all,
         .max_connections = (unsigned)settings.max_connections,

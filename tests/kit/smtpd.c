@@ -341,13 +341,13 @@ static void smuggle(struct asynchat_test *t, void *arg)
     asynchat_test_feed(t, said.bytes, said.len);
     asynchat_test_hear(t, BOTH_OK GO);
     asynchat_test_hear(t, good ? "250 2.0.0 ok id1\r\n"
-                                        : "554 5.6.0 CR or LF alone\r\n");
+                               : "554 5.6.0 CR or LF alone\r\n");
     asynchat_test_hear(t, early ? UNKNOWN OK UNKNOWN "221 2.0.0 bye\r\n"
                                 : "221 2.0.0 bye\r\n");
     asynchat_test_expect_closed(t, 0);
     size_t len = take_mails(stored, sizeof stored);
-    if (!asynchat_test_is_over(t) && (len != (good ? kept.len : 0) ||
-                                      memcmp(stored, kept.bytes, len) != 0))
+    if (!asynchat_test_is_over(t) &&
+        (len != (good ? kept.len : 0) || memcmp(stored, kept.bytes, len) != 0))
         errx(1, "smuggle %d %d: %zu bytes are stored", pair[0], pair[1], len);
 }
 
@@ -511,6 +511,17 @@ static void fail(const char *file, int line, const char *text)
     abort();
 }
 
+static void remove_folder(void)
+{
+    static const char *const names[] = {"tmp", "new", "cur", ""};
+    char path[64];
+    for (int i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        if (rmdir(path))
+            errx(1, "%s is not empty", names[i]);
+    }
+}
+
 int main(void)
 {
     unsigned long places = 0;
@@ -531,6 +542,7 @@ int main(void)
     test_users();
     test_smuggling();
     places += test_lmtp();
+    remove_folder();
     printf("%lu places of faults\n", places);
     return 0;
 }
