@@ -19,4 +19,9 @@ endif()
 if(TARGET smtpd AND Python3_Interpreter_FOUND)
     add_test(NAME smtpd COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/smtpd/test_smtpd.py
         $<TARGET_FILE:smtpd>)
+    if(NOT ASYNCHAT_SANITIZE) # its library has to come first
+        add_library(smtpd_failing MODULE smtpd/failing.c)
+        target_link_libraries(smtpd_failing PRIVATE ${CMAKE_DL_LIBS})
+        set_tests_properties(smtpd PROPERTIES ENVIRONMENT SMTPD_FAILING=$<TARGET_FILE:smtpd_failing>)
+    endif()
 endif()

@@ -4,6 +4,7 @@
  * whoever has sent a mail is told if somebody does not get it, and somebody may
  * get it twice. SPDX-License-Identifier: BSD-3-Clause */
 #include "smtpd.h"
+#include <ctype.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -21,8 +22,11 @@ static void record(struct mail *m, struct recipient *r, const char *text)
     static const char order[] = "254"; /* the worst comes last */
     if (!strchr(order, *text))
         text = "451 4.4.1 an answer without sense";
-    if (!*m->answer || strchr(order, *text) > strchr(order, *m->answer))
-        snprintf(m->answer, sizeof m->answer, "%.400s <%s>", text, r->address);
+    if (!m->answer || strchr(order, *text) > strchr(order, *m->answer)) {
+        free(m->answer);
+        if (asprintf(&m->answer, "%s <%s>", text, r->address) < 0)
+            err(1, NULL);
+    }
     r->code = atoi(text);
 }
 
@@ -112,6 +116,8 @@ static void got_answer(struct asynchat_channel *ch, const void *data,
     struct mail *m = arg;
     char text[512];
     snprintf(text, sizeof text, "%.*s", (int)len, (const char *)data);
+    for (char *c = text; *c; c++)
+        *c = iscntrl(*c) ? ' ' : *c; /* it goes to the client and to the log */
     if (!m || (strlen(text) > 3 && text[3] == '-'))
         return;
     char wanted = steps[m->step].wanted;

@@ -8,6 +8,7 @@
 
 static struct asynchat_workers *workers;
 static int folder = -1, new_folder = -1;
+static unsigned long long discarded;
 
 /* The mails that this thread has given their names. Their answers wait for the
  * fsync of the folder. */
@@ -39,9 +40,11 @@ void threads_start(void)
         errx(1, "threads: %s", asynchat_strerror(error));
 }
 
-void threads_end(void)
+void mail_close(void)
 {
     asynchat_workers_free(workers);
+    if (settings.discard)
+        fprintf(stderr, "%llu mails\n", discarded);
 }
 
 /* Has a thread do this; or does it here, if there is none. */
@@ -65,8 +68,8 @@ struct mail *mail_new(const char *sender, const char *peer)
 
 void mail_recipient(struct mail *m, const char *address)
 {
-    struct recipient *r = allocate(sizeof *r + strlen(address) + 1);
-    strcpy(r->address, address);
+    struct recipient *r = allocate(sizeof *r);
+    r->address = copy(address);
     *m->end = r;
     m->end = &r->next;
     m->recipients++;
@@ -133,8 +136,11 @@ void mail_free(struct mail *m)
     if (!m)
         return;
     drop_file(m);
-    for (struct recipient *r; (r = m->first); free(r))
+    for (struct recipient *r; (r = m->first); free(r)) {
         m->first = r->next;
+        free(r->address);
+    }
+    free(m->answer);
     free(m->sender);
     free(m->peer);
     free(m);
@@ -142,22 +148,31 @@ void mail_free(struct mail *m)
 
 /* --- the mail is complete --- */
 
-/* Says what has become of the mail, to the client and to the log, and frees it.
- * May be called in any thread. */
-void mail_finish(struct mail *m)
+static void write_log(const struct mail *m)
 {
-    char answer[128], to[1024] = "";
+    char to[1024] = "";
     size_t len = 0;
-    snprintf(answer, sizeof answer, "250 2.0.0 ok %s", m->id);
-    const char *text = m->failed ? m->failed : answer;
     for (struct recipient *r = m->first; r && len < sizeof to; r = r->next)
         len += (size_t)snprintf(to + len, sizeof to - len,
                                 r->code ? " to=<%s> %d" : " to=<%s>",
                                 r->address, r->code);
     fprintf(stderr, "%s: %s from=<%s>%s size=%llu: %s\n", m->id, m->peer,
-            m->sender, to, (unsigned long long)m->size, text);
+            m->sender, to, (unsigned long long)m->size,
+            m->failed ? m->failed : "250");
+}
+
+/* Says what has become of the mail, to the client and to the log, and frees it.
+ * May be called in any thread. */
+void mail_finish(struct mail *m)
+{
+    if (settings.discard)
+        discarded++;
+    else
+        write_log(m);
     drop_file(m);
+    const char *text = m->failed ? m->failed : "250 2.0.0 ok ";
     asynchat_slot_push(m->slot, text, strlen(text));
+    asynchat_slot_push(m->slot, m->id, m->failed ? 0 : strlen(m->id));
     asynchat_slot_push(m->slot, "\r\n", 2);
     asynchat_slot_finish(m->slot);
     mail_free(m);

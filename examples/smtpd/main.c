@@ -13,7 +13,7 @@
  *
  *     --port N   --tls CERT KEY   --tls-port N (TLS from the beginning)
  *     --users FILE (who may send, see auth.c)   --plain-auth (also without TLS)
- *     --lmtp ADDRESS (mails go there, see lmtp.c)   --discard (and nowhere)
+ *     --lmtp ADDRESS (mails go there, see lmtp.c)   --discard (they are counted)
  *     --no-fsync (safe from a crash of the server, but not of the system)
  *     --proxy-protocol (each connection comes from a balancer)
  *     --max-size N   --max-recipients N   --command-time N   --data-time N
@@ -120,13 +120,18 @@ static void set_options(char **argv)
 void stamp(struct mail *m)
 {
     static unsigned count;
+    static time_t at; /* the time of the date, which is made once a second */
+    static char date[sizeof m->date];
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
+    if (at != now.tv_sec)
+        strftime(date, sizeof date, "%a, %d %b %Y %T %z",
+                 localtime(&now.tv_sec));
+    at = now.tv_sec;
+    strcpy(m->date, date);
     snprintf(m->id, sizeof m->id, "%lld.M%ldP%dQ%u.%.40s",
              (long long)now.tv_sec, now.tv_nsec / 1000, (int)getpid(), ++count,
              host);
-    strftime(m->date, sizeof m->date, "%a, %d %b %Y %T %z",
-             localtime(&now.tv_sec));
 }
 
 int connect_lmtp(const struct asynchat_handler *handler, struct mail *m)
@@ -258,7 +263,7 @@ int main(int argc, char **argv)
     listen_here(argv);
     /* The loop ends by itself when the last connection is gone. */
     int ran = event_base_dispatch(base);
-    threads_end();
+    mail_close();
     asynchat_tls_free(tls);
     event_base_free(base);
     return ran < 0 ? 1 : 0;

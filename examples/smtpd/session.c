@@ -187,14 +187,13 @@ static const char *run_rcpt(struct session *s, char *args)
 /* Returns why data cannot come now, or NULL. */
 static const char *begin_data(struct session *s)
 {
-    char with[16];
+    static const char *const with[] = {"ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA"};
     if (!s->mail)
         return no_mail;
     if (s->mail->recipients == 0)
         return "554 5.5.1 no recipient";
-    snprintf(with, sizeof with, "%sSMTP%s%s", s->extended ? "E" : "",
-             asynchat_tls_get_ssl(s->ch) ? "S" : "", s->known ? "A" : "");
-    return mail_begin(s->mail, s->helo, with);
+    int i = (asynchat_tls_get_ssl(s->ch) ? 2 : 0) + s->known;
+    return mail_begin(s->mail, s->helo, s->extended ? with[i] : "SMTP");
 }
 
 static const char *run_data(struct session *s, char *args)

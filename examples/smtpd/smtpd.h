@@ -53,7 +53,7 @@ struct session {
 struct recipient {
     struct recipient *next;
     int code; /* the last answer of LMTP, or 0 so far */
-    char address[];
+    char *address;
 };
 
 /* A mail, from MAIL on. It belongs to its session until all of its data has
@@ -71,7 +71,7 @@ struct mail {
     struct mail *next;          /* of those that wait for an fsync */
     int step;                   /* of LMTP */
     struct recipient *at;       /* whose answer is next */
-    char answer[512];           /* the worst one, or "" */
+    char *answer;               /* the worst one, or NULL */
 };
 
 /* main.c, which a test replaces */
@@ -97,8 +97,8 @@ step_fn run_auth;
 
 /* mail.c: mails, and where they go */
 void mail_open(const char *folder);
+void mail_close(void);
 void threads_start(void);
-void threads_end(void);
 void run_aside(void (*work)(struct event_base *, unsigned, void *), void *arg);
 struct mail *mail_new(const char *sender, const char *peer);
 void mail_recipient(struct mail *m, const char *address);

@@ -15,7 +15,10 @@ void *allocate(size_t size)
 
 char *copy(const char *text)
 {
-    return strcpy(allocate(strlen(text) + 1), text);
+    char *to = strdup(text);
+    if (!to)
+        err(1, NULL);
+    return to;
 }
 
 bool has_prefix(const char *text, const char *prefix)

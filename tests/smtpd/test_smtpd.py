@@ -2,11 +2,14 @@
 """The example smtpd over loopback: with smtplib and with bare sockets, with TLS, users, another server behind it and a
 balancer in front of it, while it is told to stop, restarted and killed.
 
-usage: test_smtpd.py PROGRAM [SEED]
+usage: test_smtpd.py PROGRAM [SEED [TEST...]]
+
+SMTPD_FAILING names the library of failing.c; without it, no single calls fail.
 SPDX-License-Identifier: BSD-3-Clause
 """
 import base64
 import contextlib
+import errno
 import os
 import random
 import re
@@ -24,6 +27,7 @@ import time
 
 PROGRAM = os.path.abspath(sys.argv[1])
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
+FAILING = os.environ.get("SMTPD_FAILING")
 TIMEOUT = 20  # seconds; reached only when something hangs
 MAIL = b"MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\n"
 checks = 0
@@ -188,6 +192,17 @@ def all_of_a_session_at_once(rng):
                 s.clear()
 
 
+def chunks_with_any_bytes(rng):
+    """Dots and line ends are stored as they are."""
+    body = b"..a\r\n.\r\n..b\r\n\n\0" + bytes(range(256))
+    with server() as s, Client(s.port, hello=False) as c:
+        c.ask(b"RSET\r\nMAIL FROM:<a@x>\r\nHELP\r\nEHLO x\r\n", 220, 250, 503, 214, 250)
+        c.ask(MAIL + b"BDAT %d LAST\r\n" % len(body) + body + b"NOOP\r\n", 250, 250, 250, 250)
+        expect(s.stored(), [body])
+        c.ask(b"BDAT x\r\n", 501)
+        expect(c.rest(), [])
+
+
 def mails_that_are_cut_off(rng):
     with server() as s:
         for data in (MAIL, MAIL + b"DATA\r\n", MAIL + b"DATA\r\nhello\r\n", MAIL + b"DATA\r\nhello\r\n.\r", MAIL + b"BDAT 5\r\n",
@@ -286,6 +301,34 @@ def a_disk_that_fails(rng):
         c.ask(MAIL + b"DATA\r\nRSET\r\n" + MAIL + b"BDAT 4 LAST\r\nNOOPNOOP\r\n", 250, 250, 451, 250, 250, 250, 451, 250)
 
 
+def calls_that_fail(rng):
+    """Each call that stores a mail fails in turn: no mail is there without 250, and the next one is stored."""
+    if not FAILING:
+        return
+    for call, error, code in (("fsync", "EIO", 451), ("fsync", "ENOSPC", 452), ("renameat2", "EIO", 451), ("openat", "EMFILE", 451)):
+        for number in range(1, 4):
+            with tempfile.TemporaryDirectory() as orders:
+                def told(order=""):
+                    with open(orders + "/order.new", "w", encoding="ascii") as file:
+                        file.write(order)
+                    os.rename(orders + "/order.new", orders + "/order")
+                told()
+                with server(env={**os.environ, "LD_PRELOAD": FAILING, "FAIL_ORDER": orders + "/order"}) as s, Client(s.port) as c:
+                    told(f"{call} {getattr(errno, error)} {number}")
+                    c.send(MAIL + b"DATA\r\n")
+                    expect([c.code() for _ in range(2)], [250, 250])
+                    if (got := c.code()) == 354:
+                        c.send(b"x" * 5000 + b"\r\n.\r\n")
+                        got = c.code()
+                    fails = not os.path.getsize(orders + "/order")
+                    told()
+                    expect(got, code if fails else 250, (call, error, number))
+                    expect(len(s.stored()), 0 if fails else 1, (call, error, number))
+                    s.clear()
+                    c.ask(b"RSET\r\n" + MAIL + b"DATA\r\nnext\r\n.\r\n", 250, 250, 250, 354, 250)
+                    expect(s.stored(), [b"next\r\n"])
+
+
 # --- TLS and users ---
 
 def certificate(folder, name):
@@ -381,6 +424,8 @@ def users(rng):
             c.send(b"EHLO x\r\n")
             expect(b"250-AUTH PLAIN LOGIN\r\n" in c.answer(), True)
             c.ask(b"AUTH PLAIN " + secret + b"\r\nNOOP\r\n" + MAIL + b"BDAT 3 LAST\r\nabc", 235, 250, 250, 250, 250)
+        with Client(s.ports[1], s.context) as c:
+            c.ask(b"AUTH LOGIN\r\n" + b"a" * 20_000 + b"NOOP\r\nNOOP\r\nMAIL FROM:<a@x>\r\n", 334, 500, 250, 530)
         with smtplib.SMTP_SSL("localhost", s.ports[1], timeout=TIMEOUT, context=s.context) as c:
             for name, password in (("ann", "other"), ("bob", "s3cret"), ("ann", "")):
                 try:
@@ -576,8 +621,8 @@ def kills(rng):
         s.stop()
 
 
-TESTS = [mails_of_smtplib, all_of_a_session_at_once, mails_that_are_cut_off, sizes, memory_stays_small, many_connections,
-         slow_clients, a_client_of_many_errors, a_disk_that_fails, tls, a_new_certificate, users, another_server, a_balancer,
+TESTS = [mails_of_smtplib, all_of_a_session_at_once, chunks_with_any_bytes, mails_that_are_cut_off, sizes, memory_stays_small, many_connections,
+         slow_clients, a_client_of_many_errors, a_disk_that_fails, calls_that_fail, tls, a_new_certificate, users, another_server, a_balancer,
          stopping, restarts, kills]
 
 
