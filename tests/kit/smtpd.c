@@ -195,16 +195,15 @@ static void bad_commands(struct asynchat_test *t, void *arg)
     asynchat_test_expect_closed(t, 0);
 }
 
-/* No byte gains time. */
+/* No byte gains time: neither in a command, for 300 s, nor in data or in a
+ * chunk, for 600 s. */
 static void slow(struct asynchat_test *t, void *arg)
 {
-    bool data = *(bool *)arg;
+    const struct row *row = arg;
     greet(t);
-    if (data) {
-        asynchat_test_say(t, BOTH "DATA\r\n");
-        asynchat_test_hear(t, BOTH_OK GO);
-    }
-    for (int i = data ? 601 : 301; --i > 0;) {
+    asynchat_test_say(t, row->said);
+    asynchat_test_hear(t, row->heard);
+    for (int i = *row->said ? 600 : 300; i > 0; i--) {
         asynchat_test_expect_nothing(t);
         asynchat_test_advance(t, 999);
         asynchat_test_say(t, "x");
@@ -213,6 +212,9 @@ static void slow(struct asynchat_test *t, void *arg)
     asynchat_test_hear(t, "421 4.4.2 too slow\r\n");
     asynchat_test_expect_closed(t, ASYNCHAT_EDEADLINE);
 }
+
+static const struct row slow_ones[] = {
+    {"", ""}, {BOTH "DATA\r\n", BOTH_OK GO}, {BOTH "BDAT 999\r\n", BOTH_OK}};
 
 /* --- users --- */
 
@@ -536,8 +538,8 @@ int main(void)
     asynchat_test_cuts(bad_commands, NULL);
     asynchat_test_run(too_large, NULL);
     asynchat_test_run(long_line, NULL);
-    asynchat_test_run(slow, &(bool){false});
-    asynchat_test_run(slow, &(bool){true});
+    for (size_t i = 0; i < sizeof slow_ones / sizeof *slow_ones; i++)
+        asynchat_test_run(slow, (void *)&slow_ones[i]);
     places += asynchat_test_faults(ask, (void *)&rows[n - 5], FAULTS);
     test_users();
     test_smuggling();

@@ -278,6 +278,12 @@ def a_client_of_many_errors(rng):
     with server() as s, Client(s.port) as c:
         c.send(b"MAIL FROM:<a@x>\r\nRCPT TO:<b>\r\nDATA\r\n" + b"a line of the mail\r\n" * 100)
         expect(c.rest(), [250, 553, 554] + [500] * 18 + [421])
+    with server() as s, Client(s.port) as c:  # it is still sending when it is told to go, and hears it
+        sender = threading.Thread(target=c.send, args=(b"a line of the mail\r\n" * 200_000,))
+        sender.start()
+        time.sleep(0.1)
+        expect(c.rest(), [500] * 20 + [421])
+        sender.join()
 
 
 # --- the disk ---
@@ -377,6 +383,11 @@ def tls(rng):
             starttls(c, s.context)
             c.ask(b"MAIL FROM:<a@x>\r\nRSET\r\nSTARTTLS\r\n", 503, 250, 503)
             c.ask(b"EHLO x\r\nRCPT TO:<b@x>\r\nSTARTTLS\r\n", 250, 503, 502)
+        with Client(s.port) as c:
+            c.ask(MAIL + b"BDAT 3\r\nabc", 250, 250, 250)
+            starttls(c, s.context)
+            c.ask(b"BDAT 2 LAST\r\n\r\nDATA\r\n", 503, 503)
+        expect(len(s.stored()), 2)
         for early in (b"NOOP\r\n", b"EHLO x\r\n" + MAIL + b"DATA\r\nx\r\n.\r\n"):
             with Client(s.port) as c:
                 c.send(b"STARTTLS\r\n" + early)
@@ -438,6 +449,11 @@ def users(rng):
                 c.ehlo()
             c.login("ann", "s3cret")
             c.sendmail("a@x.example", "b@x.example", "two\r\n")
+        with server("--users", s.files + "/users", "--plain-auth", "--tls", s.files + "/cert.pem", s.files + "/key.pem") as t:
+            with Client(t.port) as c:
+                c.ask(b"AUTH PLAIN " + secret + b"\r\n", 235)
+                starttls(c, s.context)
+                c.ask(b"EHLO x\r\nMAIL FROM:<a@x>\r\n", 250, 530)
         with Client(s.ports[1], s.context) as c:  # the answer comes although the client has ended its side
             c.send(b"AUTH PLAIN " + secret + b"\r\nNOOP\r\nQUIT\r\n")
             expect(c.rest(), [235, 250, 221])
