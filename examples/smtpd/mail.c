@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define THREADS 4 /* that wait for the disk, and check passwords */
+#define THREADS 8 /* that wait for the disk, and check passwords */
 
 static struct asynchat_workers *workers;
 static int folder = -1, new_folder = -1;

@@ -51,7 +51,6 @@ struct event_base *base;
 struct asynchat_tls *tls;
 char host[256];
 
-static const char *folder;
 static struct asynchat_server *servers[2];
 static struct event *signals[2];
 static int listening; /* how many servers */
@@ -81,36 +80,43 @@ static const struct option {
     {"--tls", .text = &settings.certificate, .second = &settings.key},
 };
 
-/* Returns how many arguments this option has taken, or 0. */
-static int set_option(const struct option *o, char **argv)
+/* Goes on to the next argument. */
+static const char *take(char ***at)
+{
+    const char *name = **at;
+    if (!*++*at)
+        errx(2, "%s: something has to follow", name);
+    return **at;
+}
+
+static void set_option(const struct option *o, char ***at)
 {
     if (o->flag)
         *o->flag = true;
-    if (o->text)
-        *o->text = argv[1];
-    if (o->text && o->second && argv[1])
-        *o->second = argv[2];
-    if (o->number && (!argv[1] || !parse_number(argv[1], o->number) ||
+    if (o->number && (!parse_number(take(at), o->number) ||
                       *o->number < o->least || *o->number > INT32_MAX))
-        return 0;
-    return o->flag ? 1 : !argv[1] ? 0 : o->second ? (argv[2] ? 3 : 0) : 2;
+        errx(2, "%s %s: no such number", o->name, **at);
+    if (o->text)
+        *o->text = take(at);
+    if (o->second)
+        *o->second = take(at);
 }
 
-static void set_options(char **argv)
+/* Returns DIR. */
+static const char *set_options(char **at)
 {
     const struct option *end = options + sizeof options / sizeof *options;
-    int taken = 1;
-    while (*(argv += taken) && has_prefix(*argv, "--")) {
+    for (at++; *at && has_prefix(*at, "--"); at++) {
         const struct option *o = options;
-        while (o < end && strcmp(*argv, o->name) != 0)
+        while (o < end && strcmp(*at, o->name) != 0)
             o++;
-        taken = o < end ? set_option(o, argv) : 0;
-        if (!taken)
-            errx(2, "%s: main.c has the options", *argv);
+        if (o == end)
+            errx(2, "%s: no such option; main.c has them all", *at);
+        set_option(o, &at);
     }
-    folder = *argv;
-    if (!folder || argv[1])
+    if (!*at || at[1])
         errx(2, "usage: smtpd [OPTION...] DIR");
+    return *at;
 }
 
 /* --- what a test replaces --- */
@@ -120,18 +126,18 @@ static void set_options(char **argv)
 void stamp(struct mail *m)
 {
     static unsigned count;
-    static time_t at; /* the time of the date, which is made once a second */
-    static char date[sizeof m->date];
+    static time_t second; /* of the texts, which are made once a second */
+    static char date[sizeof m->date], id[48];
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    if (at != now.tv_sec)
-        strftime(date, sizeof date, "%a, %d %b %Y %T %z",
-                 localtime(&now.tv_sec));
-    at = now.tv_sec;
+    if (second != now.tv_sec) {
+        second = now.tv_sec;
+        strftime(date, sizeof date, "%a, %d %b %Y %T %z", localtime(&second));
+        snprintf(id, sizeof id, "%lld.M%ldP%d", (long long)second,
+                 now.tv_nsec / 1000, (int)getpid());
+    }
     strcpy(m->date, date);
-    snprintf(m->id, sizeof m->id, "%lld.M%ldP%dQ%u.%.40s",
-             (long long)now.tv_sec, now.tv_nsec / 1000, (int)getpid(), ++count,
-             host);
+    snprintf(m->id, sizeof m->id, "%sQ%u.%.30s", id, ++count, host);
 }
 
 int connect_lmtp(const struct asynchat_handler *handler, struct mail *m)
@@ -191,10 +197,9 @@ static void require(int error, const char *what)
 
 static void start_tls(void)
 {
-    const struct asynchat_tls_options how = {.size = sizeof how,
-                                             .certificate =
-                                                 settings.certificate,
-                                             .key = settings.key};
+    struct asynchat_tls_options how = {.size = sizeof how};
+    how.certificate = settings.certificate;
+    how.key = settings.key;
     if (settings.certificate && asynchat_tls_new(&how, &tls) < 0)
         errx(1, "%s", asynchat_tls_get_error(NULL));
     if (settings.tls_port != UINT64_MAX && !tls)
@@ -252,7 +257,7 @@ static void listen_here(char **argv)
 int main(int argc, char **argv)
 {
     (void)argc;
-    set_options(argv);
+    const char *folder = set_options(argv);
     gethostname(host, sizeof host - 1);
     base = event_base_new();
     require(base ? 0 : -ENOMEM, "event_base_new");

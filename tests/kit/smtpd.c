@@ -177,15 +177,28 @@ static void long_line(struct asynchat_test *t, void *arg)
     memcpy(text + 2048, "\r\nNOOP\r\n", 8);
     asynchat_test_feed(t, text, 2048 + 8);
     asynchat_test_hear(t, OK OK);
+    asynchat_test_say(t, "MAIL FROM:<");
+    asynchat_test_feed(t, text + 5, 252);
+    asynchat_test_say(t, "@x>\r\nRSET\r\nMAIL FROM:<");
+    asynchat_test_feed(t, text + 5, 253);
+    asynchat_test_say(t, "@x>\r\n");
+    asynchat_test_hear(t, MAIL_OK OK "553 5.1.3 no address\r\n");
     memcpy(text + 2048, "aNOOP\r\nNOOP\r\n", 13);
     asynchat_test_feed(t, text, 2048 + 13);
     asynchat_test_hear(t, BARE OK);
 }
 
+/* A mail that is accepted makes up for all before. */
 static void bad_commands(struct asynchat_test *t, void *arg)
 {
     (void)arg;
     greet(t);
+    for (int i = 1; i < BAD_MOST; i++) {
+        asynchat_test_say(t, "X\r\n");
+        asynchat_test_hear(t, UNKNOWN);
+    }
+    asynchat_test_say(t, BOTH "BDAT 1 LAST\r\nx");
+    asynchat_test_hear(t, BOTH_OK "250 2.0.0 ok id1\r\n");
     for (int i = 1; i < BAD_MOST; i++) {
         asynchat_test_say(t, "X\r\n");
         asynchat_test_hear(t, UNKNOWN);
@@ -237,6 +250,10 @@ static const struct row logins[] = {
      "501 5.5.2 no name and password\r\n501 5.5.2 no name and password\r\n"
      "501 5.5.2 no name and password\r\n501 5.5.2 no name and password\r\n"
      "504 5.5.4 PLAIN or LOGIN\r\n" OK},
+    {"AUTH LOGIN =\r\n*\r\nAUTH LOGIN YW5\r\nAUTH LOGIN YW=5\r\nAUTH LOGIN\r\n"
+     "YQ===\r\nNOOP\r\n",
+     "334 UGFzc3dvcmQ6\r\n501 5.5.2 no password\r\n501 5.5.2 no name\r\n"
+     "501 5.5.2 no name\r\n334 VXNlcm5hbWU6\r\n501 5.5.2 no name\r\n" OK},
     {"AUTH PLAIN\r\na\nNOOP\r\nNOOP\r\n", "334 \r\n" BARE OK},
     {"AUTH PLAIN AGFubgB3cm9uZw==\r\n" MAIL,
      "535 5.7.8 wrong password\r\n530 5.7.0 AUTH first\r\n"},
@@ -535,7 +552,7 @@ int main(void)
     mail_open(folder);
     for (size_t i = 0; i < n; i++)
         asynchat_test_cuts(ask, (void *)&rows[i]);
-    asynchat_test_cuts(bad_commands, NULL);
+    asynchat_test_run(bad_commands, NULL);
     asynchat_test_run(too_large, NULL);
     asynchat_test_run(long_line, NULL);
     for (size_t i = 0; i < sizeof slow_ones / sizeof *slow_ones; i++)

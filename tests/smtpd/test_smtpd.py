@@ -155,6 +155,13 @@ def chunks(rng, data):
     return [data[a:b] for a, b in zip([0, *places], [*places, len(data)]) if a < b]
 
 
+def options_that_are_wrong(rng):
+    for words in ([], ["a", "b"], ["--port"], ["--port", "x", "a"], ["--max-size", "0", "a"], ["--tls", "a"], ["--what", "a"],
+                  ["--tls-port", "0", "a"], ["--tls", "nothing", "there", "/nowhere/a"]):
+        run = subprocess.run([PROGRAM, *words], capture_output=True, timeout=TIMEOUT, check=False)
+        expect((run.returncode in (1, 2), run.stdout, run.stderr.startswith(b"smtpd: ")), (True, b"", True), words)
+
+
 # --- mails ---
 
 def mails_of_smtplib(rng):
@@ -311,7 +318,8 @@ def calls_that_fail(rng):
     """Each call that stores a mail fails in turn: no mail is there without 250, and the next one is stored."""
     if not FAILING:
         return
-    for call, error, code in (("fsync", "EIO", 451), ("fsync", "ENOSPC", 452), ("renameat2", "EIO", 451), ("openat", "EMFILE", 451)):
+    for call, error, code, count in (("fsync", "EIO", 451, 2), ("fsync", "ENOSPC", 452, 2), ("renameat2", "EIO", 451, 1),
+                                     ("openat", "EMFILE", 451, 1)):
         for number in range(1, 4):
             with tempfile.TemporaryDirectory() as orders:
                 def told(order=""):
@@ -328,6 +336,7 @@ def calls_that_fail(rng):
                         got = c.code()
                     fails = not os.path.getsize(orders + "/order")
                     told()
+                    expect(fails, number <= count, (call, number))
                     expect(got, code if fails else 250, (call, error, number))
                     expect(len(s.stored()), 0 if fails else 1, (call, error, number))
                     s.clear()
@@ -392,8 +401,9 @@ def tls(rng):
             with Client(s.port) as c:
                 c.send(b"STARTTLS\r\n" + early)
                 expect(c.code(), 220)
-                rest = b"".join(iter(lambda: c.socket.recv(1000), b""))
-                expect(b"250" in rest, False, rest)
+                with contextlib.suppress(ConnectionResetError):
+                    while more := c.socket.recv(1000):
+                        expect(b"250" in more, False, more)
 
 
 def a_new_certificate(rng):
@@ -637,7 +647,7 @@ def kills(rng):
         s.stop()
 
 
-TESTS = [mails_of_smtplib, all_of_a_session_at_once, chunks_with_any_bytes, mails_that_are_cut_off, sizes, memory_stays_small, many_connections,
+TESTS = [options_that_are_wrong, mails_of_smtplib, all_of_a_session_at_once, chunks_with_any_bytes, mails_that_are_cut_off, sizes, memory_stays_small, many_connections,
          slow_clients, a_client_of_many_errors, a_disk_that_fails, calls_that_fail, tls, a_new_certificate, users, another_server, a_balancer,
          stopping, restarts, kills]
 
