@@ -231,12 +231,12 @@ static void listen_on(uint64_t port, int fd)
         require(asynchat_server_stop_on_signal(*s, i ? SIGINT : SIGTERM, GRACE,
                                                stopped, NULL),
                 "signal");
-    printf("listening on 127.0.0.1:%d\n", asynchat_server_port(*s));
+    require(asynchat_server_address(*s, address, sizeof address), address);
+    printf("listening on %s\n", address);
 }
 
-static void listen_here(char **argv)
+static void listen_here(void)
 {
-    const char *old = getenv("REPLACES");
     int first = 0, count = asynchat_inherited_sockets(&first);
     require(count < 0 ? count : 0, "inherited sockets");
     listen_on(settings.port, count > 0 ? first : -1);
@@ -244,6 +244,12 @@ static void listen_here(char **argv)
         listen_on(settings.tls_port, count > 1 ? first + 1 : -1);
         require(asynchat_tls_serve(servers[1], tls), "TLS");
     }
+}
+
+/* From now on the process before this one is not needed. */
+static void begin_work(char **argv)
+{
+    const char *old = getenv("REPLACES");
     signals[0] = evsignal_new(base, SIGHUP, reload, NULL);
     signals[1] = evsignal_new(base, SIGUSR2, restart, argv);
     if (event_add(signals[0], NULL) || event_add(signals[1], NULL) ||
@@ -251,7 +257,6 @@ static void listen_here(char **argv)
         errx(1, "no signals, or no standard output");
     if (old)
         kill(atoi(old), SIGTERM);
-    unsetenv("REPLACES");
 }
 
 int main(int argc, char **argv)
@@ -263,9 +268,10 @@ int main(int argc, char **argv)
     require(base ? 0 : -ENOMEM, "event_base_new");
     if (!settings.discard)
         mail_open(folder);
-    threads_start();
     start_tls();
-    listen_here(argv);
+    listen_here(); /* before there are threads, since it changes environ(7) */
+    threads_start();
+    begin_work(argv);
     /* The loop ends by itself when the last connection is gone. */
     int ran = event_base_dispatch(base);
     mail_close();
