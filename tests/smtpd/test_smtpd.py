@@ -26,7 +26,6 @@ import threading
 import time
 
 PROGRAM = os.path.abspath(sys.argv[1])
-SEED = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
 FAILING = os.environ.get("SMTPD_FAILING")
 TIMEOUT = 20  # seconds; reached only when something hangs
 MAIL = b"MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\n"
@@ -653,15 +652,17 @@ TESTS = [options_that_are_wrong, mails_of_smtplib, all_of_a_session_at_once, chu
 
 
 def main():
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
     for test in TESTS:
         if len(sys.argv) > 3 and test.__name__ not in sys.argv[3:]:
             continue
         try:
-            test(random.Random(SEED))
+            test(random.Random(seed))
         except BaseException:
-            print(f"{test.__name__}, seed {SEED}:", flush=True)
+            print(f"{test.__name__}, seed {seed}:", flush=True)
             raise
     print(f"{checks} checks")
 
 
-main()
+if __name__ == "__main__":
+    main()
