@@ -250,6 +250,7 @@ static void listen_here(void)
 static void begin_work(char **argv)
 {
     const char *old = getenv("REPLACES");
+    signal(SIGCHLD, SIG_IGN); /* a process that cannot start leaves nothing */
     signals[0] = evsignal_new(base, SIGHUP, reload, NULL);
     signals[1] = evsignal_new(base, SIGUSR2, restart, argv);
     if (event_add(signals[0], NULL) || event_add(signals[1], NULL) ||

@@ -110,7 +110,8 @@ def talk(*command):
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tool:
         timer = threading.Timer(TIMEOUT, tool.kill)
         timer.start()
-        for line, answer in ((b"EHLO x", b"250 "), (MAIL.rstrip(), b"250 2.1.5"), (b"DATA", b"354"), (TEXT.replace(b"\n.", b"\n..") + b".", b"250 2.0.0"),
+        dotted = TEXT.replace(b"\n.", b"\n..") + b"."
+        for line, answer in ((b"EHLO x", b"250 "), (MAIL.rstrip(), b"250 2.1.5"), (b"DATA", b"354"), (dotted, b"250 2.0.0"),
                              (b"QUIT", b"221")):
             tool.stdin.write(line + b"\r\n")
             tool.stdin.flush()
@@ -122,8 +123,9 @@ def talk(*command):
 
 def openssl_and_gnutls():
     with tls_server() as s:
-        talk("openssl", "s_client", "-quiet", "-starttls", "smtp", "-CAfile", s.files + "/cert.pem", "-connect", f"localhost:{s.port}")
-        talk("openssl", "s_client", "-quiet", "-CAfile", s.files + "/cert.pem", "-connect", f"localhost:{s.ports[1]}")
+        client = ("openssl", "s_client", "-quiet", "-CAfile", s.files + "/cert.pem", "-connect")
+        talk(*client, f"localhost:{s.port}", "-starttls", "smtp")
+        talk(*client, f"localhost:{s.ports[1]}")
         talk("gnutls-cli", "--starttls-proto=smtp", "--x509cafile=" + s.files + "/cert.pem", f"--port={s.port}", "localhost")
         talk("gnutls-cli", "--x509cafile=" + s.files + "/cert.pem", f"--port={s.ports[1]}", "localhost")
         stored(s, 4)
@@ -149,7 +151,8 @@ def nodemailer():
             f'{{"port": {s.port}, "pool": true}}]'
         run("node", "-e", NODEMAILER, "x", PEERS, ways, TEXT.decode())
         stored(s, 4)
-        run("node", "-e", NODEMAILER, "x", PEERS, f'[{{"port": {users.port}, "auth": {{"user": "ann", "pass": "s3cret"}}}}]', TEXT.decode())
+        way = f'[{{"port": {users.port}, "auth": {{"user": "ann", "pass": "s3cret"}}}}]'
+        run("node", "-e", NODEMAILER, "x", PEERS, way, TEXT.decode())
         stored(users, 1)
     return None
 
@@ -172,8 +175,9 @@ def smtp_source_and_kills():
         def send():
             libraries = f"{UNPACKED}/usr/lib/postfix:{UNPACKED}/usr/lib/x86_64-linux-gnu"
             while not done.is_set():
-                subprocess.run([UNPACKED + "/usr/sbin/smtp-source", "-d", "-s", "20", "-m", "500", "-l", "1000", f"127.0.0.1:{port}"],
-                               env={**os.environ, "LD_LIBRARY_PATH": libraries}, check=False, stderr=subprocess.DEVNULL)
+                subprocess.run([UNPACKED + "/usr/sbin/smtp-source", "-d", "-s", "20", "-m", "500", "-l", "1000",
+                                f"127.0.0.1:{port}"], check=False, stderr=subprocess.DEVNULL,
+                               env={**os.environ, "LD_LIBRARY_PATH": libraries})
         sender = threading.Thread(target=send)
         sender.start()
         for number in range(20):
