@@ -42,8 +42,8 @@ struct settings settings = {
     .tls_port = UINT64_MAX, /* none */
     .max_size = 50 << 20,
     .max_recipients = 1000,
-    .max_connections = 10000,
-    .max_per_address = 1000,
+    .max_connections = 450, /* with a file each, less than 1024 descriptors */
+    .max_per_address = 200,
     .command_time = 300000,
     .data_time = 600000,
 };
