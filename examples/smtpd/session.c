@@ -237,7 +237,8 @@ static const char *run_bdat(struct session *s, char *args)
 static const char *run_quit(struct session *s, char *args)
 {
     (void)args;
-    goodbye(s, "221 2.0.0 bye");
+    reply(s, "221 2.0.0 bye");
+    asynchat_close_after(s->ch);
     return NULL;
 }
 
