@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#define NONSENSE "451 4.4.1 an answer without sense"
+
 /* The first recipient without an answer, from this one on. */
 static struct recipient *pending(struct recipient *r)
 {
@@ -21,7 +23,7 @@ static void record(struct mail *m, struct recipient *r, const char *text)
 {
     static const char order[] = "254"; /* the worst comes last */
     if (!strchr(order, *text))
-        text = "451 4.4.1 an answer without sense";
+        text = NONSENSE;
     if (!m->answer || strchr(order, *text) > strchr(order, *m->answer)) {
         free(m->answer);
         if (asprintf(&m->answer, "%s <%s>", text, r->address) < 0)
@@ -117,8 +119,12 @@ static void got_answer(struct asynchat_channel *ch, const void *data,
     char text[512];
     snprintf(text, sizeof text, "%.*s", (int)len, (const char *)data);
     for (char *c = text; *c; c++)
-        *c = iscntrl(*c) ? ' ' : *c; /* it goes to the client and to the log */
-    if (!m || (strlen(text) > 3 && text[3] == '-'))
+        *c = iscntrl((unsigned char)*c)
+                 ? ' '
+                 : *c; /* it goes to the client and to the log */
+    if (strspn(text, "0123456789") != 3 || !strchr(" -", text[3]))
+        strcpy(text, NONSENSE);
+    if (!m || text[3] == '-')
         return;
     char wanted = steps[m->step].wanted;
     if (wanted && *text != wanted)

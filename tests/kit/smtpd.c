@@ -417,6 +417,12 @@ static const struct answers all_answers[] = {
     {"550 n", "550 n", "550 n", NULL, "550 n <b@x>"},
     {"250 y", "550 n", "550 n", "nonsense\r\n",
      "451 4.4.1 an answer without sense <b@x>"},
+    {"250 y", "550 n", "550 n", "\r\n",
+     "451 4.4.1 an answer without sense <b@x>"},
+    {"250 y", "550 n", "550 n", "2500 y\r\n",
+     "451 4.4.1 an answer without sense <b@x>"},
+    {"25", "550 n", "5", NULL, "451 4.4.1 an answer without sense <b@x>"},
+    {"250", "", "550", "250\r\n", "451 4.4.1 an answer without sense <c@x>"},
 };
 
 static struct asynchat_test *connect_next(struct asynchat_test *t)
