@@ -221,7 +221,7 @@ static void byte_by_byte_is_the_same(void **state)
     int fd = dial_server(f);
     for (size_t i = 0; i < sizeof V1 - 1; i++) {
         expect_events("");
-        put(fd, V1 + i, 1);
+        put(fd, &V1[i], 1);
         turn(f);
     }
     expect_served(f, fd);
@@ -376,7 +376,7 @@ static void the_greeting_comes_after_the_header(void **state)
     clock_advance(4999);
     turn(f);
     assert_int_equal(receive(fd, got, sizeof got), 0);
-    put(fd, V1 + 20, sizeof V1 - 1 - 20);
+    put(fd, &V1[20], sizeof V1 - 1 - 20);
     turn(f);
     assert_int_equal(receive(fd, got, sizeof got), 4);
     hang_up(f, fd);
@@ -414,12 +414,12 @@ static void dribbling_does_not_help(void **state)
     int fd = dial_server(f);
     turn(f);
     for (size_t i = 0; i < 3; i++) {
-        put(fd, V1 + i, 1);
+        put(fd, &V1[i], 1);
         clock_advance(500);
         turn(f);
     }
     expect_events("");
-    put(fd, V1 + 3, 1);
+    put(fd, &V1[3], 1);
     turn(f);
     clock_advance(500);
     turn(f);
@@ -887,7 +887,7 @@ static void the_time_of_the_header_is_not_that_of_the_layer(void **state)
     int fd = dial_server(f);
     put(fd, V2, 5);
     turn(f);
-    put(fd, V2 + 5, sizeof V2 - 1 - 5);
+    put(fd, &(V2)[5], sizeof V2 - 1 - 5);
     turn(f);
     clock_advance(20000);
     turn(f);
@@ -955,7 +955,8 @@ static void a_server_that_stops_waits_for_headers_until_its_grace_is_over(
     turn(f);
     assert_int_equal(asynchat_server_stop(f->server, 1000, NULL, NULL), 0);
     turn(f);
-    put(one, V2 "x\n" + 20, sizeof V2 - 1 - 20 + 2);
+    put(one, &(V2 "x\n")[20], sizeof V2 - 1 - 20 + 2);
+    turn(f);
     put(two, BYTES(V2 "y\n"));
     turn(f);
     expect_events("connect(192.0.2.7:4711) line(x) close(0) "
@@ -1064,7 +1065,7 @@ static void workers_read_headers_too(void **state)
     }
     turn(f);
     for (size_t i = 0; i < COUNT(fds); i++) {
-        put(fds[i], V1 "x\n" + 10 * i, sizeof V1 + 1 - 10 * i);
+        put(fds[i], &(V1 "x\n")[10 * i], sizeof V1 + 1 - 10 * i);
         expect_worker(fds[i]);
         close(fds[i]);
     }
