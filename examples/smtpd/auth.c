@@ -18,13 +18,13 @@ static bool is_user(const char *name, const char *password)
     FILE *file = fopen(settings.users, "re");
     while (file && fgets(line, sizeof line, file)) {
         char *hash = line, *user = strsep(&hash, ":");
-        if (hash && strcmp(user, name) == 0)
+        if (hash && g_str_equal(user, name))
             strcpy(found, strsep(&hash, ":\n"));
     }
     if (file)
         fclose(file);
     const char *hash = crypt_r(password, found, &data);
-    return hash && strcmp(hash, found) == 0;
+    return hash && g_str_equal(hash, found);
 }
 
 static void logged_in(struct asynchat_channel *ch, void *arg)
@@ -37,17 +37,16 @@ static void logged_in(struct asynchat_channel *ch, void *arg)
         asynchat_resume_reading(ch);
         reply(s, l->good ? "235 2.7.0 welcome" : "535 5.7.8 wrong password");
     }
-    free(l->name);
-    free(l);
+    g_free(l->name);
+    g_free(l);
 }
 
 static void check_login(struct event_base *loop, unsigned thread, void *arg)
 {
     struct login *l = arg;
-    (void)loop, (void)thread;
     l->good = is_user(l->name, l->password);
     explicit_bzero(l->password, strlen(l->password));
-    free(l->password);
+    g_free(l->password);
     if (asynchat_post(l->id, logged_in, l))
         logged_in(NULL, l);
 }
@@ -55,40 +54,54 @@ static void check_login(struct event_base *loop, unsigned thread, void *arg)
 static const char *log_in(struct session *s, const char *name,
                           const char *password)
 {
-    struct login *l = allocate(sizeof *l);
-    *l = (struct login){asynchat_get_id(s->ch), copy(name), copy(password), 0};
+    struct login *l = g_new0(struct login, 1);
+    *l = (struct login){asynchat_get_id(s->ch), g_strdup(name),
+                        g_strdup(password), false};
     asynchat_pause_reading(s->ch);
-    asynchat_set_steady_deadline(s->ch, (unsigned)settings.command_time);
+    asynchat_set_steady_deadline(s->ch, settings.command_time);
     run_aside(check_login, l);
     return NULL;
 }
 
+/* Decodes a text in its place. Returns false if it is not base64: GLib skips
+ * what is not. */
+static bool decode(char *text, size_t *len)
+{
+    g_autofree unsigned char *bytes = g_base64_decode(text, len);
+    g_autofree char *again = g_base64_encode(bytes, *len);
+    bool good = g_str_equal(again, text);
+    memcpy(text, bytes, *len);
+    text[*len] = '\0';
+    return good;
+}
+
 static const char *got_plain(struct session *s, char *text)
 {
-    int len = decode_base64(text);
+    size_t len;
+    bool good = decode(text, &len);
     char *name = text + strlen(text) + 1;
     s->next = run_command;
-    if (len < 0 || name > text + len || name + strlen(name) + 1 > text + len)
+    if (!good || name > text + len || name + strlen(name) + 1 > text + len)
         return "501 5.5.2 no name and password";
     return log_in(s, name, name + strlen(name) + 1);
 }
 
 static const char *got_password(struct session *s, char *text)
 {
+    size_t len;
     s->next = run_command;
-    return decode_base64(text) < 0 ? "501 5.5.2 no password"
-                                   : log_in(s, s->name, text);
+    return decode(text, &len) ? log_in(s, s->name, text)
+                              : "501 5.5.2 no password";
 }
 
 static const char *got_name(struct session *s, char *text)
 {
-    s->next = run_command;
-    if (decode_base64(text) < 0)
-        return "501 5.5.2 no name";
-    free(s->name);
-    s->name = copy(text);
-    s->next = got_password;
-    return "334 UGFzc3dvcmQ6";
+    size_t len;
+    bool good = decode(text, &len);
+    s->next = good ? got_password : run_command;
+    g_free(s->name);
+    s->name = g_strdup(text);
+    return good ? "334 UGFzc3dvcmQ6" : "501 5.5.2 no name";
 }
 
 bool may_log_in(const struct session *s)
@@ -100,17 +113,17 @@ bool may_log_in(const struct session *s)
 const char *run_auth(struct session *s, char *args)
 {
     const char *mechanism = strsep(&args, " ");
-    bool plain = strcasecmp(mechanism, "PLAIN") == 0;
+    bool plain = g_ascii_strcasecmp(mechanism, "PLAIN") == 0;
     if (!settings.users)
         return "502 5.5.1 no users here";
     if (!may_log_in(s))
         return "538 5.7.11 STARTTLS first";
     if (s->known || s->mail)
         return "503 5.5.1 not now";
-    if (!plain && strcasecmp(mechanism, "LOGIN") != 0)
+    if (!plain && g_ascii_strcasecmp(mechanism, "LOGIN") != 0)
         return "504 5.5.4 PLAIN or LOGIN";
     s->next = plain ? got_plain : got_name;
     if (!args)
         return plain ? "334 " : "334 VXNlcm5hbWU6";
-    return s->next(s, args + (strcmp(args, "=") == 0));
+    return s->next(s, args + g_str_equal(args, "="));
 }

@@ -4,39 +4,30 @@
  * whoever has sent a mail is told if somebody does not get it, and somebody may
  * get it twice. SPDX-License-Identifier: BSD-3-Clause */
 #include "smtpd.h"
-#include <ctype.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #define NONSENSE "451 4.4.1 an answer without sense"
 
-/* The first recipient without an answer, from this one on. */
-static struct recipient *pending(struct recipient *r)
-{
-    while (r && r->code)
-        r = r->next;
-    return r;
-}
-
 /* An answer that is the last one for a recipient. */
-static void record(struct mail *m, struct recipient *r, const char *text)
+static void record(struct mail *m, unsigned which, const char *text)
 {
     static const char order[] = "254"; /* the worst comes last */
     if (!strchr(order, *text))
         text = NONSENSE;
     if (!m->answer || strchr(order, *text) > strchr(order, *m->answer)) {
-        free(m->answer);
-        if (asprintf(&m->answer, "%s <%s>", text, r->address) < 0)
-            err(1, NULL);
+        g_free(m->answer);
+        m->answer = g_strdup_printf("%s <%s>", text, RECIPIENT(m, which));
     }
-    r->code = atoi(text);
+    g_string_append_printf(m->log, " to=<%s> %.3s", RECIPIENT(m, which), text);
+    g_ptr_array_remove_index(m->to, which);
 }
 
 /* The conversation is over, and this is the answer for all that have none. */
 static void end(struct asynchat_channel *ch, struct mail *m, const char *text)
 {
-    for (struct recipient *r = m->first; (r = pending(r));)
-        record(m, r, text);
+    while (m->to->len > 0)
+        record(m, 0, text);
     m->failed = *m->answer == '2' ? NULL : m->answer;
     mail_finish(m);
     asynchat_set_arg(ch, NULL);
@@ -46,96 +37,75 @@ static void end(struct asynchat_channel *ch, struct mail *m, const char *text)
 
 /* --- what is said next --- */
 
-enum { GREETING, HELLO, SENDER, RECIPIENT, DATA, VERDICT };
-
-static void say_hello(struct asynchat_channel *ch, struct mail *m,
-                      const char *text)
-{
-    (void)text;
-    asynchat_push_printf(ch, "LHLO %s\r\n", host);
-    m->step = HELLO;
-}
-
-static void say_sender(struct asynchat_channel *ch, struct mail *m,
-                       const char *text)
-{
-    (void)text;
-    asynchat_push_printf(ch, "MAIL FROM:<%s>%s%s\r\n", m->sender,
-                         m->eight ? " BODY=8BITMIME" : "",
-                         m->utf8 ? " SMTPUTF8" : "");
-    m->step = SENDER;
-}
-
-/* Each recipient that is not refused here is pending. */
-static void say_recipient(struct asynchat_channel *ch, struct mail *m,
-                          const char *text)
-{
-    if (m->step == RECIPIENT && *text != '2')
-        record(m, m->at, text);
-    m->at = m->step == SENDER ? m->first : m->at->next;
-    m->step = m->at ? RECIPIENT : DATA;
-    if (m->at)
-        asynchat_push_printf(ch, "RCPT TO:<%s>\r\n", m->at->address);
-    else if (pending(m->first))
-        asynchat_push(ch, "DATA\r\n", 6);
-    else
-        end(ch, m, text);
-}
+enum { GREETING, HELLO, SENDER, RECIPIENTS, DATA, VERDICTS };
 
 /* The dot at the end is sent only if all of the file was. */
-static void say_data(struct asynchat_channel *ch, struct mail *m,
-                     const char *text)
+static void push_data(struct asynchat_channel *ch, struct mail *m)
 {
-    (void)text;
     int fd = fcntl(fileno(m->file), F_DUPFD_CLOEXEC, 0);
     asynchat_push_producer(ch, asynchat_producer_dotted(asynchat_producer_file(
                                    fd, 0, (uint64_t)ftello(m->file))));
-    m->step = VERDICT;
 }
 
-/* There is one for each pending recipient, in their order. */
-static void got_verdict(struct asynchat_channel *ch, struct mail *m,
-                        const char *text)
+static void say_next(struct asynchat_channel *ch, struct mail *m)
 {
-    record(m, pending(m->first), text);
-    if (!pending(m->first))
-        end(ch, m, text);
+    if (m->step == HELLO)
+        asynchat_push_printf(ch, "LHLO %s\r\n", host);
+    if (m->step == SENDER)
+        asynchat_push_printf(ch, "MAIL FROM:<%s>%s%s\r\n", m->sender,
+                             m->eight ? " BODY=8BITMIME" : "",
+                             m->utf8 ? " SMTPUTF8" : "");
+    if (m->step == RECIPIENTS)
+        asynchat_push_printf(ch, "RCPT TO:<%s>\r\n", RECIPIENT(m, m->at));
+    if (m->step == DATA)
+        asynchat_push(ch, "DATA\r\n", 6);
 }
 
-/* What each step wants to hear, if it is not for a single recipient. */
-static const struct {
-    char wanted;
-    void (*next)(struct asynchat_channel *ch, struct mail *m, const char *text);
-} steps[] = {{'2', say_hello},   {'2', say_sender}, {'2', say_recipient},
-             {0, say_recipient}, {'3', say_data},   {0, got_verdict}};
+/* Takes the answer to a step. Recipients that are not refused at once are left
+ * in `to`, and have a verdict each, in their order. */
+static void go_on(struct asynchat_channel *ch, struct mail *m, const char *text)
+{
+    if (m->step == RECIPIENTS && *text == '2')
+        m->at++;
+    else if (m->step == RECIPIENTS || m->step == VERDICTS)
+        record(m, m->at, text);
+    else if (m->step++ == DATA)
+        push_data(ch, m);
+    if (m->step == RECIPIENTS && m->at == m->to->len) {
+        m->step = DATA;
+        m->at = 0;
+    }
+    if (m->to->len == 0)
+        end(ch, m, text);
+    else
+        say_next(ch, m);
+}
 
 /* --- the callbacks --- */
 
-/* Of an answer with several lines, the last one counts. */
+/* Of an answer with several lines, the last one counts. It goes to the client
+ * and to the log, without control characters. */
 static void got_answer(struct asynchat_channel *ch, const void *data,
                        size_t len, void *arg)
 {
+    static const char wanted[] = "222 3 "; /* at each step; " " is any */
     struct mail *m = arg;
     char text[512];
     snprintf(text, sizeof text, "%.*s", (int)len, (const char *)data);
     for (char *c = text; *c; c++)
-        *c = iscntrl((unsigned char)*c)
-                 ? ' '
-                 : *c; /* it goes to the client and to the log */
+        *c = g_ascii_iscntrl(*c) ? ' ' : *c;
     if (strspn(text, "0123456789") != 3 || !strchr(" -", text[3]))
         strcpy(text, NONSENSE);
     if (!m || text[3] == '-')
         return;
-    char wanted = steps[m->step].wanted;
-    if (wanted && *text != wanted)
-        end(ch, m, strchr("45", *text) ? text : "451 4.4.1 not expected");
+    if (*text == wanted[m->step] || wanted[m->step] == ' ')
+        go_on(ch, m, text);
     else
-        steps[m->step].next(ch, m, text);
+        end(ch, m, strchr("45", *text) ? text : "451 4.4.1 not expected");
 }
 
 static void begin(struct asynchat_channel *ch, void *arg)
 {
-    (void)arg;
     if (asynchat_set_framing(ch, asynchat_framing_lines(0)) ||
         asynchat_set_steady_deadline(ch, LMTP_TIME))
         asynchat_close(ch);
@@ -143,7 +113,6 @@ static void begin(struct asynchat_channel *ch, void *arg)
 
 static void gone(struct asynchat_channel *ch, int status, void *arg)
 {
-    (void)status;
     if (arg)
         end(ch, arg, "451 4.4.1 no answer from the next server");
 }
@@ -154,7 +123,6 @@ void lmtp_deliver(struct mail *m)
                                                     .handle_connect = begin,
                                                     .message = got_answer,
                                                     .handle_close = gone};
-    m->step = GREETING;
     if (connect_lmtp(&handler, m))
         end(NULL, m, "451 4.4.1 no way to the next server");
 }

@@ -7,30 +7,29 @@
 #define THREADS 8 /* that wait for the disk, and check passwords */
 
 static struct asynchat_workers *workers;
-static int folder = -1, new_folder = -1;
-static unsigned long long discarded;
+static int tmp = -1, new = -1; /* the folders */
 
 /* The mails that this thread has given their names. Their answers wait for the
  * fsync of the folder. */
 static _Thread_local struct mail *renamed;
 
-static int open_folder(int in, const char *name)
+static int open_folder(const char *in, const char *name)
 {
+    g_autofree char *path = g_build_filename(in, name, NULL);
     int fd = -1;
-    if (mkdirat(in, name, 0700) == 0 || errno == EEXIST)
-        fd = openat(in, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (g_mkdir_with_parents(path, 0700) == 0)
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        err(1, "%s", name);
+        err(1, "%s", path);
     return fd;
 }
 
 /* Opens a Maildir, which is made if it is not there. */
-void mail_open(const char *name)
+void mail_open(const char *folder)
 {
-    folder = open_folder(AT_FDCWD, name);
-    close(open_folder(folder, "tmp"));
     close(open_folder(folder, "cur"));
-    new_folder = open_folder(folder, "new");
+    new = open_folder(folder, "new");
+    tmp = open_folder(folder, "tmp");
 }
 
 void threads_start(void)
@@ -40,11 +39,9 @@ void threads_start(void)
         errx(1, "threads: %s", asynchat_strerror(error));
 }
 
-void mail_close(void)
+void threads_stop(void)
 {
     asynchat_workers_free(workers);
-    if (settings.discard)
-        fprintf(stderr, "%llu mails\n", discarded);
 }
 
 /* Has a thread do this; or does it here, if there is none. */
@@ -57,55 +54,23 @@ void run_aside(void (*work)(struct event_base *, unsigned, void *), void *arg)
 
 /* --- a mail comes --- */
 
-struct mail *mail_new(const char *sender, const char *peer)
-{
-    struct mail *m = allocate(sizeof *m);
-    m->sender = copy(sender);
-    m->peer = copy(peer);
-    m->end = &m->first;
-    return m;
-}
-
-void mail_recipient(struct mail *m, const char *address)
-{
-    struct recipient *r = allocate(sizeof *r);
-    r->address = copy(address);
-    *m->end = r;
-    m->end = &r->next;
-    m->recipients++;
-}
-
 static const char *trouble(int error)
 {
     return error == ENOSPC || error == EDQUOT ? "452 4.3.1 the disk is full"
                                               : "451 4.3.0 not stored";
 }
 
-/* The name of the file, lent until the next call for the same folder. */
-static const char *path(const struct mail *m, const char *in)
-{
-    static _Thread_local char text[2][sizeof m->id + 4];
-    char *to = text[*in == 't'];
-    snprintf(to, sizeof *text, "%s/%s", in, m->id);
-    return to;
-}
-
-static FILE *open_file(const char *name)
-{
-    int fd = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    return fd < 0 ? NULL : fdopen(fd, "r+");
-}
-
 /* Begins the file, unless that is done, with a line that says where the mail
  * comes from (RFC 5321, 4.4). Returns NULL, or why the mail cannot come. */
 const char *mail_begin(struct mail *m, const char *from, const char *with)
 {
-    if (*m->id)
+    if (m->id)
         return m->failed;
     stamp(m);
     if (settings.discard)
         return NULL;
-    m->file = open_file(path(m, "tmp"));
+    int fd = openat(tmp, m->id, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    m->file = fd < 0 ? NULL : fdopen(fd, "r+");
     if (!m->file)
         return m->failed = trouble(errno);
     if (!settings.lmtp)
@@ -122,42 +87,31 @@ void mail_write(struct mail *m, const void *data, size_t len)
         m->failed = trouble(errno);
 }
 
-static void drop_file(struct mail *m)
-{
-    if (!m->file)
-        return;
-    fclose(m->file);
-    m->file = NULL;
-    unlinkat(folder, path(m, "tmp"), 0);
-}
-
 void mail_free(struct mail *m)
 {
     if (!m)
         return;
-    drop_file(m);
-    for (struct recipient *r; (r = m->first); free(r)) {
-        m->first = r->next;
-        free(r->address);
+    if (m->file) {
+        fclose(m->file);
+        unlinkat(tmp, m->id, 0);
     }
-    free(m->answer);
-    free(m->sender);
-    free(m->peer);
-    free(m);
+    g_ptr_array_unref(m->to);
+    g_string_free(m->log, TRUE);
+    g_free(m->answer);
+    g_free(m->sender);
+    g_free(m->peer);
+    g_free(m->id);
+    g_free(m);
 }
 
 /* --- the mail is complete --- */
 
-static void write_log(const struct mail *m)
+static void write_log(struct mail *m)
 {
-    char to[1024] = "";
-    size_t len = 0;
-    for (struct recipient *r = m->first; r && len < sizeof to; r = r->next)
-        len += (size_t)snprintf(to + len, sizeof to - len,
-                                r->code ? " to=<%s> %d" : " to=<%s>",
-                                r->address, r->code);
-    fprintf(stderr, "%s: %s from=<%s>%s size=%llu: %s\n", m->id, m->peer,
-            m->sender, to, (unsigned long long)m->size,
+    for (unsigned i = 0; i < m->to->len; i++)
+        g_string_append_printf(m->log, " to=<%s>", RECIPIENT(m, i));
+    fprintf(stderr, "%s: %s from=<%s>%s size=%ju: %s\n", m->id, m->peer,
+            m->sender, m->log->str, (uintmax_t)m->size,
             m->failed ? m->failed : "250");
 }
 
@@ -165,28 +119,25 @@ static void write_log(const struct mail *m)
  * May be called in any thread. */
 void mail_finish(struct mail *m)
 {
-    if (settings.discard)
-        discarded++;
-    else
+    struct asynchat_slot *slot = m->slot;
+    g_autofree char *answer =
+        g_strconcat(m->failed ? m->failed : "250 2.0.0 ok ",
+                    m->failed ? "" : m->id, "\r\n", NULL);
+    if (!settings.discard)
         write_log(m);
-    drop_file(m);
-    const char *text = m->failed ? m->failed : "250 2.0.0 ok ";
-    asynchat_slot_push(m->slot, text, strlen(text));
-    asynchat_slot_push(m->slot, m->id, m->failed ? 0 : strlen(m->id));
-    asynchat_slot_push(m->slot, "\r\n", 2);
-    asynchat_slot_finish(m->slot);
     mail_free(m);
+    asynchat_slot_push(slot, answer, strlen(answer));
+    asynchat_slot_finish(slot);
 }
 
 /* One fsync of the folder is for all that got their names meanwhile. */
 static void commit(struct event_base *loop, unsigned thread, void *arg)
 {
-    int error = settings.no_fsync || fsync(new_folder) == 0 ? 0 : errno;
-    (void)loop, (void)thread, (void)arg;
+    int error = settings.no_fsync || fsync(new) == 0 ? 0 : errno;
     for (struct mail *m; (m = renamed);) {
         renamed = m->next;
         if (error) {
-            unlinkat(folder, path(m, "new"), 0);
+            unlinkat(new, m->id, 0);
             m->failed = trouble(error);
         }
         mail_finish(m);
@@ -199,15 +150,13 @@ static void store(struct event_base *loop, unsigned thread, void *arg)
 {
     struct mail *m = arg, *before = renamed;
     if ((!settings.no_fsync && fsync(fileno(m->file))) ||
-        renameat2(folder, path(m, "tmp"), folder, path(m, "new"),
-                  RENAME_NOREPLACE)) {
+        renameat2(tmp, m->id, new, m->id, RENAME_NOREPLACE)) {
         m->failed = trouble(errno);
         mail_finish(m);
         return;
     }
-    fclose(m->file);
-    m->file = NULL;
-    m->next = renamed;
+    fclose(g_steal_pointer(&m->file));
+    m->next = before;
     renamed = m;
     if (!before &&
         (!loop || asynchat_workers_post(workers, thread, commit, NULL)))

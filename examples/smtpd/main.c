@@ -1,6 +1,7 @@
 /* Receives mail: smtpd [OPTION...] DIR
  *
- *     cc -o smtpd *.c $(pkg-config --cflags --libs asynchat-openssl) -lcrypt
+ *     cc -o smtpd *.c $(pkg-config --cflags --libs asynchat-openssl glib-2.0)
+ *         -lcrypt
  *     ./smtpd --port 2525 /tmp/mail & swaks -s 127.0.0.1:2525 -t a@x.example
  *
  * Each mail becomes a file of the Maildir DIR, as it came, with CR LF: it is on
@@ -8,16 +9,7 @@
  * free port unless one is given, and speaks SMTP (RFC 5321) with SIZE, 8BITMIME,
  * SMTPUTF8, PIPELINING, CHUNKING, STARTTLS, AUTH and ENHANCEDSTATUSCODES. Only CR
  * LF ends a line: a command, or the data of DATA, that has a CR or an LF alone is
- * refused. Chunks of BDAT may have any bytes. The options, with times in
- * milliseconds and sizes in bytes:
- *
- *     --port N   --tls CERT KEY   --tls-port N (TLS from the beginning)
- *     --users FILE (who may send, see auth.c)   --plain-auth (also without TLS)
- *     --lmtp ADDRESS (mails go there, see lmtp.c)   --discard (they are counted)
- *     --no-fsync (safe from a crash of the server, but not of the system)
- *     --proxy-protocol (each connection comes from a balancer)
- *     --max-size N   --max-recipients N   --command-time N   --data-time N
- *     --max-connections N   --max-per-address N
+ * refused. Chunks of BDAT may have any bytes. --help shows the options.
  *
  * SIGHUP reads the certificate again. SIGUSR2 starts the program again, on the
  * same sockets; when the new process is ready, this one stops. At SIGINT or
@@ -39,7 +31,7 @@
 #define LINGER 5000 /* milliseconds for a client that has to go */
 
 struct settings settings = {
-    .tls_port = UINT64_MAX, /* none */
+    .port = "0",
     .max_size = 50 << 20,
     .max_recipients = 1000,
     .max_connections = 450, /* with a file each, less than 1024 descriptors */
@@ -57,66 +49,51 @@ static int listening; /* how many servers */
 
 /* --- options --- */
 
-static const struct option {
-    const char *name;
-    uint64_t *number, least;
-    bool *flag;
-    const char **text, **second;
-} options[] = {
-    {"--port", .number = &settings.port},
-    {"--tls-port", .number = &settings.tls_port},
-    {"--max-size", .number = &settings.max_size, .least = 1},
-    {"--max-recipients", .number = &settings.max_recipients, .least = 1},
-    {"--max-connections", .number = &settings.max_connections, .least = 1},
-    {"--max-per-address", .number = &settings.max_per_address, .least = 1},
-    {"--command-time", .number = &settings.command_time, .least = 1},
-    {"--data-time", .number = &settings.data_time, .least = 1},
-    {"--discard", .flag = &settings.discard},
-    {"--no-fsync", .flag = &settings.no_fsync},
-    {"--plain-auth", .flag = &settings.plain_auth},
-    {"--proxy-protocol", .flag = &settings.proxy},
-    {"--users", .text = &settings.users},
-    {"--lmtp", .text = &settings.lmtp},
-    {"--tls", .text = &settings.certificate, .second = &settings.key},
-};
+#define LIMITS 6 /* the first of the options */
+#define NUMBER G_OPTION_ARG_INT
+#define FLAG G_OPTION_ARG_NONE
+#define TEXT G_OPTION_ARG_STRING
 
-/* Goes on to the next argument. */
-static const char *take(char ***at)
-{
-    const char *name = **at;
-    if (!*++*at)
-        errx(2, "%s: something has to follow", name);
-    return **at;
-}
+static const GOptionEntry options[] = {
+    {"max-size", 0, 0, NUMBER, &settings.max_size, "of a mail", "BYTES"},
+    {"max-recipients", 0, 0, NUMBER, &settings.max_recipients, "of a mail",
+     "N"},
+    {"max-connections", 0, 0, NUMBER, &settings.max_connections, "in all", "N"},
+    {"max-per-address", 0, 0, NUMBER, &settings.max_per_address,
+     "connections of an address", "N"},
+    {"command-time", 0, 0, NUMBER, &settings.command_time, "for a line", "MS"},
+    {"data-time", 0, 0, NUMBER, &settings.data_time, "for a mail", "MS"},
+    {"port", 0, 0, TEXT, &settings.port, "or any that is free", "N"},
+    {"tls-port", 0, 0, TEXT, &settings.tls_port, "with TLS at once", "N"},
+    {"tls", 0, 0, TEXT, &settings.certificate, "for STARTTLS", "CERT KEY"},
+    {"users", 0, 0, TEXT, &settings.users, "who may send: see auth.c", "FILE"},
+    {"plain-auth", 0, 0, FLAG, &settings.plain_auth, "AUTH without TLS", NULL},
+    {"lmtp", 0, 0, TEXT, &settings.lmtp, "mails go there: see lmtp.c",
+     "ADDRESS"},
+    {"discard", 0, 0, FLAG, &settings.discard, "mails go nowhere", NULL},
+    {"no-fsync", 0, 0, FLAG, &settings.no_fsync,
+     "a crash of the system loses mails, a crash of the server does not", NULL},
+    {"proxy-protocol", 0, 0, FLAG, &settings.proxy, "behind a balancer", NULL},
+    {NULL}};
 
-static void set_option(const struct option *o, char ***at)
+/* Returns DIR. KEY is what is left in front of it. */
+static const char *set_options(char **argv)
 {
-    if (o->flag)
-        *o->flag = true;
-    if (o->number && (!parse_number(take(at), o->number) ||
-                      *o->number < o->least || *o->number > INT32_MAX))
-        errx(2, "%s %s: no such number", o->name, **at);
-    if (o->text)
-        *o->text = take(at);
-    if (o->second)
-        *o->second = take(at);
-}
-
-/* Returns DIR. */
-static const char *set_options(char **at)
-{
-    const struct option *end = options + sizeof options / sizeof *options;
-    for (at++; *at && has_prefix(*at, "--"); at++) {
-        const struct option *o = options;
-        while (o < end && strcmp(*at, o->name) != 0)
-            o++;
-        if (o == end)
-            errx(2, "%s: no such option; main.c has them all", *at);
-        set_option(o, &at);
-    }
-    if (!*at || at[1])
-        errx(2, "usage: smtpd [OPTION...] DIR");
-    return *at;
+    GOptionContext *context = g_option_context_new("DIR");
+    GError *error = NULL;
+    static char **args;     /* DIR and KEY stay */
+    args = g_strdupv(argv); /* a restart needs those of argv */
+    g_option_context_add_main_entries(context, options, NULL);
+    if (!g_option_context_parse_strv(context, &args, &error))
+        errx(2, "%s", error->message);
+    g_option_context_free(context);
+    for (int i = 0; i < LIMITS; i++)
+        if (*(int *)options[i].arg_data < 1)
+            errx(2, "--%s: no such number", options[i].long_name);
+    if (g_strv_length(args) != (settings.certificate ? 3 : 2))
+        errx(2, "DIR is missing, or KEY, or there is too much; see --help");
+    settings.key = args[1];
+    return args[settings.certificate ? 2 : 1];
 }
 
 /* --- what a test replaces --- */
@@ -126,18 +103,17 @@ static const char *set_options(char **at)
 void stamp(struct mail *m)
 {
     static unsigned count;
-    static time_t second; /* of the texts, which are made once a second */
-    static char date[sizeof m->date], id[48];
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (second != now.tv_sec) {
-        second = now.tv_sec;
+    static time_t second; /* of the date, which is made once a second */
+    static char date[40];
+    int64_t now = g_get_real_time();
+    if (second != now / G_USEC_PER_SEC) {
+        second = now / G_USEC_PER_SEC;
         strftime(date, sizeof date, "%a, %d %b %Y %T %z", localtime(&second));
-        snprintf(id, sizeof id, "%lld.M%ldP%d", (long long)second,
-                 now.tv_nsec / 1000, (int)getpid());
     }
-    strcpy(m->date, date);
-    snprintf(m->id, sizeof m->id, "%sQ%u.%.30s", id, ++count, host);
+    m->date = date;
+    m->id = g_strdup_printf("%jd.M%dP%dQ%u.%.30s", (intmax_t)second,
+                            (int)(now % G_USEC_PER_SEC), (int)getpid(), ++count,
+                            host);
 }
 
 int connect_lmtp(const struct asynchat_handler *handler, struct mail *m)
@@ -151,7 +127,6 @@ int connect_lmtp(const struct asynchat_handler *handler, struct mail *m)
 
 static void reload(evutil_socket_t number, short what, void *arg)
 {
-    (void)number, (void)what, (void)arg;
     if (tls && asynchat_tls_reload(tls, NULL) < 0)
         warnx("the old certificate stays: %s", asynchat_tls_get_error(NULL));
 }
@@ -161,7 +136,6 @@ static void restart(evutil_socket_t number, short what, void *argv)
 {
     char text[32];
     int fds[2];
-    (void)number, (void)what;
     if (fork() != 0)
         return;
     for (int i = 0; i < listening; i++)
@@ -181,7 +155,6 @@ static void restart(evutil_socket_t number, short what, void *argv)
 /* A loop that waits for a signal does not end. */
 static void stopped(void *arg)
 {
-    (void)arg;
     if (--listening == 0)
         for (int i = 0; i < 2; i++)
             event_free(signals[i]);
@@ -197,32 +170,32 @@ static void require(int error, const char *what)
 
 static void start_tls(void)
 {
-    struct asynchat_tls_options how = {.size = sizeof how};
-    how.certificate = settings.certificate;
-    how.key = settings.key;
+    struct asynchat_tls_options how = {.size = sizeof how,
+                                       .certificate = settings.certificate,
+                                       .key = settings.key};
     if (settings.certificate && asynchat_tls_new(&how, &tls) < 0)
         errx(1, "%s", asynchat_tls_get_error(NULL));
-    if (settings.tls_port != UINT64_MAX && !tls)
+    if (settings.tls_port && !tls)
         errx(2, "--tls-port needs --tls");
 }
 
-static void listen_on(uint64_t port, int fd)
+static void listen_on(const char *port, int fd)
 {
     static const struct asynchat_proxy_options proxy = {.size = sizeof proxy};
     const struct asynchat_timeouts times = {
-        .size = sizeof times, .write_idle = (unsigned)settings.command_time};
+        .size = sizeof times, .write_idle = settings.command_time};
     const struct asynchat_options channels = {
         .size = sizeof channels, .timeouts = &times, .linger = LINGER};
     const struct asynchat_server_options all = {
         .size = sizeof all,
-        .max_connections = (unsigned)settings.max_connections,
-        .max_per_address = (unsigned)settings.max_per_address,
+        .max_connections = settings.max_connections,
+        .max_per_address = settings.max_per_address,
         .turn_away = "421 4.7.0 too many connections\r\n",
         .channels = &channels,
         .proxy = settings.proxy ? &proxy : NULL};
     struct asynchat_server **s = &servers[listening++];
     char address[ASYNCHAT_ADDRESS_SIZE];
-    snprintf(address, sizeof address, "127.0.0.1:%d", (int)port);
+    snprintf(address, sizeof address, "127.0.0.1:%s", port);
     require(fd >= 0
                 ? asynchat_server_new_socket(base, fd, &lines, NULL, &all, s)
                 : asynchat_server_new(base, address, &lines, NULL, &all, s),
@@ -237,13 +210,13 @@ static void listen_on(uint64_t port, int fd)
 
 static void listen_here(void)
 {
+    const char *ports[] = {settings.port, settings.tls_port};
     int first = 0, count = asynchat_inherited_sockets(&first);
-    require(count < 0 ? count : 0, "inherited sockets");
-    listen_on(settings.port, count > 0 ? first : -1);
-    if (settings.tls_port != UINT64_MAX) {
-        listen_on(settings.tls_port, count > 1 ? first + 1 : -1);
+    require(MIN(count, 0), "inherited sockets");
+    for (int i = 0; i < 2 && ports[i]; i++)
+        listen_on(ports[i], i < count ? first + i : -1);
+    if (servers[1])
         require(asynchat_tls_serve(servers[1], tls), "TLS");
-    }
 }
 
 /* From now on the process before this one is not needed. */
@@ -262,20 +235,19 @@ static void begin_work(char **argv)
 
 int main(int argc, char **argv)
 {
-    (void)argc;
     const char *folder = set_options(argv);
     gethostname(host, sizeof host - 1);
     base = event_base_new();
     require(base ? 0 : -ENOMEM, "event_base_new");
+    start_tls();
     if (!settings.discard)
         mail_open(folder);
-    start_tls();
     listen_here(); /* before there are threads, since it changes environ(7) */
     threads_start();
     begin_work(argv);
     /* The loop ends by itself when the last connection is gone. */
     int ran = event_base_dispatch(base);
-    mail_close();
+    threads_stop();
     asynchat_tls_free(tls);
     event_base_free(base);
     return ran < 0 ? 1 : 0;

@@ -41,11 +41,11 @@ void reply(struct session *s, const char *text)
 /* --- what comes next --- */
 
 static void expect(struct session *s, const struct asynchat_handler *handler,
-                   uint64_t most, uint64_t time)
+                   size_t most, unsigned time)
 {
     check(s, asynchat_set_handler(s->ch, handler));
-    check(s, asynchat_set_message_limit(s->ch, (size_t)most));
-    check(s, asynchat_set_deadline(s->ch, (unsigned)time));
+    check(s, asynchat_set_message_limit(s->ch, most));
+    check(s, asynchat_set_deadline(s->ch, time));
 }
 
 static void expect_lines(struct session *s)
@@ -55,24 +55,10 @@ static void expect_lines(struct session *s)
                  s->ch, asynchat_framing_lines(ASYNCHAT_LINES_STRICT)));
 }
 
-static void expect_data(struct session *s)
-{
-    expect(s, &pieces, settings.max_size, settings.data_time);
-    check(s, asynchat_set_framing(
-                 s->ch, asynchat_framing_dotted(ASYNCHAT_DOTTED_STRICT)));
-}
-
-static void expect_chunk(struct session *s, uint64_t size)
-{
-    expect(s, &pieces, SIZE_MAX, settings.data_time);
-    check(s, asynchat_set_block(s->ch, size));
-}
-
 /* --- commands --- */
 
 static const char *reset(struct session *s, char *args)
 {
-    (void)args;
     mail_free(s->mail);
     s->mail = NULL;
     s->chunks = false;
@@ -84,8 +70,8 @@ static const char *run_helo(struct session *s, char *name)
     if (!*name || name[strspn(name, HOST_NAME)])
         return "501 5.5.4 your name, please";
     reset(s, NULL);
-    free(s->helo);
-    s->helo = copy(name);
+    g_free(s->helo);
+    s->helo = g_strdup(name);
     s->extended = false;
     return ok;
 }
@@ -98,10 +84,10 @@ static const char *run_ehlo(struct session *s, char *name)
     s->extended = true;
     asynchat_push_printf(
         s->ch,
-        "250-%s\r\n250-SIZE %llu\r\n250-8BITMIME\r\n"
+        "250-%s\r\n250-SIZE %u\r\n250-8BITMIME\r\n"
         "250-SMTPUTF8\r\n250-PIPELINING\r\n250-CHUNKING\r\n"
         "%s%s250 ENHANCEDSTATUSCODES\r\n",
-        host, (unsigned long long)settings.max_size,
+        host, settings.max_size,
         tls && !asynchat_tls_get_ssl(s->ch) ? "250-STARTTLS\r\n" : "",
         may_log_in(s) ? "250-AUTH PLAIN LOGIN\r\n" : "");
     return NULL;
@@ -111,16 +97,14 @@ static const char *run_ehlo(struct session *s, char *name)
 static void secured(struct asynchat_channel *ch, void *arg)
 {
     struct session *s = arg;
-    (void)ch;
     reset(s, NULL);
-    free(s->helo);
+    g_free(s->helo);
     s->helo = NULL;
     s->known = false;
 }
 
 static const char *run_starttls(struct session *s, char *args)
 {
-    (void)args;
     if (!tls || asynchat_tls_get_ssl(s->ch))
         return "502 5.5.1 no TLS here, or there is already";
     reply(s, "220 2.0.0 go ahead");
@@ -131,17 +115,18 @@ static const char *run_starttls(struct session *s, char *args)
 /* Reads the parameters of MAIL. Returns what is wrong, or NULL. */
 static const char *take_parameters(struct mail *m, char *args)
 {
-    uint64_t size = 0;
+    guint64 size = 0;
     for (char *word; (word = strsep(&args, " "));) {
-        if (has_prefix(word, "SIZE=")) {
-            if (!parse_number(word + 5, &size))
+        if (strncasecmp(word, "SIZE=", 5) == 0) {
+            if (!g_ascii_string_to_unsigned(word + 5, 10, 0, INT64_MAX, &size,
+                                            NULL))
                 return "501 5.5.4 no size";
         } else if (strcasecmp(word, "BODY=8BITMIME") == 0) {
             m->eight = true;
         } else if (strcasecmp(word, "SMTPUTF8") == 0) {
             m->utf8 = true;
         } else if (*word && strcasecmp(word, "BODY=7BIT") != 0 &&
-                   !has_prefix(word, "AUTH=")) { /* RFC 4954, 5 */
+                   strncasecmp(word, "AUTH=", 5) != 0) { /* RFC 4954, 5 */
             return no_parameter;
         }
     }
@@ -157,10 +142,14 @@ static const char *run_mail(struct session *s, char *args)
         return "530 5.7.0 AUTH first";
     if (!path)
         return "501 5.5.4 MAIL FROM:<address>";
-    s->mail = mail_new(path, s->peer);
-    const char *error = take_parameters(s->mail, args);
+    struct mail *m = s->mail = g_new0(struct mail, 1);
+    m->sender = g_strdup(path);
+    m->peer = g_strdup(s->peer);
+    m->to = g_ptr_array_new_with_free_func(g_free);
+    m->log = g_string_new(NULL);
+    const char *error = take_parameters(m, args);
     if (!error && *path)
-        error = check_path(path, s->mail->utf8);
+        error = check_path(path, m->utf8);
     if (error)
         reset(s, NULL);
     return error ? error : "250 2.1.0 ok";
@@ -175,12 +164,12 @@ static const char *run_rcpt(struct session *s, char *args)
         return "501 5.5.4 RCPT TO:<address>";
     if (*args)
         return no_parameter;
-    if (s->mail->recipients == settings.max_recipients)
+    if (s->mail->to->len == settings.max_recipients)
         return "452 4.5.3 too many recipients";
     if (strcasecmp(path, "postmaster") != 0 &&
         (error = check_path(path, s->mail->utf8)))
         return error;
-    mail_recipient(s->mail, path);
+    g_ptr_array_add(s->mail->to, g_strdup(path));
     return "250 2.1.5 ok";
 }
 
@@ -190,7 +179,7 @@ static const char *begin_data(struct session *s)
     static const char *const with[] = {"ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA"};
     if (!s->mail)
         return no_mail;
-    if (s->mail->recipients == 0)
+    if (s->mail->to->len == 0)
         return "554 5.5.1 no recipient";
     int i = (asynchat_tls_get_ssl(s->ch) ? 2 : 0) + s->known;
     return mail_begin(s->mail, s->helo, s->extended ? with[i] : "SMTP");
@@ -198,11 +187,12 @@ static const char *begin_data(struct session *s)
 
 static const char *run_data(struct session *s, char *args)
 {
-    (void)args;
     const char *error = s->chunks ? "503 5.5.1 BDAT has begun" : begin_data(s);
     if (error)
         return error;
-    expect_data(s);
+    expect(s, &pieces, settings.max_size, settings.data_time);
+    check(s, asynchat_set_framing(
+                 s->ch, asynchat_framing_dotted(ASYNCHAT_DOTTED_STRICT)));
     return "354 end with a line that is a dot";
 }
 
@@ -210,9 +200,9 @@ static const char *run_data(struct session *s, char *args)
  * too large, so is the mail, to its end. (RFC 3030, 2) */
 static const char *run_bdat(struct session *s, char *args)
 {
-    uint64_t size;
+    guint64 size;
     const char *number = strsep(&args, " "), *error = NULL;
-    if (!parse_number(number, &size)) {
+    if (!g_ascii_string_to_unsigned(number, 10, 0, INT64_MAX, &size, NULL)) {
         goodbye(s, "501 5.5.4 no size");
         return NULL;
     }
@@ -224,19 +214,19 @@ static const char *run_bdat(struct session *s, char *args)
         error = s->mail->failed = too_large;
     if (error) {
         check(s, asynchat_skip(s->ch, size));
-        check(s, asynchat_set_deadline(s->ch, (unsigned)settings.data_time));
+        check(s, asynchat_set_deadline(s->ch, settings.data_time));
         if (s->last)
             reset(s, NULL);
         return error;
     }
     s->chunks = true;
-    expect_chunk(s, size);
+    expect(s, &pieces, SIZE_MAX, settings.data_time);
+    check(s, asynchat_set_block(s->ch, size));
     return NULL;
 }
 
 static const char *run_quit(struct session *s, char *args)
 {
-    (void)args;
     reply(s, "221 2.0.0 bye");
     asynchat_close_after(s->ch);
     return NULL;
@@ -269,11 +259,9 @@ static const struct command {
 
 const char *run_command(struct session *s, char *line)
 {
-    const struct command *c = commands, *end = &c[sizeof commands / sizeof *c];
-    for (size_t len = strlen(line); len > 0 && line[len - 1] == ' ';)
-        line[--len] = '\0';
+    const struct command *c = commands, *end = c + G_N_ELEMENTS(commands);
     const char *verb = strsep(&line, " ");
-    char *args = line ? line + strspn(line, " ") : strchr(verb, '\0');
+    char *args = line ? g_strstrip(line) : strchr(verb, '\0');
     while (c < end && strcasecmp(verb, c->name) != 0)
         c++;
     if (c == end)
@@ -291,7 +279,6 @@ static void bad_line(struct asynchat_channel *ch, const void *data, size_t len,
                      uint64_t total, void *arg)
 {
     struct session *s = arg;
-    (void)ch, (void)data, (void)len, (void)total;
     s->next = run_command;
     reply(s, "500 5.5.2 too long, or a control character");
 }
@@ -307,7 +294,7 @@ static void got_line(struct asynchat_channel *ch, const void *data, size_t len,
         at++;
     memcpy(line, data, len);
     line[len] = '\0';
-    check(s, asynchat_set_deadline(ch, (unsigned)settings.command_time));
+    check(s, asynchat_set_deadline(ch, settings.command_time));
     if (at < len)
         bad_line(ch, data, len, len, s);
     else
@@ -318,7 +305,6 @@ static void got_piece(struct asynchat_channel *ch, const void *data, size_t len,
                       void *arg)
 {
     struct session *s = arg;
-    (void)ch;
     mail_write(s->mail, data, len);
 }
 
@@ -349,7 +335,6 @@ static void bad_data(struct asynchat_channel *ch, const void *data, size_t len,
                      uint64_t total, void *arg)
 {
     struct session *s = arg;
-    (void)data, (void)len, (void)total;
     s->mail->failed = asynchat_get_dropped_error(ch) == ASYNCHAT_EBARE
                           ? "554 5.6.0 CR or LF alone"
                           : too_large;
@@ -359,10 +344,10 @@ static void bad_data(struct asynchat_channel *ch, const void *data, size_t len,
 static void connected(struct asynchat_channel *ch, void *arg)
 {
     char peer[ASYNCHAT_ADDRESS_SIZE] = "unknown";
-    struct session *s = allocate(sizeof *s);
-    (void)arg;
+    struct session *s = g_new0(struct session, 1);
     asynchat_peer_address(ch, peer, sizeof peer);
-    *s = (struct session){.ch = ch, .peer = copy(peer), .next = run_command};
+    *s =
+        (struct session){.ch = ch, .peer = g_strdup(peer), .next = run_command};
     asynchat_set_arg(ch, s);
     asynchat_join(ch, ch); /* who does not read is not read from */
     expect_lines(s);
@@ -372,7 +357,6 @@ static void connected(struct asynchat_channel *ch, void *arg)
 /* Without a session, a handshake or a PROXY header has failed. */
 static void failed(struct asynchat_channel *ch, int error, void *arg)
 {
-    (void)ch;
     if (arg && error == ASYNCHAT_EDEADLINE)
         goodbye(arg, "421 4.4.2 too slow");
     if (arg && error == ASYNCHAT_ESTOPPED)
@@ -383,23 +367,21 @@ static void failed(struct asynchat_channel *ch, int error, void *arg)
 static void stopping(struct asynchat_channel *ch, void *arg)
 {
     struct session *s = arg;
-    (void)ch;
     s->stops = true;
-    if (!s->mail || !*s->mail->id)
+    if (!s->mail || !s->mail->id)
         goodbye(s, stops);
 }
 
 static void closed(struct asynchat_channel *ch, int status, void *arg)
 {
     struct session *s = arg;
-    (void)ch, (void)status;
     if (!s)
         return;
     reset(s, NULL);
-    free(s->peer);
-    free(s->helo);
-    free(s->name);
-    free(s);
+    g_free(s->peer);
+    g_free(s->helo);
+    g_free(s->name);
+    g_free(s);
 }
 
 #define COMMON                                                                 \

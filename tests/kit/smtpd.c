@@ -25,8 +25,8 @@ static struct mail *next_mail;
 
 void stamp(struct mail *m)
 {
-    snprintf(m->id, sizeof m->id, "id%u", ++count);
-    strcpy(m->date, "today");
+    m->id = g_strdup_printf("id%u", ++count);
+    m->date = "today";
 }
 
 /* The conversation makes the channel, since no loop runs in a callback. */
