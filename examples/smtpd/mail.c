@@ -4,7 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define THREADS 8 /* that wait for the disk, and check passwords */
+#define THREADS 8            /* that wait for the disk, and check passwords */
+#define TMP_TIME (36 * 3600) /* seconds: the rule of Maildir */
 
 static struct asynchat_workers *workers;
 static int tmp = -1, new = -1; /* the folders */
@@ -24,12 +25,21 @@ static int open_folder(const char *in, const char *name)
     return fd;
 }
 
-/* Opens a Maildir, which is made if it is not there. */
+/* Opens a Maildir, which is made if it is not there. A file in tmp/ that is older
+ * than TMP_TIME was left by a process that was killed, and goes. */
 void mail_open(const char *folder)
 {
+    g_autofree char *path = g_build_filename(folder, "tmp", NULL);
     close(open_folder(folder, "cur"));
     new = open_folder(folder, "new");
     tmp = open_folder(folder, "tmp");
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    for (const char *name; dir && (name = g_dir_read_name(dir));) {
+        struct stat about;
+        if (fstatat(tmp, name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+            about.st_mtime < time(NULL) - TMP_TIME)
+            unlinkat(tmp, name, 0);
+    }
 }
 
 void threads_start(void)

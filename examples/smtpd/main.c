@@ -31,6 +31,7 @@
 #define LINGER 5000 /* milliseconds for a client that has to go */
 
 struct settings settings = {
+    .address = "127.0.0.1",
     .port = "0",
     .max_size = 50 << 20,
     .max_recipients = 1000,
@@ -63,6 +64,7 @@ static const GOptionEntry options[] = {
      "connections of an address", "N"},
     {"command-time", 0, 0, NUMBER, &settings.command_time, "for a line", "MS"},
     {"data-time", 0, 0, NUMBER, &settings.data_time, "for a mail", "MS"},
+    {"listen", 0, 0, TEXT, &settings.address, "where, or 127.0.0.1", "ADDRESS"},
     {"port", 0, 0, TEXT, &settings.port, "or any that is free", "N"},
     {"tls-port", 0, 0, TEXT, &settings.tls_port, "with TLS at once", "N"},
     {"tls", 0, 0, TEXT, &settings.certificate, "for STARTTLS", "CERT KEY"},
@@ -195,7 +197,7 @@ static void listen_on(const char *port, int fd)
         .proxy = settings.proxy ? &proxy : NULL};
     struct asynchat_server **s = &servers[listening++];
     char address[ASYNCHAT_ADDRESS_SIZE];
-    snprintf(address, sizeof address, "127.0.0.1:%s", port);
+    snprintf(address, sizeof address, "%s:%s", settings.address, port);
     require(fd >= 0
                 ? asynchat_server_new_socket(base, fd, &lines, NULL, &all, s)
                 : asynchat_server_new(base, address, &lines, NULL, &all, s),

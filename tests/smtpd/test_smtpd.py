@@ -313,6 +313,19 @@ def a_disk_that_fails(rng):
         c.ask(MAIL + b"DATA\r\nRSET\r\n" + MAIL + b"BDAT 4 LAST\r\nNOOPNOOP\r\n", 250, 250, 451, 250, 250, 250, 451, 250)
 
 
+def what_is_left_in_tmp(rng):
+    """What a killed process has left goes after 36 hours, and nothing else; the server may listen on another address."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, hours in (("old", 37), ("young", 35)):
+            os.makedirs(f"{folder}/mail/tmp", exist_ok=True)
+            open(f"{folder}/mail/tmp/{name}", "w").close()
+            os.utime(f"{folder}/mail/tmp/{name}", (time.time() - hours * 3600,) * 2)
+        s = Server(folder, "--listen", "127.0.0.2")
+        expect(os.listdir(folder + "/mail/tmp"), ["young"])
+        socket.create_connection(("127.0.0.2", s.port), TIMEOUT).close()
+        s.stop()
+
+
 def calls_that_fail(rng):
     """Each call that stores a mail fails in turn: no mail is there without 250, and the next one is stored."""
     if not FAILING:
@@ -667,8 +680,8 @@ def kills(rng):
 
 
 TESTS = [options_that_are_wrong, mails_of_smtplib, all_of_a_session_at_once, chunks_with_any_bytes, mails_that_are_cut_off,
-         sizes, memory_stays_small, many_connections, slow_clients, a_client_of_many_errors, a_disk_that_fails, calls_that_fail,
-         tls, a_new_certificate, users, another_server, a_balancer, stopping, restarts, a_restart_that_fails, kills]
+         sizes, memory_stays_small, many_connections, slow_clients, a_client_of_many_errors, a_disk_that_fails,
+         what_is_left_in_tmp, calls_that_fail, tls, a_new_certificate, users, another_server, a_balancer, stopping, restarts, a_restart_that_fails, kills]
 
 
 def main():
