@@ -1,4 +1,4 @@
-"""Draws what a run has measured, as ratios to bare epoll: tests/bench/run --plot JSON SVG
+"""Draws what a run has measured, as ratios to bare epoll, or of smtpd to its peers: tests/bench/run --plot JSON SVG
 
 A bar is the median of the rounds, and has its figure in it; the line goes from the lower to the upper quartile. A bar
 that is higher than the picture is cut. The picture has a background of its own, for pages in light and in dark.
@@ -22,11 +22,12 @@ PEERS = {
     "bufferevent": ("bufferevents", "#eba53a", "#000000"),
     "asyncio streams": ("Python's asyncio", "#a0a0a0", "#000000"),
     "CPython asynchat": ("Python's asynchat", "#cccccc", "#000000"),
+    "smtpd": ("smtpd", "#005a9e", "#ffffff"),
 }
 
 COMMANDS = """
-set terminal svg size 1200,500 font "sans-serif,12" background "#ffffff" noenhanced
-set title "CPU time of the server, as a ratio to bare epoll: medians and quartiles; bars above %(top)g are cut"
+set terminal svg size %(width)d,500 font "sans-serif,12" background "#ffffff" noenhanced
+set title "CPU time of the server, as a ratio to %(reference)s: medians and quartiles; bars above %(top)g are cut"
 set border 3 linecolor "#555555"
 set xtics nomirror scale 0 font ",11" (%(tics)s)
 set ytics nomirror 0, 0.5
@@ -41,8 +42,10 @@ plot %(plots)s
 
 
 def ratios(everything):
-    """Of each workload that has a ratio to epoll: its title, and the ratio of each peer."""
+    """Of each workload that has a ratio to epoll: its title, and the ratio of each peer; and those of smtpd."""
     for result in everything.get("results", []):
+        if "ratio" in result:
+            yield "%(title)s, to %(peer)s" % result, {"smtpd": result["ratio"]}
         rows = result.get("summary", {}).get("figure", [])
         to_epoll = {row["peer"]: row["ratio"]["epoll"] for row in rows if "epoll" in row["ratio"]}
         if to_epoll:
@@ -68,14 +71,14 @@ def block(number, bars):
     return "\n".join(["$peer%d << END" % number, *rows, "END", ""])
 
 
-def plots(peers):
+def plots(peers, reference):
     for number, peer in enumerate(peers):
         yield '$peer%d using 1:2:(0.94) with boxes linecolor "%s" title "%s"' % (number, PEERS[peer][1], PEERS[peer][0])
     for number, peer in enumerate(peers):
         yield '$peer%d using 1:3:(0):($4-$3) with vectors nohead linecolor "#000000" notitle' % number
         yield '$peer%d using 1:(0.06):5 with labels left rotate font ",10" textcolor "%s" notitle' % (
             number, PEERS[peer][2])
-    yield '1 with lines linecolor "#c00020" linewidth 1.5 title "bare epoll"'
+    yield '1 with lines linecolor "#c00020" linewidth 1.5 title "%s"' % reference
 
 
 def wrapped(title):
@@ -84,9 +87,11 @@ def wrapped(title):
 
 def commands(groups):
     bars, middles, last = arrange(groups)
+    reference = "the peer" if "smtpd" in bars else "bare epoll"
     tics = ", ".join('"%s" %g' % (wrapped(title), middle) for title, middle in middles)
     return "".join(block(number, of) for number, of in enumerate(bars.values())) + COMMANDS % {
-        "tics": tics, "left": -GAP, "right": last + GAP, "top": TOP, "plots": ", ".join(plots(bars))}
+        "tics": tics, "left": -GAP, "right": last + GAP, "top": TOP, "reference": reference,
+        "width": 900 if "smtpd" in bars else 1200, "plots": ", ".join(plots(bars, reference))}
 
 
 def draw(groups):
@@ -98,7 +103,7 @@ def main(path, svg):
         with open(path) as file:
             groups = list(ratios(json.load(file)))
         if not groups:
-            sys.exit("plot.py: no ratio to epoll is in %s" % path)
+            sys.exit("plot.py: no ratio is in %s" % path)
         drawn = draw(groups)
         with open(svg, "w") as file:
             file.write(drawn)

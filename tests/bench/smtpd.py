@@ -143,7 +143,7 @@ def print_row(title, bar, rounds):
     ratio = table.ratios(rounds, "smtpd", bar, "figure")
     figure = {name: table.spread([s["figure"] for s in samples])["median"] for name, samples in rounds.items()}
     print("%-34s%9.0f%9.0f %-10s%s" % (title, figure["smtpd"], figure[bar], bar, table.ratio_text(ratio)), flush=True)
-    return {"rounds": rounds, "ratio": ratio}
+    return {"title": title, "peer": bar, "rounds": rounds, "ratio": ratio}
 
 
 def large_mails(peers):
@@ -167,19 +167,19 @@ ROWS = (("files", "20 sessions, into files, no fsync", "smtp-sink"), ("discard",
 def main(smtpd, folder, path):
     if len(CORES) < 2:
         sys.exit("it takes two cores, one for the load")
-    results = {}
+    results = []
     print("%d rounds in turns; CPU ns of the server for each mail of 1 kB" % RUNS)
     print("%-34s%9s%9s %-10s%s" % ("", "smtpd", "peer", "", "ratio: median (least, quartiles, most)"))
     with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
         peers = Peers(smtpd, folder, memory)
         for how, title, bar in ROWS:
-            results[how] = print_row(title, bar, measure(peers, how, bar))
+            results.append(print_row(title, bar, measure(peers, how, bar)))
     with tempfile.TemporaryDirectory() as disk:
-        results["large"] = large_mails(Peers(smtpd, folder, disk))
-        print("bytes while %d mails of %d MiB arrive: %d" % (LARGE_MAILS, LARGE >> 20, results["large"]))
+        large = large_mails(Peers(smtpd, folder, disk))
+        print("bytes while %d mails of %d MiB arrive: %d" % (LARGE_MAILS, LARGE >> 20, large))
     if path:
         with open(path, "w") as file:
-            json.dump(results, file, indent=1)
+            json.dump({"results": results, "large": large}, file, indent=1)
 
 
 try:
