@@ -195,6 +195,101 @@ def smtp_source_and_kills():
         return f"{len(said)} mails, 20 kills"
 
 
+POSTFIX = """
+compatibility_level = 3.6
+queue_directory = {0}/queue
+data_directory = {0}/data
+daemon_directory = {1}/usr/lib/postfix/sbin
+command_directory = {1}/usr/sbin
+shlib_directory = {1}/usr/lib/postfix
+meta_directory = {1}/etc/postfix
+mail_owner = daemon
+setgid_group = staff
+myhostname = sender.example
+mydestination =
+relayhost = [127.0.0.1]:{2}
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+alias_maps =
+alias_database =
+smtp_tls_security_level = encrypt
+message_size_limit = 20000000
+maillog_file = {0}/log
+maillog_file_prefixes = {0}
+import_environment = MAIL_CONFIG LANG=C LD_LIBRARY_PATH={1}/usr/lib/postfix:{1}/usr/lib/x86_64-linux-gnu
+export_environment = MAIL_CONFIG LANG LD_LIBRARY_PATH
+"""
+POSTFIX_SERVICES = """
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+smtp unix - - n - - smtp
+retry unix - - n - - error
+showq unix n - n - - showq
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+def make_postfix(folder, port):
+    """Files and folders of a Postfix that sends all mails to the port."""
+    queue = "active bounce corrupt defer deferred flush hold incoming maildrop private public saved trace"
+    for name in ("data", *("queue/" + name for name in queue.split())):
+        os.makedirs(f"{folder}/{name}")
+        shutil.chown(f"{folder}/{name}", "daemon", "staff")
+    os.chmod(folder + "/queue/maildrop", 0o730)
+    os.chmod(folder + "/queue/public", 0o710)
+    os.mkdir(folder + "/queue/pid")
+    os.chmod(folder, 0o755)
+    for name, text in (("main.cf", POSTFIX.format(folder, UNPACKED, port)), ("master.cf", POSTFIX_SERVICES), ("log", "")):
+        with open(f"{folder}/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+
+
+def postfix():
+    """Postfix sends mails over TLS, returns one that is too large, and keeps those that come while the server is away."""
+    if os.geteuid() != 0:
+        return "it wants to be root"
+    with tempfile.TemporaryDirectory() as folder, tls_server("--max-size", "100000") as s:
+        def send(text, count=1):
+            for _ in range(count):
+                unpacked("sbin/sendmail", "-C", folder, "-f", "a@x.example", "b@x.example", "c@x.example", said=text)
+
+        def in_log(text, count):
+            with open(folder + "/log", encoding="utf-8") as log:
+                until(f"{count} times {text}", lambda: log.seek(0) or log.read().count(text) >= count)
+
+        make_postfix(folder, s.port)
+        libraries = f"{UNPACKED}/usr/lib/postfix:{UNPACKED}/usr/lib/x86_64-linux-gnu"
+        with subprocess.Popen([UNPACKED + "/usr/lib/postfix/sbin/master", "-c", folder, "-d"], start_new_session=True,
+                              env={**os.environ, "LD_LIBRARY_PATH": libraries}) as master:
+            try:
+                until("pickup", lambda: os.path.exists(folder + "/queue/public/pickup"))
+                send(PLAIN, 20)
+                in_log("status=sent", 40)
+                stored(s, 20)
+                send(PLAIN + b"x\n" * 40_000)
+                in_log("status=bounced", 2)
+                in_log("status=sent", 41)  # what tells the sender
+                expect(b"5.3.4" in s.stored()[0], True, "what the sender is told")
+                s.clear()
+                s.stop()
+                send(PLAIN, 5)
+                in_log("status=deferred", 10)
+                again = Server(s.folder, "--port", str(s.port), "--tls", s.files + "/cert.pem", s.files + "/key.pem")
+                unpacked("sbin/postqueue", "-c", folder, "-f")
+                in_log("status=sent", 51)
+                stored(again, 5)
+                until("an empty queue", lambda: "is empty" in unpacked("sbin/postqueue", "-c", folder, "-p"))
+                again.stop()
+            finally:
+                master.terminate()
+
+
 def haproxy():
     """HAProxy marks the server up by its own check, and says whose connections it passes on."""
     with server("--proxy-protocol") as s, tempfile.TemporaryDirectory() as folder, socket.socket() as taken:
@@ -323,8 +418,10 @@ def talk_to_dovecot(folder, port):
 
 
 def main():
-    for judge in (swaks, msmtp, curl, openssl_and_gnutls, nodemailer, smtp_source, smtp_source_and_kills, haproxy, dovecot):
-        print(f"{judge.__name__}: {judge() or 'ok'}", flush=True)
+    for judge in (swaks, msmtp, curl, openssl_and_gnutls, nodemailer, smtp_source, smtp_source_and_kills, postfix,
+                  haproxy, dovecot):
+        began = time.monotonic()
+        print(f"{judge.__name__}: {judge() or 'ok'}, {time.monotonic() - began:.0f} s", flush=True)
     print(f"{test_smtpd.checks} checks")
 
 

@@ -681,7 +681,8 @@ def kills(rng):
 
 TESTS = [options_that_are_wrong, mails_of_smtplib, all_of_a_session_at_once, chunks_with_any_bytes, mails_that_are_cut_off,
          sizes, memory_stays_small, many_connections, slow_clients, a_client_of_many_errors, a_disk_that_fails,
-         what_is_left_in_tmp, calls_that_fail, tls, a_new_certificate, users, another_server, a_balancer, stopping, restarts, a_restart_that_fails, kills]
+         what_is_left_in_tmp, calls_that_fail, tls, a_new_certificate, users, another_server, a_balancer, stopping,
+         restarts, a_restart_that_fails, kills]
 
 
 def main():
