@@ -80,7 +80,6 @@ static const char *got_plain(struct session *s, char *text)
     size_t len;
     bool good = decode(text, &len);
     char *name = text + strlen(text) + 1;
-    s->next = run_command;
     if (!good || name > text + len || name + strlen(name) + 1 > text + len)
         return "501 5.5.2 no name and password";
     return log_in(s, name, name + strlen(name) + 1);
@@ -89,7 +88,6 @@ static const char *got_plain(struct session *s, char *text)
 static const char *got_password(struct session *s, char *text)
 {
     size_t len;
-    s->next = run_command;
     return decode(text, &len) ? log_in(s, s->name, text)
                               : "501 5.5.2 no password";
 }
@@ -98,7 +96,8 @@ static const char *got_name(struct session *s, char *text)
 {
     size_t len;
     bool good = decode(text, &len);
-    s->next = good ? got_password : run_command;
+    if (good)
+        s->next = got_password;
     g_free(s->name);
     s->name = g_strdup(text);
     return good ? "334 UGFzc3dvcmQ6" : "501 5.5.2 no name";
@@ -122,8 +121,9 @@ const char *run_auth(struct session *s, char *args)
         return "503 5.5.1 not now";
     if (!plain && g_ascii_strcasecmp(mechanism, "LOGIN") != 0)
         return "504 5.5.4 PLAIN or LOGIN";
-    s->next = plain ? got_plain : got_name;
-    if (!args)
-        return plain ? "334 " : "334 VXNlcm5hbWU6";
-    return s->next(s, args + g_str_equal(args, "="));
+    step_fn *next = plain ? got_plain : got_name;
+    if (args)
+        return next(s, args + g_str_equal(args, "="));
+    s->next = next;
+    return plain ? "334 " : "334 VXNlcm5hbWU6";
 }

@@ -4,10 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define THREADS 8            /* that wait for the disk, and check passwords */
 #define TMP_TIME (36 * 3600) /* seconds: the rule of Maildir */
 
-static struct asynchat_workers *workers;
 static int tmp = -1, new = -1; /* the folders */
 
 /* The mails that this thread has given their names. Their answers wait for the
@@ -40,18 +38,6 @@ void mail_open(const char *folder)
             about.st_mtime < time(NULL) - TMP_TIME)
             unlinkat(tmp, name, 0);
     }
-}
-
-void threads_start(void)
-{
-    int error = asynchat_workers_new(THREADS, NULL, NULL, &workers);
-    if (error)
-        errx(1, "threads: %s", asynchat_strerror(error));
-}
-
-void threads_stop(void)
-{
-    asynchat_workers_free(workers);
 }
 
 /* Has a thread do this; or does it here, if there is none. */
@@ -99,8 +85,6 @@ void mail_write(struct mail *m, const void *data, size_t len)
 
 void mail_free(struct mail *m)
 {
-    if (!m)
-        return;
     if (m->file) {
         fclose(m->file);
         unlinkat(tmp, m->id, 0);
@@ -116,15 +100,6 @@ void mail_free(struct mail *m)
 
 /* --- the mail is complete --- */
 
-static void write_log(struct mail *m)
-{
-    for (unsigned i = 0; i < m->to->len; i++)
-        g_string_append_printf(m->log, " to=<%s>", RECIPIENT(m, i));
-    fprintf(stderr, "%s: %s from=<%s>%s size=%ju: %s\n", m->id, m->peer,
-            m->sender, m->log->str, (uintmax_t)m->size,
-            m->failed ? m->failed : "250");
-}
-
 /* Says what has become of the mail, to the client and to the log, and frees it.
  * May be called in any thread. */
 void mail_finish(struct mail *m)
@@ -133,8 +108,12 @@ void mail_finish(struct mail *m)
     g_autofree char *answer =
         g_strconcat(m->failed ? m->failed : "250 2.0.0 ok ",
                     m->failed ? "" : m->id, "\r\n", NULL);
+    for (unsigned i = 0; i < m->to->len; i++)
+        g_string_append_printf(m->log, " to=<%s>", RECIPIENT(m, i));
     if (!settings.discard)
-        write_log(m);
+        fprintf(stderr, "%s: %s from=<%s>%s size=%ju: %s\n", m->id, m->peer,
+                m->sender, m->log->str, (uintmax_t)m->size,
+                m->failed ? m->failed : "250");
     mail_free(m);
     asynchat_slot_push(slot, answer, strlen(answer));
     asynchat_slot_finish(slot);

@@ -42,6 +42,7 @@ struct settings settings = {
 };
 struct event_base *base;
 struct asynchat_tls *tls;
+struct asynchat_workers *workers;
 char host[256];
 
 static struct asynchat_server *servers[2];
@@ -51,31 +52,28 @@ static int listening; /* how many servers */
 /* --- options --- */
 
 #define LIMITS 6 /* the first of the options */
-#define NUMBER G_OPTION_ARG_INT
-#define FLAG G_OPTION_ARG_NONE
-#define TEXT G_OPTION_ARG_STRING
+#define OPTION(kind, name, to, what, value)                                    \
+    {                                                                          \
+        name, 0, 0, G_OPTION_ARG_##kind, &settings.to, what, value             \
+    }
 
 static const GOptionEntry options[] = {
-    {"max-size", 0, 0, NUMBER, &settings.max_size, "of a mail", "BYTES"},
-    {"max-recipients", 0, 0, NUMBER, &settings.max_recipients, "of a mail",
-     "N"},
-    {"max-connections", 0, 0, NUMBER, &settings.max_connections, "in all", "N"},
-    {"max-per-address", 0, 0, NUMBER, &settings.max_per_address,
-     "connections of an address", "N"},
-    {"command-time", 0, 0, NUMBER, &settings.command_time, "for a line", "MS"},
-    {"data-time", 0, 0, NUMBER, &settings.data_time, "for a mail", "MS"},
-    {"listen", 0, 0, TEXT, &settings.address, "where, or 127.0.0.1", "ADDRESS"},
-    {"port", 0, 0, TEXT, &settings.port, "or any that is free", "N"},
-    {"tls-port", 0, 0, TEXT, &settings.tls_port, "with TLS at once", "N"},
-    {"tls", 0, 0, TEXT, &settings.certificate, "for STARTTLS", "CERT KEY"},
-    {"users", 0, 0, TEXT, &settings.users, "who may send: see auth.c", "FILE"},
-    {"plain-auth", 0, 0, FLAG, &settings.plain_auth, "AUTH without TLS", NULL},
-    {"lmtp", 0, 0, TEXT, &settings.lmtp, "mails go there: see lmtp.c",
-     "ADDRESS"},
-    {"discard", 0, 0, FLAG, &settings.discard, "mails go nowhere", NULL},
-    {"no-fsync", 0, 0, FLAG, &settings.no_fsync,
-     "a crash of the system loses mails, a crash of the server does not", NULL},
-    {"proxy-protocol", 0, 0, FLAG, &settings.proxy, "behind a balancer", NULL},
+    OPTION(INT, "max-size", max_size, "of a mail", "BYTES"),
+    OPTION(INT, "max-recipients", max_recipients, "of a mail", "N"),
+    OPTION(INT, "max-connections", max_connections, "in all", "N"),
+    OPTION(INT, "max-per-address", max_per_address, "of connections", "N"),
+    OPTION(INT, "command-time", command_time, "for a line", "MS"),
+    OPTION(INT, "data-time", data_time, "for a mail", "MS"),
+    OPTION(STRING, "listen", address, "where, or 127.0.0.1", "ADDRESS"),
+    OPTION(STRING, "port", port, "or any that is free", "N"),
+    OPTION(STRING, "tls-port", tls_port, "with TLS at once", "N"),
+    OPTION(STRING, "tls", certificate, "for STARTTLS", "CERT KEY"),
+    OPTION(STRING, "users", users, "who may send: see auth.c", "FILE"),
+    OPTION(NONE, "plain-auth", plain_auth, "AUTH without TLS", NULL),
+    OPTION(STRING, "lmtp", lmtp, "mails go there: see lmtp.c", "ADDRESS"),
+    OPTION(NONE, "discard", discard, "mails go nowhere", NULL),
+    OPTION(NONE, "no-fsync", no_fsync, "safe if only smtpd crashes", NULL),
+    OPTION(NONE, "proxy-protocol", proxy, "behind a balancer", NULL),
     {NULL}};
 
 /* Returns DIR. KEY is what is left in front of it. */
@@ -245,11 +243,11 @@ int main(int argc, char **argv)
     if (!settings.discard)
         mail_open(folder);
     listen_here(); /* before there are threads, since it changes environ(7) */
-    threads_start();
+    require(asynchat_workers_new(THREADS, NULL, NULL, &workers), "threads");
     begin_work(argv);
     /* The loop ends by itself when the last connection is gone. */
     int ran = event_base_dispatch(base);
-    threads_stop();
+    asynchat_workers_free(workers);
     asynchat_tls_free(tls);
     event_base_free(base);
     return ran < 0 ? 1 : 0;

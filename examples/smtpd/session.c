@@ -59,8 +59,7 @@ static void expect_lines(struct session *s)
 
 static const char *reset(struct session *s, char *args)
 {
-    mail_free(s->mail);
-    s->mail = NULL;
+    g_clear_pointer(&s->mail, mail_free);
     s->chunks = false;
     return ok;
 }
@@ -98,8 +97,7 @@ static void secured(struct asynchat_channel *ch, void *arg)
 {
     struct session *s = arg;
     reset(s, NULL);
-    g_free(s->helo);
-    s->helo = NULL;
+    g_clear_pointer(&s->helo, g_free);
     s->known = false;
 }
 
@@ -295,10 +293,13 @@ static void got_line(struct asynchat_channel *ch, const void *data, size_t len,
     memcpy(line, data, len);
     line[len] = '\0';
     check(s, asynchat_set_deadline(ch, settings.command_time));
-    if (at < len)
+    if (at < len) {
         bad_line(ch, data, len, len, s);
-    else
-        reply(s, s->next(s, line));
+        return;
+    }
+    step_fn *next = s->next;
+    s->next = run_command;
+    reply(s, next(s, line));
 }
 
 static void got_piece(struct asynchat_channel *ch, const void *data, size_t len,

@@ -17,6 +17,7 @@
 #include <event2/event.h>
 #include <glib.h>
 
+#define THREADS 8        /* that wait for the disk, and check passwords */
 #define BAD_MOST 20      /* refusals, until a client has to go */
 #define LMTP_TIME 180000 /* milliseconds; a client waits longer */
 
@@ -29,7 +30,8 @@ extern struct settings {
 } settings;
 
 extern struct event_base *base;
-extern struct asynchat_tls *tls; /* or NULL */
+extern struct asynchat_tls *tls;         /* or NULL */
+extern struct asynchat_workers *workers; /* or NULL */
 extern char host[256];
 extern const struct asynchat_handler lines;
 
@@ -88,8 +90,6 @@ step_fn run_auth;
 
 /* mail.c: mails, and where they go */
 void mail_open(const char *folder);
-void threads_start(void);
-void threads_stop(void);
 void run_aside(void (*work)(struct event_base *, unsigned, void *), void *arg);
 const char *mail_begin(struct mail *m, const char *from, const char *with);
 void mail_write(struct mail *m, const void *data, size_t len);

@@ -18,6 +18,7 @@
 struct settings settings;
 struct event_base *base;
 struct asynchat_tls *tls;
+struct asynchat_workers *workers;
 char host[256] = "host";
 static unsigned count;
 static const struct asynchat_handler *next_handler;
