@@ -97,6 +97,7 @@ static const struct row rows[] = {
     {"STARTTLS\r\nAUTH PLAIN x\r\n",
      "502 5.5.1 no TLS here, or there is already\r\n"
      "502 5.5.1 no users here\r\n"},
+    {"HELO  y \r\nMAIL  FROM:<a@x> \r\nRCPT   TO:<b@x>  \r\n", OK BOTH_OK},
     /* envelopes */
     {"RCPT TO:<b@x>\r\nDATA\r\n",
      "503 5.5.1 MAIL first\r\n503 5.5.1 MAIL first\r\n"},
@@ -423,6 +424,7 @@ static const struct answers all_answers[] = {
     {"250 y", "550 n", "550 n", "2500 y\r\n",
      "451 4.4.1 an answer without sense <b@x>"},
     {"25", "550 n", "5", NULL, "451 4.4.1 an answer without sense <b@x>"},
+    {"250 y", "550 \x01n\to", "250 y", "250 y\r\n250 y\r\n", "550  n o <c@x>"},
     {"250", "", "550", "250\r\n", "451 4.4.1 an answer without sense <c@x>"},
 };
 

@@ -9,6 +9,7 @@ SPDX-License-Identifier: BSD-3-Clause
 """
 import base64
 import contextlib
+import email.utils
 import errno
 import os
 import random
@@ -74,6 +75,8 @@ class Server:
                                           file.read(), re.DOTALL).groups()
                 found.append(body)
                 expect(f" id {name};".encode() in head, True, head)
+                when = email.utils.parsedate_to_datetime(head.decode().rsplit(";", 1)[1].strip()).timestamp()
+                expect((when == int(name.split(".")[0]), abs(when - time.time()) < 1000), (True, True), head)
         return found
 
     def clear(self):
@@ -196,6 +199,20 @@ def all_of_a_session_at_once(rng):
                     expect(c.rest(), codes, data)
                 expect(sorted(s.stored()), [b"one\r\n.\r\n", b"two\r\n"], "what was stored")
                 s.clear()
+
+
+def many_mails_at_once(rng):
+    """Each thread gets several, and has one fsync for them."""
+    with server() as s:
+        clients = [Client(s.port) for _ in range(100)]
+        for c in clients:
+            c.ask(MAIL + b"DATA\r\n", 250, 250, 354)
+        for c in clients:
+            c.send(b"hello\r\n.\r\n")
+        for c in clients:
+            expect(c.code(), 250)
+            c.socket.close()
+        expect(s.stored(), [b"hello\r\n"] * 100)
 
 
 def chunks_with_any_bytes(rng):
@@ -331,7 +348,7 @@ def calls_that_fail(rng):
     if not FAILING:
         return
     for call, error, code, count in (("fsync", "EIO", 451, 2), ("fsync", "ENOSPC", 452, 2), ("renameat2", "EIO", 451, 1),
-                                     ("openat", "EMFILE", 451, 1)):
+                                     ("openat", "EMFILE", 451, 1), ("openat", "EDQUOT", 452, 1)):
         for number in range(1, 4):
             with tempfile.TemporaryDirectory() as orders:
                 def told(order=""):
@@ -533,7 +550,8 @@ def another_server(rng):
             expect("to=<b@x> 250 to=<c451@x> 451 to=<d550@x> 550 size=" in s.said(), True, s.said())
             expect(os.listdir(s.mail + "/tmp") + os.listdir(s.mail + "/new"), [])
         with server("--lmtp", f"unix:{folder}/nobody") as s, Client(s.port) as c:
-            c.ask(MAIL + b"DATA\r\nx\r\n.\r\nQUIT\r\n", 250, 250, 354, 451, 221)
+            c.ask(MAIL + b"RCPT TO:<c@x>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n", 250, 250, 250, 354, 451, 221)
+            expect("to=<b@x.example> 451 to=<c@x> 451 size=" in s.said(), True, s.said())
             expect(os.listdir(s.mail + "/tmp"), [])
 
 
@@ -679,10 +697,10 @@ def kills(rng):
         s.stop()
 
 
-TESTS = [options_that_are_wrong, mails_of_smtplib, all_of_a_session_at_once, chunks_with_any_bytes, mails_that_are_cut_off,
-         sizes, memory_stays_small, many_connections, slow_clients, a_client_of_many_errors, a_disk_that_fails,
-         what_is_left_in_tmp, calls_that_fail, tls, a_new_certificate, users, another_server, a_balancer, stopping,
-         restarts, a_restart_that_fails, kills]
+TESTS = [options_that_are_wrong, mails_of_smtplib, all_of_a_session_at_once, many_mails_at_once, chunks_with_any_bytes,
+         mails_that_are_cut_off, sizes, memory_stays_small, many_connections, slow_clients, a_client_of_many_errors,
+         a_disk_that_fails, what_is_left_in_tmp, calls_that_fail, tls, a_new_certificate, users, another_server, a_balancer,
+         stopping, restarts, a_restart_that_fails, kills]
 
 
 def main():
