@@ -1,5 +1,5 @@
-/* Who a client is: AUTH (RFC 4954), with PLAIN (RFC 4616) and LOGIN. The file of
- * users has lines such as "name:$6$salt$hash", as of mkpasswd(1). To check a
+/* Who a client is: AUTH (RFC 4954), with PLAIN (RFC 4616) and LOGIN. The file
+ * of users has lines such as "name:$6$salt$hash", as of mkpasswd(1). To check a
  * password takes long, so a thread does it. Meanwhile nothing is read.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "smtpd.h"

@@ -1,8 +1,8 @@
-/* Mails go to another server, by LMTP (RFC 2033), on a connection for each. That
- * server answers for each recipient. If the answers differ, the client hears the
- * worst: a temporary one first, so that it tries again, and then a refusal. So
- * whoever has sent a mail is told if somebody does not get it, and somebody may
- * get it twice. SPDX-License-Identifier: BSD-3-Clause */
+/* Mails go to another server, by LMTP (RFC 2033), on a connection for each.
+ * That server answers for each recipient. If the answers differ, the client
+ * hears the worst: a temporary one first, so that it tries again, and then a
+ * refusal. So whoever has sent a mail is told if somebody does not get it, and
+ * somebody may get it twice. SPDX-License-Identifier: BSD-3-Clause */
 #include "smtpd.h"
 #include <fcntl.h>
 #include <unistd.h>

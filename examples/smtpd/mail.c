@@ -23,8 +23,8 @@ static int open_folder(const char *in, const char *name)
     return fd;
 }
 
-/* Opens a Maildir, which is made if it is not there. A file in tmp/ that is older
- * than TMP_TIME was left by a process that was killed, and goes. */
+/* Opens a Maildir, which is made if it is not there. A file in tmp/ that is
+ * older than TMP_TIME was left by a process that was killed, and goes. */
 void mail_open(const char *folder)
 {
     g_autofree char *path = g_build_filename(folder, "tmp", NULL);

@@ -6,19 +6,20 @@
  *
  * Each mail becomes a file of the Maildir DIR, as it came, with CR LF: it is on
  * the disk when the client hears 250. The server listens on 127.0.0.1, on any
- * free port unless one is given, and speaks SMTP (RFC 5321) with SIZE, 8BITMIME,
- * SMTPUTF8, PIPELINING, CHUNKING, STARTTLS, AUTH and ENHANCEDSTATUSCODES. Only CR
- * LF ends a line: a command, or the data of DATA, that has a CR or an LF alone is
- * refused. Chunks of BDAT may have any bytes. --help shows the options.
+ * free port unless one is given, and speaks SMTP (RFC 5321) with SIZE,
+ * 8BITMIME, SMTPUTF8, PIPELINING, CHUNKING, STARTTLS, AUTH and
+ * ENHANCEDSTATUSCODES. Only CR LF ends a line: a command, or the data of DATA,
+ * that has a CR or an LF alone is refused. Chunks of BDAT may have any bytes.
+ * --help shows the options.
  *
  * SIGHUP reads the certificate again. SIGUSR2 starts the program again, on the
  * same sockets; when the new process is ready, this one stops. At SIGINT or
- * SIGTERM mails whose data has begun are finished, within half a minute, and the
- * server ends. systemd may have opened the sockets: first the one of --port, and
- * then the one of --tls-port.
+ * SIGTERM mails whose data has begun are finished, within half a minute, and
+ * the server ends. systemd may have opened the sockets: first the one of
+ * --port, and then the one of --tls-port.
  *
- * Data streams to the disk, so no mail is ever whole in memory. The loop does not
- * wait for the disk: threads do, and an answer leaves when it is its turn.
+ * Data streams to the disk, so no mail is ever whole in memory. The loop does
+ * not wait for the disk: threads do, and an answer leaves when it is its turn.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "smtpd.h"
@@ -98,8 +99,8 @@ static const char *set_options(char **argv)
 
 /* --- what a test replaces --- */
 
-/* No two mails have the same name: not those of one process, since it counts, and
- * not those of two, even if the second one has the number of the first. */
+/* No two mails have the same name: not those of one process, since it counts,
+ * and not those of two, even if the second one has the number of the first. */
 void stamp(struct mail *m)
 {
     static unsigned count;

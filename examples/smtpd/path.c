@@ -35,7 +35,7 @@ static bool is_of(const char *text, const char *end, const char *others)
     return text == end;
 }
 
-/* Returns what is wrong with an address, or NULL. (RFC 5321, 4.1.2; RFC 6531) */
+/* Returns what is wrong with an address, or NULL: RFC 5321, 4.1.2; RFC 6531. */
 const char *check_path(const char *path, bool utf8)
 {
     const char *at = strrchr(path, '@');

@@ -309,8 +309,8 @@ static void got_piece(struct asynchat_channel *ch, const void *data, size_t len,
     mail_write(s->mail, data, len);
 }
 
-/* All data of a mail has come, or a chunk. The answer to a mail comes later, and
- * has its place behind the answers before it. */
+/* All data of a mail has come, or a chunk. The answer to a mail comes later,
+ * and has its place behind the answers before it. */
 static void got_data(struct asynchat_channel *ch, void *arg)
 {
     struct session *s = arg;
