@@ -63,44 +63,42 @@ static const char *log_in(struct session *s, const char *name,
     return NULL;
 }
 
-/* Decodes a text in its place. Returns false if it is not base64: GLib skips
- * what is not. */
-static bool decode(char *text, size_t *len)
+/* Decodes a text in its place, with a NUL behind it. Returns the length, or -1
+ * if the text is not base64: GLib skips what is not. */
+static gssize decode(char *text)
 {
-    g_autofree unsigned char *bytes = g_base64_decode(text, len);
-    g_autofree char *again = g_base64_encode(bytes, *len);
+    size_t len;
+    g_autofree unsigned char *bytes = g_base64_decode(text, &len);
+    g_autofree char *again = g_base64_encode(bytes, len);
     bool good = g_str_equal(again, text);
-    memcpy(text, bytes, *len);
-    text[*len] = '\0';
-    return good;
+    memcpy(text, bytes, len);
+    text[len] = '\0';
+    return good ? (gssize)len : -1;
 }
 
 static const char *got_plain(struct session *s, char *text)
 {
-    size_t len;
-    bool good = decode(text, &len);
+    gssize len = decode(text);
     char *name = text + strlen(text) + 1;
-    if (!good || name > text + len || name + strlen(name) + 1 > text + len)
+    if (len < 0 || name > text + len || name + strlen(name) + 1 > text + len)
         return "501 5.5.2 no name and password";
     return log_in(s, name, name + strlen(name) + 1);
 }
 
 static const char *got_password(struct session *s, char *text)
 {
-    size_t len;
-    return decode(text, &len) ? log_in(s, s->name, text)
-                              : "501 5.5.2 no password";
+    return decode(text) < 0 ? "501 5.5.2 no password"
+                            : log_in(s, s->name, text);
 }
 
 static const char *got_name(struct session *s, char *text)
 {
-    size_t len;
-    bool good = decode(text, &len);
-    if (good)
-        s->next = got_password;
+    if (decode(text) < 0)
+        return "501 5.5.2 no name";
     g_free(s->name);
     s->name = g_strdup(text);
-    return good ? "334 UGFzc3dvcmQ6" : "501 5.5.2 no name";
+    s->next = got_password;
+    return "334 UGFzc3dvcmQ6";
 }
 
 bool may_log_in(const struct session *s)

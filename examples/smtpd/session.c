@@ -347,8 +347,9 @@ static void connected(struct asynchat_channel *ch, void *arg)
     char peer[ASYNCHAT_ADDRESS_SIZE] = "unknown";
     struct session *s = g_new0(struct session, 1);
     asynchat_peer_address(ch, peer, sizeof peer);
-    *s =
-        (struct session){.ch = ch, .peer = g_strdup(peer), .next = run_command};
+    s->ch = ch;
+    s->peer = g_strdup(peer);
+    s->next = run_command;
     asynchat_set_arg(ch, s);
     asynchat_join(ch, ch); /* who does not read is not read from */
     expect_lines(s);
