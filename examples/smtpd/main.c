@@ -1,7 +1,7 @@
 /* Receives mail: smtpd [OPTION...] DIR
  *
- *     cc -o smtpd *.c $(pkg-config --cflags --libs asynchat-openssl glib-2.0)
- *         -lcrypt
+ *     cc -o smtpd *.c -lcrypt \
+ *         $(pkg-config --cflags --libs asynchat-openssl glib-2.0)
  *     ./smtpd --port 2525 /tmp/mail & swaks -s 127.0.0.1:2525 -t a@x.example
  *
  * Each mail becomes a file of the Maildir DIR, as it came, with CR LF: it is on
