@@ -63,8 +63,9 @@ static const char *log_in(struct session *s, const char *name,
     return NULL;
 }
 
-/* Decodes a text in its place, with a NUL behind it. Returns the length, or -1
- * if the text is not base64: GLib skips what is not. */
+/* Decodes a text, which may be a password, in its place, with a NUL behind it.
+ * Returns the length, or -1 if the text is not base64: GLib skips what is
+ * not. */
 static gssize decode(char *text)
 {
     size_t len;
@@ -73,6 +74,8 @@ static gssize decode(char *text)
     bool good = g_str_equal(again, text);
     memcpy(text, bytes, len);
     text[len] = '\0';
+    explicit_bzero(bytes, len);
+    explicit_bzero(again, strlen(again));
     return good ? (gssize)len : -1;
 }
 
