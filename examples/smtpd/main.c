@@ -75,7 +75,7 @@ static const GOptionEntry options[] = {
     OPTION(NONE, "discard", discard, "mails go nowhere", NULL),
     OPTION(NONE, "no-fsync", no_fsync, "safe if only smtpd crashes", NULL),
     OPTION(NONE, "proxy-protocol", proxy, "behind a balancer", NULL),
-    {NULL}};
+    G_OPTION_ENTRY_NULL};
 
 /* Returns DIR. KEY is what is left in front of it. */
 static const char *set_options(char **argv)
