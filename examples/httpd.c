@@ -223,8 +223,7 @@ struct request {
     bool upgrades;         /* it may go on as an echo */
 };
 
-/* Skips a host, and a port if there is one; or returns NULL: RFC 9110,
- * 4.2.1. */
+/* Skips a host and its port, or returns NULL: RFC 9110, section 4.2.1. */
 static char *skip_host(char *s)
 {
     int in = *s == '['; /* the brackets of an address */
@@ -328,8 +327,7 @@ static const char *parse_fields(struct request *r)
     r->chunked =
         coding && strcasecmp(coding = trim(coding, BLANKS ","), "chunked") == 0;
     /* If another coding is sent in chunks, the body has an end, and is only not
-     * implemented. Without chunks the body has no end, and the request is
-     * bad. */
+     * implemented. Without chunks the body has no end: a bad request. */
     if (coding && fnmatch("*[, \t]chunked", coding, FNM_CASEFOLD) == 0)
         return "501 Not Implemented";
     if (!is_good || (coding && (!r->chunked || length || r->minor == 0)) ||
@@ -421,8 +419,7 @@ static void log_answer(const struct client *c, const char *status, uint64_t len)
 }
 
 /* Sends an answer with lines of fields, and `len` bytes of data. Returns
- * whether data belongs to it: if `data` is NULL, the caller then sends a
- * file. */
+ * whether data belongs to it: if `data` is NULL, the caller sends a file. */
 static bool send_answer(struct client *c, const char *status,
                         const char *fields, const void *data, uint64_t len)
 {
@@ -529,8 +526,7 @@ struct file {
 };
 
 /* Whether a list of tags has the tag of the file, or is "*". A tag that begins
- * with W/ counts only if `weak`. A tag has quotes around it, and none
- * inside. */
+ * with W/ counts only if `weak`. A tag has quotes around it, none inside. */
 static bool matches(const char *list, const char *tag, bool weak)
 {
     const char *at = tag ? list : NULL;
@@ -712,8 +708,7 @@ static void answer_file(struct client *c)
         close(f.fd);
 }
 
-/* --- another protocol, on another channel: the server knows nothing of it
- * --- */
+/* --- another protocol, on another channel: unknown to the server --- */
 
 static void echo_back(struct asynchat_channel *ch, const void *data, size_t len,
                       void *arg)
@@ -1045,8 +1040,7 @@ int main(int argc, char **argv)
     if (!base || regcomp(&chunk_line, CHUNK_LINE, REG_EXTENDED | REG_NOSUB))
         errx(1, "no memory");
     listen_here();
-    /* The loop ends by itself when the server and the last connection are
-     * gone. */
+    /* The loop ends when the server and the last connection are gone. */
     int ran = event_base_dispatch(base);
     secure_free();
     event_base_free(base);
