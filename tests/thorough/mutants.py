@@ -269,7 +269,7 @@ def make_programs(pool, out):
         test("test_channel_time"), test("test_channel_in"), test("test_set_handler", "toy.c", "clock.c"),
         test("test_detach", "toy.c"), Program(pool, asan, "test_framing", ["test_framing.c", "naive.c"]),
         test("test_channel_out"), Program(pool, plain, "faults_memory", faults, "quick"),
-        test("test_chunks"), test("test_channel_pressure"),
+        test("test_chunks"), test("test_channel_pressure"), test("test_quick_ack", "toy.c"),
         Program(pool, counted, "linear", ["linear.c"]),
     ]
 
