@@ -620,6 +620,17 @@ static void a_channel_that_connects_has_its_time_when_it_is_up(void **state)
     expect(f, "error(EIDLE) closed(EIDLE)");
 }
 
+/* A channel that lingers gets another time, which is over at the end. */
+static void shorten_linger(struct fixture *f)
+{
+    pass(f, 100);
+    assert_int_equal(asynchat_set_linger(f->ch, 500), 0);
+    turn_loop(f);
+    pass(f, 399);
+    expect(f, "");
+    pass(f, 1);
+}
+
 static void a_shorter_linger_time_holds_at_once(void **state)
 {
     struct fixture *f = start(state);
@@ -627,12 +638,7 @@ static void a_shorter_linger_time_holds_at_once(void **state)
     assert_int_equal(asynchat_push(f->ch, data, 16u << 20), 0);
     assert_int_equal(asynchat_close_when_done(f->ch), 0);
     turn_loop(f);
-    pass(f, 100);
-    assert_int_equal(asynchat_set_linger(f->ch, 500), 0);
-    turn_loop(f);
-    pass(f, 399);
-    expect(f, "");
-    pass(f, 1);
+    shorten_linger(f);
     expect(f, "error(ETIMEDOUT) closed(ETIMEDOUT)");
     free(data);
 }
@@ -647,12 +653,7 @@ static void a_shorter_linger_time_holds_while_the_peer_does_not_end(
     assert_int_equal(asynchat_close_in_stages(f->ch), 0);
     turn_loop(f);
     assert_int_equal(recv(f->peer, &byte, 1, 0), 1);
-    pass(f, 100);
-    assert_int_equal(asynchat_set_linger(f->ch, 500), 0);
-    turn_loop(f);
-    pass(f, 399);
-    expect(f, "");
-    pass(f, 1);
+    shorten_linger(f);
     expect(f, "closed(0)");
 }
 
