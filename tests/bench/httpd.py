@@ -11,7 +11,7 @@ import time
 import urllib.request
 
 import table
-from running import CORES, Failure, end, free_port, start
+from running import CORES, Failure, cpu_ns, end, free_port, start
 
 OUT = os.environ["BENCH_OUT"]
 NGINX = os.environ["BENCH_NGINX"]
@@ -82,17 +82,13 @@ class Server:
         with urllib.request.urlopen(self.url(path), timeout=20) as answer:
             return answer.status, answer.headers["Content-Length"], answer.headers["Content-Type"], answer.read()
 
-    def cpu_ns(self):
-        with open(f"/proc/{self.process.pid}/schedstat") as file:
-            return int(file.read().split()[0])
-
     def sample(self, path):
         """A slice of load. Every answer must be good."""
-        before = self.cpu_ns()
+        before = cpu_ns(self.process)
         wrk = start(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", self.url(path)], CORES[-1], text=True,
                     stdout=subprocess.PIPE)
         said = wrk.communicate(timeout=60)[0]
-        cpu = self.cpu_ns() - before
+        cpu = cpu_ns(self.process) - before
         count = re.search(r"(\d+) requests in", said)
         if not count or re.search("Non-2xx|Socket errors", said):
             raise Failure(f"{self.name}: {said}")

@@ -18,22 +18,13 @@ import tempfile
 import time
 
 import table
-from running import CORES, Failure, end, free_port, start
+from running import CORES, Failure, cpu_ns, end, free_port, start
 
 RUNS = int(os.environ.get("RUNS", "5"))
 TESTS = ("ping_inline", "ping_mbulk", "set", "get", "incr", "mset")
 PIPELINES = {1: 30000, 16: 150000, 64: 300000}  # requests in flight for each connection: requests in a slice
 CONNECTIONS = 50
 KEYS = 1000000  # of the rows with many keys
-
-
-def cpu_ns(process):
-    """The CPU time of one thread, or of all threads."""
-    total = 0
-    for task in os.listdir("/proc/%d/task" % process.pid):
-        with open("/proc/%d/task/%s/schedstat" % (process.pid, task)) as file:
-            total += int(file.read().split()[0])
-    return total
 
 
 def wait_for(port, process):

@@ -35,6 +35,15 @@ def end(process):
     process.wait()
 
 
+def cpu_ns(process):
+    """The CPU time of a process, of all its threads, in nanoseconds."""
+    total = 0
+    for task in os.listdir("/proc/%d/task" % process.pid):
+        with open("/proc/%d/task/%s/schedstat" % (process.pid, task)) as file:
+            total += int(file.read().split()[0])
+    return total
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -21,7 +21,7 @@ import tempfile
 import time
 
 import table
-from running import CORES, Failure, end, free_port, start
+from running import CORES, Failure, cpu_ns, end, free_port, start
 
 RUNS = int(os.environ.get("RUNS", "9"))
 MAILS = 5000
@@ -41,15 +41,6 @@ async def main():
     await server.serve_forever()
 asyncio.run(main())
 """
-
-
-def cpu_ns(process):
-    """The CPU time of all threads."""
-    total = 0
-    for task in os.listdir("/proc/%d/task" % process.pid):
-        with open("/proc/%d/task/%s/schedstat" % (process.pid, task)) as file:
-            total += int(file.read().split()[0])
-    return total
 
 
 def wait_for(port, process):
