@@ -71,8 +71,9 @@ static void socket_receive(struct transport *t)
         socket_received(t, n, errno);
 }
 
-/* Acknowledges what was received. The system may soon forget the option, so it
- * is set after each recv. It does nothing while there is more to receive. */
+/* Acknowledges what was received. The system may soon forget the option, so the
+ * option is set after each recv. Setting it does nothing while there is more to
+ * receive. */
 static APART void socket_acknowledge(const struct transport *t)
 {
     int on = 1;
