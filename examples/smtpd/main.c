@@ -112,7 +112,7 @@ void stamp(struct mail *m)
         strftime(date, sizeof date, "%a, %d %b %Y %T %z", localtime(&second));
     }
     m->date = date;
-    m->id = g_strdup_printf("%jd.M%dP%dQ%u.%.30s", (intmax_t)second,
+    m->id = g_strdup_printf("%jd.M%06dP%dQ%u.%.30s", (intmax_t)second,
                             (int)(now % G_USEC_PER_SEC), (int)getpid(), ++count,
                             host);
 }
