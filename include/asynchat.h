@@ -3,6 +3,7 @@
 #ifndef ASYNCHAT_H
 #define ASYNCHAT_H
 
+#include <asynchat/batch.h>
 #include <asynchat/block.h>
 #include <asynchat/channel.h>
 #include <asynchat/client.h>

@@ -281,6 +281,78 @@ static void without_a_function_nothing_is_told(void **state)
     assert_int_equal(calls, 0);
 }
 
+/* --- batches, and others --- */
+
+static int run_nothing(void *ring, struct asynchat_batch_call *calls,
+                       unsigned count)
+{
+    (void)ring;
+    (void)calls;
+    (void)count;
+    return -ENOSYS;
+}
+
+static void a_batch_that_breaks_is_told_once(void **state)
+{
+    static const struct asynchat_batch_ops ops = {.size = sizeof ops,
+                                                  .run = run_nothing};
+    struct fixture *f = serve(state, "127.0.0.1:0");
+    int fds[5];
+    assert_int_equal(asynchat_set_batch(f->base, &ops, NULL), 0);
+    for (int i = 0; i < 5; i++)
+        fds[i] = dial_server(f);
+    turn(f);
+    lines[0] = '\0';
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 5; i++)
+            say(fds[i]);
+        turn(f);
+        for (int i = 0; i < 5; i++)
+            assert_true(is_answered(fds[i]));
+    }
+    expect_lines("warning batch: Function not implemented");
+    assert_int_equal(last.event, ASYNCHAT_LOG_BATCH);
+    assert_int_equal(last.code, -ENOSYS);
+    asynchat_set_batch(f->base, NULL, NULL);
+    for (int i = 0; i < 5; i++)
+        hang_up(f, fds[i]);
+}
+
+static void others_can_tell_too(void **state)
+{
+    struct {
+        struct asynchat_log_record known;
+        int later;
+    } r = {.known = {.size = sizeof r.known,
+                     .level = ASYNCHAT_LOG_WARNING,
+                     .event = ASYNCHAT_LOG_BATCH,
+                     .peer = "peer",
+                     .code = -EIO,
+                     .text = "text"}};
+    (void)state;
+    assert_int_equal(asynchat_log(&r.known), 0);
+    expect_lines("warning peer: text");
+    assert_int_equal(last.code, -EIO);
+    r.known.size = sizeof r;
+    assert_int_equal(asynchat_log(&r.known), 0);
+    expect_lines("warning peer: text");
+    r.later = 1;
+    assert_int_equal(asynchat_log(&r.known), -ENOTSUP);
+    r.known.size = sizeof r.known - 1;
+    assert_int_equal(asynchat_log(&r.known), -EINVAL);
+    r.known.size = sizeof r.known;
+    r.known.text = NULL;
+    assert_int_equal(asynchat_log(&r.known), -EINVAL);
+    r.known.text = "text";
+    r.known.peer = NULL;
+    assert_int_equal(asynchat_log(&r.known), -EINVAL);
+    assert_int_equal(asynchat_log(NULL), -EINVAL);
+    asynchat_set_log(ASYNCHAT_LOG_WARNING + 1, record, lines);
+    r.known.peer = "peer";
+    assert_int_equal(asynchat_log(&r.known), 0);
+    expect_lines("");
+}
+
 #define LOGGED(kind, test)                                                     \
     {                                                                          \
 #test " over " #kind, test, log_setup, log_teardown,                   \
@@ -306,6 +378,8 @@ int main(void)
         LOGGED(TCP, a_server_that_stops_is_told),
         LOGGED(TCP, below_the_level_nothing_is_told),
         LOGGED(TCP, without_a_function_nothing_is_told),
+        LOGGED(TCP, a_batch_that_breaks_is_told_once),
+        LOGGED(TCP, others_can_tell_too),
     };
     return RUN(tests);
 }

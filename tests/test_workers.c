@@ -195,6 +195,42 @@ static void bad_arguments_are_refused(void **state)
 }
 
 /* `stop` is not called for the worker that failed, but for the others. */
+static _Atomic int released;
+
+static int no_run(void *ring, struct asynchat_batch_call *calls, unsigned count)
+{
+    (void)ring;
+    (void)calls;
+    (void)count;
+    return -ENOSYS;
+}
+
+static void release(void *ring)
+{
+    (void)ring;
+    released++;
+}
+
+static int start_batch(struct event_base *base, unsigned index, void *arg)
+{
+    static const struct asynchat_batch_ops ops = {sizeof ops, no_run, release};
+    (void)index;
+    (void)arg;
+    return asynchat_set_batch(base, &ops, NULL);
+}
+
+static void their_batches_end_with_them(void **state)
+{
+    static const struct asynchat_worker_ops ops = {.size = sizeof ops,
+                                                   .start = start_batch};
+    struct asynchat_workers *workers;
+    (void)state;
+    released = 0;
+    assert_int_equal(asynchat_workers_new(3, &ops, NULL, &workers), 0);
+    assert_int_equal(asynchat_workers_free(workers), 0);
+    assert_int_equal(released, 3);
+}
+
 static void a_start_that_fails_ends_those_before(void **state)
 {
     (void)state;
@@ -989,6 +1025,7 @@ int main(void)
         TEST(they_need_no_ops),
         TEST(NULL_is_no_workers),
         TEST(bad_arguments_are_refused),
+        TEST(their_batches_end_with_them),
         TEST(a_start_that_fails_ends_those_before),
         TEST(without_descriptors_none_is_left),
         TEST(a_worker_cannot_free_itself),

@@ -54,9 +54,13 @@ enum asynchat_log_event {
                              `peer`; the connection is up; or, with a `code`,
                              the attempt has failed */
     ASYNCHAT_LOG_UP,      /* INFO: the connection of a client is up */
-    ASYNCHAT_LOG_DOWN /* INFO: the connection of a client is over, for the reason
-                         `code`, or its first attempt has failed. DEBUG: a later
-                         attempt has failed. `peer` is the host */
+    ASYNCHAT_LOG_DOWN,    /* INFO: the connection of a client is over, for the
+                          reason `code`, or its first attempt has failed. DEBUG:
+                          a later attempt has failed. `peer` is the host */
+    ASYNCHAT_LOG_BATCH    /* WARNING: there is no batch, or a batch makes plain
+                          calls from now on, by the error `code`. `peer` is
+                          "batch", or what was to make the calls, such as
+                          "io_uring" */
 };
 
 /* One record. All of it is lent until the function that gets it returns. Fields
@@ -97,6 +101,13 @@ ASYNCHAT_API void asynchat_set_log(
     enum asynchat_log_level level,
     void (*log)(const struct asynchat_log_record *record, void *arg),
     void *arg);
+
+/* Logs a record, if the program wants records of its level: for libraries that
+ * add to this one, such as one that makes the calls of batches. `peer` and
+ * `text` may not be NULL. Borrows the record for the call. Any thread may call
+ * this function. Errors: -EINVAL (`record` is NULL, or is filled in wrongly),
+ * -ENOTSUP (it has fields that this version does not know). Since 0.1. */
+ASYNCHAT_API int asynchat_log(const struct asynchat_log_record *record);
 
 ASYNCHAT_END_DECLS
 

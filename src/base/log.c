@@ -2,11 +2,13 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "base/log.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 #include <asynchat/channel.h>
 
 #include "base/address.h"
+#include "base/table.h"
 
 /* The program sets this while no loop runs, so it needs no lock. */
 static struct {
@@ -35,6 +37,19 @@ void asynchat__log(struct asynchat_log_record record)
     record.size = sizeof record;
     if (asynchat__log_wants(record.level))
         hook.log(&record, hook.arg);
+}
+
+int asynchat_log(const struct asynchat_log_record *record)
+{
+    struct asynchat_log_record copy;
+    int error = asynchat__table_check(record, sizeof copy, sizeof copy);
+    if (error)
+        return error;
+    if (!record->peer || !record->text)
+        return -EINVAL;
+    asynchat__table_copy(&copy, record, sizeof copy);
+    asynchat__log(copy);
+    return 0;
 }
 
 void asynchat__log_address(enum asynchat_log_level level,

@@ -269,6 +269,17 @@ static size_t out_send(struct asynchat_channel *ch)
     return sent;
 }
 
+/* Has the bytes sent at the end of the loop's batch, if nobody has to be told
+ * when they are sent. */
+static bool out_put_off(struct asynchat_channel *ch,
+                        const struct asynchat_block *block, size_t most)
+{
+    struct transport *t = &ch->transport;
+    return t->ops->put_off && ch->state == CHANNEL_OPEN &&
+           !ch->out.queue.ends && !ch->handler->handle_drained &&
+           t->ops->put_off(t, block->bytes, most);
+}
+
 /* Sends the block, and moves what the peer does not take at once to the output.
  * If nothing can be sent any more, the block stays where it is. Answers how
  * many bytes went. */
@@ -281,7 +292,9 @@ static size_t out_send_block(struct asynchat_channel *ch)
         most = block->len;
     if (most > 0) {
         ch->out.writes++;
-        sent = t->ops->send_now(t, block->bytes, most);
+        sent = out_put_off(ch, block, most)
+                   ? most
+                   : t->ops->send_now(t, block->bytes, most);
     }
     if (sent < most)
         ch->out.writes = OUT_WRITES;

@@ -171,13 +171,16 @@ bool asynchat__channel_time_has_fired(const struct asynchat_channel *ch)
     return ch->time && ch->time->fired;
 }
 
-/* The timer calls the channel as the transport does. */
+/* The timer calls the channel as the transport does. Input that a batch is about
+ * to deliver comes first, as it does without a batch. */
 static void time_fired(evutil_socket_t fd, short what, void *arg)
 {
     struct asynchat_channel *ch = arg;
     (void)fd;
     (void)what;
     ch->time->armed = false;
+    if (ch->transport.queued && asynchat__channel_time_turn(ch) == 0)
+        return;
     ch->time->fired = true;
     ch->running = true;
     ch->transport.ready(&ch->transport);

@@ -15,6 +15,7 @@
 #include "base/apart.h"
 #include "base/fork.h"
 #include "base/memory.h"
+#include "loop/parked.h"
 #include "loop/mailbox.h"
 
 /* All loops. There are as many as the program has event bases, which are few.
@@ -42,6 +43,7 @@ static struct loop *loop_new(struct event_base *base)
     memset(loop, 0, offsetof(struct loop, received));
     loop->base = base;
     loop->forks = asynchat__forks();
+    loop->batch = (struct batch *)asynchat__unpark(base);
     loop->next = loops;
     loops = loop;
     return loop;
@@ -60,6 +62,8 @@ static void loop_unlink(const struct loop *loop)
 static void loop_free(struct loop *loop)
 {
     asynchat__mailbox_free(loop->mailbox);
+    if (loop->batch)
+        asynchat__park((struct parked *)loop->batch);
     asynchat__needles_free(&loop->needles);
     asynchat__spares_free(&loop->spares);
     asynchat__free_aligned(loop->layers);
@@ -129,18 +133,21 @@ static void loop_abandon(struct loop *loop)
 static void fork_prepare(void)
 {
     pthread_mutex_lock(&loops_mutex);
+    asynchat__parked_lock();
     asynchat__mailboxes_lock();
 }
 
 static void fork_parent(void)
 {
     asynchat__mailboxes_unlock();
+    asynchat__parked_unlock();
     pthread_mutex_unlock(&loops_mutex);
 }
 
 static void fork_child(void)
 {
     asynchat__mailboxes_inherit();
+    asynchat__parked_unlock();
     pthread_mutex_unlock(&loops_mutex);
 }
 

@@ -33,6 +33,7 @@
  * copies received bytes there copies them downwards. */
 #define LOOP_ASIDE 24
 
+struct batch;
 struct event;
 struct event_base;
 struct mailbox;
@@ -92,6 +93,8 @@ struct loop {
     /* Memory for whole messages. */
     struct spares spares;
     struct loop_layers *layers; /* made when first needed; or NULL */
+    /* Set by the program, and begins with struct parked; or NULL. */
+    struct batch *batch;
     /* Where buffers lie in their pages decides how fast they are copied: see
      * SPARES_PAGE. Received bytes begin LOOP_ASIDE bytes behind a page's
      * beginning, and pushed bytes half a page further, since often they are the

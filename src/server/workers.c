@@ -24,6 +24,7 @@
 #include "channel/calls/proxy.h"
 #include "channel/post.h"
 #include "loop/base.h"
+#include "loop/batch.h"
 #include "loop/loop.h"
 #include "loop/mailbox.h"
 
@@ -172,14 +173,16 @@ static void worker_close(const struct worker *w, bool started)
 }
 
 /* The worker's share of the loop is the last one: servers and channels are
- * gone. */
+ * gone, and a batch has nobody left. */
 static void worker_end(const struct worker *w, bool started)
 {
     if (w->loop && w->loop->mailbox)
         worker_close(w, started);
     asynchat__loop_own(NULL);
-    if (w->loop)
+    if (w->loop) {
+        asynchat__batch_drop(w->loop);
         asynchat__loop_release(w->loop);
+    }
     if (w->base)
         event_base_free(w->base);
 }

@@ -9,7 +9,7 @@
  * since libevent finds the bufferevent again by it.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "transport/transport.h"
+#include "transport/socket.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -26,16 +26,12 @@
 #include <asynchat/error.h>
 
 #include "base/apart.h"
+#include "loop/batch.h"
 #include "loop/loop.h"
 #include "transport/stage.h"
 
 /* The most pieces of one sendmsg. */
 #define SEND_PIECES 64
-
-static int socket_fd(const struct transport *t)
-{
-    return t->bev->ev_read.ev_fd;
-}
 
 static struct transport *socket_transport(const struct bufferevent *bev)
 {
@@ -78,6 +74,20 @@ static APART void socket_acknowledge(const struct transport *t)
 {
     int on = 1;
     (void)setsockopt(socket_fd(t), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
+void asynchat__socket_received(struct transport *t, ssize_t n, int error)
+{
+    socket_received(t, n, error);
+}
+
+void asynchat__socket_receive(struct transport *t, size_t had)
+{
+    size_t most = t->read_size < LOOP_BUFFER ? t->read_size : LOOP_BUFFER;
+    ssize_t n = recv(socket_fd(t), t->loop->received + had, most - had, 0);
+    t->received = (uint32_t)(had + (n > 0 ? (size_t)n : 0));
+    if (n <= 0)
+        socket_received(t, n, errno);
 }
 
 static int socket_error(const struct transport *t)
@@ -126,7 +136,7 @@ static APART void socket_watch(struct transport *t, short what)
         t->ready(t);
 }
 
-/* The callback of the read event. socket_wake() has the loop call it too,
+/* The callback of the read event. asynchat__socket_wake() has the loop call it too,
  * without EV_READ. */
 static void socket_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -140,6 +150,11 @@ static void socket_readable(evutil_socket_t fd, short what, void *arg)
     if ((what & EV_READ) && !t->ended)
         socket_receive(t);
     t->ready(t);
+}
+
+void asynchat__socket_readable(evutil_socket_t fd, short what, void *arg)
+{
+    socket_readable(fd, what, arg);
 }
 
 /* The callback of the read event while `quick` is set. */
@@ -173,15 +188,16 @@ static void socket_readable_for_stage(evutil_socket_t fd, short what, void *arg)
 
 /* Replaces nothing but the callback of the read event, since this event may be
  * pending. The plain callback does without a test of `stage` and `quick`. */
-static void socket_choose(struct transport *t)
+void asynchat__socket_choose(struct transport *t)
 {
     t->bev->ev_read.ev_evcallback.evcb_cb_union.evcb_callback =
-        t->stage   ? socket_readable_for_stage
-        : t->quick ? socket_readable_quick
-                   : socket_readable;
+        t->stage         ? socket_readable_for_stage
+        : t->quick       ? socket_readable_quick
+        : t->loop->batch ? asynchat__batch_user(t->loop->batch)->readable
+                         : socket_readable;
 }
 
-static void socket_wake(struct transport *t)
+void asynchat__socket_wake(struct transport *t)
 {
     if (t->woken)
         return;
@@ -189,7 +205,7 @@ static void socket_wake(struct transport *t)
     event_active(&t->bev->ev_read, 0, 0);
 }
 
-static void socket_look(struct transport *t)
+void asynchat__socket_look(struct transport *t)
 {
     t->woken = true;
     event_active(&t->bev->ev_read, t->reading ? EV_READ : 0, 0);
@@ -247,7 +263,7 @@ static void socket_wait_no_more(struct transport *t)
     event_del(event);
 }
 
-/* If an event is active, as it is after socket_wake(), event_add() does not add
+/* If an event is active, as it is after asynchat__socket_wake(), event_add() does not add
  * it, and yet answers that it has. So the event is made inactive first, then
  * added, and then made active again. */
 static int socket_read(struct transport *t, enum transport_reading how)
@@ -337,7 +353,7 @@ static size_t socket_send_now(struct transport *t, const void *data, size_t len)
 
 /* --- for a stage --- */
 
-static size_t socket_pull(struct transport *t, void *to, size_t most)
+size_t asynchat__socket_pull(struct transport *t, void *to, size_t most)
 {
     ssize_t n = recv(socket_fd(t), to, most, 0);
     if (n > 0 && t->quick)
@@ -364,7 +380,7 @@ static void socket_put_kept(struct transport *t, struct evbuffer *kept)
         t->broken = -errno;
 }
 
-static void socket_put(struct transport *t, const void *data, size_t len)
+void asynchat__socket_put(struct transport *t, const void *data, size_t len)
 {
     struct evbuffer *kept = bufferevent_get_output(t->bev);
     ssize_t n = 0;
@@ -384,7 +400,7 @@ static void socket_put(struct transport *t, const void *data, size_t len)
  * connections never need this event, and it costs two system calls. A transport
  * that is watching stops watching here, and the channel has to make it watch
  * anew, since the events to watch for depend on `writing`. */
-static int socket_write(struct transport *t, bool on)
+int asynchat__socket_write(struct transport *t, bool on)
 {
     if (t->writing == on)
         return 0;
@@ -439,7 +455,7 @@ int asynchat__transport_connect(struct transport *t, int error)
 
 /* --- ending --- */
 
-static bool socket_left(const struct transport *t)
+bool asynchat__socket_left(const struct transport *t)
 {
     (void)t;
     return true;
@@ -536,30 +552,30 @@ static void socket_adopt(struct transport *t, int fd)
     socket_set_fd(t->bev, fd);
     event_priority_set(&t->bev->ev_read, priority);
     event_priority_set(&t->bev->ev_write, priority);
-    socket_choose(t);
+    asynchat__socket_choose(t);
     if (t->woken)
         event_active(&t->bev->ev_read, 0, 0);
 }
 
-static const struct transport_ops socket_ops = {
+const struct transport_ops asynchat__socket_ops = {
     .read = socket_read,
     .send = socket_send,
-    .write = socket_write,
-    .wake = socket_wake,
-    .look = socket_look,
+    .write = asynchat__socket_write,
+    .wake = asynchat__socket_wake,
+    .look = asynchat__socket_look,
     .finish = socket_finish,
     .shut = socket_shut,
     .close = socket_close,
-    .left = socket_left,
+    .left = asynchat__socket_left,
     .fd = socket_fd,
     .send_pushed = socket_send_pushed,
     .send_now = socket_send_now,
     .give_socket = socket_give,
     .adopt = socket_adopt,
-    .quick = socket_choose,
-    .stage = socket_choose,
-    .pull = socket_pull,
-    .put = socket_put,
+    .quick = asynchat__socket_choose,
+    .stage = asynchat__socket_choose,
+    .pull = asynchat__socket_pull,
+    .put = asynchat__socket_put,
 };
 
 /* A socket bufferevent freezes its evbuffers, to keep others away from them.
@@ -576,12 +592,15 @@ int asynchat__transport_socket(struct transport *t, struct event_base *base,
         asynchat__loop_release(t->loop);
         return -ENOMEM;
     }
-    t->ops = &socket_ops;
+    t->ops = t->loop->batch ? asynchat__batch_user(t->loop->batch)->ops
+                            : &asynchat__socket_ops;
     t->bev = bev;
     t->output = bufferevent_get_output(bev);
     bufferevent_disable(bev, EV_READ | EV_WRITE);
     bufferevent_setcb(bev, NULL, NULL, NULL, t);
     socket_set_fd(bev, fd);
+    if (t->loop->batch)
+        asynchat__socket_choose(t);
     evbuffer_unfreeze(bufferevent_get_input(bev), 0);
     evbuffer_unfreeze(t->output, 1);
     evbuffer_clear_flags(t->output, EVBUFFER_FLAG_DRAINS_TO_FD);

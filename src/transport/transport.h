@@ -114,6 +114,11 @@ struct transport_ops {
      * went. NULL: bytes are sent from the output only. */
     size_t (*send_now)(struct transport *t, const void *data, size_t len);
 
+    /* Like `send_now`, but the bytes are copied and sent when other transports
+     * have had their turns. False: they are to be sent now. NULL: bytes are
+     * never sent later. */
+    bool (*put_off)(struct transport *t, const void *data, size_t len);
+
     /* The evbuffer that keeps bytes which were received and not delivered.
      * NULL: the input of the bufferevent keeps them. */
     struct evbuffer *(*input)(const struct transport *t);
@@ -229,6 +234,10 @@ struct transport {
     /* The read event was made active, though the socket may not be readable. */
     bool woken;
     bool quick; /* what is received is acknowledged at once */
+    /* Over a socket whose loop has a batch: the transport waits for its turn
+     * there; and the batch has bytes that are to be sent. */
+    bool queued : 1;
+    bool put_off : 1;
 };
 
 /* Makes a transport over a non-blocking socket, connected or not, or without a
