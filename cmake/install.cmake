@@ -1,12 +1,13 @@
 # What `cmake --install` installs, and where. Component runtime is needed to run a program, component dev to build one;
-# openssl-runtime and openssl-dev are the same for libasynchat-openssl.
+# openssl-runtime and openssl-dev are the same for libasynchat-openssl, uring-runtime and uring-dev for libasynchat-uring.
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/asynchat)
 
 install(TARGETS ${libraries} asynchat_framer EXPORT asynchatTargets
     LIBRARY COMPONENT runtime NAMELINK_COMPONENT dev
     ARCHIVE COMPONENT dev)
-install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev PATTERN tls.h EXCLUDE)
+install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev PATTERN tls.h EXCLUDE
+    PATTERN uring.h EXCLUDE)
 
 # For CMake: find_package(asynchat).
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/asynchatConfigVersion.cmake COMPATIBILITY SameMinorVersion)
@@ -40,11 +41,19 @@ install(TARGETS asynchat_testing EXPORT asynchat-testingTargets ARCHIVE COMPONEN
 install(EXPORT asynchat-testingTargets NAMESPACE asynchat:: DESTINATION ${package_dir} COMPONENT dev)
 asynchat_install_pc(asynchat-testing dev)
 
+# asynchat_install_apart(NAME HEADER TARGET...): a shared or static library of its own, of the component NAME.
+function(asynchat_install_apart name header)
+    install(TARGETS ${ARGN} EXPORT asynchat-${name}Targets
+        LIBRARY COMPONENT ${name}-runtime NAMELINK_COMPONENT ${name}-dev
+        ARCHIVE COMPONENT ${name}-dev)
+    install(FILES include/asynchat/${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/asynchat COMPONENT ${name}-dev)
+    install(EXPORT asynchat-${name}Targets NAMESPACE asynchat:: DESTINATION ${package_dir} COMPONENT ${name}-dev)
+    asynchat_install_pc(asynchat-${name} ${name}-dev)
+endfunction()
 if(openssl_libraries)
-    install(TARGETS ${openssl_libraries} EXPORT asynchat-opensslTargets
-        LIBRARY COMPONENT openssl-runtime NAMELINK_COMPONENT openssl-dev
-        ARCHIVE COMPONENT openssl-dev)
-    install(FILES include/asynchat/tls.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/asynchat COMPONENT openssl-dev)
-    install(EXPORT asynchat-opensslTargets NAMESPACE asynchat:: DESTINATION ${package_dir} COMPONENT openssl-dev)
-    asynchat_install_pc(asynchat-openssl openssl-dev)
+    asynchat_install_apart(openssl tls.h ${openssl_libraries})
+endif()
+if(uring_libraries)
+    asynchat_install_apart(uring uring.h ${uring_libraries})
+    install(FILES cmake/liburing.cmake DESTINATION ${package_dir} COMPONENT uring-dev)
 endif()

@@ -41,10 +41,14 @@ add_custom_target(docs ALL DEPENDS ${stamps})
 
 if(ASYNCHAT_INSTALL)
     install(DIRECTORY ${man}/man3 ${man}/man7 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT dev
-        PATTERN asynchat_tls* EXCLUDE)
+        PATTERN asynchat_tls* EXCLUDE PATTERN asynchat_uring* EXCLUDE)
     if(openssl_libraries)
         install(DIRECTORY ${man}/man3 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT openssl-dev
             FILES_MATCHING PATTERN asynchat_tls*)
+    endif()
+    if(uring_libraries)
+        install(DIRECTORY ${man}/man3 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT uring-dev
+            FILES_MATCHING PATTERN asynchat_uring*)
     endif()
     if(build_html)
         install(DIRECTORY ${html} DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT doc)

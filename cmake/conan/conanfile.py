@@ -18,8 +18,8 @@ class AsynchatConan(ConanFile):
     topics = ("asynchat", "libevent", "network", "protocol")
     package_type = "library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"shared": [True, False], "openssl": [True, False]}
-    default_options = {"shared": False, "openssl": False}
+    options = {"shared": [True, False], "openssl": [True, False], "uring": [True, False]}
+    default_options = {"shared": False, "openssl": False, "uring": False}
 
     def _top(self):
         return os.path.join(self.recipe_folder, "..", "..")
@@ -32,7 +32,8 @@ class AsynchatConan(ConanFile):
     def export_sources(self):
         for folder in ("cmake", "include", "src"):
             copy(self, "*", os.path.join(self._top(), folder), os.path.join(self.export_sources_folder, folder))
-        for name in ("CMakeLists.txt", "asynchat.pc.in", "asynchat-openssl.pc.in", "asynchat-testing.pc.in", "LICENSE"):
+        for name in ("CMakeLists.txt", "asynchat.pc.in", "asynchat-openssl.pc.in", "asynchat-testing.pc.in",
+                     "asynchat-uring.pc.in", "LICENSE"):
             shutil.copy2(os.path.join(self._top(), name), self.export_sources_folder)
 
     def configure(self):
@@ -47,11 +48,13 @@ class AsynchatConan(ConanFile):
         self.requires("libevent/2.1.12", transitive_headers=True, transitive_libs=True)
         if self.options.openssl:
             self.requires("openssl/[>=3.0 <4]", transitive_headers=True, transitive_libs=True)
+        if self.options.uring:
+            self.requires("liburing/[>=2.3 <3]")
 
     def layout(self):
         cmake_layout(self)
 
-    # This also tells where the libraries of libevent and OpenSSL are.
+    # This also tells where the libraries of libevent, OpenSSL and liburing are.
     def generate(self):
         toolchain = CMakeToolchain(self)
         toolchain.cache_variables["ASYNCHAT_BUILD_DOCS"] = "OFF"
@@ -59,6 +62,7 @@ class AsynchatConan(ConanFile):
         toolchain.cache_variables["ASYNCHAT_BUILD_TESTS"] = "OFF"
         toolchain.cache_variables["ASYNCHAT_INSTALL"] = "ON"
         toolchain.cache_variables["ASYNCHAT_OPENSSL"] = "ON" if self.options.openssl else "OFF"
+        toolchain.cache_variables["ASYNCHAT_URING"] = "ON" if self.options.uring else "OFF"
         toolchain.generate()
 
     def build(self):
@@ -81,6 +85,8 @@ class AsynchatConan(ConanFile):
         self._library("testing", "asynchat-testing", "asynchat::testing", ["core"])
         if self.options.openssl:
             self._library("openssl", "asynchat-openssl", "asynchat::openssl", ["core", "openssl::ssl", "openssl::crypto"])
+        if self.options.uring:
+            self._library("uring", "asynchat-uring", "asynchat::uring", ["core", "liburing::liburing"])
 
     # A component must not have the name of the package.
     def _library(self, component, name, target, requires):

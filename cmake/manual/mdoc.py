@@ -14,7 +14,8 @@ from pathlib import Path
 from headers import Page, blocks_of, fail, lower, name_of, pages_of, upper
 from text import Text, code, escape
 
-APART = {"tls.h": "asynchat-openssl", "testing.h": "asynchat-testing"}  # headers of other libraries
+# Headers of other libraries.
+APART = {"tls.h": "asynchat-openssl", "uring.h": "asynchat-uring", "testing.h": "asynchat-testing"}
 ERROR = re.compile(r"((?:-E|ASYNCHAT_E)[A-Z]+)(?: \(((?:[^()]|\([^()]*\))*)\))?(?:, (?:and |or )?|$)")
 
 

@@ -1,5 +1,5 @@
 # Runs vcpkg's recipe, with a few lines in place of vcpkg: cmake -D WORK=FOLDER -D LINKAGE=static|dynamic
-# -D FEATURES=[openssl] -P tests/recipes/vcpkg.cmake. SPDX-License-Identifier: BSD-3-Clause
+# -D FEATURES=[openssl;uring] -P tests/recipes/vcpkg.cmake. SPDX-License-Identifier: BSD-3-Clause
 cmake_minimum_required(VERSION 3.25)
 set(port ${CMAKE_CURRENT_LIST_DIR}/../../cmake/vcpkg/asynchat)
 set(CURRENT_PACKAGES_DIR ${WORK}/packages)
@@ -13,7 +13,7 @@ endif()
 
 foreach(feature IN LISTS FEATURES)
     string(JSON dependency GET "${manifest}" features ${feature} dependencies 0)
-    if(NOT dependency STREQUAL feature)
+    if(NOT dependency MATCHES "^(lib)?${feature}$")
         message(FATAL_ERROR "vcpkg.json: feature ${feature} needs ${dependency}")
     endif()
 endforeach()
@@ -77,10 +77,15 @@ endfunction()
 
 include(${port}/portfile.cmake)
 
-set(openssl lib/pkgconfig/asynchat-openssl.pc include/asynchat/tls.h lib/cmake/asynchat/asynchat-opensslTargets.cmake)
-list(TRANSFORM openssl PREPEND ${CURRENT_PACKAGES_DIR}/)
-if("openssl" IN_LIST FEATURES)
-    must_exist(${openssl})
-else()
-    must_not_exist(${openssl})
-endif()
+foreach(pair openssl,tls.h uring,uring.h)
+    string(REGEX MATCH "(.*),(.*)" pair ${pair})
+    set(name ${CMAKE_MATCH_1})
+    set(files lib/pkgconfig/asynchat-${name}.pc include/asynchat/${CMAKE_MATCH_2}
+        lib/cmake/asynchat/asynchat-${name}Targets.cmake)
+    list(TRANSFORM files PREPEND ${CURRENT_PACKAGES_DIR}/)
+    if(name IN_LIST FEATURES)
+        must_exist(${files})
+    else()
+        must_not_exist(${files})
+    endif()
+endforeach()

@@ -1,11 +1,12 @@
 # An overlay port that builds the source tree around it: vcpkg install asynchat --overlay-ports=cmake/vcpkg
-# With libasynchat-openssl: vcpkg install 'asynchat[openssl]' --overlay-ports=cmake/vcpkg
+# With libasynchat-openssl and libasynchat-uring: vcpkg install 'asynchat[openssl,uring]' --overlay-ports=cmake/vcpkg
 # SPDX-License-Identifier: BSD-3-Clause
 get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 
 vcpkg_check_features(OUT_FEATURE_OPTIONS feature_options
     FEATURES
-        openssl ASYNCHAT_OPENSSL)
+        openssl ASYNCHAT_OPENSSL
+        uring ASYNCHAT_URING)
 
 # BUILD_SHARED_LIBS comes from the triplet.
 vcpkg_cmake_configure(
