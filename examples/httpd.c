@@ -1,13 +1,14 @@
 /* A web server:
  *
  *     httpd [--port N] [--max-body N] [--timeout MS] [--read N] [--log 1]
- *           [--tls CERT KEY] DIR
+ *           [--io-uring] [--tls CERT KEY] DIR
  *
  * It serves the files below DIR by HTTP/1.1 (RFC 9110 and RFC 9112), with
  * ranges, conditions and listings. /hello says hello, and /echo sends back what
  * is posted to it, or, with "Upgrade: echo", all that follows the request. The
  * server listens on 127.0.0.1, on any free port unless one is given, and ends
- * at SIGINT and SIGTERM. With --tls (see secure.h) it upgrades nothing.
+ * at SIGINT and SIGTERM. With --tls (see secure.h) it upgrades nothing. For
+ * --io-uring see ring.h.
  *
  * The head of a request ends with a string, its body after a number of bytes or
  * of chunks. So each step of the conversation sets the terminator for the next.
@@ -47,6 +48,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "ring.h"
 #include "secure.h"
 
 #define HEAD_MOST 65536       /* bytes of a request's head */
@@ -64,7 +66,7 @@ static int root = -1; /* DIR */
 static uint64_t port, max_body = 1 << 20, read_most = 65536, logging;
 static uint64_t timeout = 20000;      /* milliseconds */
 static const char *certificate, *key; /* NULL without --tls */
-static bool stops;
+static bool stops, io_uring;
 
 /* --- text --- */
 
@@ -982,16 +984,23 @@ static bool set_option(const char *name, const char *text)
 static int set_options(int argc, char **argv)
 {
     int i = 1;
-    while (i + 2 < argc && set_option(argv[i], argv[i + 1]))
-        i += 2;
+    while (i + 1 < argc) {
+        bool ring = strcmp(argv[i], "--io-uring") == 0;
+        if (!ring && (i + 2 == argc || !set_option(argv[i], argv[i + 1])))
+            break;
+        io_uring = io_uring || ring;
+        i += ring ? 1 : 2;
+    }
     if (i + 4 == argc && strcmp(argv[i], "--tls") == 0) {
         certificate = argv[i + 1];
         key = argv[i + 2];
         i += 3;
     }
     if (i + 1 != argc)
-        errx(2, "usage: httpd [--port 0..65535] [--max-body N] [--timeout MS] "
-                "[--read 1..65536] [--log 0..1] [--tls CERT KEY] DIR");
+        errx(
+            2,
+            "usage: httpd [--port 0..65535] [--max-body N] [--timeout MS] "
+            "[--read 1..65536] [--log 0..1] [--io-uring] [--tls CERT KEY] DIR");
     return i;
 }
 
@@ -1039,10 +1048,13 @@ int main(int argc, char **argv)
     base = event_base_new();
     if (!base || regcomp(&chunk_line, CHUNK_LINE, REG_EXTENDED | REG_NOSUB))
         errx(1, "no memory");
+    if (io_uring)
+        ring_start(base);
     listen_here();
     /* The loop ends when the server and the last connection are gone. */
     int ran = event_base_dispatch(base);
     secure_free();
+    ring_stop(base);
     event_base_free(base);
     regfree(&chunk_line);
     close(root);

@@ -10,6 +10,11 @@ endif()
 if(TARGET httpd AND Python3_Interpreter_FOUND)
     add_test(NAME httpd COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/httpd/test_httpd.py
         $<TARGET_FILE:httpd>)
+    if(TARGET asynchat::uring)
+        add_test(NAME httpd_uring COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/httpd/test_httpd.py
+            $<TARGET_FILE:httpd>)
+        set_tests_properties(httpd_uring PROPERTIES ENVIRONMENT HTTPD_RING=1 SKIP_RETURN_CODE 77)
+    endif()
 endif()
 if(TARGET kv AND Python3_Interpreter_FOUND)
     add_test(NAME kv COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/kv/compare.py $<TARGET_FILE:kv>)

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: BSD-3-Clause
 """
 import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -10,19 +11,35 @@ import socket
 import subprocess
 
 TIMEOUT = int(os.environ.get("HTTPD_TIMEOUT", 30))  # seconds; reached only when something hangs
+RING = "HTTPD_RING" in os.environ  # the server works by io_uring
+
+
+def kernel_has_rings():
+    """Whether io_uring_setup(2) gives a descriptor."""
+    number = ctypes.CDLL(None).syscall(425, 1, ctypes.create_string_buffer(120))
+    if number >= 0:
+        os.close(number)
+    return number >= 0
+
+
+def has_ring(process):
+    folder = f"/proc/{process.pid}/fd"
+    return any("io_uring" in os.readlink(f"{folder}/{number}") for number in os.listdir(folder))
 
 
 @contextlib.contextmanager
 def serving(program, folder, *options, end=signal.SIGTERM, env=None):
     """Starts a server. Gives its port, its output, and its process. At the end the server must exit cleanly, whatever
     is still connected. With `end` None it was told to end before."""
-    process = subprocess.Popen([program, *options, folder], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    process = subprocess.Popen([program, *["--io-uring"] * RING, *options, folder], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, env=env)
     try:
         first = process.stdout.readline().decode()
         port = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+)\n", first)
         if not port:
             raise AssertionError(first + process.stderr.read().decode())
+        if RING and not has_ring(process):
+            raise AssertionError("the server has no ring")
         said = []
         yield int(port[1]), said, process
         if end:
