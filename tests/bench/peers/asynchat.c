@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "asynchat.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,12 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+#ifdef PEER_URING
+#include <asynchat/uring.h>
+#endif
+
 static unsigned workers; /* 0: the main thread */
-static bool limited, shared, small, proxied;
+static bool limited, shared, small, proxied, io_uring;
 
 /* --- limits --- */
 
@@ -196,6 +201,8 @@ static int read_options(char **argument)
             small = true;
         else if (strcmp(*argument, "proxied") == 0)
             proxied = true;
+        else if (strcmp(*argument, "--io-uring") == 0)
+            io_uring = true;
         else if (atoi(*argument) > 0)
             workers = (unsigned)atoi(*argument);
         else
@@ -208,6 +215,20 @@ static const struct asynchat_handler *handler(void)
 {
     return peer_mode == PEER_SOURCE || peer_mode == PEER_FILE ? &source
                                                               : echo_handler();
+}
+
+/* The workers of the server, which may be NULL, have rings as well. */
+static void use_rings(struct event_base *base, struct asynchat_workers *all)
+{
+#ifdef PEER_URING
+    check(asynchat_uring_use(base), "io_uring");
+    if (all)
+        check(asynchat_uring_use_workers(all), "io_uring");
+#else
+    (void)base;
+    (void)all;
+    check(-ENOTSUP, "io_uring");
+#endif
 }
 
 static void listen_at(struct event_base *base, char **argument)
@@ -226,6 +247,8 @@ static void listen_at(struct event_base *base, char **argument)
     if (workers > 0)
         check(asynchat_workers_new(workers, NULL, NULL, &options.workers),
               "workers");
+    if (io_uring)
+        use_rings(base, options.workers);
     snprintf(address, sizeof address, "127.0.0.1:%s", argument[2]);
     check(
         asynchat_server_new(base, address, handler(), NULL, &options, &server),

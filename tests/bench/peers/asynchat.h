@@ -6,6 +6,7 @@
  *     limits  every limit, budget and timeout is on; without workers
  *     shared  several processes share a port
  *     small   source pushes references to SMALL bytes each, all at once
+ *     --io-uring  batches, by libasynchat-uring
  *
  * asynchat_framings.c is another one, with the modes of the framings.
  *
