@@ -438,6 +438,35 @@ static void it_is_told_when_it_is_sent(void **state)
     last_share(block);
 }
 
+static struct asynchat_block *drained_block;
+
+static void answer_once(struct fixture *f)
+{
+    if (f->count++ == 0)
+        shared(f, drained_block);
+}
+
+static void reply_ok(struct fixture *f)
+{
+    push(f, "ok");
+}
+
+/* What was pushed in a wake-up is sent in it; so handle_drained runs in it. */
+static void one_pushed_when_all_is_sent_is_sent(void **state)
+{
+    struct fixture *f = start(state);
+    drained_block = block_of("block");
+    f->on_drained = answer_once;
+    f->on_found = reply_ok;
+    set_crlf(f);
+    feed_string(f, "\r\n");
+    settle(f);
+    expect_got(f, "okblock");
+    assert_int_equal(f->count, 2);
+    assert_int_equal(asynchat_get_queued(f->ch), 0);
+    last_share(drained_block);
+}
+
 /* --- transcripts, rates, layers --- */
 
 static char told[64];
@@ -760,6 +789,7 @@ int main(void)
         OVER_SOCKETS(a_peer_that_went_before_drops_it),
         OVER(SOCKETPAIR, a_peer_that_takes_no_more_is_told),
         OVER_ALL(it_is_told_when_it_is_sent),
+        OVER_ALL(one_pushed_when_all_is_sent_is_sent),
         OVER_ALL(a_transcript_tells_it),
         OVER_SOCKETS(it_keeps_to_a_rate),
         OVER(SOCKETPAIR, it_goes_through_a_layer),

@@ -367,11 +367,11 @@ void asynchat__channel_out_begin(struct asynchat_channel *ch)
 static bool out_run_pushed(struct asynchat_channel *ch)
 {
     struct transport *t = &ch->transport;
+    if (t->broken || ch->out.marks.level != MARKS_CALM)
+        channel_out_busy(ch);
     if (ch->out.way == WAY_LONG)
         return false;
     ch->out.way = WAY_SHORT;
-    if (t->broken || ch->out.marks.level != MARKS_CALM)
-        return false;
     if (t->pushed == 0)
         return true;
     if (t->ops->send_pushed(t, ch->out.chunk))
@@ -396,7 +396,8 @@ static void out_last(struct asynchat_channel *ch)
 static bool out_is_idle(const struct asynchat_channel *ch)
 {
     return ch->state == CHANNEL_OPEN && !ch->out.queue.first &&
-           !ch->out.queue.ends && ch->out.left == 0 && channel_is_plain(ch);
+           !ch->out.queue.block && !ch->out.queue.ends && ch->out.left == 0 &&
+           channel_is_plain(ch);
 }
 
 /* The long way through a wake-up. */
