@@ -59,6 +59,7 @@ COMMANDS = {
     "nginx": nginx_command,
     "evhttp": lambda port: [OUT + "/evhttp", str(port), FOLDER],
     "httpd": lambda port: [OUT + "/library/examples/httpd", "--port", str(port), FOLDER],
+    "on a ring": lambda port: [OUT + "/library/examples/httpd", "--port", str(port), "--io-uring", FOLDER],
 }
 
 
@@ -125,10 +126,11 @@ def show(workload, rounds):
         cpu, speed = table.spread([s["figure"] / 1000 for s in samples]), table.spread([s["rate"] for s in samples])
         print(f"{name:10}{cpu['median']:9.2f} ({cpu['least']:.2f} to {cpu['most']:.2f}){speed['median']:12.0f}")
     good = True
-    for what, to, key, bar, most in (("CPU to nginx", "nginx", "figure", to_nginx, True),
-                                     ("CPU to evhttp", "evhttp", "figure", to_evhttp, True),
-                                     ("rate to nginx", "nginx", "rate", rate, False)):
-        ratio = table.ratios(rounds, "httpd", to, key)
+    for what, name, to, key, bar, most in (("CPU to nginx", "httpd", "nginx", "figure", to_nginx, True),
+                                           ("CPU to evhttp", "httpd", "evhttp", "figure", to_evhttp, True),
+                                           ("rate to nginx", "httpd", "nginx", "rate", rate, False),
+                                           ("CPU on a ring to nginx", "on a ring", "nginx", "figure", None, True)):
+        ratio = table.ratios(rounds, name, to, key)
         if bar is None:
             print(f"{what:28}{table.ratio_text(ratio)}")
         else:
