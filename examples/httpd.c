@@ -1,14 +1,13 @@
 /* A web server:
  *
  *     httpd [--port N] [--max-body N] [--timeout MS] [--read N] [--log 1]
- *           [--io-uring] [--tls CERT KEY] DIR
+ *           [--io-uring] [--tls CERT KEY] DIR      (see ring.h, secure.h)
  *
  * It serves the files below DIR by HTTP/1.1 (RFC 9110 and RFC 9112), with
  * ranges, conditions and listings. /hello says hello, and /echo sends back what
  * is posted to it, or, with "Upgrade: echo", all that follows the request. The
  * server listens on 127.0.0.1, on any free port unless one is given, and ends
- * at SIGINT and SIGTERM. With --tls (see secure.h) it upgrades nothing. For
- * --io-uring see ring.h.
+ * at SIGINT and SIGTERM. With --tls it upgrades nothing.
  *
  * The head of a request ends with a string, its body after a number of bytes or
  * of chunks. So each step of the conversation sets the terminator for the next.
@@ -970,11 +969,11 @@ static const struct {
                {"--read", 1, 65536, &read_most},
                {"--log", 0, 1, &logging}};
 
-static bool set_option(const char *name, const char *text)
+static bool set_option(char **words)
 {
     for (size_t i = 0; i < COUNT(options); i++)
-        if (strcmp(name, options[i].name) == 0)
-            return parse_number(text, 10, options[i].value) &&
+        if (strcmp(words[0], options[i].name) == 0)
+            return parse_number(words[1], 10, options[i].value) &&
                    *options[i].value >= options[i].least &&
                    *options[i].value <= options[i].most;
     return false;
@@ -984,23 +983,18 @@ static bool set_option(const char *name, const char *text)
 static int set_options(int argc, char **argv)
 {
     int i = 1;
-    while (i + 1 < argc) {
-        bool ring = strcmp(argv[i], "--io-uring") == 0;
-        if (!ring && (i + 2 == argc || !set_option(argv[i], argv[i + 1])))
-            break;
-        io_uring = io_uring || ring;
-        i += ring ? 1 : 2;
-    }
-    if (i + 4 == argc && strcmp(argv[i], "--tls") == 0) {
-        certificate = argv[i + 1];
-        key = argv[i + 2];
-        i += 3;
-    }
+    for (; i + 1 < argc; i++)
+        if (strcmp(argv[i], "--io-uring") == 0) {
+            io_uring = true;
+        } else if (i + 3 < argc && strcmp(argv[i], "--tls") == 0) {
+            certificate = argv[++i];
+            key = argv[++i];
+        } else if (!set_option(&argv[i++])) {
+            i = argc; /* which is an error */
+        }
     if (i + 1 != argc)
-        errx(
-            2,
-            "usage: httpd [--port 0..65535] [--max-body N] [--timeout MS] "
-            "[--read 1..65536] [--log 0..1] [--io-uring] [--tls CERT KEY] DIR");
+        errx(2, "usage: httpd [--port N] [--max-body N] [--timeout MS] "
+                "[--read N] [--log 1] [--io-uring] [--tls CERT KEY] DIR");
     return i;
 }
 
@@ -1048,8 +1042,7 @@ int main(int argc, char **argv)
     base = event_base_new();
     if (!base || regcomp(&chunk_line, CHUNK_LINE, REG_EXTENDED | REG_NOSUB))
         errx(1, "no memory");
-    if (io_uring)
-        ring_start(base);
+    ring_start(base, io_uring);
     listen_here();
     /* The loop ends when the server and the last connection are gone. */
     int ran = event_base_dispatch(base);

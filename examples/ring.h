@@ -7,6 +7,7 @@
 #define RING_H
 
 #include <err.h>
+#include <stdbool.h>
 
 #include <asynchat.h>
 
@@ -14,16 +15,18 @@
 #include <asynchat/uring.h>
 #endif
 
-/* To be called before there are channels. ring_stop() ends it. */
-static inline void ring_start(struct event_base *base)
+/* Does nothing unless it is asked to. To be called before there are channels.
+ * ring_stop() ends it. */
+static inline void ring_start(struct event_base *base, bool asked)
 {
 #ifdef EXAMPLE_URING
-    int error = asynchat_uring_use(base);
+    int error = asked ? asynchat_uring_use(base) : 0;
     if (error)
         warnx("no io_uring: %s", asynchat_strerror(error));
 #else
     (void)base;
-    warnx("this build has no io_uring");
+    if (asked)
+        warnx("this build has no io_uring");
 #endif
 }
 
