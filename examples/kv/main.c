@@ -1,5 +1,5 @@
 /* A server for the protocol of Redis (RESP2 and RESP3): kv [--port N]
- * [--unix PATH] [--maxmemory BYTES]
+ * [--unix PATH] [--maxmemory BYTES] [--io-uring]
  *
  *     cc -o kv *.c $(pkg-config --cflags --libs asynchat glib-2.0) -lsodium
  *     ./kv --port 7000 & redis-cli -p 7000 SET greeting hello
@@ -14,13 +14,16 @@
  * is 0. At SIGINT or SIGTERM it finishes requests that have begun, within half a
  * second, and ends. With --maxmemory it refuses commands that need more memory,
  * counting what it holds for its clients, and ends the client that holds most if
- * clients are what fills it.
+ * clients are what fills it. For --io-uring see ring.h.
  *
  * A request with very many keys is done in steps, so that others do not wait
  * long; these may see it half done, unless it is part of a transaction.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "kv.h"
+
+#include "../ring.h"
+
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -55,28 +58,42 @@ static void listen_on(const char *kind, const char *where)
         require(-errno, "standard output");
 }
 
+static const char *port, *path;
+static bool io_uring;
+
+/* Takes an option and its value, if there is one. Returns how many words these
+ * are, or 0 if it is no option. */
+static int set_option(char **argument)
+{
+    struct word name = {argument[0], strlen(argument[0])};
+    struct word value = {argument[1], argument[1] ? strlen(argument[1]) : 0};
+    int n = which(&name, "--io-uring --port --unix --maxmemory");
+    if (n == 0)
+        io_uring = true;
+    if (n <= 0 || !value.bytes)
+        return n == 0;
+    port = n == 1 ? value.bytes : port;
+    path = n == 2 ? value.bytes : path;
+    if (n == 3 && (!is_number(&value, &memory_limit) || memory_limit < 0))
+        return 0;
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
-    const char *port = NULL, *path = NULL;
-    for (int i = 1; i < argc; i += 2) {
-        struct word name = {argv[i], strlen(argv[i])}, value = {argv[i + 1], 0};
-        int n = value.bytes ? which(&name, "--port --unix --maxmemory") : -1;
-        value.len = value.bytes ? strlen(value.bytes) : 0;
-        port = n == 0 ? value.bytes : port;
-        path = n == 1 ? value.bytes : path;
-        if (n < 0 || (n == 2 && !is_number(&value, &memory_limit)) ||
-            memory_limit < 0) {
+    for (int i = 1, n; i < argc; i += n)
+        if ((n = set_option(argv + i)) == 0) {
             fprintf(stderr, "usage: kv [--port N] [--unix PATH] "
-                            "[--maxmemory BYTES]\n");
+                            "[--maxmemory BYTES] [--io-uring]\n");
             return 1;
         }
-    }
 #ifdef __GLIBC__
     mallopt(M_MXFAST, 0); /* or it joins a million freed blocks all at once */
 #endif
     require(sodium_init() < 0 ? -EIO : 0, "sodium_init");
     base = event_base_new();
     require(base ? 0 : -ENOMEM, "event_base_new");
+    ring_start(base, io_uring);
     table_open();
     topics_open();
     work_open();
@@ -88,6 +105,7 @@ int main(int argc, char **argv)
     work_close();
     table_close();
     topics_close();
+    ring_stop(base);
     event_base_free(base);
     return ran < 0 ? 1 : 0;
 }

@@ -23,6 +23,7 @@
  *
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "smtpd.h"
+#include "../ring.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <time.h>
@@ -74,6 +75,7 @@ static const GOptionEntry options[] = {
     OPTION(STRING, "lmtp", lmtp, "mails go there: see lmtp.c", "ADDRESS"),
     OPTION(NONE, "discard", discard, "mails go nowhere", NULL),
     OPTION(NONE, "no-fsync", no_fsync, "safe if only smtpd crashes", NULL),
+    OPTION(NONE, "io-uring", io_uring, "see ring.h", NULL),
     OPTION(NONE, "proxy-protocol", proxy, "behind a balancer", NULL),
     G_OPTION_ENTRY_NULL};
 
@@ -240,6 +242,7 @@ int main(int argc, char **argv)
     gethostname(host, sizeof host - 1);
     base = event_base_new();
     require(base ? 0 : -ENOMEM, "event_base_new");
+    ring_start(base, settings.io_uring);
     start_tls();
     if (!settings.discard)
         mail_open(folder);
@@ -250,6 +253,7 @@ int main(int argc, char **argv)
     int ran = event_base_dispatch(base);
     asynchat_workers_free(workers);
     asynchat_tls_free(tls);
+    ring_stop(base);
     event_base_free(base);
     return ran < 0 ? 1 : 0;
 }

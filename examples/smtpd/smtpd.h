@@ -25,7 +25,7 @@
 extern struct settings {
     unsigned max_size, max_recipients, max_connections, max_per_address,
         command_time, data_time;
-    gboolean discard, no_fsync, plain_auth, proxy;
+    gboolean discard, no_fsync, plain_auth, proxy, io_uring;
     char *address, *port, *tls_port, *certificate, *key, *users, *lmtp;
 } settings;
 

@@ -3,28 +3,18 @@
 SPDX-License-Identifier: BSD-3-Clause
 """
 import contextlib
-import ctypes
 import os
 import re
 import signal
 import socket
 import subprocess
+import sys
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import ring
 
 TIMEOUT = int(os.environ.get("HTTPD_TIMEOUT", 30))  # seconds; reached only when something hangs
 RING = "HTTPD_RING" in os.environ  # the server works by io_uring
-
-
-def kernel_has_rings():
-    """Whether io_uring_setup(2) gives a descriptor."""
-    number = ctypes.CDLL(None).syscall(425, 1, ctypes.create_string_buffer(120))
-    if number >= 0:
-        os.close(number)
-    return number >= 0
-
-
-def has_ring(process):
-    folder = f"/proc/{process.pid}/fd"
-    return any("io_uring" in os.readlink(f"{folder}/{number}") for number in os.listdir(folder))
 
 
 @contextlib.contextmanager
@@ -38,7 +28,7 @@ def serving(program, folder, *options, end=signal.SIGTERM, env=None):
         port = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+)\n", first)
         if not port:
             raise AssertionError(first + process.stderr.read().decode())
-        if RING and not has_ring(process):
+        if RING and ring.calls(process) is None:
             raise AssertionError("the server has no ring")
         said = []
         yield int(port[1]), said, process

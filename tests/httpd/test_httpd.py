@@ -18,7 +18,7 @@ import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 
 import malformed
-from client import CUTS, RING, TIMEOUT, Connection, kernel_has_rings, make_folder, send, serving, usable, whole
+from client import CUTS, RING, TIMEOUT, Connection, make_folder, ring, send, serving, usable, whole
 
 PROGRAM = os.path.abspath(sys.argv[1])
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
@@ -648,7 +648,7 @@ def main():
     return 1 if failures else 0
 
 
-if RING and not kernel_has_rings():
+if RING and not ring.kernel_has_rings():
     print("httpd: skipped, since the kernel has no io_uring, or forbids it")
     sys.exit(77)
 sys.exit(main())

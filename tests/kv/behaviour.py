@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import ring
 from cases import array
 from compare import TIMEOUT, Wrong, connect, expect, kv_server, parse, read_all, read_on, send, wait_until_read
 
@@ -117,14 +119,29 @@ def connections_are_kept_alive():
 
 
 def what_cannot_be_is_said():
-    usage = "usage: kv [--port N] [--unix PATH] [--maxmemory BYTES]\n"
+    usage = "usage: kv [--port N] [--unix PATH] [--maxmemory BYTES] [--io-uring]\n"
     no_address = "not an address like 192.0.2.1:25, [2001:db8::1]:25 or unix:/run/x (host names are not looked up)"
     cases = {("--port",): usage, ("--nosuch", "1"): usage, ("x",): usage, ("--maxmemory", "x"): usage, ("--maxmemory", "-1"): usage,
+             ("--io-uring", "x"): usage, ("--io-uring", "--port"): usage,
              ("--port", "x"): "kv: 127.0.0.1:x: %s\n" % no_address, ("--port", "65536"): "kv: 127.0.0.1:65536: %s\n" % no_address,
              ("--unix", "/nosuch/kv"): "kv: unix:/nosuch/kv: No such file or directory\n"}
     for options, errors in cases.items():
         done = subprocess.run([KV, *options], capture_output=True, timeout=TIMEOUT)
         expect((done.stdout, done.stderr.decode(), done.returncode), (b"", errors, 1))
+
+
+def many_are_answered_by_a_ring():
+    """Where there can be none, there is a warning, and they are answered by plain calls."""
+    with server("--io-uring", errors=r"(kv: .*io_uring.*\n)?") as (path, process), contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(path)) for _ in range(50)]
+        for client in clients:
+            expect(client.ask("PING"), "+PONG")
+        with ring.paused(process):
+            for client in clients:
+                client.send("INCR", "n")
+        expect(sorted(client.reply() for client in clients), list(range(1, 51)))
+        if ring.expected():
+            expect((ring.calls(process) or 0) > len(clients), True)
 
 
 # --- the end ---
@@ -571,6 +588,7 @@ CHECKS = [
     it_says_where_it_listens,
     connections_are_kept_alive,
     what_cannot_be_is_said,
+    many_are_answered_by_a_ring,
     idle_clients_are_sent_away_at_SIGTERM,
     a_request_that_has_begun_is_finished_at_SIGTERM,
     the_words_of_a_count_come_after_SIGTERM,

@@ -26,6 +26,9 @@ import tempfile
 import threading
 import time
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import ring
+
 PROGRAM = os.path.abspath(sys.argv[1])
 FAILING = os.environ.get("SMTPD_FAILING")
 TIMEOUT = 20  # seconds; reached only when something hangs
@@ -288,6 +291,19 @@ def many_connections(rng):
 def ask_once(port):
     with Client(port, hello=False) as c:
         return c.code()
+
+
+def many_at_once_by_a_ring(rng):
+    """Where there can be no ring, there is a warning, and they are answered by plain calls."""
+    with server("--io-uring") as s, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(s.port)) for _ in range(50)]
+        before = ring.calls(s.process) or 0
+        with ring.paused(s.process):
+            for c in clients:
+                c.send(b"NOOP\r\n")
+        expect([c.code() for c in clients], [250] * len(clients))
+        if ring.expected():
+            expect((ring.calls(s.process) or 0) - before > len(clients), True)
 
 
 def slow_clients(rng):
@@ -700,9 +716,9 @@ def kills(rng):
 
 
 TESTS = [options_that_are_wrong, mails_of_smtplib, all_of_a_session_at_once, many_mails_at_once, chunks_with_any_bytes,
-         mails_that_are_cut_off, sizes, memory_stays_small, many_connections, slow_clients, a_client_of_many_errors,
-         a_disk_that_fails, what_is_left_in_tmp, calls_that_fail, tls, a_new_certificate, users, another_server, a_balancer,
-         stopping, restarts, a_restart_that_fails, kills]
+         mails_that_are_cut_off, sizes, memory_stays_small, many_connections, many_at_once_by_a_ring, slow_clients,
+         a_client_of_many_errors, a_disk_that_fails, what_is_left_in_tmp, calls_that_fail, tls, a_new_certificate, users,
+         another_server, a_balancer, stopping, restarts, a_restart_that_fails, kills]
 
 
 def main():
