@@ -58,35 +58,33 @@ static void listen_on(const char *kind, const char *where)
         require(-errno, "standard output");
 }
 
-static const char *port, *path;
-static bool io_uring;
+static char *port, *path;
+static gint64 memory;
+static gboolean io_uring;
 
-/* Takes an option and its value, if there is one. Returns how many words these
- * are, or 0 if it is no option. */
-static int set_option(char **argument)
+static const GOptionEntry options[] = {
+    {"port", 0, 0, G_OPTION_ARG_STRING, &port, "of 127.0.0.1", "N"},
+    {"unix", 0, 0, G_OPTION_ARG_FILENAME, &path, "of a socket", "PATH"},
+    {"maxmemory", 0, 0, G_OPTION_ARG_INT64, &memory, "0: no limit", "BYTES"},
+    {"io-uring", 0, 0, G_OPTION_ARG_NONE, &io_uring, "see ring.h", NULL},
+    G_OPTION_ENTRY_NULL};
+
+static void set_options(int argc, char **argv)
 {
-    struct word name = {argument[0], strlen(argument[0])};
-    struct word value = {argument[1], argument[1] ? strlen(argument[1]) : 0};
-    int n = which(&name, "--io-uring --port --unix --maxmemory");
-    if (n == 0)
-        io_uring = true;
-    if (n <= 0 || !value.bytes)
-        return n == 0;
-    port = n == 1 ? value.bytes : port;
-    path = n == 2 ? value.bytes : path;
-    if (n == 3 && (!is_number(&value, &memory_limit) || memory_limit < 0))
-        return 0;
-    return 2;
+    GOptionContext *context = g_option_context_new(NULL);
+    GError *error = NULL;
+    g_option_context_add_main_entries(context, options, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error))
+        errx(1, "%s; see --help", error->message);
+    if (argc > 1 || memory < 0)
+        errx(1, "%s; see --help", argc > 1 ? argv[1] : "--maxmemory");
+    g_option_context_free(context);
+    memory_limit = memory;
 }
 
 int main(int argc, char **argv)
 {
-    for (int i = 1, n; i < argc; i += n)
-        if ((n = set_option(argv + i)) == 0) {
-            fprintf(stderr, "usage: kv [--port N] [--unix PATH] "
-                            "[--maxmemory BYTES] [--io-uring]\n");
-            return 1;
-        }
+    set_options(argc, argv);
 #ifdef __GLIBC__
     mallopt(M_MXFAST, 0); /* or it joins a million freed blocks all at once */
 #endif

@@ -119,14 +119,15 @@ def connections_are_kept_alive():
 
 
 def what_cannot_be_is_said():
-    usage = "usage: kv [--port N] [--unix PATH] [--maxmemory BYTES] [--io-uring]\n"
     no_address = "not an address like 192.0.2.1:25, [2001:db8::1]:25 or unix:/run/x (host names are not looked up)"
-    cases = {("--port",): usage, ("--nosuch", "1"): usage, ("x",): usage, ("--maxmemory", "x"): usage, ("--maxmemory", "-1"): usage,
-             ("--io-uring", "x"): usage, ("--io-uring", "--port"): usage,
+    cases = {("--port",): "kv: Missing argument for --port; see --help\n",
+             ("--nosuch", "1"): "kv: Unknown option --nosuch; see --help\n", ("--io-uring", "x"): "kv: x; see --help\n",
+             ("--maxmemory", "x"): "kv: Cannot parse integer value “x” for --maxmemory; see --help\n",
+             ("--maxmemory", "-1"): "kv: --maxmemory; see --help\n",
              ("--port", "x"): "kv: 127.0.0.1:x: %s\n" % no_address, ("--port", "65536"): "kv: 127.0.0.1:65536: %s\n" % no_address,
              ("--unix", "/nosuch/kv"): "kv: unix:/nosuch/kv: No such file or directory\n"}
     for options, errors in cases.items():
-        done = subprocess.run([KV, *options], capture_output=True, timeout=TIMEOUT)
+        done = subprocess.run([KV, *options], capture_output=True, timeout=TIMEOUT, env={**os.environ, "LC_ALL": "C.UTF-8"})
         expect((done.stdout, done.stderr.decode(), done.returncode), (b"", errors, 1))
 
 
