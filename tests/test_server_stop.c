@@ -1193,6 +1193,56 @@ static void stopped_or_freed_otherwise_it_knows_no_signals(void **state)
     assert_false(is_caught(SIGNAL));
 }
 
+static int calls;
+
+static void count_call(void *arg)
+{
+    calls++;
+    if (arg)
+        asynchat_server_stop(arg, 0, NULL, NULL);
+}
+
+/* The last one stops the server, and is called no more. */
+static void a_signal_calls_a_function_until_the_server_stops(void **state)
+{
+    struct fixture *f = begin(state, &untold);
+    calls = 0;
+    assert_int_equal(
+        asynchat_server_call_on_signal(f->server, SIGNAL, count_call, NULL), 0);
+    assert_int_equal(asynchat_server_call_on_signal(f->server, SIGURG,
+                                                    count_call, f->server),
+                     0);
+    for (int i = 1; i <= 2; i++) {
+        raise(SIGNAL);
+        turn(f);
+        assert_int_equal(calls, i);
+    }
+    raise(SIGURG);
+    f->server = NULL; /* which frees itself */
+    turn(f);
+    assert_int_equal(calls, 3);
+    assert_false(is_caught(SIGNAL) || is_caught(SIGURG));
+    expect_events("closed");
+    expect_over(f);
+}
+
+static void a_call_on_a_signal_that_cannot_be_is_refused(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    assert_int_equal(
+        asynchat_server_call_on_signal(NULL, SIGNAL, count_call, NULL),
+        -EINVAL);
+    assert_int_equal(
+        asynchat_server_call_on_signal(f->server, SIGNAL, NULL, NULL), -EINVAL);
+    assert_int_equal(
+        asynchat_server_call_on_signal(f->server, SIGKILL, count_call, NULL),
+        -EINVAL);
+    stop(f, GRACE);
+    assert_int_equal(
+        asynchat_server_call_on_signal(f->server, SIGNAL, count_call, NULL),
+        ASYNCHAT_ESTOPPED);
+}
+
 static void signals_that_cannot_be_caught_are_refused(void **state)
 {
     struct fixture *f = begin(state, &told);
@@ -1283,6 +1333,8 @@ int main(void)
         OVER(TCP, any_of_several_signals_stops_it),
         OVER(TCP, without_memory_a_signal_is_as_it_was),
         OVER(TCP, stopped_or_freed_otherwise_it_knows_no_signals),
+        OVER(TCP, a_signal_calls_a_function_until_the_server_stops),
+        OVER(TCP, a_call_on_a_signal_that_cannot_be_is_refused),
         OVER(TCP, signals_that_cannot_be_caught_are_refused),
         OVER(TCP, what_cannot_be_is_refused),
     };

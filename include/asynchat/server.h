@@ -284,6 +284,20 @@ ASYNCHAT_API int asynchat_server_stop_on_signal(struct asynchat_server *server,
                                                 void (*stopped)(void *arg),
                                                 void *arg);
 
+/* From now on the signal `number`, such as SIGHUP, calls function(arg) from the
+ * loop, each time that it comes. Once the server begins to stop, for whatever
+ * reason, or is freed, the previous signal handling is restored. So, unlike an
+ * event of the program's own, this does not keep the loop running when the
+ * server is gone. `function` may call anything, and may stop or free the
+ * server. Borrows `arg` until then. The signals of several servers are
+ * independent of each other. Errors: -EINVAL (`server` or `function` is NULL,
+ * or the signal cannot be caught), ASYNCHAT_ESTOPPED (the server is already
+ * stopping), -ENOMEM. (Python: asyncio's add_signal_handler) Since 0.1. */
+ASYNCHAT_API int asynchat_server_call_on_signal(struct asynchat_server *server,
+                                                int number,
+                                                void (*function)(void *arg),
+                                                void *arg);
+
 /* Sets whether the path of a Unix socket is removed when the server stops
  * listening. Unless set, it is 1 for a server made by asynchat_server_new(),
  * and 0 for one made by asynchat_server_new_socket(). A process that has handed

@@ -1,6 +1,6 @@
 /* struct asynchat_server, and what the files of src/server/ offer each other.
  * server.c makes and frees a server, and has its timer; accept.c accepts;
- * stop.c stops. listen.c, peers.c, counts.c and state.c each have a struct of
+ * stop.c stops; signals.c does what a signal asks for. listen.c, peers.c, counts.c and state.c each have a struct of
  * their own, and know no server.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SRC_SERVER_H
@@ -83,7 +83,7 @@ struct asynchat_server {
     /* Called with `stopped_arg` when the last channel is gone; or NULL. */
     void (*stopped)(void *arg);
     void *stopped_arg;
-    /* The signals that make the server stop. */
+    /* The signals that the server knows. */
     struct server_signal *signals;
 };
 
@@ -108,9 +108,26 @@ void asynchat__server_accept_again(struct asynchat_server *server);
  * closed. The limits hold, and accepting ends when the system has no room. */
 void asynchat__server_accept_rest(struct asynchat_server *server);
 
-/* --- stop.c --- */
+/* --- signals.c --- */
 
-/* From now on signals do not make the server stop. */
+/* A signal that the server knows, and what is done when it comes. */
+struct server_signal {
+    struct asynchat_server *server;
+    struct server_signal *next;
+    struct event *event;
+    void (*run)(const struct server_signal *s);
+    /* For `run`: of the program. */
+    void (*function)(void *arg);
+    void *arg;
+    unsigned grace;
+};
+
+/* From now on the signal does `what`: the first three fields are filled in
+ * here. 0, -EINVAL, ASYNCHAT_ESTOPPED or -ENOMEM. */
+int asynchat__server_catch(struct asynchat_server *server, int number,
+                           struct server_signal what);
+
+/* From now on signals do nothing to the server. */
 void asynchat__server_forget_signals(struct asynchat_server *server);
 
 #endif

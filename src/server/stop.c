@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -16,7 +15,6 @@
 #include <asynchat/error.h>
 
 #include "base/log.h"
-#include "base/memory.h"
 
 /* When the socket is closed, the system resets the connections that wait to be
  * accepted, even if another socket listens on the port. So these are accepted
@@ -69,80 +67,23 @@ int asynchat_server_stop(struct asynchat_server *server, unsigned grace,
 
 /* --- by a signal --- */
 
-struct server_signal {
-    struct asynchat_server *server;
-    struct server_signal *next;
-    struct event *event;
-    unsigned grace;
-    void (*stopped)(void *arg);
-    void *arg;
-};
-
-/* Stopping frees all of the server's signals, and this one with them. */
-static void server_signalled(evutil_socket_t number, short what, void *arg)
+/* Stopping forgets the signal. */
+static void server_signalled(const struct server_signal *s)
 {
-    struct server_signal *s = arg;
-    (void)number;
-    (void)what;
-    (void)asynchat_server_stop(s->server, s->grace, s->stopped, s->arg);
-}
-
-static void signal_free(struct server_signal *s)
-{
-    if (s->event)
-        event_free(s->event);
-    asynchat__free(s);
-}
-
-void asynchat__server_forget_signals(struct asynchat_server *server)
-{
-    while (server->signals) {
-        struct server_signal *s = server->signals;
-        server->signals = s->next;
-        signal_free(s);
-    }
-}
-
-/* Whether the signal can be caught. *now is what the signal does now. */
-static bool can_be_caught(int number, struct sigaction *now)
-{
-    return number != SIGKILL && number != SIGSTOP &&
-           sigaction(number, NULL, now) == 0;
-}
-
-/* If memory runs out late in event_add(), libevent fails and leaves its own
- * handler in place, which does nothing: the signal would be lost. So the
- * handler that was there before is put back. */
-static int signal_catch(struct server_signal *s, int number,
-                        const struct sigaction *before)
-{
-    s->event = evsignal_new(event_get_base(&s->server->timer.event), number,
-                            server_signalled, s);
-    if (s->event && event_add(s->event, NULL) == 0)
-        return 0;
-    sigaction(number, before, NULL);
-    return -ENOMEM;
+    (void)asynchat_server_stop(s->server, s->grace, s->function, s->arg);
 }
 
 int asynchat_server_stop_on_signal(struct asynchat_server *server, int number,
                                    unsigned grace, void (*stopped)(void *arg),
                                    void *arg)
 {
-    struct sigaction before;
-    if (!server || grace > INT_MAX || !can_be_caught(number, &before))
+    if (grace > INT_MAX)
         return -EINVAL;
-    if (server_is_stopping(server))
-        return ASYNCHAT_ESTOPPED;
-    struct server_signal *s = asynchat__malloc(sizeof *s);
-    if (!s)
-        return -ENOMEM;
-    *s = (struct server_signal){server, server->signals, NULL,
-                                grace,  stopped,         arg};
-    int error = signal_catch(s, number, &before);
-    if (error) {
-        signal_free(s);
-        return error;
-    }
-    server->signals = s;
-    return 0;
+    return asynchat__server_catch(server, number,
+                                  (struct server_signal){
+                                      .run = server_signalled,
+                                      .function = stopped,
+                                      .arg = arg,
+                                      .grace = grace,
+                                  });
 }
