@@ -157,8 +157,7 @@ static const struct asynchat_handler handler = {
 
 static void stop_on(struct asynchat_server *server, int number)
 {
-    check(asynchat_server_stop_on_signal(server, number, GRACE, secure_stopped,
-                                         NULL),
+    check(asynchat_server_stop_on_signal(server, number, GRACE, NULL, NULL),
           "signal");
 }
 
@@ -217,7 +216,7 @@ int main(int argc, char **argv)
     struct asynchat_server *server = listen_to(address, &a);
     check(asynchat_server_address(server, address, sizeof address), "address");
     if (a.certificate)
-        secure_server(base, server, a.certificate, a.key);
+        secure_server(server, a.certificate, a.key);
     stop_on(server, SIGINT);
     stop_on(server, SIGTERM);
     if (printf("listening on %s\n", address) < 0 || fflush(stdout) != 0)

@@ -1021,12 +1021,12 @@ static void listen_here(void)
     snprintf(address, sizeof address, "127.0.0.1:%" PRIu64, port);
     int error = asynchat_server_new(base, address, &texts, NULL, &all, &server);
     for (size_t n = 0; !error && n < COUNT(signals); n++)
-        error = asynchat_server_stop_on_signal(server, signals[n], GRACE,
-                                               secure_stopped, NULL);
+        error = asynchat_server_stop_on_signal(server, signals[n], GRACE, NULL,
+                                               NULL);
     if (error)
         errx(1, "%s: %s", address, asynchat_strerror(error));
     if (certificate)
-        secure_server(base, server, certificate, key);
+        secure_server(server, certificate, key);
     if (dprintf(STDOUT_FILENO, "listening on 127.0.0.1:%d\n",
                 asynchat_server_port(server)) < 0)
         err(1, "standard output");

@@ -10,15 +10,12 @@
 #include <err.h>
 #include <signal.h>
 
-#include <event2/event.h>
-
 #include <asynchat.h>
 
 #ifdef EXAMPLE_TLS
 #include <asynchat/tls.h>
 
 static struct asynchat_tls *secure_tls;
-static struct event *secure_hangup;
 
 static inline void secure_check(int error)
 {
@@ -26,37 +23,23 @@ static inline void secure_check(int error)
         errx(1, "%s", asynchat_tls_get_error(NULL));
 }
 
-static inline void secure_reload(evutil_socket_t number, short what, void *arg)
+static inline void secure_log(const struct asynchat_log_record *record,
+                              void *arg)
 {
-    (void)number;
-    (void)what;
     (void)arg;
-    if (asynchat_tls_reload(secure_tls, NULL) < 0)
-        warnx("the old certificate stays: %s", asynchat_tls_get_error(NULL));
+    warnx("%s: %s", record->peer, record->text);
 }
 
 /* From now on each connection begins with TLS. */
-static inline void secure_server(struct event_base *base,
-                                 struct asynchat_server *server,
+static inline void secure_server(struct asynchat_server *server,
                                  const char *certificate, const char *key)
 {
     struct asynchat_tls_options options = {
         .size = sizeof options, .certificate = certificate, .key = key};
     secure_check(asynchat_tls_new(&options, &secure_tls));
     secure_check(asynchat_tls_serve(server, secure_tls));
-    secure_hangup = evsignal_new(base, SIGHUP, secure_reload, NULL);
-    if (!secure_hangup || event_add(secure_hangup, NULL) < 0)
-        errx(1, "SIGHUP: no memory");
-}
-
-/* To be called when the server has stopped: a loop that waits for a signal does
- * not end. */
-static inline void secure_stopped(void *arg)
-{
-    (void)arg;
-    if (secure_hangup)
-        event_free(secure_hangup);
-    secure_hangup = NULL;
+    secure_check(asynchat_tls_reload_on_signal(server, SIGHUP, secure_tls));
+    asynchat_set_log(ASYNCHAT_LOG_WARNING, secure_log, NULL);
 }
 
 /* The channel is about to connect, and begins with TLS then. The server must
@@ -83,11 +66,9 @@ static inline void secure_free(void)
 
 #else
 
-static inline void secure_server(struct event_base *base,
-                                 struct asynchat_server *server,
+static inline void secure_server(struct asynchat_server *server,
                                  const char *certificate, const char *key)
 {
-    (void)base;
     (void)server;
     (void)certificate;
     (void)key;
@@ -101,11 +82,6 @@ static inline void secure_client(struct asynchat_channel *ch, const char *trust,
     (void)trust;
     (void)name;
     errx(1, "this build has no TLS");
-}
-
-static inline void secure_stopped(void *arg)
-{
-    (void)arg;
 }
 
 static inline const char *secure_error(const struct asynchat_channel *ch)

@@ -552,7 +552,7 @@ def renewed_at_SIGHUP(files, port, process, name):
     files.spoil()
     process.send_signal(signal.SIGHUP)
     said = process.stderr.readline().decode()
-    if not said.startswith(f"{name}: the old certificate stays: {files.certificate}: "):
+    if not said.startswith(f"{name}: TLS: the old certificate stays: {files.certificate}: "):
         raise AssertionError(f"it says {said!r}")
     expect(files.serial(port), second)
 

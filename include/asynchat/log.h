@@ -57,10 +57,13 @@ enum asynchat_log_event {
     ASYNCHAT_LOG_DOWN,    /* INFO: the connection of a client is over, for the
                           reason `code`, or its first attempt has failed. DEBUG:
                           a later attempt has failed. `peer` is the host */
-    ASYNCHAT_LOG_BATCH    /* WARNING: there is no batch, or a batch makes plain
+    ASYNCHAT_LOG_BATCH,   /* WARNING: there is no batch, or a batch makes plain
                           calls from now on, by the error `code`. `peer` is
                           "batch", or what was to make the calls, such as
                           "io_uring" */
+    ASYNCHAT_LOG_RELOAD   /* INFO: at a signal, certificates were read again.
+                             WARNING: they were not, for the reason `code`, and
+                             the old ones stay. `peer` is "TLS" */
 };
 
 /* One record. All of it is lent until the function that gets it returns. Fields

@@ -224,6 +224,16 @@ ASYNCHAT_API void asynchat_tls_free(struct asynchat_tls *tls);
 ASYNCHAT_API int asynchat_tls_reload(
     struct asynchat_tls *tls, const struct asynchat_tls_options *options);
 
+/* From now on the signal `number`, such as SIGHUP, calls asynchat_tls_reload()
+ * with NULL from the loop of the server, until the server begins to stop or is
+ * freed. The log says how that went (ASYNCHAT_LOG_RELOAD): at INFO, or, with
+ * the reason why the old certificate stays, at WARNING. One call is enough for
+ * a context that several servers use. Borrows `tls` until then. Errors: -EINVAL
+ * (`tls` is NULL), and those of asynchat_server_call_on_signal(). Since 0.1. */
+ASYNCHAT_API int asynchat_tls_reload_on_signal(struct asynchat_server *server,
+                                               int number,
+                                               struct asynchat_tls *tls);
+
 /* Clients that ask for `name` (SNI, RFC 6066, 3) get `other`, all of it: its
  * certificate, whom it verifies, its versions and its protocols. Its sessions
  * are not resumed under another name. `name` is "a.example", or "*.a.example"

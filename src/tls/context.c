@@ -2,12 +2,16 @@
 #include "tls/context.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
+
+#include <asynchat/error.h>
+#include <asynchat/log.h>
 
 #include "base/table.h"
 #include "tls/fault.h"
@@ -98,6 +102,36 @@ int asynchat_tls_reload(struct asynchat_tls *tls,
     asynchat__tls_version_give(before);
     asynchat_tls_free(tls);
     return error;
+}
+
+static void told_to_reload(void *arg)
+{
+    struct asynchat_log_record record = {.size = sizeof record,
+                                         .level = ASYNCHAT_LOG_INFO,
+                                         .event = ASYNCHAT_LOG_RELOAD,
+                                         .peer = "TLS",
+                                         .text = "reads its files again"};
+    char text[512];
+    record.code = asynchat_tls_reload(arg, NULL);
+    if (record.code) {
+        snprintf(text, sizeof text, "the old certificate stays: %s",
+                 asynchat_tls_get_error(NULL));
+        record.level = ASYNCHAT_LOG_WARNING;
+        record.text = text;
+    }
+    (void)asynchat_log(&record);
+}
+
+int asynchat_tls_reload_on_signal(struct asynchat_server *server, int number,
+                                  struct asynchat_tls *tls)
+{
+    if (!tls)
+        return asynchat__tls_fault(-EINVAL, "the context is NULL");
+    int error =
+        asynchat_server_call_on_signal(server, number, told_to_reload, tls);
+    return error ? asynchat__tls_fault(error, "signal %d: %s", number,
+                                       asynchat_strerror(error))
+                 : 0;
 }
 
 /* A context that is in its own table has no share of itself, which would keep

@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <event2/event.h>
 
 #include <openssl/err.h>
 
@@ -479,6 +482,74 @@ static void a_reload_is_all_or_nothing(void **state)
     identity_free(next);
 }
 
+static void closes_at_once(struct asynchat_channel *ch, void *arg)
+{
+    (void)arg;
+    asynchat_close(ch);
+}
+
+/* What the log has said, as "WARNING TLS: text". */
+static char said[512];
+
+static void note_record(const struct asynchat_log_record *r, void *arg)
+{
+    (void)arg;
+    if (r->event == ASYNCHAT_LOG_RELOAD)
+        snprintf(said, sizeof said, "%s %s: %s%s",
+                 r->level == ASYNCHAT_LOG_WARNING ? "WARNING" : "INFO", r->peer,
+                 r->text, r->code == ASYNCHAT_ECERTIFICATE ? " (bad)" : "");
+}
+
+static void raise_and_run(struct event_base *base)
+{
+    said[0] = '\0';
+    raise(SIGWINCH);
+    event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
+static void a_signal_reloads_it(void **state)
+{
+    static const struct asynchat_handler handler = {
+        .size = sizeof handler, .handle_connect = closes_at_once};
+    struct event_base *base = event_base_new();
+    struct asynchat_server *server;
+    (void)state;
+    struct identity *next =
+        identity_new(world.authority, "DNS:a.example", 86400, "serverAuth");
+    struct asynchat_tls *tls = context(&(struct asynchat_tls_options){
+        .certificate = write_file("a.pem", world.identity->certificate),
+        .key = write_file("a.key", world.identity->key)});
+    assert_int_equal(
+        asynchat_server_new(base, "127.0.0.1:0", &handler, NULL, NULL, &server),
+        0);
+    assert_int_equal(asynchat_tls_reload_on_signal(server, SIGWINCH, NULL),
+                     -EINVAL);
+    assert_int_equal(asynchat_tls_reload_on_signal(server, SIGKILL, tls),
+                     -EINVAL);
+    assert_non_null(strstr(asynchat_tls_get_error(NULL), "signal 9: "));
+    assert_int_equal(asynchat_tls_reload_on_signal(server, SIGWINCH, tls), 0);
+    asynchat_set_log(ASYNCHAT_LOG_INFO, note_record, NULL);
+    raise_and_run(base);
+    assert_string_equal(said, "INFO TLS: reads its files again");
+    write_file("a.pem", next->certificate);
+    raise_and_run(base);
+    assert_ptr_equal(strstr(said, "WARNING TLS: the old certificate stays: "),
+                     said);
+    assert_non_null(strstr(said, "mismatch"));
+    assert_non_null(strstr(said, " (bad)"));
+    connect_as(tls, world.client, "connect");
+    write_file("a.key", next->key);
+    raise_and_run(base);
+    assert_string_equal(said, "INFO TLS: reads its files again");
+    connect_as(tls, world.client, "connect");
+    asynchat_set_log(ASYNCHAT_LOG_INFO, NULL, NULL);
+    asynchat_server_free(server);
+    event_base_free(base);
+    asynchat_tls_free(tls);
+    identity_free(next);
+}
+
 static void a_reload_may_bring_other_options(void **state)
 {
     (void)state;
@@ -691,6 +762,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_is_configured_holds_after_a_reload),
         cmocka_unit_test(nothing_is_lost_in_a_mode_of_the_program_s),
         cmocka_unit_test(a_reload_is_all_or_nothing),
+        cmocka_unit_test(a_signal_reloads_it),
         cmocka_unit_test(a_reload_may_bring_other_options),
         cmocka_unit_test(verify_has_the_last_word),
         cmocka_unit_test(the_system_may_demand_more),
