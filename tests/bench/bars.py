@@ -1,4 +1,4 @@
-"""Bars: the most that libasynchat may need, in tables of tests/bench. For tls.py and framings.py.
+"""Bars: the most that libasynchat may need, in tables of tests/bench. For tls.py, framings.py and uring.py.
 
 SPDX-License-Identifier: BSD-3-Clause
 """
@@ -9,10 +9,12 @@ import signal
 import statistics
 import sys
 import time
+from collections import namedtuple
 
 import table
-from running import CORES, SLICE, Failure, calibrate, in_turns
+from running import CORES, SLICE, Failure, Load, Server, calibrate, in_turns, lack_of_descriptors
 
+OUT = os.environ["BENCH_OUT"]
 RUNS = int(os.environ.get("RUNS", "9"))
 ROUNDS = 3  # of the same processes
 NAME = "%-18s"
@@ -41,6 +43,7 @@ def said(v):
 
 UNITS = {  # words for the figure, the number of counts and of CPU nanoseconds in a unit, words for the rate
     "message": ("CPU ns per message", 1, 1, "messages/s"),
+    "request": ("CPU ns per request", 1, 1, "requests/s"),
     "connection": ("CPU µs per connection", 1, 1000, "connections/s"),
     "MiB": ("CPU µs per MiB", MIB, 1000, "MiB/s"),
 }
@@ -82,13 +85,46 @@ def timed_row(rounds, name, others):
 
 
 def timed_rows(title, unit, rounds, others, verdicts):
-    """A table of all peers, with their ratios to the others; `verdicts` has one for each of the others."""
+    """A table of all peers, with their ratios to the others; `verdicts` has one for each of the first of
+    these."""
     words, _, _, rate = UNITS[unit]
+    bar = [(NAME % "bar" + " " * 42 + "".join("   %-32s" % said(v) for v in verdicts)).rstrip()] if verdicts else []
     return ["%s: %s" % (title, words),
             NAME % "" + "%9s%9s%9s%15s" % ("median", "least", "most", rate) +
             "".join("   %-32s" % ("to " + other) for other in others).rstrip(),
-            *(timed_row(rounds, name, others) for name in rounds),
-            (NAME % "bar" + " " * 42 + "".join("   %-32s" % said(v) for v in verdicts)).rstrip()]
+            *(timed_row(rounds, name, others) for name in rounds), *bar]
+
+
+# title; for each peer its command, mode, and load; the least work of a slice; the unit; bars: for each of the peers
+# with which the first one is compared, the largest ratio of CPU time; other peers with which it is compared
+Workload = namedtuple("Workload", "title peers least unit bars others", defaults=[()])
+
+
+def started(command, mode, load):
+    def start(stack):
+        server = Server(mode, command, mode)
+        stack.callback(server.close)
+        made = Load(OUT + "/load", server, load)
+        stack.callback(made.close)
+        return made
+    return start
+
+
+def skipped(title, why):
+    return {"rows": ["%s: %s" % (title, why)], "verdicts": []}
+
+
+def compare(w, words):
+    """Runs a workload that is a Workload."""
+    lack = lack_of_descriptors(max([load[1] + 100 for _, _, load in w.peers.values() if load[0] in ("echo", "tell")] or [0]))
+    if lack:
+        return skipped(w.title, lack)
+    rounds = measure({name: started(*peer) for name, peer in w.peers.items()}, w.least, w.unit, words)
+    ours = next(iter(w.peers))
+    verdicts = [verdict("%s, to %s" % (w.title, other), table.ratios(rounds, ours, other, "figure")["median"], bar)
+                for other, bar in w.bars.items()]
+    others = [*w.bars, *(other for other in w.others if other not in w.bars)]
+    return {"rounds": rounds, "rows": timed_rows(w.title, w.unit, rounds, others, verdicts), "verdicts": verdicts}
 
 
 # --- all workloads ---

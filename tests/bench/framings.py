@@ -9,19 +9,12 @@ SPDX-License-Identifier: BSD-3-Clause
 """
 import os
 import sys
-from collections import namedtuple
 
-import table
-from bars import MIB, main, measure, timed_rows, verdict
-from running import Load, Server
+from bars import MIB, Workload, compare, main
 
 OUT = os.environ["BENCH_OUT"]
-ASYNCHAT = OUT + "/library/tests/bench/asynchat_framings"
-EPOLL = OUT + "/epoll"
-
-# title; for each peer its program, mode, and load; the least work of a slice; the unit; bars: for each of the peers
-# with which the first one is compared, the largest ratio of CPU time
-Workload = namedtuple("Workload", "title peers least unit bars")
+ASYNCHAT = [OUT + "/library/tests/bench/asynchat_framings"]
+EPOLL = [OUT + "/epoll"]
 
 
 def echo(framing):
@@ -67,22 +60,7 @@ WORKLOADS = {
 
 
 def run_workload(key, words):
-    w = WORKLOADS[key]
-
-    def started(program, mode, load):
-        def start(stack):
-            server = Server(mode, [program], mode)
-            stack.callback(server.close)
-            made = Load(OUT + "/load", server, load)
-            stack.callback(made.close)
-            return made
-        return start
-
-    rounds = measure({name: started(*peer) for name, peer in w.peers.items()}, w.least, w.unit, words)
-    ours = next(iter(w.peers))
-    verdicts = [verdict("%s, to %s" % (w.title, other), table.ratios(rounds, ours, other, "figure")["median"], bar)
-                for other, bar in w.bars.items()]
-    return {"rounds": rounds, "rows": timed_rows(w.title, w.unit, rounds, list(w.bars), verdicts), "verdicts": verdicts}
+    return compare(WORKLOADS[key], words)
 
 
 main("framings", list(WORKLOADS), run_workload, sys.argv[1], sys.argv[2:])

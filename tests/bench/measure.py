@@ -6,14 +6,13 @@ import contextlib
 import json
 import os
 import platform
-import resource
 import signal
 import sys
 import time
 from collections import namedtuple
 
 import table
-from running import SLICE, Failure, Load, Server, calibrate, in_turns
+from running import SLICE, Failure, Load, Server, calibrate, in_turns, lack_of_descriptors, raise_descriptors
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT, PYTHON = os.environ["BENCH_OUT"], os.environ["BENCH_PYTHON"]
@@ -162,11 +161,7 @@ def measure_memory(w, names):
 
 
 def reason_to_skip(w):
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    needed = w.load[1] + 100 if w.load[0] == "echo" else 0
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        return "skipped: it takes %d descriptors, and the hard limit is %d" % (needed, hard)
-    return None
+    return lack_of_descriptors(w.load[1] + 100 if w.load[0] == "echo" else 0)
 
 
 def run_workload(key):
@@ -228,8 +223,7 @@ def run_all(keys):
 
 def prepare():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("measure.py: terminated"))
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    raise_descriptors()
     make_file()
     if not PYTHON:
         for name in ("CPython asynchat", "asyncio streams"):

@@ -4,6 +4,7 @@ SPDX-License-Identifier: BSD-3-Clause
 """
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -53,6 +54,20 @@ def free_port():
 def resident_bytes(process):
     with open("/proc/%d/smaps_rollup" % process.pid) as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Rss:"))
+
+
+def raise_descriptors():
+    """As many descriptors as the hard limit permits, for this program and what it starts."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def lack_of_descriptors(needed):
+    """Why what needs so many descriptors in a process is skipped, or None."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        return "skipped: it takes %d descriptors, and the hard limit is %d" % (needed, hard)
+    return None
 
 
 class Server:

@@ -15,7 +15,8 @@ import subprocess
 import sys
 import time
 
-from running import CORES, Failure, Load, end, free_port, resident_bytes, start
+from running import (CORES, Failure, Load, end, free_port, lack_of_descriptors, raise_descriptors, resident_bytes,
+                     start)
 
 OUT = os.environ["BENCH_OUT"]
 PEER = OUT + "/library/tests/bench/asynchat_pieces"
@@ -158,11 +159,7 @@ def measure(connections, processes):
 
 
 def reason_to_skip(connections, processes):
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    needed = max(connections // processes, min(connections, FOR_A_LOAD)) + SPARE
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        return "skipped: it takes %d descriptors, and the hard limit is %d" % (needed, hard)
-    return None
+    return lack_of_descriptors(max(connections // processes, min(connections, FOR_A_LOAD)) + SPARE)
 
 
 HEAD = """
@@ -183,8 +180,7 @@ def row(connections, processes, r, first):
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("size.py: terminated"))
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    raise_descriptors()
     first = None
     print(HEAD % (SIZE, RUNS, SECONDS), flush=True)
     for connections, processes in ROWS:

@@ -9,18 +9,14 @@ SPDX-License-Identifier: BSD-3-Clause
 """
 import contextlib
 import os
-import re
-import signal
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
 from collections import namedtuple
 
 import table
 from bars import MIB, NAME, main, measure, progress, said, timed_rows, verdict
-from running import CORES, Failure, Load, Server, in_turns, start
+from calls import system_calls
+from running import Load, Server, in_turns
 
 OUT = os.environ["BENCH_OUT"]
 FILES = [OUT + "/tls/certificate.pem", OUT + "/tls/key.pem"]
@@ -120,36 +116,6 @@ def idle(_, head):
 
 
 # --- system calls ---
-
-def wait_until_traced(process, tracer):
-    for _ in range(1000):
-        with open("/proc/%d/status" % process.pid) as file:
-            if "TracerPid:\t0" not in file.read():
-                return
-        if tracer.poll() is not None:
-            break
-        time.sleep(0.01)
-    raise Failure("strace does not work")
-
-
-def system_calls(server, load, work):
-    """The number of each call that the server makes for some work."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = folder + "/calls"
-        tracer = start(["strace", "-q", "-f", "-c", "-o", out, "-p", str(server.process.pid)], CORES[0],
-                       stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            wait_until_traced(server.process, tracer)
-            load.slice(work)
-            tracer.send_signal(signal.SIGINT)
-            tracer.wait(20)
-        finally:
-            tracer.kill()
-            tracer.wait()
-        with open(out) as file:
-            found = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(\w+)$", file.read(), re.M)
-    return {name: int(count) for count, name in found if name != "total"}
-
 
 def count_calls(name, c):
     """For one unit of work. Everything is warm."""
