@@ -38,10 +38,12 @@ def wait_for(port, process):
 
 
 @contextlib.contextmanager
-def servers(kv, redis, folder):
-    """Returns for each name the process and its port."""
+def servers(kv, redis, folder, ring=False):
+    """Returns for each name the process and its port. With `ring` there is a kv by io_uring as well."""
     commands = {"redis": lambda port: (["redis-server", "--port", port, "--dir", folder, "--save", "", "--appendonly", "no"], redis),
                 "kv": lambda port: (["kv", "--port", port], kv)}
+    if ring:
+        commands["ring"] = lambda port: (["kv", "--port", port, "--io-uring"], kv)
     with contextlib.ExitStack() as stack:
         found = {}
         for name, make in commands.items():
@@ -123,7 +125,8 @@ def main(kv, redis, path):
             json.dump(results, file, indent=1)
 
 
-try:
-    main(*sys.argv[1:])
-except Failure as failure:
-    sys.exit("FAILED: %s" % failure)
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except Failure as failure:
+        sys.exit("FAILED: %s" % failure)

@@ -24,7 +24,8 @@ struct load {
 };
 
 extern const struct load load_echo, load_framed, load_sink, load_mail,
-    load_source, load_connect, load_proxied, load_fair, load_pace, load_tell;
+    load_source, load_connect, load_proxied, load_fair, load_pace, load_rate,
+    load_tell;
 
 /* The loads of this program, up to NULL. */
 extern const struct load *const loads[];

@@ -1,7 +1,8 @@
 /* Messages at a pace: each of CONNECTIONS sends one message of SIZE bytes a
  * second, in turn and evenly over the second. The delay of an answer begins
  * when its message was due, so it includes any lateness of the server or of the
- * load.
+ * load. With RATE, all connections together send so many messages a second, and
+ * the load never sleeps.
  *
  * Each thousand connections come from an address of their own, from
  * 127.0.FIRST.1 on, since one address has only some 28,000 ports.
@@ -26,6 +27,8 @@ struct connection {
 static struct tape tape;
 static struct connection *connections;
 static size_t count, size;
+static double rate; /* messages in a second */
+static int sleeps;
 static long answered;
 static double *delays;
 static int poll_fd;
@@ -73,7 +76,7 @@ static void wait_until(double due)
 {
     double left;
     while ((left = due - now()) > 0)
-        receive_for((int)(left * 1000) + 1);
+        receive_for(sleeps ? (int)(left * 1000) + 1 : 0);
 }
 
 static void run(long messages, struct result *result)
@@ -84,7 +87,7 @@ static void run(long messages, struct result *result)
         fail("calloc");
     answered = 0;
     for (long i = 0; i < messages; i++) {
-        double due = began + (double)i / (double)count;
+        double due = began + (double)i / rate;
         wait_until(due);
         send_message(&connections[(size_t)i % count], due);
     }
@@ -116,4 +119,18 @@ static void open(char **argument)
     }
 }
 
-const struct load load_pace = {"pace", 3, open, run};
+static void open_slowly(char **argument)
+{
+    open(argument);
+    rate = (double)count;
+    sleeps = 1;
+}
+
+static void open_rate(char **argument)
+{
+    open(argument);
+    rate = atof(argument[3]);
+}
+
+const struct load load_pace = {"pace", 3, open_slowly, run};
+const struct load load_rate = {"pace", 4, open_rate, run};

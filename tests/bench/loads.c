@@ -9,6 +9,7 @@
  *     proxied AT_ONCE SIZE              the same, with a PROXY header
  *     fair SIZE                         a line's delay beside a full stream
  *     pace CONNECTIONS SIZE FIRST       a message of each in a second
+ *     pace CONNECTIONS SIZE FIRST RATE       so many of all in a second
  *     tell CONNECTIONS SIZE             a line to all connections
  *
  * A mail has 16 lines of 4 kB. END is dotted or undotted, as in peers/peer.h,
@@ -20,4 +21,4 @@
 const struct load *const loads[] = {&load_echo,    &load_framed, &load_sink,
                                     &load_mail,    &load_source, &load_connect,
                                     &load_proxied, &load_fair,   &load_pace,
-                                    &load_tell,    NULL};
+                                    &load_rate,    &load_tell,   NULL};

@@ -118,7 +118,7 @@ static const struct asynchat_handler mail = {
 
 /* --- lines to all --- */
 
-#define MEMBERS 10000
+#define MEMBERS 10001 /* with the one that has looked whether it listens */
 #define LINE_MOST 4096
 
 static struct asynchat_channel *members[MEMBERS];

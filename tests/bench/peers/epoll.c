@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #define BUFFER 65536
+#define MEMBERS 10001  /* with the one that has looked whether it listens */
+#define LINE_MOST 4096 /* of the lines that go to all */
 #define TURNS 16 /* sends for one connection before the others get a turn */
 
 struct connection {
@@ -28,6 +30,9 @@ struct connection {
     char held; /* see peer_line_end */
     struct frame frame;
     struct mail mail;
+    size_t member; /* its place among them, in the mode tell */
+    char *part;    /* what has come of a line that goes to all, or NULL */
+    size_t part_len;
 };
 
 static _Alignas(4096) char input[BUFFER]; /* recv is slow into some places */
@@ -35,10 +40,32 @@ static char output[BUFFER];
 
 static int poll_fd;
 
+/* All connections, in the mode tell. */
+static struct connection *members[MEMBERS];
+static size_t count_of_members;
+
+static void enter(struct connection *c)
+{
+    if (count_of_members == MEMBERS)
+        abort();
+    c->member = count_of_members;
+    members[count_of_members++] = c;
+}
+
+static void leave(struct connection *c)
+{
+    struct connection *last = members[--count_of_members];
+    last->member = c->member;
+    members[c->member] = last;
+}
+
 static void end(struct connection *c)
 {
+    if (peer_mode == PEER_TELL)
+        leave(c);
     close(c->fd);
     free(c->out);
+    free(c->part);
     free(c);
 }
 
@@ -56,12 +83,12 @@ static void watch(struct connection *c, unsigned events)
 
 static int keep(struct connection *c, const char *rest, size_t len)
 {
-    c->out = malloc(len);
-    if (!c->out)
+    char *out = realloc(c->out, c->out_len + len);
+    if (!out)
         return -1;
-    memcpy(c->out, rest, len);
-    c->out_len = len;
-    c->out_at = 0;
+    memcpy(out + c->out_len, rest, len);
+    c->out = out;
+    c->out_len += len;
     watch(c, EPOLLOUT);
     return 0;
 }
@@ -87,6 +114,7 @@ static int flush_rest(struct connection *c)
         return 0;
     free(c->out);
     c->out = NULL;
+    c->out_len = c->out_at = 0;
     watch(c, EPOLLIN);
     return 0;
 }
@@ -192,6 +220,53 @@ static int dotted(struct connection *c, const char *data, size_t len)
     return 0;
 }
 
+/* A line goes to all by a send for each. -1: the connection of the line has to
+ * end; others that have to are ended here. */
+static int tell_all(struct connection *c, const char *text, size_t len)
+{
+    int result = 0;
+    for (size_t i = count_of_members; i-- > 0;) {
+        struct connection *to = members[i];
+        int told = to->out ? keep(to, text, len) : flush(to, text, len);
+        if (told < 0 && to == c)
+            result = -1;
+        else if (told < 0)
+            end(to);
+    }
+    return result;
+}
+
+static int add_part(struct connection *c, const char *data, size_t len)
+{
+    if (!c->part && !(c->part = malloc(LINE_MOST)))
+        return -1;
+    if (len > LINE_MOST - c->part_len)
+        return -1;
+    memcpy(c->part + c->part_len, data, len);
+    c->part_len += len;
+    return 0;
+}
+
+static int tell(struct connection *c, const char *data, size_t len)
+{
+    const char *end = data + len, *next;
+    int result = 0;
+    while (result == 0 && (next = peer_line_end(&c->held, data, end))) {
+        if (c->part) {
+            result = add_part(c, data, (size_t)(next - data));
+            result = result < 0 ? -1 : tell_all(c, c->part, c->part_len);
+            free(c->part);
+            c->part = NULL;
+            c->part_len = 0;
+        } else {
+            result = tell_all(c, data, (size_t)(next - data));
+        }
+        data = next;
+    }
+    return result == 0 && data < end ? add_part(c, data, (size_t)(end - data))
+                                     : result;
+}
+
 static int request(struct connection *c, const char *data, size_t len)
 {
     if (!peer_request(&c->request, data, len, &c->left))
@@ -203,7 +278,7 @@ static int request(struct connection *c, const char *data, size_t len)
 static int received(struct connection *c, const char *data, size_t len)
 {
     static int (*const modes[])(struct connection *, const char *, size_t) = {
-        line, length, sink, request, request, framed, dotted};
+        line, length, sink, request, request, framed, dotted, tell};
     return modes[peer_mode](c, data, len);
 }
 
@@ -233,6 +308,8 @@ static void acceptable(int listening)
         if (!c)
             abort();
         c->fd = fd;
+        if (peer_mode == PEER_TELL)
+            enter(c);
         watch(c, EPOLLIN);
     }
 }
@@ -258,7 +335,7 @@ int main(int argc, char **argv)
 {
     int on = 1, listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    peer_begin(argc, argv, PEER_DOTTED);
+    peer_begin(argc, argv, PEER_TELL);
     setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     peer_nodelay(listening);
     if (bind(listening, (struct sockaddr *)&peer_address, sizeof peer_address) <
