@@ -61,9 +61,12 @@ enum asynchat_log_event {
                           calls from now on, by the error `code`. `peer` is
                           "batch", or what was to make the calls, such as
                           "io_uring" */
-    ASYNCHAT_LOG_RELOAD   /* INFO: at a signal, certificates were read again.
+    ASYNCHAT_LOG_RELOAD,  /* INFO: at a signal, certificates were read again.
                              WARNING: they were not, for the reason `code`, and
                              the old ones stay. `peer` is "TLS" */
+    ASYNCHAT_LOG_RESTART  /* INFO: the next process of a server is ready.
+                             WARNING: it was not started, or has ended, by the
+                             error `code` */
 };
 
 /* One record. All of it is lent until the function that gets it returns. Fields

@@ -15,13 +15,16 @@
  * asynchat_server_stop() also ends the channels, in order and within a given
  * time.
  *
- * To replace a program by its next version without refusing a connection, hand
- * the listening socket of asynchat_server_get_socket() from the old process to
- * the new one, by exec or SCM_RIGHTS. The new process calls
- * asynchat_server_new_socket(). Once the old process has heard that the new one
- * is ready, it calls asynchat_server_set_remove_path() with 0, and then
- * asynchat_server_stop(). A connection that waits to be accepted is accepted by
- * either process.
+ * To replace a program by its next version without refusing a connection, call
+ * asynchat_server_restart_on_signal(): at a signal the program starts again, on
+ * the same sockets, and this process stops when the new one is ready.
+ *
+ * A program can also do that itself. It hands the listening socket of
+ * asynchat_server_get_socket() from the old process to the new one, by exec or
+ * SCM_RIGHTS. The new process calls asynchat_server_new_socket(). Once the old
+ * process has heard that the new one is ready, it calls
+ * asynchat_server_set_remove_path() with 0, and then asynchat_server_stop(). A
+ * connection that waits to be accepted is accepted by either process.
  *
  * The next version may instead have a socket of its own on the port
  * (ASYNCHAT_REUSE_PORT). Then asynchat_server_stop() of the old process accepts
@@ -93,6 +96,13 @@ ASYNCHAT_BEGIN_DECLS
  * accepts IPv4 as well, and IPv4 peers have addresses like
  * "[::ffff:192.0.2.1]:4711". */
 #define ASYNCHAT_IPV6_ONLY 0x8u
+/* The server takes a socket that was passed to the process, by the service
+ * manager (see asynchat_inherited_sockets()) or by the process before (see
+ * asynchat_server_restart_on_signal()). Each server with this flag takes the
+ * next socket, in the order in which they were passed, as
+ * asynchat_server_new_socket() would take it. If no socket is left, the server
+ * listens on its address. Make such servers before there are threads. */
+#define ASYNCHAT_INHERIT 0x10u
 
 /* How to listen, and whom to accept. `size` is sizeof the struct. A field that
  * is 0 has its default. New fields are only ever added at the end. */
@@ -213,7 +223,8 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_server_new_socket(
 /* Finds the descriptors that the service manager has passed to this process, as
  * systemd does (sd_listen_fds(3)). Returns how many there are, 0 or more, or an
  * error code. *first becomes the first descriptor; the others have the numbers
- * that follow. They belong to the caller, and are close-on-exec now. The call
+ * that follow. They belong to the caller, and are close-on-exec now. Sockets
+ * that servers have taken by ASYNCHAT_INHERIT are not among them. The call
  * removes LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES from the environment, so
  * that no child takes the descriptors for its own. A second call returns 0.
  * Call this before there are threads. On failure *first is unchanged. Errors:
@@ -297,6 +308,58 @@ ASYNCHAT_API int asynchat_server_call_on_signal(struct asynchat_server *server,
                                                 int number,
                                                 void (*function)(void *arg),
                                                 void *arg);
+
+/* --- The next process --- */
+
+/* From now on the signal `number`, such as SIGUSR2, starts the program again,
+ * by execvp(3), with the arguments `argv`. To be called for each server: those
+ * of the same event base that restart at the same signal do so together.
+ *
+ *     int serve(struct event_base *base, char **argv)
+ *     {
+ *         const struct asynchat_server_options options = {
+ *             .size = sizeof options, .flags = ASYNCHAT_INHERIT};
+ *         struct asynchat_server *server;
+ *         int error = asynchat_server_new(base, "127.0.0.1:8080", &handler,
+ *                                         NULL, &options, &server);
+ *         if (!error)
+ *             error = asynchat_server_restart_on_signal(
+ *                 server, SIGUSR2, argv, 30000, NULL, NULL);
+ *         if (!error)
+ *             asynchat_restart_done();
+ *         return error;
+ *     }
+ *
+ * - The new process has the listening sockets, in the order in which the
+ *   servers were made, as if from a service manager (sd_listen_fds(3)): its
+ *   servers take them by ASYNCHAT_INHERIT, or asynchat_inherited_sockets()
+ *   finds them. It has the environment, the working directory, the standard
+ *   streams and the ignored signals of this process, no blocked signal, and no
+ *   other descriptor that is close-on-exec. It is not a child of this process.
+ * - Meanwhile this process serves as before. When the new process calls
+ *   asynchat_restart_done(), each of the servers stops, as by
+ *   asynchat_server_stop() with the arguments given here. The path of a Unix
+ *   socket stays: it belongs to the new process.
+ * - If the new process ends without that call, or cannot be started, the
+ *   servers go on, and the signal may come again. While a process starts, the
+ *   signal does nothing. The log has a record in each case
+ *   (ASYNCHAT_LOG_RESTART).
+ * - As with asynchat_server_stop_on_signal(), the previous signal handling is
+ *   restored once the server begins to stop, for whatever reason.
+ *
+ * Borrows `argv` until then. Errors: -EINVAL (`argv` is NULL or empty), and
+ * those of asynchat_server_stop_on_signal(). Since 0.1. */
+ASYNCHAT_API int asynchat_server_restart_on_signal(
+    struct asynchat_server *server, int number, char *const *argv,
+    unsigned grace, void (*stopped)(void *arg), void *arg);
+
+/* Tells the process that has started this one, by
+ * asynchat_server_restart_on_signal(), that this one is ready: the servers of
+ * that process stop now. To be called once all servers listen and nothing more
+ * can fail. Closes the sockets that were passed to this process and that nobody
+ * has taken. Does nothing else if the process was started in another way. Call
+ * this before there are threads. Since 0.1. */
+ASYNCHAT_API void asynchat_restart_done(void);
 
 /* Sets whether the path of a Unix socket is removed when the server stops
  * listening. Unless set, it is 1 for a server made by asynchat_server_new(),

@@ -20,6 +20,7 @@
 #include "channel/object.h"
 #include "channel/post.h"
 #include "loop/base.h"
+#include "server/inherited.h"
 
 _Static_assert(sizeof(struct asynchat_server_options) ==
                    sizeof(size_t) + 6 * sizeof(int) + 5 * sizeof(void *),
@@ -27,7 +28,7 @@ _Static_assert(sizeof(struct asynchat_server_options) ==
 
 #define FLAGS                                                                  \
     (ASYNCHAT_REUSE_PORT | ASYNCHAT_DELAY | ASYNCHAT_KEEPALIVE |               \
-     ASYNCHAT_IPV6_ONLY)
+     ASYNCHAT_IPV6_ONLY | ASYNCHAT_INHERIT)
 #define PERMISSIONS 0777u
 
 /* --- making --- */
@@ -104,8 +105,15 @@ static int server_make(const struct asynchat_handler *handler, void *arg,
 
 static void server_guest_end(struct loop_guest *guest)
 {
+    asynchat_server_free(asynchat__server_of(guest));
+}
+
+struct asynchat_server *asynchat__server_of(struct loop_guest *guest)
+{
     char *place = (char *)guest - offsetof(struct asynchat_server, guest);
-    asynchat_server_free((struct asynchat_server *)(void *)place);
+    return guest->end == server_guest_end
+               ? (struct asynchat_server *)(void *)place
+               : NULL;
 }
 
 static int server_join_loop(struct asynchat_server *server,
@@ -221,6 +229,24 @@ static int server_begin(struct asynchat_server *server, struct event_base *base)
     return error;
 }
 
+/* Listens on its address, or on a socket that was passed to the process. */
+static int server_listen(struct asynchat_server *server, void *arg)
+{
+    struct listener *l = &server->listener;
+    int fd = -1, error = 0;
+    if (server->options.flags & ASYNCHAT_INHERIT)
+        error = asynchat__inherited_next(&fd);
+    if (error || fd < 0)
+        return error ? error
+                     : asynchat__listen_begin(l, &server->options, arg);
+    error = asynchat__listen_take(l, fd, &server->options);
+    if (error)
+        l->fd = -1;
+    else
+        asynchat__inherited_take();
+    return error;
+}
+
 int asynchat_server_new(struct event_base *base, const char *address,
                         const struct asynchat_handler *handler, void *arg,
                         const struct asynchat_server_options *options,
@@ -234,8 +260,7 @@ int asynchat_server_new(struct event_base *base, const char *address,
         return error;
     error = asynchat__address_parse(&server->listener.address, address);
     if (!error)
-        error = asynchat__listen_begin(&server->listener, &server->options,
-                                       arg);
+        error = server_listen(server, arg);
     if (!error)
         error = server_begin(server, base);
     if (error)

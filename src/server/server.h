@@ -1,6 +1,7 @@
 /* struct asynchat_server, and what the files of src/server/ offer each other.
  * server.c makes and frees a server, and has its timer; accept.c accepts;
- * stop.c stops; signals.c does what a signal asks for. listen.c, peers.c, counts.c and state.c each have a struct of
+ * stop.c stops; signals.c does what a signal asks for;
+ * restart.c starts the next process. listen.c, peers.c, counts.c and state.c each have a struct of
  * their own, and know no server.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SRC_SERVER_H
@@ -21,6 +22,7 @@
 #include "server/state.h"
 
 struct event;
+struct successor;
 
 /* Invariants, once the server is ACCEPTING:
  * - `state` is changed by asynchat__server_enter() alone;
@@ -115,19 +117,29 @@ struct server_signal {
     struct asynchat_server *server;
     struct server_signal *next;
     struct event *event;
-    void (*run)(const struct server_signal *s);
+    int number;
+    void (*run)(struct server_signal *s);
+    /* Ends what `run` has begun; or NULL. */
+    void (*end)(struct server_signal *s);
     /* For `run`: of the program. */
     void (*function)(void *arg);
     void *arg;
     unsigned grace;
+    char *const *argv;
+    struct successor *successor; /* a process that starts; or NULL */
 };
 
-/* From now on the signal does `what`: the first three fields are filled in
+/* From now on the signal does `what`: the first four fields are filled in
  * here. 0, -EINVAL, ASYNCHAT_ESTOPPED or -ENOMEM. */
 int asynchat__server_catch(struct asynchat_server *server, int number,
                            struct server_signal what);
 
 /* From now on signals do nothing to the server. */
 void asynchat__server_forget_signals(struct asynchat_server *server);
+
+/* --- server.c --- */
+
+/* The server that this is a part of, or NULL: the guest is no server. */
+struct asynchat_server *asynchat__server_of(struct loop_guest *guest);
 
 #endif

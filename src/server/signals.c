@@ -16,7 +16,7 @@
 /* What is done may stop the server, and so free the signal. */
 static void signal_came(evutil_socket_t number, short what, void *arg)
 {
-    const struct server_signal *s = arg;
+    struct server_signal *s = arg;
     (void)number;
     (void)what;
     s->run(s);
@@ -26,6 +26,8 @@ static void signal_free(struct server_signal *s)
 {
     if (s->event)
         event_free(s->event);
+    if (s->end)
+        s->end(s);
     asynchat__free(s);
 }
 
@@ -72,6 +74,7 @@ int asynchat__server_catch(struct asynchat_server *server, int number,
         return -ENOMEM;
     *s = what;
     s->server = server;
+    s->number = number;
     s->next = server->signals;
     int error = signal_catch(s, number, &before);
     if (error) {
@@ -84,7 +87,7 @@ int asynchat__server_catch(struct asynchat_server *server, int number,
 
 /* --- a function of the program's --- */
 
-static void signal_call(const struct server_signal *s)
+static void signal_call(struct server_signal *s)
 {
     s->function(s->arg);
 }

@@ -68,7 +68,7 @@ int asynchat_server_stop(struct asynchat_server *server, unsigned grace,
 /* --- by a signal --- */
 
 /* Stopping forgets the signal. */
-static void server_signalled(const struct server_signal *s)
+static void server_signalled(struct server_signal *s)
 {
     (void)asynchat_server_stop(s->server, s->grace, s->function, s->arg);
 }
