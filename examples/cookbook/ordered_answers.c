@@ -23,7 +23,7 @@ struct job {
     char data[];
 };
 
-static void work(struct event_base *base, unsigned thread, void *arg)
+static void work(void *arg)
 {
     struct job *job = arg;
     if (asynchat_slot_push(job->slot, "", 0) == 0) /* somebody waits */
@@ -35,7 +35,6 @@ static void work(struct event_base *base, unsigned thread, void *arg)
 static void request(struct asynchat_channel *ch, const void *data,
                     size_t len, void *pool)
 {
-    static unsigned turn;
     struct job *job = malloc(sizeof *job + len);
     if (!job || asynchat_reserve(ch, &job->slot)) {
         free(job);
@@ -44,8 +43,8 @@ static void request(struct asynchat_channel *ch, const void *data,
     }
     job->len = len;
     memcpy(job->data, data, len);
-    if (asynchat_workers_post(pool, turn++ % 4, work, job))
-        work(NULL, 0, job); /* here, then */
+    if (asynchat_workers_run(pool, NULL, work, NULL, job))
+        work(job); /* here, then */
 }
 
 static void start(struct asynchat_channel *ch, void *pool)

@@ -7,10 +7,11 @@
  *     struct asynchat_workers *workers;
  *     int error = asynchat_workers_new(8, &ops, NULL, &workers);
  *
- * There are two ways to use workers. As here, each worker may have a server of
+ * There are three ways to use workers. As here, each worker may have a server of
  * its own on the same port, with ASYNCHAT_REUSE_PORT: the system shares out the
  * connections. Or one server hands its connections to the workers in turn: see
- * `workers` in asynchat_server_options. The rules:
+ * `workers` in asynchat_server_options. Or they do what would make another loop
+ * wait: see asynchat_workers_run(). The rules:
  *
  * - A channel stays with the worker where it began. Its callbacks run in that
  *   worker's thread, and it may be used there only. Other threads post to the
@@ -103,6 +104,39 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_post(
     struct asynchat_workers *workers, unsigned index,
     void (*function)(struct event_base *base, unsigned index, void *arg),
     void *arg);
+
+/* The most works that wait for a worker. */
+#define ASYNCHAT_WORK_MOST 1000
+
+/* Has work(arg) called in a worker's thread, and then done(ch, arg) in the loop
+ * of the channel: for what would make the loop wait, such as a disk, or a
+ * password that is checked.
+ *
+ *     int error = asynchat_workers_run(workers, ch, check, tell, arg);
+ *
+ * - The worker that has least work gets it. A worker does one after the other,
+ *   in the order in which they came, and serves no channel of its own
+ *   meanwhile: so make workers for this alone.
+ * - `work` may not use the channel. It is called even if the channel is gone.
+ * - `done` gets NULL for `ch` if the channel is gone by then. If no channel or
+ *   server is left in that loop, `done` is called in the worker's thread, and
+ *   with NULL. Like `work` it is called exactly once. If it is NULL, nothing is
+ *   called, and `ch` may be NULL as well: for work that pushes to a slot, see
+ *   slot.h. Then any thread may call this function; otherwise it is called in
+ *   the channel's thread.
+ * - asynchat_workers_free() waits until all work is done.
+ *
+ * Borrows `arg` until `done`, or `work` if there is no other, is called. On
+ * failure neither is called. Errors: -EINVAL (`workers`, `work` or `ch` is
+ * NULL), -EAGAIN (ASYNCHAT_WORK_MOST works wait for each worker), -ENOMEM
+ * (there is no memory, or the channel can have no id: see asynchat_get_id()),
+ * ASYNCHAT_ECLOSED (the worker has ended, or is a thread of the parent before
+ * fork(2)), and those of write(2). (Python: asyncio's run_in_executor) Since
+ * 0.1. */
+ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_run(
+    struct asynchat_workers *workers, struct asynchat_channel *ch,
+    void (*work)(void *arg),
+    void (*done)(struct asynchat_channel *ch, void *arg), void *arg);
 
 /* Returns which worker the calling thread is, a number from 0, or -1 if it is
  * not a worker. Since 0.1. */

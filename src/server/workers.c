@@ -46,6 +46,8 @@ struct worker {
     /* The post that ends the worker. It is a field, so that ending needs no
      * memory. */
     struct post end;
+    /* How many works it was given and has not done. Any thread. */
+    atomic_uint waiting;
 };
 
 /* What the workers that have started are told to do. */
@@ -340,6 +342,18 @@ int asynchat_workers_post(struct asynchat_workers *workers, unsigned index,
     if (error)
         asynchat__free(post);
     return error;
+}
+
+uint64_t asynchat__workers_idlest(struct asynchat_workers *workers,
+                                  atomic_uint **waiting)
+{
+    struct worker *w = workers->workers, *end = w + workers->count;
+    struct worker *idlest = w;
+    for (; w < end; w++)
+        if (atomic_load(&w->waiting) < atomic_load(&idlest->waiting))
+            idlest = w;
+    *waiting = &idlest->waiting;
+    return idlest->id;
 }
 
 /* --- connections --- */

@@ -3,6 +3,9 @@
 #ifndef ASYNCHAT_WORKER_H
 #define ASYNCHAT_WORKER_H
 
+#include <stdatomic.h>
+#include <stdint.h>
+
 #include <asynchat/workers.h>
 
 #include "channel/object.h"
@@ -20,5 +23,10 @@ int asynchat__workers_give(const struct asynchat_workers *workers,
                            unsigned turn, int fd, const struct address *from,
                            const struct asynchat_handler *handler, void *arg,
                            const struct channel_dress *dress);
+
+/* Answers the number by which the worker is posted to that has least work, and
+ * where the works are counted that it has not done. Any thread. */
+uint64_t asynchat__workers_idlest(struct asynchat_workers *workers,
+                                  atomic_uint **waiting);
 
 #endif
