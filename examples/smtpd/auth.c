@@ -6,7 +6,6 @@
 #include <crypt.h>
 
 struct login {
-    uint64_t id; /* of the channel */
     char *name, *password;
     bool good;
 };
@@ -27,6 +26,14 @@ static bool is_user(const char *name, const char *password)
     return hash && g_str_equal(hash, found);
 }
 
+static void check_login(void *arg)
+{
+    struct login *l = arg;
+    l->good = is_user(l->name, l->password);
+    explicit_bzero(l->password, strlen(l->password));
+    g_free(l->password);
+}
+
 static void logged_in(struct asynchat_channel *ch, void *arg)
 {
     struct login *l = arg;
@@ -41,25 +48,17 @@ static void logged_in(struct asynchat_channel *ch, void *arg)
     g_free(l);
 }
 
-static void check_login(struct event_base *loop, unsigned thread, void *arg)
-{
-    struct login *l = arg;
-    l->good = is_user(l->name, l->password);
-    explicit_bzero(l->password, strlen(l->password));
-    g_free(l->password);
-    if (asynchat_post(l->id, logged_in, l))
-        logged_in(NULL, l);
-}
-
 static const char *log_in(struct session *s, const char *name,
                           const char *password)
 {
     struct login *l = g_new0(struct login, 1);
-    *l = (struct login){asynchat_get_id(s->ch), g_strdup(name),
-                        g_strdup(password), false};
+    *l = (struct login){g_strdup(name), g_strdup(password), false};
     asynchat_pause_reading(s->ch);
     asynchat_set_steady_deadline(s->ch, settings.command_time);
-    run_aside(check_login, l);
+    if (asynchat_workers_run(workers, s->ch, check_login, logged_in, l)) {
+        check_login(l); /* here, then */
+        logged_in(s->ch, l);
+    }
     return NULL;
 }
 

@@ -40,14 +40,6 @@ void mail_open(const char *folder)
     }
 }
 
-/* Has a thread do this; or does it here, if there is none. */
-void run_aside(void (*work)(struct event_base *, unsigned, void *), void *arg)
-{
-    static unsigned turn;
-    if (!workers || asynchat_workers_post(workers, turn++ % THREADS, work, arg))
-        work(NULL, 0, arg);
-}
-
 /* --- a mail comes --- */
 
 static const char *trouble(int error)
@@ -135,7 +127,7 @@ static void commit(struct event_base *loop, unsigned thread, void *arg)
 
 /* Puts a mail on the disk. A thread does first what it is given first: so the
  * commit comes behind the mails that wait by now. */
-static void store(struct event_base *loop, unsigned thread, void *arg)
+static void store(void *arg)
 {
     struct mail *m = arg, *before = renamed;
     if ((!settings.no_fsync && fsync(fileno(m->file))) ||
@@ -148,11 +140,13 @@ static void store(struct event_base *loop, unsigned thread, void *arg)
     m->next = before;
     renamed = m;
     if (!before &&
-        (!loop || asynchat_workers_post(workers, thread, commit, NULL)))
-        commit(loop, thread, NULL);
+        asynchat_workers_post(workers, (unsigned)asynchat_worker_index(),
+                              commit, NULL))
+        commit(NULL, 0, NULL);
 }
 
-/* Takes a mail whose data has come, and has it answered in its slot. */
+/* Takes a mail whose data has come, and has it answered in its slot. If the
+ * threads have too much to do, the mail is stored here. */
 void mail_end(struct mail *m)
 {
     if (m->file && !m->failed && fflush(m->file))
@@ -161,8 +155,7 @@ void mail_end(struct mail *m)
         mail_finish(m);
     else if (settings.lmtp)
         lmtp_deliver(m);
-    else if (settings.no_fsync)
-        store(NULL, 0, m);
-    else
-        run_aside(store, m);
+    else if (settings.no_fsync ||
+             asynchat_workers_run(workers, NULL, store, NULL, m))
+        store(m);
 }

@@ -24,7 +24,6 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "smtpd.h"
 #include "../ring.h"
-#include <fcntl.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,10 +45,6 @@ struct event_base *base;
 struct asynchat_tls *tls;
 struct asynchat_workers *workers;
 char host[256];
-
-static struct asynchat_server *servers[2];
-static struct event *signals[2];
-static int listening; /* how many servers */
 
 /* --- options --- */
 
@@ -126,43 +121,6 @@ int connect_lmtp(const struct asynchat_handler *handler, struct mail *m)
                                  &ch);
 }
 
-/* --- signals --- */
-
-static void reload(evutil_socket_t number, short what, void *arg)
-{
-    if (tls && asynchat_tls_reload(tls, NULL) < 0)
-        warnx("the old certificate stays: %s", asynchat_tls_get_error(NULL));
-}
-
-/* The next process has the sockets at 3 and 4, as if it came from systemd. */
-static void restart(evutil_socket_t number, short what, void *argv)
-{
-    char text[32];
-    int fds[2];
-    if (fork() != 0)
-        return;
-    for (int i = 0; i < listening; i++)
-        fds[i] = fcntl(asynchat_server_get_socket(servers[i]), F_DUPFD, 5);
-    for (int i = 0; i < listening; i++)
-        dup2(fds[i], 3 + i);
-    snprintf(text, sizeof text, "%d", (int)getpid());
-    setenv("LISTEN_PID", text, 1);
-    snprintf(text, sizeof text, "%d", listening);
-    setenv("LISTEN_FDS", text, 1);
-    snprintf(text, sizeof text, "%d", (int)getppid());
-    setenv("REPLACES", text, 1);
-    execvp(*(char **)argv, argv);
-    _exit(1);
-}
-
-/* A loop that waits for a signal does not end. */
-static void stopped(void *arg)
-{
-    if (--listening == 0)
-        for (int i = 0; i < 2; i++)
-            event_free(signals[i]);
-}
-
 /* --- from start to stop --- */
 
 static void require(int error, const char *what)
@@ -182,7 +140,7 @@ static void start_tls(void)
         errx(2, "--tls-port needs --tls");
 }
 
-static void listen_on(const char *port, int fd)
+static struct asynchat_server *listen_on(const char *port, char **argv)
 {
     static const struct asynchat_proxy_options proxy = {.size = sizeof proxy};
     const struct asynchat_timeouts times = {
@@ -191,64 +149,63 @@ static void listen_on(const char *port, int fd)
         .size = sizeof channels, .timeouts = &times, .linger = LINGER};
     const struct asynchat_server_options all = {
         .size = sizeof all,
+        .flags = ASYNCHAT_INHERIT,
         .max_connections = settings.max_connections,
         .max_per_address = settings.max_per_address,
         .turn_away = "421 4.7.0 too many connections\r\n",
         .channels = &channels,
         .proxy = settings.proxy ? &proxy : NULL};
-    struct asynchat_server **s = &servers[listening++];
+    struct asynchat_server *s;
     char address[ASYNCHAT_ADDRESS_SIZE];
     snprintf(address, sizeof address, "%s:%s", settings.address, port);
-    require(fd >= 0
-                ? asynchat_server_new_socket(base, fd, &lines, NULL, &all, s)
-                : asynchat_server_new(base, address, &lines, NULL, &all, s),
+    require(asynchat_server_new(base, address, &lines, NULL, &all, &s),
             address);
     for (int i = 0; i < 2; i++)
-        require(asynchat_server_stop_on_signal(*s, i ? SIGINT : SIGTERM, GRACE,
-                                               stopped, NULL),
+        require(asynchat_server_stop_on_signal(s, i ? SIGINT : SIGTERM, GRACE,
+                                               NULL, NULL),
                 "signal");
-    require(asynchat_server_address(*s, address, sizeof address), address);
+    require(
+        asynchat_server_restart_on_signal(s, SIGUSR2, argv, GRACE, NULL, NULL),
+        "SIGUSR2");
+    require(asynchat_server_address(s, address, sizeof address), address);
     printf("listening on %s\n", address);
+    return s;
 }
 
-static void listen_here(void)
+static void listen_here(char **argv)
 {
-    const char *ports[] = {settings.port, settings.tls_port};
-    int first = 0, count = asynchat_inherited_sockets(&first);
-    require(MIN(count, 0), "inherited sockets");
-    for (int i = 0; i < 2 && ports[i]; i++)
-        listen_on(ports[i], i < count ? first + i : -1);
-    if (servers[1])
-        require(asynchat_tls_serve(servers[1], tls), "TLS");
+    struct asynchat_server *s = listen_on(settings.port, argv);
+    signal(SIGHUP, SIG_IGN); /* without TLS there is nothing to read */
+    if (tls)
+        require(asynchat_tls_reload_on_signal(s, SIGHUP, tls), "SIGHUP");
+    if (settings.tls_port)
+        require(asynchat_tls_serve(listen_on(settings.tls_port, argv), tls),
+                "TLS");
 }
 
-/* From now on the process before this one is not needed. */
-static void begin_work(char **argv)
+/* What the library has to say goes to standard error, as what is said of
+ * mails. */
+static void print_log(const struct asynchat_log_record *record, void *arg)
 {
-    const char *old = getenv("REPLACES");
-    signal(SIGCHLD, SIG_IGN); /* a process that cannot start leaves nothing */
-    signals[0] = evsignal_new(base, SIGHUP, reload, NULL);
-    signals[1] = evsignal_new(base, SIGUSR2, restart, argv);
-    if (event_add(signals[0], NULL) || event_add(signals[1], NULL) ||
-        fflush(stdout))
-        errx(1, "no signals, or no standard output");
-    if (old)
-        kill(atoi(old), SIGTERM);
+    warnx("%s: %s", record->peer, record->text);
 }
 
 int main(int argc, char **argv)
 {
     const char *folder = set_options(argv);
     gethostname(host, sizeof host - 1);
+    asynchat_set_log(ASYNCHAT_LOG_WARNING, print_log, NULL);
     base = event_base_new();
     require(base ? 0 : -ENOMEM, "event_base_new");
     ring_start(base, settings.io_uring);
     start_tls();
     if (!settings.discard)
         mail_open(folder);
-    listen_here(); /* before there are threads, since it changes environ(7) */
+    listen_here(argv); /* before there are threads: it changes environ(7) */
     require(asynchat_workers_new(THREADS, NULL, NULL, &workers), "threads");
-    begin_work(argv);
+    if (fflush(stdout))
+        err(1, "standard output");
+    asynchat_restart_done(); /* the process before this one is not needed */
     /* The loop ends by itself when the last connection is gone. */
     int ran = event_base_dispatch(base);
     asynchat_workers_free(workers);

@@ -90,7 +90,6 @@ step_fn run_auth;
 
 /* mail.c: mails, and where they go */
 void mail_open(const char *folder);
-void run_aside(void (*work)(struct event_base *, unsigned, void *), void *arg);
 const char *mail_begin(struct mail *m, const char *from, const char *with);
 void mail_write(struct mail *m, const void *data, size_t len);
 void mail_end(struct mail *m);

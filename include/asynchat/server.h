@@ -358,7 +358,8 @@ ASYNCHAT_API int asynchat_server_restart_on_signal(
  * that process stop now. To be called once all servers listen and nothing more
  * can fail. Closes the sockets that were passed to this process and that nobody
  * has taken. Does nothing else if the process was started in another way. Call
- * this before there are threads. Since 0.1. */
+ * this before there are threads, unless a server has ASYNCHAT_INHERIT. Since
+ * 0.1. */
 ASYNCHAT_API void asynchat_restart_done(void);
 
 /* Sets whether the path of a Unix socket is removed when the server stops

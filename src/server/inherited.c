@@ -71,7 +71,11 @@ static void inherited_forget(void)
 /* Reads the variables, once: they are gone then. */
 static int inherited_look(void)
 {
-    int ready, count = inherited_count(&ready);
+    static bool looked;
+    int ready, count = looked ? 0 : inherited_count(&ready);
+    if (looked)
+        return 0;
+    looked = true;
     inherited_forget();
     for (int i = 0; i < count; i++)
         if (fcntl(INHERITED_FIRST + i, F_SETFD, FD_CLOEXEC) < 0)
