@@ -271,7 +271,7 @@ static void when_a_run_fails_plain_calls_go_on(void **state)
 static void what_a_socket_does_not_take_waits(void **state)
 {
     (void)state;
-    static char line[12000], got[12000];
+    static char line[8000], got[8000];
     start_clients(6);
     memset(line, 'x', sizeof line);
     line[sizeof line - 1] = '\n';
@@ -293,20 +293,48 @@ static void what_a_socket_does_not_take_waits(void **state)
     }
 }
 
-static void long_input_is_received_behind_the_slot(void **state)
+/* All say a line of 60,000 bytes, and hear it within one pass. */
+static void exchange_bulk(void)
 {
-    (void)state;
     static char line[60000], got[60000];
-    start_clients(6);
+    unsigned lines = w.lines;
     memset(line, 'y', sizeof line);
     line[sizeof line - 1] = '\n';
     for (unsigned i = 0; i < w.count; i++)
         assert_int_equal(send(w.peer[i], line, sizeof line, 0), sizeof line);
     event_base_loop(w.base, EVLOOP_NONBLOCK);
-    assert_int_equal(w.lines, 6);
+    assert_int_equal(w.lines, lines + w.count);
     for (unsigned i = 0; i < w.count; i++) {
         assert_int_equal(recv(w.peer[i], got, sizeof got, 0), sizeof got);
         assert_memory_equal(got, line, sizeof line);
+    }
+}
+
+static void long_input_is_received_behind_the_slot(void **state)
+{
+    (void)state;
+    start_clients(6);
+    exchange_bulk();
+    assert_int_equal(made.received, 6);
+}
+
+/* As long as much comes, the calls are plain ones. */
+static void who_has_sent_much_is_received_by_itself(void **state)
+{
+    (void)state;
+    start_clients(6);
+    exchange_bulk();
+    made.runs = 0;
+    for (int i = 0; i < 3; i++) {
+        exchange_bulk();
+        settle_all();
+    }
+    assert_int_equal(made.runs, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        say_all("one\n");
+        settle_all();
+        expect_all("one\n");
+        assert_int_equal(made.runs, 2 * i);
     }
 }
 
@@ -709,6 +737,7 @@ int main(void)
         TEST(when_a_run_fails_plain_calls_go_on),
         TEST(what_a_socket_does_not_take_waits),
         TEST(long_input_is_received_behind_the_slot),
+        TEST(who_has_sent_much_is_received_by_itself),
         TEST(a_channel_that_is_freed_has_no_turn),
         TEST(nor_has_one_that_is_aborted),
         TEST(who_closes_when_done_waits_for_its_answer),

@@ -14,8 +14,9 @@
  *   for each channel, and the answers of a pass leave in that pass.
  * - Plain calls are made instead where a batch does not pay or does not serve:
  *   for fewer than 4 sockets, for channels with a layer such as TLS, for more
- *   than some 16 KiB at a time, for sockets that wait to be writable, and for
- *   channels that have another priority than the batch.
+ *   than 8 KiB at a time, for sockets that wait to be writable, and for
+ *   channels that have another priority than the batch. A channel that has
+ *   received more than 8 KiB at a time receives by itself until it is less.
  * - At most 32 sockets are served in one batch.
  *
  * SPDX-License-Identifier: BSD-3-Clause */

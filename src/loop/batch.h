@@ -27,8 +27,9 @@
 #define BATCH_LEAST 4
 #endif
 
-/* The most bytes that a transport receives, or puts off, in a batch. */
-#define BATCH_SLOT 16384
+/* The most bytes that a transport receives, or puts off, in a batch. Copying
+ * more takes longer than a system call. */
+#define BATCH_SLOT 8192
 
 /* The most bytes that all transports of a batch put off. */
 #define BATCH_SPANS 131072

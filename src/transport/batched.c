@@ -45,6 +45,7 @@ void asynchat__batched_serve(struct transport *t, uint32_t most,
             asynchat__socket_receive(t, 0);
         else
             batched_received(t, bytes, result);
+        t->bulky = t->received > BATCH_SLOT;
     }
     t->ready(t);
 }
@@ -58,13 +59,14 @@ static int batched_leave(struct transport *t, const uint8_t **bytes)
     return asynchat__batch_leave(t->loop->batch, t, bytes);
 }
 
-/* Whether the batch may take the transport: if it has the batch's priority, and
- * is not asked to look for its input right now. */
+/* Whether the batch may take the transport: if it has the batch's priority, is
+ * not asked to look for its input right now, and is not likely to receive so
+ * much that the copies cost more than system calls. */
 static bool batched_may_wait(const struct transport *t, short what)
 {
     const struct batch *b = t->loop->batch;
     return b && t->reading != TRANSPORT_WATCH &&
-           !((what & EV_READ) && t->woken) &&
+           !((what & EV_READ) && (t->woken || t->bulky)) &&
            event_get_priority(&t->bev->ev_read) == asynchat__batch_priority(b);
 }
 
@@ -80,7 +82,7 @@ static void batched_turn(struct transport *t, int fd, short what, uint32_t most)
         t->queued = false;
     }
     int result = batched_leave(t, &bytes);
-    if (result == BATCH_NOT)
+    if (result == BATCH_NOT && t->reading == TRANSPORT_WATCH)
         asynchat__socket_readable(fd, what, t->bev);
     else
         asynchat__batched_serve(t, most, bytes, result);

@@ -235,9 +235,11 @@ struct transport {
     bool woken;
     bool quick; /* what is received is acknowledged at once */
     /* Over a socket whose loop has a batch: the transport waits for its turn
-     * there; and the batch has bytes that are to be sent. */
+     * there; the batch has bytes that are to be sent; and the transport has
+     * received more than a slot of the batch has room for. */
     bool queued : 1;
     bool put_off : 1;
+    bool bulky : 1;
 };
 
 /* Makes a transport over a non-blocking socket, connected or not, or without a
