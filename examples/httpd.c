@@ -412,11 +412,10 @@ static void expect_request(struct client *c)
 static void log_answer(const struct client *c, const char *status, uint64_t len)
 {
     const struct request *r = &c->request;
-    char peer[ASYNCHAT_ADDRESS_SIZE] = "-";
-    (void)asynchat_peer_address(c->ch, peer, sizeof peer);
-    printf("%s [%s] \"%s %s HTTP/1.%d\" %.3s %" PRIu64 "\n", peer,
-           date_text(&now, time(NULL)), r->target ? methods[r->method] : "-",
-           r->target ? r->target : "-", r->minor, status, len);
+    printf("%s [%s] \"%s %s HTTP/1.%d\" %.3s %" PRIu64 "\n",
+           asynchat_get_peer(c->ch), date_text(&now, time(NULL)),
+           r->target ? methods[r->method] : "-", r->target ? r->target : "-",
+           r->minor, status, len);
 }
 
 /* Sends an answer with lines of fields, and `len` bytes of data. Returns

@@ -439,6 +439,15 @@ static void a_text_too_small_stays_as_it_was(void **state)
     assert_string_equal(text, whole);
 }
 
+static void a_peer_is_lent_as_a_text(void **state)
+{
+    struct fixture *f = start(state);
+    char whole[ASYNCHAT_ADDRESS_SIZE];
+    assert_int_equal(asynchat_peer_address(f->ch, whole, sizeof whole), 0);
+    assert_string_equal(asynchat_get_peer(f->ch), whole);
+    assert_string_equal(asynchat_get_peer(NULL), "unknown");
+}
+
 static void NULL_is_refused(void **state)
 {
     struct fixture *f = start(state);
@@ -482,6 +491,7 @@ int main(void)
         OVER(TCP, a_peer_is_known_after_a_reset),
         OVER(TCP, a_text_too_small_stays_as_it_was),
         OVER_ALL(NULL_is_refused),
+        OVER(TCP, a_peer_is_lent_as_a_text),
         cmocka_unit_test(an_address_of_another_family_has_no_text),
     };
     return RUN(tests);

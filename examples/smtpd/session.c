@@ -142,7 +142,7 @@ static const char *run_mail(struct session *s, char *args)
         return "501 5.5.4 MAIL FROM:<address>";
     struct mail *m = s->mail = g_new0(struct mail, 1);
     m->sender = g_strdup(path);
-    m->peer = g_strdup(s->peer);
+    m->peer = g_strdup(asynchat_get_peer(s->ch));
     m->to = g_ptr_array_new_with_free_func(g_free);
     m->log = g_string_new(NULL);
     const char *error = take_parameters(m, args);
@@ -344,11 +344,9 @@ static void bad_data(struct asynchat_channel *ch, const void *data, size_t len,
 
 static void connected(struct asynchat_channel *ch, void *arg)
 {
-    char peer[ASYNCHAT_ADDRESS_SIZE] = "unknown";
     struct session *s = g_new0(struct session, 1);
     asynchat_peer_address(ch, peer, sizeof peer);
     s->ch = ch;
-    s->peer = g_strdup(peer);
     s->next = run_command;
     asynchat_set_arg(ch, s);
     asynchat_join(ch, ch); /* who does not read is not read from */
@@ -380,7 +378,6 @@ static void closed(struct asynchat_channel *ch, int status, void *arg)
     if (!s)
         return;
     reset(s, NULL);
-    g_free(s->peer);
     g_free(s->helo);
     g_free(s->name);
     g_free(s);

@@ -42,7 +42,7 @@ typedef const char *step_fn(struct session *s, char *line);
 struct session {
     struct asynchat_channel *ch;
     step_fn *next;     /* what the next line is for */
-    char *peer, *helo; /* `helo` is NULL until the client has said it */
+    char *helo;        /* NULL until the client has said it */
     char *name;        /* a name that wants to log in */
     bool known;        /* the client has logged in */
     bool extended;     /* the client has said EHLO, and not HELO */

@@ -932,3 +932,6 @@ ASYNCHAT_API int asynchat_local_address(const struct asynchat_channel *ch,
 ASYNCHAT_END_DECLS
 
 #endif
+/* Returns the peer's address as asynchat_peer_address() writes it, or "unknown"
+ * if that fails. Lent until the next call in the same thread. Since 0.1. */
+ASYNCHAT_API const char *asynchat_get_peer(const struct asynchat_channel *ch);

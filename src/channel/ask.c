@@ -62,6 +62,12 @@ int asynchat_peer_address(const struct asynchat_channel *ch, char *text,
     return channel_address(ch, getpeername, text, size);
 }
 
+const char *asynchat_get_peer(const struct asynchat_channel *ch)
+{
+    static _Thread_local char text[ASYNCHAT_ADDRESS_SIZE];
+    return asynchat_peer_address(ch, text, sizeof text) < 0 ? "unknown" : text;
+}
+
 int asynchat_local_address(const struct asynchat_channel *ch, char *text,
                            size_t size)
 {
