@@ -34,7 +34,6 @@
 #define GRACE 500 /* milliseconds */
 
 static struct event_base *base;
-static bool server_stops;
 
 static void check(int error, const char *what)
 {
@@ -56,14 +55,18 @@ static void check_channel(struct asynchat_channel *ch, int error)
         asynchat_close(ch);
 }
 
+/* A server that stops closes the channels that are not busy. */
 static void expect_line(struct asynchat_channel *ch)
 {
+    asynchat_set_busy(ch, 0);
     check_channel(ch, asynchat_set_terminator(ch, "\n", 1));
     check_channel(ch, asynchat_set_message_limit(ch, LINE_LIMIT));
 }
 
+/* The bytes and the command that announces them belong together. */
 static void expect_message(struct asynchat_channel *ch, size_t len)
 {
+    asynchat_set_busy(ch, 1);
     check_channel(ch, asynchat_set_terminator_length(ch, len));
     check_channel(ch, asynchat_set_message_limit(ch, MESSAGE_LIMIT));
 }
@@ -104,10 +107,7 @@ static void got_message(struct asynchat_channel *ch, const void *data,
                         size_t len)
 {
     asynchat_push(ch, data, len);
-    if (server_stops)
-        check_channel(ch, asynchat_close_when_done(ch));
-    else
-        expect_line(ch);
+    expect_line(ch);
 }
 
 /* --- the callbacks --- */
@@ -135,22 +135,11 @@ static void failed(struct asynchat_channel *ch, int error, void *arg)
         refuse(ch, "bad command: more than 64 bytes\n");
 }
 
-/* A command and the bytes that it announces belong together. The server waits
- * for these bytes, but for no further command. */
-static void stopping(struct asynchat_channel *ch, void *arg)
-{
-    (void)arg;
-    server_stops = true;
-    if (asynchat_get_terminator(ch, NULL, NULL) == ASYNCHAT_STRING)
-        check_channel(ch, asynchat_close_when_done(ch));
-}
-
 static const struct asynchat_handler handler = {
     .size = sizeof handler,
     .handle_connect = connected,
     .message = message,
     .handle_error = failed,
-    .handle_stopping = stopping,
 };
 
 /* --- from start to stop --- */

@@ -1081,6 +1081,81 @@ static void without_memory_for_a_timer_there_is_no_grace(void **state)
     expect_over(f);
 }
 
+/* --- channels that are busy --- */
+
+static void a_busy_channel_is_told_when_it_is_busy_no_more(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    assert_int_equal(asynchat_get_busy(f->own), 0);
+    asynchat_set_busy(f->own, 1);
+    assert_int_equal(asynchat_get_busy(f->own), 1);
+    stop(f, GRACE);
+    turn(f);
+    expect_events("");
+    asynchat_set_busy(f->own, 0);
+    turn(f);
+    expect_events("stopping");
+    asynchat_set_busy(f->own, 1); /* that was once */
+    asynchat_set_busy(f->own, 0);
+    turn(f);
+    expect_events("");
+    clock_advance(GRACE);
+    turn(f);
+    expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
+    expect_over(f);
+}
+
+/* Also if that is in a callback. */
+static void set_idle(struct fixture *f, struct asynchat_channel *ch)
+{
+    (void)f;
+    asynchat_set_busy(ch, 0);
+}
+
+static void a_busy_channel_ends_when_it_is_busy_no_more(void **state)
+{
+    struct fixture *f = begin(state, &untold);
+    asynchat_set_busy(f->own, 1);
+    stop(f, GRACE);
+    for (int i = 0; i < 2; i++) {
+        send_text(f->peer, "x\r\n");
+        turn(f);
+        expect_events("message");
+    }
+    when = "message";
+    then = set_idle;
+    send_text(f->peer, "x\r\n");
+    turn(f);
+    expect_events("message closed stopped");
+    expect_over(f);
+}
+
+static void the_grace_ends_a_busy_channel(void **state)
+{
+    struct fixture *f = begin(state, &told);
+    asynchat_set_busy(f->own, 1);
+    stop(f, GRACE);
+    turn(f);
+    clock_advance(GRACE);
+    turn(f);
+    expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
+    expect_over(f);
+}
+
+static void between_messages_a_busy_channel_waits_as_well(void **state)
+{
+    struct fixture *f = begin(state, &untold);
+    asynchat_set_busy(f->own, 1);
+    assert_int_equal(asynchat_close_between_messages(f->own), 0);
+    turn(f);
+    expect_events("");
+    asynchat_set_busy(f->own, 0);
+    turn(f);
+    expect_events("closed");
+    asynchat_set_busy(NULL, 1);
+    assert_int_equal(asynchat_get_busy(NULL), 0);
+}
+
 /* --- by a signal --- */
 
 #define SIGNAL SIGWINCH /* it does nothing to a program without a handler */
@@ -1329,6 +1404,10 @@ int main(void)
         OVER(TCP, its_path_is_removed_at_once_or_stays),
         OVER(TCP, without_memory_it_stops_as_well),
         OVER(TCP, without_memory_for_a_timer_there_is_no_grace),
+        OVER(TCP, a_busy_channel_is_told_when_it_is_busy_no_more),
+        OVER(TCP, a_busy_channel_ends_when_it_is_busy_no_more),
+        OVER(TCP, the_grace_ends_a_busy_channel),
+        OVER(TCP, between_messages_a_busy_channel_waits_as_well),
         OVER(TCP, a_signal_stops_it),
         OVER(TCP, any_of_several_signals_stops_it),
         OVER(TCP, without_memory_a_signal_is_as_it_was),

@@ -59,6 +59,7 @@ static void expect_lines(struct session *s)
 
 static const char *reset(struct session *s, char *args)
 {
+    asynchat_set_busy(s->ch, 0);
     g_clear_pointer(&s->mail, mail_free);
     s->chunks = false;
     return ok;
@@ -171,7 +172,8 @@ static const char *run_rcpt(struct session *s, char *args)
     return "250 2.1.5 ok";
 }
 
-/* Returns why data cannot come now, or NULL. */
+/* Returns why data cannot come now, or NULL. A server that stops waits for a
+ * mail whose data comes. */
 static const char *begin_data(struct session *s)
 {
     static const char *const with[] = {"ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA"};
@@ -179,6 +181,7 @@ static const char *begin_data(struct session *s)
         return no_mail;
     if (s->mail->to->len == 0)
         return "554 5.5.1 no recipient";
+    asynchat_set_busy(s->ch, 1);
     int i = (asynchat_tls_get_ssl(s->ch) ? 2 : 0) + s->known;
     return mail_begin(s->mail, s->helo, s->extended ? with[i] : "SMTP");
 }
@@ -325,11 +328,9 @@ static void got_data(struct asynchat_channel *ch, void *arg)
         m->failed = "451 4.3.0 no memory";
     s->bad = m->failed ? s->bad + 1 : 0;
     s->mail = NULL; /* it may be gone when it has ended */
-    s->chunks = false;
+    reset(s, NULL);
     mail_end(m);
     check(s, error);
-    if (s->stops)
-        goodbye(s, stops);
 }
 
 static void bad_data(struct asynchat_channel *ch, const void *data, size_t len,
@@ -345,7 +346,6 @@ static void bad_data(struct asynchat_channel *ch, const void *data, size_t len,
 static void connected(struct asynchat_channel *ch, void *arg)
 {
     struct session *s = g_new0(struct session, 1);
-    asynchat_peer_address(ch, peer, sizeof peer);
     s->ch = ch;
     s->next = run_command;
     asynchat_set_arg(ch, s);
@@ -363,13 +363,9 @@ static void failed(struct asynchat_channel *ch, int error, void *arg)
         goodbye(arg, stops);
 }
 
-/* A mail whose data comes may come to its end. */
 static void stopping(struct asynchat_channel *ch, void *arg)
 {
-    struct session *s = arg;
-    s->stops = true;
-    if (!s->mail || !s->mail->id)
-        goodbye(s, stops);
+    goodbye(arg, stops);
 }
 
 static void closed(struct asynchat_channel *ch, int status, void *arg)

@@ -48,7 +48,6 @@ struct session {
     bool extended;     /* the client has said EHLO, and not HELO */
     struct mail *mail; /* from MAIL on until its data has come, or NULL */
     bool chunks, last; /* the data comes in chunks; this chunk is the last */
-    bool stops;        /* the server does, and waits for the mail */
     unsigned bad;
 };
 

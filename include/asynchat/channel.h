@@ -210,7 +210,8 @@ struct asynchat_handler {
      * asynchat_server_stop(). The channel has the server's grace period to come
      * to its end. It may say goodbye, it may call asynchat_close_when_done()
      * now or after further messages, or it may let the time pass. Called once,
-     * after handle_connect, and not for a channel that is ending already.
+     * after handle_connect, and not for a channel that is ending already. For a
+     * channel that is busy, this waits: see asynchat_set_busy().
      * Without this callback the channel is closed as by
      * asynchat_close_between_messages(). */
     void (*handle_stopping)(struct asynchat_channel *ch, void *arg);
@@ -427,6 +428,23 @@ ASYNCHAT_API int asynchat_close_after(struct asynchat_channel *ch);
  * asynchat_discard_buffers() cancels it. Errors: -EINVAL (`ch` is NULL),
  * ASYNCHAT_ECLOSED (the channel has ended). Since 0.1. */
 ASYNCHAT_API int asynchat_close_between_messages(struct asynchat_channel *ch);
+
+/* Says whether the channel is in the middle of something that it must not leave
+ * (1), or not (0, unless set): a request of several messages, or an answer that
+ * is still being made. What a message is, is known to the library; what belongs
+ * together is not.
+ *
+ *     asynchat_set_busy(ch, 1); // at DATA, until the mail is complete
+ *
+ * While the channel is busy, asynchat_close_between_messages() waits. So does
+ * the stop of its server: handle_stopping is called, or the channel closed,
+ * when the channel is busy no more. So a server that stops closes channels that
+ * have nothing to do at once, lets the others finish, and needs no list of
+ * them. The grace of asynchat_server_stop() ends in any case. NULL is allowed.
+ * Since 0.1. */
+ASYNCHAT_API void asynchat_set_busy(struct asynchat_channel *ch, int busy);
+/* Returns what is set, 0 or 1. Since 0.1. */
+ASYNCHAT_API int asynchat_get_busy(const struct asynchat_channel *ch);
 
 /* Like asynchat_close_when_done(), for a peer that may still be sending, as
  * HTTP asks for (RFC 9112, 9.6). Messages are delivered until all queued output
@@ -922,6 +940,9 @@ ASYNCHAT_API struct event_base *asynchat_get_base(
  * addr) Since 0.1. */
 ASYNCHAT_API int asynchat_peer_address(const struct asynchat_channel *ch,
                                        char *text, size_t size);
+/* Returns the peer's address as asynchat_peer_address() writes it, or "unknown"
+ * if that fails. Lent until the next call in the same thread. Since 0.1. */
+ASYNCHAT_API const char *asynchat_get_peer(const struct asynchat_channel *ch);
 /* Writes this side's address, in the forms of asynchat_peer_address(). On
  * failure `text` is unchanged. Errors: -EINVAL (`ch` or `text` is NULL),
  * -ENOSPC (`size` is too small), -ENOTSOCK (the channel has no socket), and
@@ -932,6 +953,3 @@ ASYNCHAT_API int asynchat_local_address(const struct asynchat_channel *ch,
 ASYNCHAT_END_DECLS
 
 #endif
-/* Returns the peer's address as asynchat_peer_address() writes it, or "unknown"
- * if that fails. Lent until the next call in the same thread. Since 0.1. */
-ASYNCHAT_API const char *asynchat_get_peer(const struct asynchat_channel *ch);

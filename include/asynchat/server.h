@@ -259,12 +259,13 @@ ASYNCHAT_API void asynchat_server_free(struct asynchat_server *server);
  * - handle_stopping is called once for each channel, from the loop. Then and
  *   later, the channel may do what it wants: say goodbye, close when done, or
  *   go on.
+ * - A channel that the program has called busy, by asynchat_set_busy(), goes on
+ *   until it is busy no more, and only then takes these steps.
  * - If the handler has no handle_stopping, the channel is closed as by
  *   asynchat_close_between_messages(): at once, or when the message in progress
  *   is complete. Input that has already arrived is delivered first. In this
  *   sense a message is what the terminator ends. A program that needs several
- *   messages, or time, for one answer should have a handle_stopping and call
- *   asynchat_close_between_messages() itself.
+ *   messages, or time, for one answer calls asynchat_set_busy() meanwhile.
  * - Channels that are left after `grace` milliseconds, 0 to 2^31 - 1, end with
  *   ASYNCHAT_ESTOPPED, by handle_error and handle_close. A goodbye that
  *   handle_error pushes is sent behind what is queued, as far as the system

@@ -123,3 +123,17 @@ int asynchat_close_between_messages(struct asynchat_channel *ch)
     asynchat__channel_receive_rest(ch);
     return 0;
 }
+
+void asynchat_set_busy(struct asynchat_channel *ch, int busy)
+{
+    if (!ch)
+        return;
+    ch->busy = busy != 0;
+    if (channel_is_leaving(ch))
+        asynchat__channel_wake(ch);
+}
+
+int asynchat_get_busy(const struct asynchat_channel *ch)
+{
+    return ch && ch->busy;
+}

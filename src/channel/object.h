@@ -206,6 +206,7 @@ struct asynchat_channel {
     bool running; /* in a wake-up, at whose end what was pushed is sent */
     bool calm;    /* waits only for the next message; the timer is set */
     bool limited; /* the program has set the message limit */
+    bool busy;    /* the program has said that it must not leave now */
 };
 
 /* --- questions about the state --- */

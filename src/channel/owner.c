@@ -74,7 +74,8 @@ static bool is_arriving(struct asynchat_channel *ch)
     return false;
 }
 
-/* Whether no byte of the next message has come. While reading is paused this is
+/* Whether no byte of the next message has come, and the program is not in the
+ * middle of something that takes several messages. While reading is paused this is
  * not known, and the program that has paused it may still have to answer the
  * last message: then the answer is false. */
 static bool is_between_messages(const struct asynchat_channel *ch)
@@ -82,8 +83,9 @@ static bool is_between_messages(const struct asynchat_channel *ch)
     struct evbuffer *input = asynchat__transport_input(&ch->transport);
     if (ch->state == CHANNEL_SENDING)
         return true;
-    return ch->transport.reading == TRANSPORT_READ && !ch->in.paused &&
-           channel_in_is_between(ch) && evbuffer_get_length(input) == 0;
+    return !ch->busy && ch->transport.reading == TRANSPORT_READ &&
+           !ch->in.paused && channel_in_is_between(ch) &&
+           evbuffer_get_length(input) == 0;
 }
 
 /* Ends a channel when the grace is over. A goodbye that handle_error pushes is
@@ -113,6 +115,8 @@ void asynchat__channel_stopping(struct asynchat_channel *ch)
     if (ch->leave == LEAVE_NOW) {
         channel_over(ch);
     } else if (!ending && is_to_be_told(ch)) {
+        if (ch->busy)
+            return;
         asynchat__channel_take_leave(ch, LEAVE_TOLD);
         if (!told)
             ch->handler->handle_stopping(ch, ch->arg);
