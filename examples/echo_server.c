@@ -17,7 +17,6 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <ctype.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,12 +143,6 @@ static const struct asynchat_handler handler = {
 
 /* --- from start to stop --- */
 
-static void stop_on(struct asynchat_server *server, int number)
-{
-    check(asynchat_server_stop_on_signal(server, number, GRACE, NULL, NULL),
-          "signal");
-}
-
 struct arguments {
     const char *certificate, *key; /* or NULL */
     const char *network[2];        /* or NULL */
@@ -206,8 +199,8 @@ int main(int argc, char **argv)
     check(asynchat_server_address(server, address, sizeof address), "address");
     if (a.certificate)
         secure_server(server, a.certificate, a.key);
-    stop_on(server, SIGINT);
-    stop_on(server, SIGTERM);
+    check(asynchat_server_stop_on_termination(server, GRACE, NULL, NULL),
+          "signals");
     if (printf("listening on %s\n", address) < 0 || fflush(stdout) != 0)
         check(-errno, "standard output");
 

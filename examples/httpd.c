@@ -33,7 +33,6 @@
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <regex.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -1012,16 +1011,14 @@ static const struct asynchat_options *channel_options(void)
 
 static void listen_here(void)
 {
-    static const int signals[] = {SIGINT, SIGTERM};
     const struct asynchat_server_options all = {.size = sizeof all,
                                                 .channels = channel_options()};
     char address[ASYNCHAT_ADDRESS_SIZE];
     struct asynchat_server *server;
     snprintf(address, sizeof address, "127.0.0.1:%" PRIu64, port);
     int error = asynchat_server_new(base, address, &texts, NULL, &all, &server);
-    for (size_t n = 0; !error && n < COUNT(signals); n++)
-        error = asynchat_server_stop_on_signal(server, signals[n], GRACE, NULL,
-                                               NULL);
+    if (!error)
+        error = asynchat_server_stop_on_termination(server, GRACE, NULL, NULL);
     if (error)
         errx(1, "%s: %s", address, asynchat_strerror(error));
     if (certificate)

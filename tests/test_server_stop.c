@@ -1212,9 +1212,31 @@ static void any_of_several_signals_stops_it(void **state)
     expect_over(f);
 }
 
+static void both_signals_that_end_a_program_stop_it(void **state)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        struct fixture *f = begin(state, &told);
+        assert_int_equal(asynchat_server_stop_on_termination(f->server, GRACE,
+                                                             on_stopped, f),
+                         0);
+        raise(numbers[i]);
+        turn(f);
+        turn(f);
+        expect_events("stopping");
+        assert_false(is_caught(SIGTERM) || is_caught(SIGINT));
+        clock_advance(GRACE);
+        turn(f);
+        expect_events("error(ESTOPPED) closed(ESTOPPED) stopped");
+        expect_over(f);
+        close(f->peer);
+        f->peer = -1;
+    }
+}
+
 /* What a call answers for which only `count` of libevent's allocations succeed,
  * and whether the signal has a handler afterwards. */
-static int stop_on_signal_with(int count, bool *handled)
+static int stop_on_signal_with(int count, bool *handled, bool both)
 {
     struct event_base *base = event_base_new();
     struct asynchat_server *server;
@@ -1224,9 +1246,13 @@ static int stop_on_signal_with(int count, bool *handled)
         0);
     allocations = count;
     int error =
-        asynchat_server_stop_on_signal(server, SIGNAL, GRACE, NULL, NULL);
+        both
+            ? asynchat_server_stop_on_termination(server, GRACE, NULL, NULL)
+            : asynchat_server_stop_on_signal(server, SIGNAL, GRACE, NULL, NULL);
     allocations = -1;
-    assert_int_equal(sigaction(SIGNAL, NULL, &now), 0);
+    if (error)
+        assert_null(server->signals);
+    assert_int_equal(sigaction(both ? SIGTERM : SIGNAL, NULL, &now), 0);
     *handled = now.sa_handler != SIG_DFL;
     asynchat_server_free(server);
     event_base_free(base);
@@ -1242,13 +1268,16 @@ static void without_memory_a_signal_is_as_it_was(void **state)
     /* In its debug mode libevent ends a process that has no memory. */
     if (modes && strstr(modes, "debug"))
         skip();
-    while (stop_on_signal_with(count, &handled) == -ENOMEM) {
-        if (handled)
-            fail_msg("allocation %d", count);
-        count++;
+    for (int both = 0; both < 2; both++) {
+        count = 0;
+        while (stop_on_signal_with(count, &handled, both) == -ENOMEM) {
+            if (handled)
+                fail_msg("allocation %d", count);
+            count++;
+        }
+        assert_int_equal(stop_on_signal_with(count, &handled, both), 0);
+        assert_true(count > 1);
     }
-    assert_int_equal(stop_on_signal_with(count, &handled), 0);
-    assert_true(count > 1);
 }
 
 static void stopped_or_freed_otherwise_it_knows_no_signals(void **state)
@@ -1331,6 +1360,8 @@ static void signals_that_cannot_be_caught_are_refused(void **state)
     assert_int_equal(asynchat_server_stop_on_signal(
                          f->server, SIGNAL, (unsigned)INT_MAX + 1, NULL, NULL),
                      -EINVAL);
+    assert_int_equal(asynchat_server_stop_on_termination(NULL, 0, NULL, NULL),
+                     -EINVAL);
     assert_false(is_caught(SIGNAL));
     assert_null(f->server->signals);
 }
@@ -1410,6 +1441,7 @@ int main(void)
         OVER(TCP, between_messages_a_busy_channel_waits_as_well),
         OVER(TCP, a_signal_stops_it),
         OVER(TCP, any_of_several_signals_stops_it),
+        OVER(TCP, both_signals_that_end_a_program_stop_it),
         OVER(TCP, without_memory_a_signal_is_as_it_was),
         OVER(TCP, stopped_or_freed_otherwise_it_knows_no_signals),
         OVER(TCP, a_signal_calls_a_function_until_the_server_stops),

@@ -160,10 +160,8 @@ static struct asynchat_server *listen_on(const char *port, char **argv)
     snprintf(address, sizeof address, "%s:%s", settings.address, port);
     require(asynchat_server_new(base, address, &lines, NULL, &all, &s),
             address);
-    for (int i = 0; i < 2; i++)
-        require(asynchat_server_stop_on_signal(s, i ? SIGINT : SIGTERM, GRACE,
-                                               NULL, NULL),
-                "signal");
+    require(asynchat_server_stop_on_termination(s, GRACE, NULL, NULL),
+            "SIGTERM");
     require(
         asynchat_server_restart_on_signal(s, SIGUSR2, argv, GRACE, NULL, NULL),
         "SIGUSR2");

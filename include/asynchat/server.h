@@ -296,6 +296,12 @@ ASYNCHAT_API int asynchat_server_stop_on_signal(struct asynchat_server *server,
                                                 void (*stopped)(void *arg),
                                                 void *arg);
 
+/* The same for both SIGTERM and SIGINT, by which service managers and users end
+ * a program. Errors: those of asynchat_server_stop_on_signal(). Since 0.1. */
+ASYNCHAT_API int asynchat_server_stop_on_termination(
+    struct asynchat_server *server, unsigned grace, void (*stopped)(void *arg),
+    void *arg);
+
 /* From now on the signal `number`, such as SIGHUP, calls function(arg) from the
  * loop, each time that it comes. Once the server begins to stop, for whatever
  * reason, or is freed, the previous signal handling is restored. So, unlike an

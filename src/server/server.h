@@ -134,6 +134,9 @@ struct server_signal {
 int asynchat__server_catch(struct asynchat_server *server, int number,
                            struct server_signal what);
 
+/* The signal that was caught last does nothing any more. */
+void asynchat__server_forget_signal(struct asynchat_server *server);
+
 /* From now on signals do nothing to the server. */
 void asynchat__server_forget_signals(struct asynchat_server *server);
 

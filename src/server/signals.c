@@ -31,13 +31,17 @@ static void signal_free(struct server_signal *s)
     asynchat__free(s);
 }
 
+void asynchat__server_forget_signal(struct asynchat_server *server)
+{
+    struct server_signal *s = server->signals;
+    server->signals = s->next;
+    signal_free(s);
+}
+
 void asynchat__server_forget_signals(struct asynchat_server *server)
 {
-    while (server->signals) {
-        struct server_signal *s = server->signals;
-        server->signals = s->next;
-        signal_free(s);
-    }
+    while (server->signals)
+        asynchat__server_forget_signal(server);
 }
 
 /* Whether the signal can be caught. *now is what the signal does now. */

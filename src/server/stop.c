@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -86,4 +87,18 @@ int asynchat_server_stop_on_signal(struct asynchat_server *server, int number,
                                       .arg = arg,
                                       .grace = grace,
                                   });
+}
+
+int asynchat_server_stop_on_termination(struct asynchat_server *server,
+                                        unsigned grace,
+                                        void (*stopped)(void *arg), void *arg)
+{
+    int error =
+        asynchat_server_stop_on_signal(server, SIGTERM, grace, stopped, arg);
+    if (error)
+        return error;
+    error = asynchat_server_stop_on_signal(server, SIGINT, grace, stopped, arg);
+    if (error)
+        asynchat__server_forget_signal(server);
+    return error;
 }
