@@ -138,6 +138,7 @@ static void without_the_channel_it_is_told_as_well(void **state)
                      0);
     asynchat_channel_free(rest[0]);
     asynchat_channel_free(rest[1]);
+    f->ch = NULL; /* the recorder had noted one of them */
     pthread_mutex_unlock(&lock);
     assert_int_equal(asynchat_workers_free(workers), 0);
     assert_int_equal(other.done, 1);
