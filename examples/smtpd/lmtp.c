@@ -123,6 +123,8 @@ void lmtp_deliver(struct mail *m)
                                                     .handle_connect = begin,
                                                     .message = got_answer,
                                                     .handle_close = gone};
-    if (connect_lmtp(&handler, m))
+    struct asynchat_channel *ch;
+    if (asynchat_connect_name(base, settings.lmtp, NULL, NULL, &handler, m,
+                              &ch))
         end(NULL, m, "451 4.4.1 no way to the next server");
 }

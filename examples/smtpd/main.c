@@ -114,13 +114,6 @@ void stamp(struct mail *m)
                             host);
 }
 
-int connect_lmtp(const struct asynchat_handler *handler, struct mail *m)
-{
-    struct asynchat_channel *ch;
-    return asynchat_connect_name(base, settings.lmtp, NULL, NULL, handler, m,
-                                 &ch);
-}
-
 /* --- from start to stop --- */
 
 static void require(int error, const char *what)

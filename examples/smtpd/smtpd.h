@@ -73,7 +73,6 @@ struct mail {
 
 /* main.c, which a test replaces */
 void stamp(struct mail *m);
-int connect_lmtp(const struct asynchat_handler *handler, struct mail *m);
 
 /* path.c: addresses */
 char *take_path(char **args, const char *keyword);

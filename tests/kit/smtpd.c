@@ -30,11 +30,23 @@ void stamp(struct mail *m)
     m->date = "today";
 }
 
-/* The conversation makes the channel, since no loop runs in a callback. */
-int connect_lmtp(const struct asynchat_handler *handler, struct mail *m)
+/* Called in place of asynchat_connect_name(). The conversation makes the channel,
+ * since no loop runs in a callback. */
+int __wrap_asynchat_connect_name(struct event_base *in, const char *to,
+                                 const char *service,
+                                 const struct asynchat_connect_options *options,
+                                 const struct asynchat_handler *handler,
+                                 void *arg, struct asynchat_channel **out);
+int __wrap_asynchat_connect_name(struct event_base *in, const char *to,
+                                 const char *service,
+                                 const struct asynchat_connect_options *options,
+                                 const struct asynchat_handler *handler,
+                                 void *arg, struct asynchat_channel **out)
 {
+    if (in != base || to != settings.lmtp || service || options || !out)
+        errx(1, "asynchat_connect_name: other arguments");
     next_handler = handler;
-    next_mail = m;
+    next_mail = arg;
     return 0;
 }
 
