@@ -197,8 +197,7 @@ int main(int argc, char **argv)
     snprintf(address, sizeof address, "127.0.0.1:%s", a.port);
     struct asynchat_server *server = listen_to(address, &a);
     check(asynchat_server_address(server, address, sizeof address), "address");
-    if (a.certificate)
-        secure_server(server, a.certificate, a.key);
+    secure_server(server, a.certificate, a.key);
     check(asynchat_server_stop_on_termination(server, GRACE, NULL, NULL),
           "signals");
     if (printf("listening on %s\n", address) < 0 || fflush(stdout) != 0)

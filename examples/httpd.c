@@ -1021,8 +1021,7 @@ static void listen_here(void)
         error = asynchat_server_stop_on_termination(server, GRACE, NULL, NULL);
     if (error)
         errx(1, "%s: %s", address, asynchat_strerror(error));
-    if (certificate)
-        secure_server(server, certificate, key);
+    secure_server(server, certificate, key);
     if (dprintf(STDOUT_FILENO, "listening on 127.0.0.1:%d\n",
                 asynchat_server_port(server)) < 0)
         err(1, "standard output");
