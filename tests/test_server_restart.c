@@ -318,6 +318,37 @@ static void if_the_new_process_fails_the_servers_go_on(void **state)
     end();
 }
 
+/* How many allocations still succeed. */
+static int allocations = INT_MAX;
+
+static void *get_memory(size_t size)
+{
+    return allocations-- > 0 ? malloc(size) : NULL;
+}
+
+static void *resize_memory(void *old, size_t size)
+{
+    return allocations-- > 0 ? realloc(old, size) : NULL;
+}
+
+static void without_memory_the_servers_go_on(void **state)
+{
+    begin(state, "leave");
+    for (int count = 0; count < 3; count++) {
+        allocations = count;
+        raise(SIGNAL);
+        turn(f);
+        allocations = INT_MAX;
+        assert_int_equal(records, count + 1);
+        assert_int_equal(last_code, -ENOMEM);
+    }
+    raise(SIGNAL);
+    run_until(&stops, 2);
+    int a, b;
+    expect_numbers("closed", &a, &b);
+    end();
+}
+
 /* A server that stops takes no part any more, and waits for nothing. */
 static void a_server_that_is_gone_is_left_out(void **state)
 {
@@ -369,6 +400,7 @@ int main(int argc, char **argv)
         OVER(TCP, the_new_process_has_nothing_else),
         OVER(TCP, sockets_that_nobody_takes_are_closed),
         OVER(TCP, if_the_new_process_fails_the_servers_go_on),
+        OVER(TCP, without_memory_the_servers_go_on),
         OVER(TCP, a_server_that_is_gone_is_left_out),
         OVER(TCP, what_cannot_be_is_refused),
     };
@@ -376,6 +408,8 @@ int main(int argc, char **argv)
         return become(argv[1], argv[2]);
     alarm(LIMIT);
     program = realpath("/proc/self/exe", NULL);
+    if (asynchat_set_mem_functions(get_memory, resize_memory, free) != 0)
+        return 1;
     int wrong = RUN(tests);
     free((char *)(size_t)program);
     return wrong;

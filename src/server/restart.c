@@ -211,7 +211,7 @@ static void successor_said(evutil_socket_t fd, short what, void *arg)
     struct successor it = *(struct successor *)arg;
     char byte;
     (void)what;
-    if (recv(fd, &byte, 1, MSG_DONTWAIT) == 1) {
+    if (read(fd, &byte, 1) == 1) {
         restart_log(it.server, 0, "the next process is ready");
         restarts_stop(it.server->loop, it.number);
         return;
@@ -241,7 +241,8 @@ static struct successor *successor_new(const struct server_signal *s, int fd)
 static int restart_begin(struct server_signal *s)
 {
     int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+                   pair) < 0)
         return -errno;
     struct successor *next = successor_new(s, pair[0]);
     int error = next ? launch(s, pair[1]) : -ENOMEM;
