@@ -7,11 +7,11 @@
  *     struct asynchat_workers *workers;
  *     int error = asynchat_workers_new(8, &ops, NULL, &workers);
  *
- * There are three ways to use workers. As here, each worker may have a server of
- * its own on the same port, with ASYNCHAT_REUSE_PORT: the system shares out the
- * connections. Or one server hands its connections to the workers in turn: see
- * `workers` in asynchat_server_options. Or they do what would make another loop
- * wait: see asynchat_workers_run(). The rules:
+ * There are three ways to use workers. As here, each worker may have a server
+ * of its own on the same port, with ASYNCHAT_REUSE_PORT: the system shares out
+ * the connections. Or one server hands its connections to the workers in turn:
+ * see `workers` in asynchat_server_options. Or they do what would make another
+ * loop wait: see asynchat_workers_run(). The rules:
  *
  * - A channel stays with the worker where it began. Its callbacks run in that
  *   worker's thread, and it may be used there only. Other threads post to the

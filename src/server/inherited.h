@@ -4,12 +4,13 @@
 #define ASYNCHAT_INHERITED_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* The first descriptor that is passed: those before are standard ones. */
 #define INHERITED_FIRST 3
 
 /* Room for one of the variables of the environment that tell of it. */
-#define PASSED 40
+#define PASSED ((size_t)40)
 
 /* Whether `variable`, "NAME=value", is one of these variables. */
 bool asynchat__inherited_names(const char *variable);

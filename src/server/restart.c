@@ -115,10 +115,10 @@ static char **environment_new(int sockets)
     for (size_t i = 0; i < count; i++)
         if (!asynchat__inherited_names(environ[i]))
             all[kept++] = environ[i];
-    snprintf(text, PASSED, "LISTEN_FDS=%d", sockets);
-    snprintf(text + PASSED, PASSED, "ASYNCHAT_READY=%d",
-             INHERITED_FIRST + sockets);
-    snprintf(text + 2 * PASSED, PASSED, "LISTEN_PID=");
+    (void)snprintf(text, PASSED, "LISTEN_FDS=%d", sockets);
+    (void)snprintf(text + PASSED, PASSED, "ASYNCHAT_READY=%d",
+                   INHERITED_FIRST + sockets);
+    (void)snprintf(text + 2 * PASSED, PASSED, "LISTEN_PID=");
     for (size_t i = 0; i < 3; i++)
         all[kept++] = text + i * PASSED;
     return all;
@@ -153,7 +153,7 @@ static _Noreturn void launch_become(const struct launch *l)
         last++;
     write_process(strchr(*last, '\0'));
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
     environ = l->environment;
     execvp(*l->argv, l->argv);
     _exit(1);

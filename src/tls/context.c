@@ -114,8 +114,8 @@ static void told_to_reload(void *arg)
     char text[512];
     record.code = asynchat_tls_reload(arg, NULL);
     if (record.code) {
-        snprintf(text, sizeof text, "the old certificate stays: %s",
-                 asynchat_tls_get_error(NULL));
+        (void)snprintf(text, sizeof text, "the old certificate stays: %s",
+                       asynchat_tls_get_error(NULL));
         record.level = ASYNCHAT_LOG_WARNING;
         record.text = text;
     }
