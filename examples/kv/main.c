@@ -49,10 +49,8 @@ static void listen_on(const char *kind, const char *where)
     require(asynchat_server_new(base, address, &handler, NULL, &server_options,
                                 &server),
             address);
-    for (int i = 0; i < 2; i++)
-        require(asynchat_server_stop_on_signal(server, i ? SIGTERM : SIGINT,
-                                               500, stopped, NULL),
-                "signal");
+    require(asynchat_server_stop_on_termination(server, 500, stopped, NULL),
+            "signals");
     require(asynchat_server_address(server, address, sizeof address), where);
     if (printf("listening on %s\n", address) < 0 || fflush(stdout) != 0)
         require(-errno, "standard output");
