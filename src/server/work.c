@@ -35,6 +35,7 @@ static void work_told(struct post *post, struct mailbox *mailbox)
 
 /* In the worker. If there is no loop any more to tell it to, this thread is
  * told. */
+/* cppcheck-suppress constParameter; it has the type of a posted function */
 static void work_run(struct post *post, struct mailbox *mailbox)
 {
     struct work *w = (struct work *)post, it = *w;
@@ -75,7 +76,8 @@ int asynchat_workers_run(struct asynchat_workers *workers,
     struct work *w = done && id == 0 ? NULL : asynchat__malloc(sizeof *w);
     if (!w)
         return -ENOMEM;
-    *w = (struct work){{NULL, work_run}, id, NULL, work, done, arg};
+    *w = (struct work){.id = id, .work = work, .done = done, .arg = arg};
+    w->post.run = work_run;
     int error = work_give(workers, w);
     if (error)
         asynchat__free(w);
