@@ -62,6 +62,8 @@ struct client {
     size_t size;        /* bytes of the words and of what it listens to */
     size_t kept;        /* bytes that it had before this request */
     long long expected; /* words of the array in progress; <= 0: no array */
+    size_t head;        /* bytes of "*2" or "$3" in the next message, or 0 */
+    long long number;   /* the number there */
     bool begun;         /* something of the next message has come */
     char *line;         /* the first bytes of a long line, or NULL */
     const char *broken; /* what is wrong, to be told at the next message */

@@ -329,11 +329,13 @@ static int look(const void *bytes, size_t len, struct asynchat_head *head,
 {
     struct client *c = arg;
     const char *line = bytes, *end;
-    long long n;
+    bool word = *line == '$';
     c->begun = true;
-    head->length = *line == '$' ? read_head(line, len, WORD_MOST, &n) : 0;
-    if (head->length > 0) {
-        head->length += (uint64_t)n + 2;
+    c->head = word || *line == '*'
+                  ? read_head(line, len, word ? WORD_MOST : INT_MAX, &c->number)
+                  : 0;
+    if (c->head > 0) {
+        head->length = c->head + (word ? (uint64_t)c->number + 2 : 0);
         return ASYNCHAT_HEAD_KNOWN;
     }
     end = memchr(line, '\n', len);
@@ -385,18 +387,16 @@ static const char *got_text(struct client *c, const char *bytes, size_t len)
 
 static const char *got_message(struct client *c, const char *bytes, size_t len)
 {
-    const char *end = memchr(bytes, '\n', len);
-    size_t line = end ? (size_t)(end - bytes) : len;
-    long long n;
     if (c->broken)
         return c->broken;
-    if (c->expected > 0 && line + 1 < len)
-        return got_word(c, end + 1, len - line - 3);
-    if (c->expected <= 0 && end && *bytes == '*' &&
-        read_head(bytes, len, INT_MAX, &n) > 0)
-        return c->expected = n, NULL;
-    return end || c->line ? got_text(c, bytes, line)
-                          : expect_end(c, bytes, len);
+    if (c->head > 0 && *bytes == '$' && c->expected > 0)
+        return got_word(c, bytes + c->head, len - c->head - 2);
+    if (c->head > 0 && *bytes == '*' && c->expected <= 0)
+        return c->expected = c->number, NULL;
+    const char *end = memchr(bytes, '\n', len);
+    return end || c->line
+               ? got_text(c, bytes, end ? (size_t)(end - bytes) : len)
+               : expect_end(c, bytes, len);
 }
 
 /* --- the callbacks --- */
