@@ -51,7 +51,9 @@ static void make_calls(void)
 {
     for (unsigned i = 0; i < w.count; i++) {
         unsigned sends = i % 2;
-        snprintf(w.bytes[i], SIZE, sends ? "sent %03u" : "", i);
+        w.bytes[i][0] = '\0';
+        if (sends)
+            snprintf(w.bytes[i], SIZE, "sent %03u", i);
         w.call[i] = (struct asynchat_batch_call){w.fd[i], sends, w.bytes[i],
                                                  sends ? 8 : SIZE, 12345};
     }
@@ -202,7 +204,8 @@ static void a_run_waits_again(void **state)
         while (w.count < 5)
             add_pair();
         assert_int_equal(recv(w.fd[0], got, 3, 0), 3);
-        fed = wrapped.calls = wrapped.waits = 0;
+        wrapped.calls = wrapped.waits = 0;
+        fed = 0;
         wrapped.fail_at = 2;
         wrapped.fail_for = 3;
         wrapped.fail_error = errors[i];
