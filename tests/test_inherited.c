@@ -123,6 +123,15 @@ static void without_an_environment_there_are_none(void **state)
     assert_int_equal(asynchat_inherited_sockets(NULL), -EINVAL);
 }
 
+/* What the parent has looked for is not the child's. */
+static void a_child_may_be_passed_some_of_its_own(void **state)
+{
+    int first;
+    (void)state;
+    assert_int_equal(asynchat_inherited_sockets(&first), 0);
+    expect_passed(NULL, "2", two_are_close_on_exec);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +141,7 @@ int main(void)
         cmocka_unit_test(what_is_no_number_is_refused),
         cmocka_unit_test(one_that_is_not_there_is_an_error),
         cmocka_unit_test(without_an_environment_there_are_none),
+        cmocka_unit_test(a_child_may_be_passed_some_of_its_own),
     };
     return RUN(tests);
 }

@@ -68,24 +68,23 @@ static void inherited_forget(void)
         unsetenv(inherited_variables[i]); /* NOLINT(concurrency-mt-unsafe) */
 }
 
-/* Reads the variables, once: they are gone then. */
+/* Reads the variables, which are gone then. A child of fork(2) may be passed
+ * sockets of its own. */
 static int inherited_look(void)
 {
-    static bool looked;
-    int ready, count = looked ? 0 : inherited_count(&ready);
-    if (looked)
-        return 0;
-    looked = true;
+    int ready, count = inherited_count(&ready);
     inherited_forget();
     for (int i = 0; i < count; i++)
         if (fcntl(INHERITED_FIRST + i, F_SETFD, FD_CLOEXEC) < 0)
             return -errno;
-    if (count > 0)
-        heritage.end = INHERITED_FIRST + count;
-    if (count > 0 && ready >= heritage.end &&
-        fcntl(ready, F_SETFD, FD_CLOEXEC) == 0)
+    if (count <= 0)
+        return count;
+    heritage.next = INHERITED_FIRST;
+    heritage.end = INHERITED_FIRST + count;
+    heritage.ready = -1;
+    if (ready >= heritage.end && fcntl(ready, F_SETFD, FD_CLOEXEC) == 0)
         heritage.ready = ready;
-    return count < 0 ? count : 0;
+    return 0;
 }
 
 /* --- taking them --- */
