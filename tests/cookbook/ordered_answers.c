@@ -103,7 +103,8 @@ static void take_and_close(struct asynchat_channel *ch, const void *data,
     asynchat_close(ch);
 }
 
-/* Each of the four threads is at work on a request when the fifth one comes. */
+/* Each of the four threads, all of which were idle, is at work on a request when
+ * the fifth one comes. */
 static void go_away(struct asynchat_workers *pool)
 {
     struct asynchat_handler server = ordered_answers;
@@ -135,6 +136,8 @@ int main(void)
     CHECK(strcmp(heard, "(ax)()(b)(z)") == 0);
     talk(pool, &gone);
     sem_post(&second_is_done); /* the second request may be left out */
+    CHECK(asynchat_workers_free(pool) == 0);
+    CHECK(asynchat_workers_new(4, NULL, NULL, &pool) == 0);
     go_away(pool);
     CHECK(asynchat_workers_free(pool) == 0);
     CHECK(!answers_nobody);
