@@ -257,6 +257,25 @@ static void all_servers_restart_together(void **state)
     end();
 }
 
+/* The server that acts for all is gone when the new process is ready. */
+static void the_others_stop_if_the_oldest_one_is_gone(void **state)
+{
+    int one, other;
+    begin(state, "serve");
+    raise(SIGNAL);
+    while (!servers[0]->signals->successor)
+        event_base_loop(f->base, EVLOOP_ONCE);
+    asynchat_server_free(servers[0]);
+    servers[0] = NULL;
+    run_until(&stops, 1);
+    assert_int_equal(records, 1);
+    assert_int_equal(last_code, 0);
+    expect_numbers("ports", &one, &other);
+    expect_answer(other);
+    assert_int_equal(write(told, "x", 1), 1);
+    end();
+}
+
 /* Of this process it has the sockets, and what every process has. */
 static void the_new_process_has_nothing_else(void **state)
 {
@@ -397,6 +416,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         OVER(TCP, all_servers_restart_together),
+        OVER(TCP, the_others_stop_if_the_oldest_one_is_gone),
         OVER(TCP, the_new_process_has_nothing_else),
         OVER(TCP, sockets_that_nobody_takes_are_closed),
         OVER(TCP, if_the_new_process_fails_the_servers_go_on),

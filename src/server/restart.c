@@ -67,13 +67,13 @@ static struct server_signal *restart_of(struct loop_guest *guest, int number)
 
 /* The oldest one comes last in the loop's list. Writes their sockets into
  * `fds`, the oldest one's first, unless that is NULL. */
-static const struct server_signal *restarts(const struct loop *loop, int number,
-                                            int *fds, int *count)
+static struct server_signal *restarts(const struct loop *loop, int number,
+                                      int *fds, int *count)
 {
-    const struct server_signal *oldest = NULL;
+    struct server_signal *oldest = NULL;
     int left = *count, found = 0;
     for (struct loop_guest *guest = loop->guests; guest; guest = guest->next) {
-        const struct server_signal *s = restart_of(guest, number);
+        struct server_signal *s = restart_of(guest, number);
         if (!s)
             continue;
         found++;
@@ -266,9 +266,20 @@ static void restart_came(struct server_signal *s)
         restart_log(s->server, error, asynchat_strerror(error));
 }
 
+/* A server that stops while a process starts leaves it to the oldest one of the
+ * others. */
 static void restart_end(struct server_signal *s)
 {
-    successor_free(s->successor);
+    int count = 0;
+    struct successor *next = s->successor;
+    struct server_signal *heir =
+        next ? restarts(s->server->loop, s->number, NULL, &count) : NULL;
+    if (!heir) {
+        successor_free(next);
+        return;
+    }
+    next->server = heir->server;
+    heir->successor = next;
 }
 
 int asynchat_server_restart_on_signal(struct asynchat_server *server,
