@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include <event2/event.h>
 #include <liburing.h>
 
 #include <asynchat/uring.h>
+
+#include "../every_base.h"
 
 #define SKIPPED 77
 
@@ -22,22 +23,9 @@ int __wrap_io_uring_submit(struct io_uring *ring)
     return __real_io_uring_submit(ring);
 }
 
-struct event_base *__real_event_base_new(void);
-struct event_base *__wrap_event_base_new(void);
-struct event_base *__wrap_event_base_new(void)
+void give_batch(struct event_base *base)
 {
-    struct event_base *base = __real_event_base_new();
-    if (base)
-        asynchat_uring_use(base);
-    return base;
-}
-
-void __real_event_base_free(struct event_base *base);
-void __wrap_event_base_free(struct event_base *base);
-void __wrap_event_base_free(struct event_base *base)
-{
-    asynchat_set_batch(base, NULL, NULL);
-    __real_event_base_free(base);
+    asynchat_uring_use(base);
 }
 
 __attribute__((constructor)) static void ring_needed(void)
