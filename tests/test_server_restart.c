@@ -1,6 +1,6 @@
-/* A restart on a signal: this program starts itself again, with an argument that
- * says what the new process does. What it says comes by a pipe, which is its
- * standard output. SPDX-License-Identifier: BSD-3-Clause */
+/* A restart on a signal: this program starts itself again, with an argument
+ * that says what the new process does. What it says comes by a pipe, which is
+ * its standard output. SPDX-License-Identifier: BSD-3-Clause */
 #include "child.h"
 #include "serving.h"
 

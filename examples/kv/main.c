@@ -4,17 +4,17 @@
  *     cc -o kv *.c $(pkg-config --cflags --libs asynchat glib-2.0) -lsodium
  *     ./kv --port 7000 & redis-cli -p 7000 SET greeting hello
  *
- * A request is a line, "GET greeting", or an array: "*2", then for each word its
- * length, "$3", and its bytes. So the terminator is a string, a number, and a
- * string again, hundreds of times in a read that has a hundred requests. The
+ * A request is a line, "GET greeting", or an array: "*2", then for each word
+ * its length, "$3", and its bytes. So the terminator is a string, a number, and
+ * a string again, hundreds of times in a read that has a hundred requests. The
  * tables come from GLib, and their hash function from libsodium (Debian:
  * libglib2.0-dev, libsodium-dev).
  *
  * The server listens on 127.0.0.1:6379, or on port N, or on any free port if N
- * is 0. At SIGINT or SIGTERM it finishes requests that have begun, within half a
- * second, and ends. With --maxmemory it refuses commands that need more memory,
- * counting what it holds for its clients, and ends the client that holds most if
- * clients are what fills it. For --io-uring see ring.h.
+ * is 0. At SIGINT or SIGTERM it finishes requests that have begun, within half
+ * a second, and ends. With --maxmemory it refuses commands that need more
+ * memory, counting what it holds for its clients, and ends the client that
+ * holds most if clients are what fills it. For --io-uring see ring.h.
  *
  * A request with very many keys is done in steps, so that others do not wait
  * long; these may see it half done, unless it is part of a transaction.

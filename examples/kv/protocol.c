@@ -11,10 +11,10 @@
 #define HOLDS_LEAST 65536 /* bytes; who holds less is not ended */
 
 /* While QUEUE_HIGH bytes wait for a client, the server does not read from it:
- * many clients send all their requests before they read. At QUEUE_MOST bytes the
- * client is dropped. A subscriber, whose queue is filled by others, has less. A
- * client whose queue stays above the first figure for UNREAD_TIME milliseconds
- * is ended. */
+ * many clients send all their requests before they read. At QUEUE_MOST bytes
+ * the client is dropped. A subscriber, whose queue is filled by others, has
+ * less. A client whose queue stays above the first figure for UNREAD_TIME
+ * milliseconds is ended. */
 #define QUEUE_HIGH (512u << 20)
 #define QUEUE_MOST (1u << 30)
 #define SUBSCRIBER_QUEUE_HIGH (8u << 20)
@@ -230,9 +230,9 @@ static char *read_escape(char *at, char *byte)
     return at + 2;
 }
 
-/* Reads a word: bare, 'in single quotes' or "in double quotes". Puts its meaning
- * in its place, up to *to. Returns where the word ends, or NULL if its quotes are
- * not balanced. */
+/* Reads a word: bare, 'in single quotes' or "in double quotes". Puts its
+ * meaning in its place, up to *to. Returns where the word ends, or NULL if its
+ * quotes are not balanced. */
 static char *read_word(char *at, char **to)
 {
     char quote = '\0';
@@ -322,8 +322,8 @@ static size_t read_head(const char *line, size_t len, long long most,
                                                                      : i + 2;
 }
 
-/* A message is a line, or a length with its word and two more bytes, which Redis
- * does not look at either. Of a long line it is the first bytes. */
+/* A message is a line, or a length with its word and two more bytes, which
+ * Redis does not look at either. Of a long line it is the first bytes. */
 static int look(const void *bytes, size_t len, struct asynchat_head *head,
                 void *arg)
 {

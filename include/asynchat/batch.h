@@ -16,7 +16,7 @@
  *   for fewer than 4 sockets, for channels with a layer such as TLS, for more
  *   than 8 KiB at a time, for sockets that wait to be writable, and for
  *   channels that have another priority than the batch. A channel that has
- *   received more than 8 KiB at a time receives by itself until it is less.
+ *   received more than 8 KiB at a time receives by itself until less comes.
  * - At most 32 sockets are served in one batch.
  *
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -60,14 +60,15 @@ struct asynchat_batch_ops {
 
 /* Has the channels of the event base work in batches, from now on: those that
  * are made or accepted later. `ops` is borrowed, and `ring` belongs to the
- * batch until `release` is called for it: when another batch is set, or none;
- * if sockets are being served just now, when they have been. If `ops` is NULL,
- * there is no batch any more. To be called in the thread of the loop, and with
- * NULL before event_base_free(). In a child of fork(2), a batch of before makes
- * plain calls. Errors: -EINVAL (`base` is NULL, or `ops` is filled in wrongly),
- * -ENOTSUP (`ops` has fields that this version does not know), -EBUSY (a batch
- * is being served, and `ops` is not NULL), -ENOMEM. On failure all is as
- * before, and `ring` remains the program's. Since 0.1. */
+ * batch until `release` is called for it. That happens when another batch is
+ * set, or none; if sockets are being served at that moment, it happens when
+ * they have been served. If `ops` is NULL, there is no batch any more. To be
+ * called in the thread of the loop, and with NULL before event_base_free(). A
+ * batch that was set before fork(2) makes plain calls in the child. Errors:
+ * -EINVAL (`base` is NULL, or `ops` is filled in wrongly), -ENOTSUP (`ops` has
+ * fields that this version does not know), -EBUSY (a batch is being served, and
+ * `ops` is not NULL), -ENOMEM. On failure all is as before, and `ring` remains
+ * the program's. Since 0.1. */
 ASYNCHAT_API int asynchat_set_batch(struct event_base *base,
                                     const struct asynchat_batch_ops *ops,
                                     void *ring);

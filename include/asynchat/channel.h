@@ -431,15 +431,15 @@ ASYNCHAT_API int asynchat_close_between_messages(struct asynchat_channel *ch);
 
 /* Says whether the channel is in the middle of something that it must not leave
  * (1), or not (0, unless set): a request of several messages, or an answer that
- * is still being made. What a message is, is known to the library; what belongs
- * together is not.
+ * is still being made. The library knows where a message ends, but not which
+ * messages belong together.
  *
  *     asynchat_set_busy(ch, 1); // at DATA, until the mail is complete
  *
  * While the channel is busy, asynchat_close_between_messages() waits. So does
  * the stop of its server: handle_stopping is called, or the channel closed,
- * when the channel is busy no more. So a server that stops closes channels that
- * have nothing to do at once, lets the others finish, and needs no list of
+ * when the channel is no longer busy. So a server that stops closes channels
+ * that have nothing to do at once, lets the others finish, and needs no list of
  * them. The grace of asynchat_server_stop() ends in any case. NULL is allowed.
  * Since 0.1. */
 ASYNCHAT_API void asynchat_set_busy(struct asynchat_channel *ch, int busy);

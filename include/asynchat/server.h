@@ -260,7 +260,7 @@ ASYNCHAT_API void asynchat_server_free(struct asynchat_server *server);
  *   later, the channel may do what it wants: say goodbye, close when done, or
  *   go on.
  * - A channel that the program has called busy, by asynchat_set_busy(), goes on
- *   until it is busy no more, and only then takes these steps.
+ *   until it is no longer busy, and only then takes these steps.
  * - If the handler has no handle_stopping, the channel is closed as by
  *   asynchat_close_between_messages(): at once, or when the message in progress
  *   is complete. Input that has already arrived is delivered first. In this

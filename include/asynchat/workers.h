@@ -105,7 +105,7 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_post(
     void (*function)(struct event_base *base, unsigned index, void *arg),
     void *arg);
 
-/* The most works that wait for a worker. */
+/* How many pieces of work may wait for one worker. */
 #define ASYNCHAT_WORK_MOST 1000
 
 /* Has work(arg) called in a worker's thread, and then done(ch, arg) in the loop
@@ -114,9 +114,10 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_post(
  *
  *     int error = asynchat_workers_run(workers, ch, check, tell, arg);
  *
- * - The worker that has least work gets it. A worker does one after the other,
- *   in the order in which they came, and serves no channel of its own
- *   meanwhile: so make workers for this alone.
+ * - The worker that has the least to do gets the work. A worker does one piece
+ *   after the other, in the order in which they came, and serves no channel of
+ *   its own meanwhile: so make workers for this alone. A piece that waits stays
+ *   with its worker, even if another one has become idle.
  * - `work` may not use the channel. It is called even if the channel is gone.
  * - `done` gets NULL for `ch` if the channel is gone by then. If no channel or
  *   server is left in that loop, `done` is called in the worker's thread, and
@@ -127,12 +128,12 @@ ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_post(
  * - asynchat_workers_free() waits until all work is done.
  *
  * Borrows `arg` until `done`, or `work` if there is no other, is called. On
- * failure neither is called. Errors: -EINVAL (`workers`, `work` or `ch` is
- * NULL), -EAGAIN (ASYNCHAT_WORK_MOST works wait for each worker), -ENOMEM
- * (there is no memory, or the channel can have no id: see asynchat_get_id()),
- * ASYNCHAT_ECLOSED (the worker has ended, or is a thread of the parent before
- * fork(2)), and those of write(2). (Python: asyncio's run_in_executor) Since
- * 0.1. */
+ * failure neither is called. Errors: -EINVAL (`workers` or `work` is
+ * NULL, or `ch` is although there is a `done`), -EAGAIN (ASYNCHAT_WORK_MOST
+ * pieces wait for each worker), -ENOMEM (there is no memory, or the channel can
+ * have no id: see asynchat_get_id()), ASYNCHAT_ECLOSED (the worker has ended,
+ * or is a thread of the parent before fork(2)), and those of write(2). (Python:
+ * asyncio's run_in_executor) Since 0.1. */
 ASYNCHAT_API ASYNCHAT_NODISCARD int asynchat_workers_run(
     struct asynchat_workers *workers, struct asynchat_channel *ch,
     void (*work)(void *arg),

@@ -75,8 +75,8 @@ static bool is_arriving(struct asynchat_channel *ch)
 }
 
 /* Whether no byte of the next message has come, and the program is not in the
- * middle of something that takes several messages. While reading is paused this is
- * not known, and the program that has paused it may still have to answer the
+ * middle of something that takes several messages. While reading is paused this
+ * is not known, and the program that has paused it may still have to answer the
  * last message: then the answer is false. */
 static bool is_between_messages(const struct asynchat_channel *ch)
 {

@@ -171,8 +171,8 @@ bool asynchat__channel_time_has_fired(const struct asynchat_channel *ch)
     return ch->time && ch->time->fired;
 }
 
-/* The timer calls the channel as the transport does. Input that a batch is about
- * to deliver comes first, as it does without a batch. */
+/* The timer calls the channel as the transport does. Input that a batch is
+ * about to deliver comes first, as it does without a batch. */
 static void time_fired(evutil_socket_t fd, short what, void *arg)
 {
     struct asynchat_channel *ch = arg;

@@ -15,8 +15,8 @@
 #include "base/apart.h"
 #include "base/fork.h"
 #include "base/memory.h"
-#include "loop/parked.h"
 #include "loop/mailbox.h"
+#include "loop/parked.h"
 
 /* All loops. There are as many as the program has event bases, which are few.
  * The lock is for programs that have event bases in several threads of their

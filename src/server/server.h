@@ -1,7 +1,7 @@
 /* struct asynchat_server, and what the files of src/server/ offer each other.
  * server.c makes and frees a server, and has its timer; accept.c accepts;
- * stop.c stops; signals.c does what a signal asks for;
- * restart.c starts the next process. listen.c, peers.c, counts.c and state.c each have a struct of
+ * stop.c stops; signals.c does what a signal asks for; restart.c starts the
+ * next process. listen.c, peers.c, counts.c and state.c each have a struct of
  * their own, and know no server.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef ASYNCHAT_SRC_SERVER_H

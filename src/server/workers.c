@@ -46,7 +46,7 @@ struct worker {
     /* The post that ends the worker. It is a field, so that ending needs no
      * memory. */
     struct post end;
-    /* How many works it was given and has not done. Any thread. */
+    /* How many pieces of work it was given and has not done. Any thread. */
     atomic_uint waiting;
 };
 

@@ -24,8 +24,8 @@ int asynchat__workers_give(const struct asynchat_workers *workers,
                            const struct asynchat_handler *handler, void *arg,
                            const struct channel_dress *dress);
 
-/* Answers the number by which the worker is posted to that has least work, and
- * where the works are counted that it has not done. Any thread. */
+/* Answers the id of the worker that has the least to do, for a post to it, and
+ * gives the count of what that worker has not done. Any thread. */
 uint64_t asynchat__workers_idlest(struct asynchat_workers *workers,
                                   atomic_uint **waiting);
 

@@ -76,6 +76,7 @@ static APART void socket_acknowledge(const struct transport *t)
     (void)setsockopt(socket_fd(t), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
 
+/* For batched.c. The plain way has the static function, which is inlined. */
 void asynchat__socket_received(struct transport *t, ssize_t n, int error)
 {
     socket_received(t, n, error);
@@ -136,8 +137,8 @@ static APART void socket_watch(struct transport *t, short what)
         t->ready(t);
 }
 
-/* The callback of the read event. asynchat__socket_wake() has the loop call it too,
- * without EV_READ. */
+/* The callback of the read event. asynchat__socket_wake() has the loop call it
+ * too, without EV_READ. */
 static void socket_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct transport *t = socket_transport(arg);
@@ -152,6 +153,7 @@ static void socket_readable(evutil_socket_t fd, short what, void *arg)
     t->ready(t);
 }
 
+/* For batched.c: see asynchat__socket_received(). */
 void asynchat__socket_readable(evutil_socket_t fd, short what, void *arg)
 {
     socket_readable(fd, what, arg);
@@ -263,9 +265,9 @@ static void socket_wait_no_more(struct transport *t)
     event_del(event);
 }
 
-/* If an event is active, as it is after asynchat__socket_wake(), event_add() does not add
- * it, and yet answers that it has. So the event is made inactive first, then
- * added, and then made active again. */
+/* If an event is active, as it is after asynchat__socket_wake(), event_add()
+ * does not add it, and yet answers that it has. So the event is made inactive
+ * first, then added, and then made active again. */
 static int socket_read(struct transport *t, enum transport_reading how)
 {
     int error = 0;

@@ -1,7 +1,7 @@
 /* The recipe for threads: the first request is not answered before the second
- * one is, and yet the answers come in order; then a peer that sends requests and
- * is gone; then a request whose channel is gone before a thread begins with it,
- * which is not worked on. SPDX-License-Identifier: BSD-3-Clause */
+ * one is, and yet the answers come in order; then a peer that sends requests
+ * and is gone; then a request whose channel is gone before a thread begins with
+ * it, which is not worked on. SPDX-License-Identifier: BSD-3-Clause */
 #include <asynchat.h>
 
 #include <semaphore.h>
@@ -103,8 +103,8 @@ static void take_and_close(struct asynchat_channel *ch, const void *data,
     asynchat_close(ch);
 }
 
-/* Each of the four threads, all of which were idle, is at work on a request when
- * the fifth one comes. */
+/* Each of the four threads, all of which were idle, is at work on a request
+ * when the fifth one comes. */
 static void go_away(struct asynchat_workers *pool)
 {
     struct asynchat_handler server = ordered_answers;

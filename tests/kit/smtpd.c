@@ -14,7 +14,8 @@
     (ASYNCHAT_TEST_ALLOC | ASYNCHAT_TEST_RESET | ASYNCHAT_TEST_VANISH |        \
      ASYNCHAT_TEST_SHORT)
 
-/* What main.c has. Names of mails are the same in each run of a conversation. */
+/* What main.c has. Names of mails are the same in each run of a
+ * conversation. */
 struct settings settings;
 struct event_base *base;
 struct asynchat_tls *tls;
@@ -30,8 +31,8 @@ void stamp(struct mail *m)
     m->date = "today";
 }
 
-/* Called in place of asynchat_connect_name(). The conversation makes the channel,
- * since no loop runs in a callback. */
+/* Called in place of asynchat_connect_name(). The conversation makes the
+ * channel, since no loop runs in a callback. */
 int __wrap_asynchat_connect_name(struct event_base *in, const char *to,
                                  const char *service,
                                  const struct asynchat_connect_options *options,
@@ -351,8 +352,8 @@ static void add_end(struct text *t, int end)
 }
 
 /* The mail ends where its bytes say so, and has one answer; what is in the mail
- * is no command, and what is stored is what was sent. Only the first and the last
- * of the ends have no CR or LF alone. */
+ * is no command, and what is stored is what was sent. Only the first and the
+ * last of the ends have no CR or LF alone. */
 static void smuggle(struct asynchat_test *t, void *arg)
 {
     const int *pair = arg;

@@ -48,8 +48,8 @@ int secure(struct asynchat_server *server, const char *certificate,
 #define PEER_FILES 0
 #endif
 
-/* To be called in handle_connect: sets the limits, and the terminator unless the
- * mode is one of the framings'. */
+/* To be called in handle_connect: sets the limits, and the terminator unless
+ * the mode is one of the framings'. */
 void start(struct asynchat_channel *ch, void *arg);
 
 /* To be called in handle_close, if `arg` was allocated. */
